@@ -1,0 +1,301 @@
+//! Owns time: [`Timestamp`], the [`Clock`] seam, the machine's clock and one that is moved by hand.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// A moment: microseconds since 1970-01-01T00:00:00Z.
+///
+/// Written and read as RFC 3339 text.
+///
+/// ```
+/// use bursar::clock::Timestamp;
+///
+/// let start: Timestamp = "2026-11-24T09:30:00Z".parse()?;
+/// assert_eq!(start.as_micros(), 1_795_512_600_000_000);
+/// assert_eq!(start.plus(std::time::Duration::from_secs(90)).to_string(), "2026-11-24T09:31:30Z");
+/// # Ok::<(), bursar::clock::ParseTimestampError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// Before everything.
+    pub const MIN: Timestamp = Timestamp(i64::MIN);
+    /// After everything: what never comes.
+    pub const MAX: Timestamp = Timestamp(i64::MAX);
+
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    pub const fn from_micros(micros: i64) -> Timestamp {
+        Timestamp(micros)
+    }
+
+    /// Seconds since 1970-01-01T00:00:00Z; what does not fit becomes [`MIN`](Timestamp::MIN) or
+    /// [`MAX`](Timestamp::MAX).
+    pub const fn from_secs(secs: i64) -> Timestamp {
+        Timestamp(secs.saturating_mul(1_000_000))
+    }
+
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// The moment `span` later; [`Timestamp::MAX`] if there is none.
+    pub fn plus(self, span: Duration) -> Timestamp {
+        Timestamp(self.0.saturating_add(micros(span)))
+    }
+
+    /// The time from `earlier` to this moment; zero if `earlier` is later.
+    pub fn since(self, earlier: Timestamp) -> Duration {
+        let span = i128::from(self.0).saturating_sub(i128::from(earlier.0));
+        Duration::from_micros(u64::try_from(span).unwrap_or(0))
+    }
+
+    fn civil(self) -> Option<jiff::Timestamp> {
+        jiff::Timestamp::from_microsecond(self.0).ok()
+    }
+}
+
+/// A span in microseconds, at most `i64::MAX`.
+pub(crate) fn micros(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.civil() {
+            Some(moment) => fmt::Display::fmt(&moment, f),
+            None if self.0 < 0 => f.write_str("before the year -9999"),
+            None => f.write_str("after the year 9999"),
+        }
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.civil() {
+            Some(moment) => write!(f, "Timestamp({moment})"),
+            None => write!(f, "Timestamp({}us)", self.0),
+        }
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = ParseTimestampError;
+
+    fn from_str(text: &str) -> Result<Timestamp, ParseTimestampError> {
+        match text.parse::<jiff::Timestamp>() {
+            Ok(moment) => Ok(Timestamp(moment.as_microsecond())),
+            Err(_) => Err(ParseTimestampError { text: text.chars().take(40).collect() }),
+        }
+    }
+}
+
+/// The text is no moment in time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a moment; write RFC 3339, such as `2026-11-24T09:30:00Z`")]
+pub struct ParseTimestampError {
+    text: String,
+}
+
+/// In text formats as RFC 3339; the few moments outside the years ±9999 as microseconds.
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.civil() {
+            Some(moment) => serializer.collect_str(&moment),
+            None => serializer.serialize_i64(self.0),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        deserializer.deserialize_any(TimestampVisitor)
+    }
+}
+
+struct TimestampVisitor;
+
+impl de::Visitor<'_> for TimestampVisitor {
+    type Value = Timestamp;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a moment, such as \"2026-11-24T09:30:00Z\", or microseconds since 1970")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    fn visit_i64<E: de::Error>(self, micros: i64) -> Result<Timestamp, E> {
+        Ok(Timestamp(micros))
+    }
+
+    fn visit_u64<E: de::Error>(self, micros: u64) -> Result<Timestamp, E> {
+        i64::try_from(micros).map(Timestamp).map_err(|_| E::custom("the moment is out of range"))
+    }
+}
+
+/// Where the time comes from.
+///
+/// The ledger asks while it holds its lock, so `now` has to be quick, must not block, and must not
+/// call back into a budget. A clock that goes back does no harm: the ledger's time only moves
+/// forward.
+pub trait Clock: Send + Sync + 'static {
+    /// The present moment.
+    fn now(&self) -> Timestamp;
+}
+
+impl<C: Clock + ?Sized> Clock for Arc<C> {
+    fn now(&self) -> Timestamp {
+        (**self).now()
+    }
+}
+
+/// The machine's clock.
+///
+/// It reads the wall clock once, when it is made, and from then on advances with the machine's
+/// monotonic clock, so that nobody opens a new day by setting the date. On Linux it reads the
+/// coarse monotonic clock (a few milliseconds of resolution), which costs a fifth of the fine one;
+/// a budget's windows do not need more.
+#[derive(Clone, Debug)]
+pub struct SystemClock {
+    wall_at_start: i64,
+    started: monotonic::Instant,
+}
+
+impl SystemClock {
+    /// A clock that starts at the machine's present wall time.
+    #[allow(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
+    pub fn new() -> SystemClock {
+        let wall = std::time::SystemTime::now();
+        let wall_at_start = match wall.duration_since(std::time::UNIX_EPOCH) {
+            Ok(since) => micros(since),
+            Err(before) => micros(before.duration()).saturating_neg(),
+        };
+        SystemClock { wall_at_start, started: monotonic::Instant::now() }
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> SystemClock {
+        SystemClock::new()
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.wall_at_start.saturating_add(self.started.elapsed_micros()))
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod monotonic {
+    use rustix::time::{ClockId, clock_gettime};
+
+    #[derive(Clone, Copy, Debug)]
+    pub(super) struct Instant(i64);
+
+    impl Instant {
+        pub(super) fn now() -> Instant {
+            let now = clock_gettime(ClockId::MonotonicCoarse);
+            Instant(now.tv_sec.saturating_mul(1_000_000).saturating_add(now.tv_nsec / 1_000))
+        }
+
+        pub(super) fn elapsed_micros(self) -> i64 {
+            Instant::now().0.saturating_sub(self.0)
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod monotonic {
+    #[derive(Clone, Copy, Debug)]
+    pub(super) struct Instant(std::time::Instant);
+
+    impl Instant {
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "the one place that reads the machine's clock"
+        )]
+        pub(super) fn now() -> Instant {
+            Instant(std::time::Instant::now())
+        }
+
+        pub(super) fn elapsed_micros(self) -> i64 {
+            super::micros(self.0.elapsed())
+        }
+    }
+}
+
+/// A clock that stands still until it is moved: for tests, simulations and replays.
+///
+/// Clones share the same hands.
+///
+/// ```
+/// use bursar::clock::{Clock, ManualClock};
+/// use std::time::Duration;
+///
+/// let clock = ManualClock::at("2026-03-29T00:30:00Z".parse()?);
+/// clock.advance(Duration::from_secs(3_600));
+/// assert_eq!(clock.now().to_string(), "2026-03-29T01:30:00Z");
+/// # Ok::<(), bursar::clock::ParseTimestampError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ManualClock(Arc<AtomicI64>);
+
+impl ManualClock {
+    /// A clock that stands at `moment`.
+    pub fn at(moment: Timestamp) -> ManualClock {
+        ManualClock(Arc::new(AtomicI64::new(moment.0)))
+    }
+
+    /// Moves the hands forward.
+    pub fn advance(&self, span: Duration) {
+        let later = |now| Some(Timestamp(now).plus(span).0);
+        let _ = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, later);
+    }
+
+    /// Puts the hands anywhere, back included.
+    pub fn set(&self, moment: Timestamp) {
+        self.0.store(moment.0, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_at_the_edges_neither_wrap_nor_panic() {
+        let day = Duration::from_secs(86_400);
+        assert_eq!(Timestamp::MAX.plus(day), Timestamp::MAX);
+        assert_eq!(Timestamp::MIN.plus(Duration::MAX), Timestamp(-1));
+        assert_eq!(Timestamp::MIN.since(Timestamp::MAX), Duration::ZERO);
+        assert_eq!(Timestamp::MAX.since(Timestamp::MIN), Duration::from_micros(u64::MAX));
+        assert_eq!(Timestamp::MAX.to_string(), "after the year 9999");
+        for moment in [Timestamp::MIN, Timestamp::MAX, Timestamp(0)] {
+            let json = serde_json::to_string(&moment).unwrap();
+            assert_eq!(serde_json::from_str::<Timestamp>(&json).unwrap(), moment);
+        }
+    }
+
+    #[test]
+    fn the_machine_clock_moves_forward_from_wall_time() {
+        let clock = SystemClock::new();
+        let first = clock.now();
+        assert!(first > "2025-01-01T00:00:00Z".parse().unwrap());
+        assert!(clock.now() >= first);
+    }
+}

@@ -1,0 +1,332 @@
+//! What was used: [`Usage`], the token counts of one call, and [`Bill`], what the provider said
+//! of it.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::money::Usd;
+
+/// What one call used, in **disjoint** buckets: no token is counted in two of them, so that a cost
+/// is a sum over buckets.
+///
+/// Providers differ in what they include in what (OpenAI's `prompt_tokens` contain the cached
+/// ones, Anthropic's `input_tokens` do not); this is the one form after all of that is resolved.
+///
+/// ```
+/// use bursar::Usage;
+///
+/// let usage = Usage { input_uncached: 86, cache_read: 1_920, output: 236, reasoning: 576, ..Usage::default() };
+/// assert_eq!(usage.input_tokens(), 2_006);
+/// assert_eq!(usage.output_tokens(), 812);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Usage {
+    /// Text and image input that came from no cache and went into none.
+    pub input_uncached: u64,
+    /// Audio input that came from no cache.
+    pub input_audio: u64,
+    /// Input read from the provider's prompt cache.
+    pub cache_read: u64,
+    /// Audio input read from the provider's prompt cache.
+    pub cache_read_audio: u64,
+    /// Input written to the prompt cache for 5 minutes (Anthropic).
+    pub cache_write_5m: u64,
+    /// Input written to the prompt cache for 30 minutes (OpenAI).
+    pub cache_write_30m: u64,
+    /// Input written to the prompt cache for 1 hour (Anthropic).
+    pub cache_write_1h: u64,
+    /// Input written to the prompt cache for 12 hours (OpenAI).
+    pub cache_write_12h: u64,
+    /// Visible text output.
+    pub output: u64,
+    /// Output spent on reasoning ("thinking").
+    pub reasoning: u64,
+    /// Audio output.
+    pub output_audio: u64,
+    /// Requests for which the provider takes a fee of their own.
+    pub requests: u64,
+    /// Web searches that the provider ran.
+    pub web_search_requests: u64,
+}
+
+impl Usage {
+    /// The largest count of tokens, of requests and of searches that one call can have: a trillion
+    /// (1e12). More is an impossible count, and never priced.
+    pub const MAX_COUNT: u64 = 1_000_000_000_000;
+
+    /// A plain call: so many tokens in, so many out, nothing cached.
+    pub const fn tokens(input: u64, output: u64) -> Usage {
+        let mut usage = Usage::NONE;
+        usage.input_uncached = input;
+        usage.output = output;
+        usage
+    }
+
+    /// Nothing used.
+    pub const NONE: Usage = Usage {
+        input_uncached: 0,
+        input_audio: 0,
+        cache_read: 0,
+        cache_read_audio: 0,
+        cache_write_5m: 0,
+        cache_write_30m: 0,
+        cache_write_1h: 0,
+        cache_write_12h: 0,
+        output: 0,
+        reasoning: 0,
+        output_audio: 0,
+        requests: 0,
+        web_search_requests: 0,
+    };
+
+    /// All input tokens: uncached, audio, cache reads and cache writes. This sum decides the
+    /// long-context tier. Saturates at `u64::MAX`.
+    pub const fn input_tokens(&self) -> u64 {
+        self.input_uncached
+            .saturating_add(self.input_audio)
+            .saturating_add(self.cache_read_tokens())
+            .saturating_add(self.cache_write_5m)
+            .saturating_add(self.cache_write_30m)
+            .saturating_add(self.cache_write_1h)
+            .saturating_add(self.cache_write_12h)
+    }
+
+    /// Input tokens read from the prompt cache, text and audio. Saturates at `u64::MAX`.
+    pub const fn cache_read_tokens(&self) -> u64 {
+        self.cache_read.saturating_add(self.cache_read_audio)
+    }
+
+    /// All output tokens: visible, reasoning and audio. Saturates at `u64::MAX`.
+    pub const fn output_tokens(&self) -> u64 {
+        self.output.saturating_add(self.reasoning).saturating_add(self.output_audio)
+    }
+
+    /// All tokens, in and out. Saturates at `u64::MAX`.
+    pub const fn total_tokens(&self) -> u64 {
+        self.input_tokens().saturating_add(self.output_tokens())
+    }
+
+    /// True if nothing was used.
+    pub fn is_none(&self) -> bool {
+        *self == Usage::NONE
+    }
+
+    /// True if the tokens, requests and searches could all be counts of one real call
+    /// ([`Usage::MAX_COUNT`]).
+    pub const fn is_possible(&self) -> bool {
+        self.total_tokens() <= Usage::MAX_COUNT
+            && self.requests <= Usage::MAX_COUNT
+            && self.web_search_requests <= Usage::MAX_COUNT
+    }
+
+    /// Bucket by bucket, saturating.
+    #[must_use]
+    pub const fn saturating_add(self, other: &Usage) -> Usage {
+        Usage {
+            input_uncached: self.input_uncached.saturating_add(other.input_uncached),
+            input_audio: self.input_audio.saturating_add(other.input_audio),
+            cache_read: self.cache_read.saturating_add(other.cache_read),
+            cache_read_audio: self.cache_read_audio.saturating_add(other.cache_read_audio),
+            cache_write_5m: self.cache_write_5m.saturating_add(other.cache_write_5m),
+            cache_write_30m: self.cache_write_30m.saturating_add(other.cache_write_30m),
+            cache_write_1h: self.cache_write_1h.saturating_add(other.cache_write_1h),
+            cache_write_12h: self.cache_write_12h.saturating_add(other.cache_write_12h),
+            output: self.output.saturating_add(other.output),
+            reasoning: self.reasoning.saturating_add(other.reasoning),
+            output_audio: self.output_audio.saturating_add(other.output_audio),
+            requests: self.requests.saturating_add(other.requests),
+            web_search_requests: self.web_search_requests.saturating_add(other.web_search_requests),
+        }
+    }
+}
+
+/// The service tier of a call, asked for or billed. The default is [`Service::Standard`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum Service {
+    /// The list price.
+    #[default]
+    Standard,
+    /// Answers within a day, at a discount.
+    Batch,
+    /// Slower, at a discount.
+    Flex,
+    /// Faster, at a surcharge.
+    Priority,
+    /// A faster variant of the model, at a surcharge (Anthropic's `speed: fast`).
+    Fast,
+    /// A tier that this version does not know. It has no price until somebody writes one down.
+    Other(Arc<str>),
+}
+
+impl Service {
+    /// The tier as a word: `standard`, `batch`, …
+    pub fn as_str(&self) -> &str {
+        match self {
+            Service::Standard => "standard",
+            Service::Batch => "batch",
+            Service::Flex => "flex",
+            Service::Priority => "priority",
+            Service::Fast => "fast",
+            Service::Other(name) => name,
+        }
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Service {
+    type Err = std::convert::Infallible;
+
+    fn from_str(name: &str) -> Result<Service, Self::Err> {
+        Ok(Service::from(name))
+    }
+}
+
+impl From<&str> for Service {
+    fn from(name: &str) -> Service {
+        match name {
+            "standard" | "default" => Service::Standard,
+            "batch" => Service::Batch,
+            "flex" => Service::Flex,
+            "priority" => Service::Priority,
+            "fast" => Service::Fast,
+            other => Service::Other(other.into()),
+        }
+    }
+}
+
+impl From<String> for Service {
+    fn from(name: String) -> Service {
+        Service::from(name.as_str())
+    }
+}
+
+impl From<Service> for String {
+    fn from(service: Service) -> String {
+        service.as_str().to_owned()
+    }
+}
+
+/// How sure we are of a booked amount.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Confidence {
+    /// The provider's own counts, at the price of the model that answered.
+    #[default]
+    Exact,
+    /// The provider's own cost.
+    Reported,
+    /// Counts that we estimated, because the provider's never came (a stream that was cut).
+    Estimated,
+    /// Nothing known: what was held has been charged.
+    Assumed,
+}
+
+impl Confidence {
+    /// The confidence as a word: `exact`, `reported`, `estimated`, `assumed`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Confidence::Exact => "exact",
+            Confidence::Reported => "reported",
+            Confidence::Estimated => "estimated",
+            Confidence::Assumed => "assumed",
+        }
+    }
+}
+
+impl fmt::Display for Confidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What the provider answered about one call: what was used, by which model and service tier, and
+/// what it says that it costs.
+///
+/// A bare [`Usage`] is a bill for the model and tier that were reserved:
+///
+/// ```
+/// use bursar::{Bill, Service, Usage};
+///
+/// let plain: Bill = Usage::tokens(1_200, 340).into();
+/// let served = Bill::new(Usage::tokens(1_200, 340)).model("gpt-6.1-terra").service(Service::Priority);
+/// assert_eq!(plain.usage, served.usage);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Bill {
+    /// What was used.
+    pub usage: Usage,
+    /// The model that answered, as the provider names it; `None`: the one that was asked.
+    pub model: Option<String>,
+    /// The service tier that was billed; `None`: the one that was asked for.
+    pub service: Option<Service>,
+    /// Whether it was processed in one region, at the surcharge that some vendors take for data
+    /// residency; `None`: as was asked for.
+    pub regional: Option<bool>,
+    /// What the provider says that the call costs. It wins over a computed cost.
+    pub reported_cost: Option<Usd>,
+    /// How sure the counts are.
+    pub confidence: Confidence,
+}
+
+impl Bill {
+    /// A bill of the provider's own counts.
+    pub fn new(usage: Usage) -> Bill {
+        Bill { usage, ..Bill::default() }
+    }
+
+    /// Names the model that answered.
+    #[must_use]
+    pub fn model(mut self, model: impl Into<String>) -> Bill {
+        self.model = Some(model.into());
+        self
+    }
+
+    /// Names the service tier that was billed.
+    #[must_use]
+    pub fn service(mut self, service: Service) -> Bill {
+        self.service = Some(service);
+        self
+    }
+
+    /// Says whether the surcharge for data residency was billed.
+    #[must_use]
+    pub fn regional(mut self, regional: bool) -> Bill {
+        self.regional = Some(regional);
+        self
+    }
+
+    /// Takes over the provider's own cost.
+    #[must_use]
+    pub fn reported_cost(mut self, cost: Usd) -> Bill {
+        self.reported_cost = Some(cost);
+        self
+    }
+
+    /// Marks the counts as estimated by us.
+    #[must_use]
+    pub fn estimated(mut self) -> Bill {
+        self.confidence = Confidence::Estimated;
+        self
+    }
+}
+
+impl From<Usage> for Bill {
+    fn from(usage: Usage) -> Bill {
+        Bill::new(usage)
+    }
+}
