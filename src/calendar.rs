@@ -1,6 +1,7 @@
 //! Owns time zones and the calendar: when the hour, day, week, month, quarter or year around a
 //! moment begins and ends.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use jiff::civil::{Date, DateTime, Time};
@@ -16,15 +17,13 @@ use crate::clock::Timestamp;
 /// is compiled in.
 #[derive(Clone)]
 pub struct Zone {
-    name: Box<str>,
+    name: Cow<'static, str>,
     zone: TimeZone,
 }
 
 impl Zone {
     /// Coordinated universal time.
-    pub fn utc() -> Zone {
-        Zone { name: "UTC".into(), zone: TimeZone::UTC }
-    }
+    pub const UTC: Zone = Zone { name: Cow::Borrowed("UTC"), zone: TimeZone::UTC };
 
     /// The zone of that name.
     ///
@@ -32,10 +31,13 @@ impl Zone {
     /// [`UnknownZone`] if neither the machine nor the compiled-in database has it.
     pub fn named(name: &str) -> Result<Zone, UnknownZone> {
         if name == "UTC" {
-            return Ok(Zone::utc());
+            return Ok(Zone::UTC);
         }
         match TimeZone::get(name) {
-            Ok(zone) => Ok(Zone { name: zone.iana_name().unwrap_or(name).into(), zone }),
+            Ok(zone) => {
+                let name = zone.iana_name().unwrap_or(name).to_owned();
+                Ok(Zone { name: Cow::Owned(name), zone })
+            }
             Err(_) => Err(UnknownZone { name: name.chars().take(60).collect() }),
         }
     }

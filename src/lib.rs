@@ -2,9 +2,11 @@
 
 pub mod calendar;
 pub mod clock;
+pub mod ledger;
 pub mod money;
 mod sync;
 pub mod usage;
 
+pub use ledger::{Limit, Measure, Path, Period, Quantity};
 pub use money::Usd;
 pub use usage::{Bill, Confidence, Service, Usage};

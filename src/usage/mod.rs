@@ -9,6 +9,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::money::Usd;
 
+/// Two usages, bucket by bucket.
+macro_rules! combine {
+    ($one:ident, $other:ident, $operation:ident) => {
+        Usage {
+            input_uncached: $one.input_uncached.$operation($other.input_uncached),
+            input_audio: $one.input_audio.$operation($other.input_audio),
+            cache_read: $one.cache_read.$operation($other.cache_read),
+            cache_read_audio: $one.cache_read_audio.$operation($other.cache_read_audio),
+            cache_write_5m: $one.cache_write_5m.$operation($other.cache_write_5m),
+            cache_write_30m: $one.cache_write_30m.$operation($other.cache_write_30m),
+            cache_write_1h: $one.cache_write_1h.$operation($other.cache_write_1h),
+            cache_write_12h: $one.cache_write_12h.$operation($other.cache_write_12h),
+            output: $one.output.$operation($other.output),
+            reasoning: $one.reasoning.$operation($other.reasoning),
+            output_audio: $one.output_audio.$operation($other.output_audio),
+            requests: $one.requests.$operation($other.requests),
+            web_search_requests: $one.web_search_requests.$operation($other.web_search_requests),
+        }
+    };
+}
 /// What one call used, in **disjoint** buckets: no token is counted in two of them, so that a cost
 /// is a sum over buckets.
 ///
@@ -125,22 +145,14 @@ impl Usage {
 
     /// Bucket by bucket, saturating.
     #[must_use]
-    pub const fn saturating_add(self, other: &Usage) -> Usage {
-        Usage {
-            input_uncached: self.input_uncached.saturating_add(other.input_uncached),
-            input_audio: self.input_audio.saturating_add(other.input_audio),
-            cache_read: self.cache_read.saturating_add(other.cache_read),
-            cache_read_audio: self.cache_read_audio.saturating_add(other.cache_read_audio),
-            cache_write_5m: self.cache_write_5m.saturating_add(other.cache_write_5m),
-            cache_write_30m: self.cache_write_30m.saturating_add(other.cache_write_30m),
-            cache_write_1h: self.cache_write_1h.saturating_add(other.cache_write_1h),
-            cache_write_12h: self.cache_write_12h.saturating_add(other.cache_write_12h),
-            output: self.output.saturating_add(other.output),
-            reasoning: self.reasoning.saturating_add(other.reasoning),
-            output_audio: self.output_audio.saturating_add(other.output_audio),
-            requests: self.requests.saturating_add(other.requests),
-            web_search_requests: self.web_search_requests.saturating_add(other.web_search_requests),
-        }
+    pub const fn saturating_add(&self, other: &Usage) -> Usage {
+        combine!(self, other, saturating_add)
+    }
+
+    /// Bucket by bucket, not below zero.
+    #[must_use]
+    pub const fn saturating_sub(&self, other: &Usage) -> Usage {
+        combine!(self, other, saturating_sub)
     }
 }
 

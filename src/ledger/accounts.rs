@@ -1,0 +1,254 @@
+//! Owns the tree of accounts: nodes, what each has spent and holds, and the line of counters that
+//! a charge to it touches.
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "sums of possible amounts stay inside i128: see Amounts::MAX_COST"
+)]
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::path::Path;
+use super::{AccountId, ModelId};
+use crate::usage::{Confidence, Usage};
+
+/// No account.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// Money of an account and everything below it, over its lifetime, in picodollars.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Balance {
+    /// Booked.
+    pub spent: i128,
+    /// Set aside for calls that are under way.
+    pub held: i128,
+    /// The largest sum of the two so far.
+    pub peak: i128,
+}
+
+/// What was charged directly to an account for one model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Leaf calls.
+    pub requests: u64,
+    /// Picodollars by confidence: exact, reported, estimated, assumed.
+    pub cost: [i128; 4],
+    /// What was used. Of an assumed charge, the held input and output count as uncached input and
+    /// visible output.
+    pub usage: Usage,
+}
+
+impl Totals {
+    /// All of the cost, in picodollars.
+    pub fn total_cost(&self) -> i128 {
+        self.cost.iter().sum()
+    }
+
+    /// The cost booked with this confidence, in picodollars.
+    pub fn cost_with(&self, confidence: Confidence) -> i128 {
+        self.cost[confidence as usize]
+    }
+
+    pub(super) fn add(&mut self, other: &Totals) {
+        self.requests = self.requests.saturating_add(other.requests);
+        self.usage = self.usage.saturating_add(&other.usage);
+        for (cost, more) in self.cost.iter_mut().zip(other.cost) {
+            *cost += more;
+        }
+    }
+
+    /// Takes away what was added before: the counts are at least as large.
+    pub(super) fn take(&mut self, other: &Totals) {
+        self.requests = self.requests.saturating_sub(other.requests);
+        self.usage = self.usage.saturating_sub(&other.usage);
+        for (cost, less) in self.cost.iter_mut().zip(other.cost) {
+            *cost -= less;
+        }
+    }
+}
+
+/// Whether an account takes new calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Open,
+    /// Refuses new calls and waits for its last hold to end.
+    Closing,
+    /// A free place.
+    Free,
+}
+
+/// One account.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Account {
+    pub(super) parent: u32,
+    /// The root of its tree; 0 in the main tree.
+    pub(super) tree: u32,
+    pub(super) generation: u32,
+    /// The account, itself or above, whose freezing covers this one.
+    pub(super) frozen_by: u32,
+    pub(super) state: State,
+    /// Holds charged directly to it.
+    pub(super) holds: u32,
+    /// The counters that a charge to this account touches: its own, then those above.
+    pub(super) line: Box<[u32]>,
+    pub(super) balance: Balance,
+    /// What was charged directly to it, by model. A few entries: searched from the front.
+    pub(super) totals: Vec<(ModelId, Totals)>,
+    pub(super) path: Path,
+    pub(super) children: Vec<u32>,
+    pub(super) own_limits: Vec<u32>,
+    pub(super) frozen_why: Option<Arc<str>>,
+    /// What a cache has saved calls of this account, in picodollars.
+    pub(super) saved: i128,
+}
+
+impl Account {
+    fn new(path: Path, parent: u32, tree: u32) -> Account {
+        Account {
+            parent,
+            tree,
+            generation: 0,
+            frozen_by: NONE,
+            state: State::Open,
+            holds: 0,
+            line: Box::default(),
+            balance: Balance::default(),
+            totals: Vec::new(),
+            path,
+            children: Vec::new(),
+            own_limits: Vec::new(),
+            frozen_why: None,
+            saved: 0,
+        }
+    }
+
+    /// The direct totals for a model.
+    #[inline]
+    pub(super) fn totals_of(&mut self, model: ModelId) -> &mut Totals {
+        let place = match self.totals.iter().position(|(known, _)| *known == model) {
+            Some(place) => place,
+            None => {
+                self.totals.push((model, Totals::default()));
+                self.totals.len() - 1
+            }
+        };
+        &mut self.totals[place].1
+    }
+}
+
+/// All accounts, by index; the main tree's root is index 0.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub(super) struct Accounts {
+    nodes: Vec<Account>,
+    by_path: HashMap<Arc<str>, u32>,
+    free: Vec<u32>,
+}
+
+impl Accounts {
+    /// The account of that id, if it has not been closed.
+    #[inline]
+    pub(super) fn get(&self, id: AccountId) -> Option<&Account> {
+        let account = self.nodes.get(id.index as usize)?;
+        (account.generation == id.generation && account.state != State::Free).then_some(account)
+    }
+
+    #[inline]
+    pub(super) fn at(&self, index: u32) -> &Account {
+        &self.nodes[index as usize]
+    }
+
+    #[inline]
+    pub(super) fn at_mut(&mut self, index: u32) -> &mut Account {
+        &mut self.nodes[index as usize]
+    }
+
+    pub(super) fn id(&self, index: u32) -> AccountId {
+        AccountId { index, generation: self.at(index).generation }
+    }
+
+    pub(super) fn find(&self, path: &str) -> Option<AccountId> {
+        self.by_path.get(path).map(|index| self.id(*index))
+    }
+
+    /// All accounts in the order of their places.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Account)> {
+        let live = |(_, account): &(u32, &Account)| account.state != State::Free;
+        (0..).zip(&self.nodes).filter(live)
+    }
+
+    /// The id that the next account will have; `None` if all places are taken.
+    pub(super) fn next_id(&self) -> Option<AccountId> {
+        match self.free.last() {
+            Some(index) => Some(self.id(*index)),
+            None => {
+                let index = u32::try_from(self.nodes.len()).ok().filter(|index| *index < NONE)?;
+                Some(AccountId { index, generation: 0 })
+            }
+        }
+    }
+
+    /// Puts a new account in the place of `id`, which is that of `next_id`.
+    pub(super) fn insert(&mut self, id: AccountId, path: Path, parent: u32) {
+        self.by_path.insert(Arc::clone(path.shared()), id.index);
+        let tree = if parent == NONE { id.index } else { self.at(parent).tree };
+        let mut account = Account::new(path, parent, tree);
+        account.generation = id.generation;
+        if parent != NONE {
+            let above = self.at(parent);
+            (account.frozen_by, account.line) = (above.frozen_by, above.line.clone());
+            self.at_mut(parent).children.push(id.index);
+        }
+        match self.free.pop() {
+            Some(index) => *self.at_mut(index) = account,
+            None => self.nodes.push(account),
+        }
+    }
+
+    /// Frees the place of an account without children, and returns what it was.
+    pub(super) fn remove(&mut self, index: u32) -> Account {
+        let parent = self.at(index).parent;
+        let mut free = Account::new(Path::root(), NONE, NONE);
+        free.state = State::Free;
+        free.generation = self.at(index).generation.wrapping_add(1);
+        let account = std::mem::replace(self.at_mut(index), free);
+        self.by_path.remove(account.path.as_str());
+        self.free.push(index);
+        if parent != NONE {
+            self.at_mut(parent).children.retain(|child| *child != index);
+        }
+        account
+    }
+
+    /// The account itself, then what is above it, up to the root of its tree.
+    #[inline]
+    pub(super) fn upward(&self, index: u32) -> impl Iterator<Item = u32> + '_ {
+        std::iter::successors(Some(index), |index| Some(self.at(*index).parent))
+            .take_while(|index| *index != NONE)
+    }
+
+    /// The account itself, then everything below it, parents before their children.
+    pub(super) fn downward(&self, index: u32) -> Vec<u32> {
+        let mut found = vec![index];
+        let mut next = 0;
+        while let Some(index) = found.get(next).copied() {
+            found.extend(&self.at(index).children);
+            next += 1;
+        }
+        found
+    }
+
+    /// Makes the lines of an account and of everything below it anew.
+    pub(super) fn rebuild_lines(&mut self, index: u32) {
+        for index in self.downward(index) {
+            let account = self.at(index);
+            let above = match account.parent {
+                NONE => &[][..],
+                parent => &*self.at(parent).line,
+            };
+            let line = account.own_limits.iter().chain(above).copied().collect();
+            self.at_mut(index).line = line;
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! Owns what is counted: [`Measure`], [`Quantity`] of a measure, and [`Amounts`] of one call.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::money::{Usd, div_up};
+
+/// What a limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Measure {
+    /// Money.
+    Cost,
+    /// All tokens, in and out.
+    Tokens,
+    /// All input tokens, those read from a prompt cache included.
+    InputTokens,
+    /// Input tokens without those read from a prompt cache.
+    UncachedInputTokens,
+    /// All output tokens: visible, reasoning, audio.
+    OutputTokens,
+    /// Leaf calls: a call that makes calls of its own inside its hold is not counted.
+    Requests,
+    /// Calls that are under way now. Has no period.
+    InFlight,
+}
+
+impl Measure {
+    /// The measure as words: `spend`, `tokens`, `input tokens`, …
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Measure::Cost => "spend",
+            Measure::Tokens => "tokens",
+            Measure::InputTokens => "input tokens",
+            Measure::UncachedInputTokens => "uncached input tokens",
+            Measure::OutputTokens => "output tokens",
+            Measure::Requests => "requests",
+            Measure::InFlight => "calls in flight",
+        }
+    }
+
+    /// `value` of this measure, with its unit.
+    pub(crate) fn quantity(self, value: i128) -> Quantity {
+        match self {
+            Measure::Cost => Quantity::Money(Usd::from_pico(value)),
+            _ => Quantity::Count(value),
+        }
+    }
+}
+
+impl fmt::Display for Measure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// An amount of a [`Measure`]: money, or a number of tokens, requests or calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quantity {
+    /// An amount of money.
+    Money(Usd),
+    /// A number of tokens, requests or calls.
+    Count(i128),
+}
+
+impl Quantity {
+    /// The bare number: picodollars, or a count.
+    pub(crate) fn value(self) -> i128 {
+        match self {
+            Quantity::Money(usd) => usd.pico(),
+            Quantity::Count(count) => count,
+        }
+    }
+}
+
+impl From<Usd> for Quantity {
+    fn from(usd: Usd) -> Quantity {
+        Quantity::Money(usd)
+    }
+}
+
+impl From<u64> for Quantity {
+    fn from(count: u64) -> Quantity {
+        Quantity::Count(i128::from(count))
+    }
+}
+
+impl fmt::Display for Quantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Quantity::Money(usd) => fmt::Display::fmt(usd, f),
+            Quantity::Count(count) => f.pad(&grouped(*count)),
+        }
+    }
+}
+
+/// A whole number with its thousands apart: `1,234,567`.
+pub(crate) fn grouped(number: i128) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut text = String::from(if number < 0 { "-" } else { "" });
+    for (index, digit) in digits.char_indices() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// What one call asks for, holds or has used, in every measure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Amounts {
+    /// Money, in picodollars.
+    pub cost: i128,
+    /// Input tokens, cache reads included.
+    pub input: u64,
+    /// The part of `input` that came from a prompt cache.
+    pub cache_read: u64,
+    /// Output tokens.
+    pub output: u64,
+    /// Leaf calls.
+    pub requests: u32,
+    /// Calls in flight.
+    pub in_flight: u32,
+}
+
+impl Amounts {
+    /// The largest cost of one charge: 1e23 picodollars, a hundred billion dollars.
+    ///
+    /// With at most [`Ledger::MAX_EVENTS`](super::Ledger::MAX_EVENTS) events, no sum of charges
+    /// can reach the end of an `i128`: that is why the ledger can add without checking.
+    pub const MAX_COST: i128 = 100_000_000_000_000_000_000_000;
+    /// The largest number of tokens of one charge.
+    pub const MAX_TOKENS: u64 = crate::usage::Usage::MAX_COUNT;
+
+    /// Nothing.
+    pub const NONE: Amounts =
+        Amounts { cost: 0, input: 0, cache_read: 0, output: 0, requests: 0, in_flight: 0 };
+
+    /// The amount in one measure.
+    #[inline]
+    pub fn of(&self, measure: Measure) -> i128 {
+        match measure {
+            Measure::Cost => self.cost,
+            Measure::Tokens => i128::from(self.input) + i128::from(self.output),
+            Measure::InputTokens => i128::from(self.input),
+            Measure::UncachedInputTokens => i128::from(self.input) - i128::from(self.cache_read),
+            Measure::OutputTokens => i128::from(self.output),
+            Measure::Requests => i128::from(self.requests),
+            Measure::InFlight => i128::from(self.in_flight),
+        }
+    }
+
+    /// True if one charge can be this large.
+    pub(crate) fn is_possible(&self) -> bool {
+        self.cost.unsigned_abs() <= Amounts::MAX_COST.unsigned_abs()
+            && self.input <= Amounts::MAX_TOKENS
+            && self.cache_read <= self.input
+            && self.output <= Amounts::MAX_TOKENS
+    }
+
+    pub(super) fn is_none(&self) -> bool {
+        *self == Amounts::NONE
+    }
+
+    /// The smaller of the two in each measure.
+    pub(super) fn least(&self, other: &Amounts) -> Amounts {
+        Amounts {
+            cost: self.cost.min(other.cost),
+            input: self.input.min(other.input),
+            cache_read: self.cache_read.min(other.cache_read),
+            output: self.output.min(other.output),
+            requests: self.requests.min(other.requests),
+            in_flight: self.in_flight.min(other.in_flight),
+        }
+    }
+
+    /// `self + other`; possible amounts stay far from the end of their types.
+    pub(super) fn plus(&self, other: &Amounts) -> Amounts {
+        Amounts {
+            cost: self.cost.saturating_add(other.cost),
+            input: self.input.saturating_add(other.input),
+            cache_read: self.cache_read.saturating_add(other.cache_read),
+            output: self.output.saturating_add(other.output),
+            requests: self.requests.saturating_add(other.requests),
+            in_flight: self.in_flight.saturating_add(other.in_flight),
+        }
+    }
+
+    /// `self - other`, where `other` is not the larger in any measure.
+    pub(super) fn minus(&self, other: &Amounts) -> Amounts {
+        Amounts {
+            cost: self.cost.saturating_sub(other.cost),
+            input: self.input.saturating_sub(other.input),
+            cache_read: self.cache_read.saturating_sub(other.cache_read),
+            output: self.output.saturating_sub(other.output),
+            requests: self.requests.saturating_sub(other.requests),
+            in_flight: self.in_flight.saturating_sub(other.in_flight),
+        }
+    }
+}
+
+/// What a call may cost at most, as a line in its output: the ledger can shorten the output until
+/// it fits without knowing a price.
+///
+/// The cost of `output` tokens is `fixed + per_output * output` attodollars, rounded up to a
+/// picodollar.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bid {
+    /// Everything but the output, in attodollars (1e-18 USD).
+    pub fixed: i128,
+    /// One token of the output cap, in attodollars; all choices together.
+    pub per_output: i128,
+    /// Input tokens.
+    pub input: u64,
+    /// Tokens of output for each token of the output cap: the number of choices.
+    pub choices: u64,
+    /// The smallest output cap that is of use.
+    pub floor: u64,
+    /// The largest output cap that is asked for.
+    pub cap: u64,
+}
+
+impl Bid {
+    /// Attodollars in a picodollar.
+    pub(crate) const ATTO_PER_PICO: i128 = 1_000_000;
+    const MAX_FIXED: i128 = Amounts::MAX_COST * Bid::ATTO_PER_PICO;
+
+    /// A plain amount of money and nothing else. The amount is at most [`Amounts::MAX_COST`].
+    pub(crate) const fn fixed(cost: i128) -> Bid {
+        let fixed = cost.saturating_mul(Bid::ATTO_PER_PICO);
+        Bid { fixed, per_output: 0, input: 0, choices: 0, floor: 0, cap: 0 }
+    }
+
+    /// What is asked for with this output cap, for one request; `None` if that is more than one
+    /// charge can be.
+    #[inline]
+    pub(super) fn amounts(&self, cap: u64) -> Option<Amounts> {
+        if self.fixed < 0 || self.fixed > Bid::MAX_FIXED || self.per_output < 0 {
+            return None;
+        }
+        let atto = match cap {
+            0 => self.fixed,
+            _ => self.per_output.checked_mul(i128::from(cap))?.checked_add(self.fixed)?,
+        };
+        let amounts = Amounts {
+            cost: pico_up(atto),
+            input: self.input,
+            cache_read: 0,
+            output: self.choices.checked_mul(cap)?,
+            requests: 1,
+            in_flight: 1,
+        };
+        amounts.is_possible().then_some(amounts)
+    }
+}
+
+/// Attodollars as picodollars, rounded up. Up to eighteen dollars in one multiplication: a
+/// division of 128 bits costs more than the rest of a reserve.
+#[inline]
+fn pico_up(atto: i128) -> i128 {
+    const UNIT: u64 = Bid::ATTO_PER_PICO as u64;
+    match u64::try_from(atto) {
+        Ok(small) => i128::from(small.div_ceil(UNIT)),
+        Err(_) => div_up(atto, Bid::ATTO_PER_PICO),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absurd_bids_are_no_amounts() {
+        let most = Bid::fixed(Amounts::MAX_COST);
+        assert_eq!(most.amounts(0).unwrap().cost, Amounts::MAX_COST);
+        assert_eq!(Bid::fixed(Amounts::MAX_COST + 1).amounts(0), None);
+        assert_eq!(Bid::fixed(-1).amounts(0), None);
+        let long = Bid { per_output: i128::MAX, choices: 1, cap: 2, ..Bid::default() };
+        assert_eq!(long.amounts(2), None);
+        let wide = Bid { choices: u64::MAX, cap: 2, ..Bid::default() };
+        assert_eq!(wide.amounts(2), None);
+    }
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (-1_234_567, "-1,234,567")]
+        {
+            assert_eq!(grouped(number), text);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Owns the recount: every sum of the ledger made anew from what it is a sum of.
+
+use super::Ledger;
+use super::accounts::NONE;
+use super::counter::{Counter, Place, Span};
+
+impl Ledger {
+    /// Law 4, conservation: recounts every balance, counter and hold. For tests, fuzzing and debug
+    /// builds; the time it takes grows with accounts times holds.
+    ///
+    /// # Errors
+    /// A sentence that says which sum is wrong. That is a defect of this library.
+    pub fn check_invariants(&self) -> Result<(), String> {
+        self.check_balances()?;
+        self.check_counters()?;
+        self.check_lines()?;
+        self.check_keys()
+    }
+
+    /// In each tree, an account's spent and held are the sums of its children's plus its own.
+    fn check_balances(&self) -> Result<(), String> {
+        for (index, account) in self.accounts.iter() {
+            let name = &account.path;
+            let children = || account.children.iter().map(|child| self.accounts.at(*child));
+            let own: i128 = account.totals.iter().map(|(_, totals)| totals.total_cost()).sum();
+            let spent = own + children().map(|child| child.balance.spent).sum::<i128>();
+            if spent != account.balance.spent {
+                return Err(format!("`{name}`: spent {} is {spent}", account.balance.spent));
+            }
+            let parts = self.held_parts().filter(|(charged, ..)| *charged == index);
+            let own: i128 = parts.map(|(_, part, _)| part.amounts.cost).sum();
+            let held = own + children().map(|child| child.balance.held).sum::<i128>();
+            if held != account.balance.held {
+                return Err(format!("`{name}`: held {} is {held}", account.balance.held));
+            }
+            let charged = |id: &&super::AccountId| id.index == index;
+            let open = self.holds.iter().filter(|(id, _)| self.holds.open(*id).is_some());
+            let holds = open.filter(|(_, hold)| {
+                [hold.account].iter().chain(hold.tags.as_slice()).any(|id| charged(&id))
+            });
+            if holds.count() != account.holds as usize {
+                return Err(format!("`{name}`: {} holds is wrong", account.holds));
+            }
+            if children().any(|child| child.parent != index || child.tree != account.tree) {
+                return Err(format!("`{name}`: a child lies elsewhere"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_counters(&self) -> Result<(), String> {
+        for (place, counter) in self.counters.iter().enumerate() {
+            let Some(counter) = counter else { continue };
+            let name = format!("limit {place} of `{}`", self.accounts.at(counter.account).path);
+            counter.check(&self.windows, self.now).map_err(|what| format!("{name}: {what}"))?;
+            let (mut now, mut before) = (0, 0);
+            for (charged, part, model) in self.held_parts() {
+                let counted = self.is_above(counter.account, charged)
+                    && self.filter_lets_through(counter, model);
+                match counter.place(&self.windows, part.at) {
+                    Place::Current if counted => now += counter.of(&part.amounts),
+                    Place::Previous if counted => before += counter.of(&part.amounts),
+                    _ => {}
+                }
+            }
+            let level = counter.level(&self.windows, self.now);
+            if level.held != now {
+                return Err(format!("{name}: held {} is {now}", level.held));
+            }
+            let previous = counter.previous_level(&self.windows);
+            if previous.held != before {
+                return Err(format!("{name}: held before {} is {before}", previous.held));
+            }
+            if counter.span == Span::Lifetime && counter.filter == Counter::NO_FILTER {
+                let spent = self.total_of(counter.account, counter.measure) + counter.opening_gap;
+                if level.spent != spent {
+                    return Err(format!("{name}: spent {} is {spent}", level.spent));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_lines(&self) -> Result<(), String> {
+        for (index, account) in self.accounts.iter() {
+            let above = self.accounts.upward(index);
+            let line: Vec<u32> =
+                above.flat_map(|index| self.accounts.at(index).own_limits.clone()).collect();
+            if *line != *account.line {
+                return Err(format!("`{}`: its line of limits is stale", account.path));
+            }
+            let frost = self
+                .accounts
+                .upward(index)
+                .filter(|index| self.accounts.at(*index).frozen_why.is_some());
+            if frost.last().unwrap_or(NONE) != account.frozen_by {
+                return Err(format!("`{}`: its freeze is stale", account.path));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_keys(&self) -> Result<(), String> {
+        match self.keys.len() == self.keys_by_age.len() {
+            true => Ok(()),
+            false => Err("keys are remembered twice, or never forgotten".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,426 @@
+//! Owns one counter of one limit on one account: what is spent and held in its window, and when
+//! its thresholds fire. The windows of the calendar are shared and roll in O(1): a counter keeps
+//! the number of the window it last saw, and reads as zero in a later one.
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "sums of possible amounts stay inside i128: see Amounts::MAX_COST"
+)]
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::amounts::{Amounts, Measure};
+use super::limit::{Limit, Period};
+use super::{LimitId, Notice};
+use crate::calendar::{CalendarUnit, Zone};
+use crate::clock::{Timestamp, micros};
+
+/// Slots of a rolling period.
+const SLOTS: i64 = 60;
+
+/// A window of the calendar, shared by every counter of the same unit and zone.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Window {
+    pub(super) unit: CalendarUnit,
+    pub(super) zone: Zone,
+    /// How often it has rolled.
+    pub(super) number: u32,
+    pub(super) start: Timestamp,
+    pub(super) end: Timestamp,
+    /// Where the window before this one started; `start` if there was none.
+    pub(super) previous_start: Timestamp,
+}
+
+impl Window {
+    pub(super) fn roll(&mut self, start: Timestamp, end: Timestamp) {
+        self.number = self.number.wrapping_add(1);
+        self.previous_start = self.start;
+        (self.start, self.end) = (start, end);
+    }
+}
+
+/// Over which time a counter counts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Span {
+    Lifetime,
+    /// The shared window of that index.
+    Calendar(u32),
+    /// Microseconds.
+    Rolling(i64),
+}
+
+/// In which window of a counter a charge that was reserved at some moment lies.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Place {
+    Current,
+    Previous,
+    /// In a window that is no longer kept.
+    Gone,
+}
+
+/// Spent and held in one window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Level {
+    pub(super) spent: i128,
+    pub(super) held: i128,
+}
+
+impl Level {
+    pub(super) fn committed(self) -> i128 {
+        self.spent + self.held
+    }
+}
+
+/// What was spent in one slot of a rolling period.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Slot {
+    number: i64,
+    spent: i128,
+}
+
+/// One limit on one account.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Counter {
+    pub(super) amount: i128,
+    now: Level,
+    /// The next amount of `spent` at which a threshold fires.
+    next_alert: i128,
+    pub(super) span: Span,
+    window_number: u32,
+    pub(super) measure: Measure,
+    pub(super) observe: bool,
+    /// Above its amount, for a reason that the law allows: raised when it came about.
+    pub(super) over: bool,
+    would_refuse: bool,
+    /// The filter's index, or [`Counter::NO_FILTER`].
+    pub(super) filter: u32,
+    /// The part that only calls that wrap up may take.
+    pub(super) wrap_up: i128,
+    previous: Level,
+    pub(super) peak: i128,
+    slots: VecDeque<Slot>,
+    alert_at: Arc<[u16]>,
+    /// The highest threshold that has fired in this window, in percent.
+    fired: u16,
+    fired_at: Timestamp,
+    pub(super) rule: u32,
+    pub(super) account: u32,
+    /// For a lifetime counter without a filter: what it counted beyond the account's own totals
+    /// when it was made.
+    pub(super) opening_gap: i128,
+}
+
+impl Counter {
+    pub(super) const NO_FILTER: u32 = u32::MAX;
+
+    pub(super) fn new(limit: &Limit, span: Span, filter: u32, rule: u32, account: u32) -> Counter {
+        let mut counter = Counter {
+            amount: limit.amount.value(),
+            now: Level::default(),
+            next_alert: i128::MAX,
+            span,
+            window_number: 0,
+            measure: limit.measure,
+            observe: limit.observe,
+            over: false,
+            would_refuse: false,
+            filter,
+            wrap_up: limit.wrap_up.map_or(0, |slice| slice.value()),
+            previous: Level::default(),
+            peak: 0,
+            slots: VecDeque::new(),
+            alert_at: limit.alert_at.as_slice().into(),
+            fired: 0,
+            fired_at: Timestamp::MIN,
+            rule,
+            account,
+            opening_gap: 0,
+        };
+        counter.arm();
+        counter
+    }
+
+    /// Takes over a changed limit: the counts stay, and the thresholds that fired stay fired.
+    pub(super) fn change(&mut self, limit: &Limit) {
+        self.amount = limit.amount.value();
+        self.wrap_up = limit.wrap_up.map_or(0, |slice| slice.value());
+        self.observe = limit.observe;
+        self.alert_at = limit.alert_at.as_slice().into();
+        self.arm();
+    }
+
+    /// What is spent and held at `now`, without changing anything.
+    #[inline]
+    pub(super) fn level(&self, windows: &[Window], now: Timestamp) -> Level {
+        match self.span {
+            Span::Lifetime => self.now,
+            Span::Calendar(window) if windows[window as usize].number == self.window_number => {
+                self.now
+            }
+            Span::Calendar(_) => Level::default(),
+            Span::Rolling(span) => {
+                Level { spent: self.now.spent - self.expired(span, now), held: self.now.held }
+            }
+        }
+    }
+
+    /// Spent and held in the window before this one; zero where there is none.
+    pub(super) fn previous_level(&self, windows: &[Window]) -> Level {
+        match self.span {
+            Span::Calendar(window) => {
+                match windows[window as usize].number.wrapping_sub(self.window_number) {
+                    0 => self.previous,
+                    1 => self.now,
+                    _ => Level::default(),
+                }
+            }
+            _ => Level::default(),
+        }
+    }
+
+    /// What is left for a call at `now`; negative when over.
+    #[inline]
+    pub(super) fn room(&self, windows: &[Window], now: Timestamp, wrap_up: bool) -> i128 {
+        let cap = if wrap_up { self.amount } else { self.amount - self.wrap_up };
+        cap - self.level(windows, now).committed()
+    }
+
+    /// Where a charge that was reserved at `at` is counted.
+    #[inline]
+    pub(super) fn place(&self, windows: &[Window], at: Timestamp) -> Place {
+        match self.span {
+            Span::Calendar(window) => {
+                let window = &windows[window as usize];
+                if at >= window.start {
+                    Place::Current
+                } else if at >= window.previous_start {
+                    Place::Previous
+                } else {
+                    Place::Gone
+                }
+            }
+            _ => Place::Current,
+        }
+    }
+
+    /// Brings the counter to `now`: a new window starts empty, expired slots leave.
+    #[inline]
+    pub(super) fn advance(&mut self, windows: &[Window], now: Timestamp) {
+        match self.span {
+            Span::Lifetime => {}
+            Span::Calendar(window) => {
+                let number = windows[window as usize].number;
+                if number != self.window_number {
+                    self.enter_window(number);
+                }
+            }
+            Span::Rolling(span) => self.drop_expired(span, now),
+        }
+    }
+
+    #[cold]
+    fn enter_window(&mut self, number: u32) {
+        let next = number.wrapping_sub(self.window_number) == 1;
+        self.previous = if next { self.now } else { Level::default() };
+        self.now = Level::default();
+        self.window_number = number;
+        (self.fired, self.would_refuse, self.over) = (0, false, false);
+        self.arm();
+    }
+
+    /// Starts in the present window, with nothing counted.
+    pub(super) fn start_in(&mut self, windows: &[Window]) {
+        if let Span::Calendar(window) = self.span {
+            self.window_number = windows[window as usize].number;
+        }
+    }
+
+    /// Adds to what is held. The counter has been advanced.
+    #[inline]
+    pub(super) fn hold(&mut self, place: Place, amount: i128) {
+        match place {
+            Place::Current => {
+                self.now.held += amount;
+                self.peak = self.peak.max(self.now.committed());
+            }
+            Place::Previous => self.previous.held += amount,
+            Place::Gone => {}
+        }
+    }
+
+    /// Adds to what is spent, by a charge reserved at `at`. The counter has been advanced to `now`.
+    #[inline]
+    pub(super) fn spend(&mut self, place: Place, at: Timestamp, now: Timestamp, amount: i128) {
+        match (place, self.span) {
+            (Place::Current, Span::Rolling(span)) => {
+                let slot = at.as_micros().div_euclid(slot_length(span));
+                if slot_leaves(slot, span) > now {
+                    self.spend_in_slot(slot, amount);
+                }
+            }
+            (Place::Current, _) => self.now.spent += amount,
+            (Place::Previous, _) => self.previous.spent += amount,
+            (Place::Gone, _) => {}
+        }
+        self.peak = self.peak.max(self.now.committed());
+    }
+
+    fn spend_in_slot(&mut self, number: i64, amount: i128) {
+        let place = self.slots.partition_point(|slot| slot.number < number);
+        match self.slots.get_mut(place) {
+            Some(slot) if slot.number == number => slot.spent += amount,
+            _ => self.slots.insert(place, Slot { number, spent: amount }),
+        }
+        self.now.spent += amount;
+    }
+
+    /// What has left a rolling period of `span` by `now` and is still counted.
+    fn expired(&self, span: i64, now: Timestamp) -> i128 {
+        let gone = self.slots.iter().take_while(|slot| slot_leaves(slot.number, span) <= now);
+        gone.map(|slot| slot.spent).sum()
+    }
+
+    fn drop_expired(&mut self, span: i64, now: Timestamp) {
+        let before = self.now.spent;
+        while let Some(slot) = self.slots.front() {
+            if slot_leaves(slot.number, span) > now {
+                break;
+            }
+            self.now.spent -= slot.spent;
+            self.slots.pop_front();
+        }
+        // A rolling window has no start. A threshold can fire again when a full period has passed
+        // since, and what is spent has come down.
+        let rested = now.as_micros().saturating_sub(self.fired_at.as_micros()) >= span;
+        if self.now.spent < before && self.fired > 0 && rested {
+            let spent = self.now.spent;
+            let reached = self.alert_at.iter().filter(|percent| spent >= self.threshold(**percent));
+            self.fired = reached.max().copied().unwrap_or(0).min(self.fired);
+            self.would_refuse = false;
+            self.arm();
+        }
+    }
+
+    /// The first moment at which `asked` fits into a rolling period, if nothing else is charged.
+    /// The caller has made sure that it fits into an empty one.
+    pub(super) fn rolling_room_at(&self, span: i64, asked: i128, cap: i128) -> Option<Timestamp> {
+        let mut spent = self.now.spent;
+        for slot in &self.slots {
+            spent -= slot.spent;
+            if spent + asked <= cap {
+                return Some(slot_leaves(slot.number, span));
+            }
+        }
+        None
+    }
+
+    /// Tells what the last change has brought about. The counter has been advanced.
+    #[inline]
+    pub(super) fn notice(&mut self, limit: LimitId, at: Timestamp, out: &mut Vec<Notice>) {
+        if self.now.spent >= self.next_alert {
+            self.fire(limit, at, out);
+        }
+        let committed = self.now.committed();
+        if committed <= self.amount {
+            self.over = false;
+        } else {
+            self.notice_over(limit, committed, out);
+        }
+    }
+
+    #[cold]
+    fn fire(&mut self, limit: LimitId, at: Timestamp, out: &mut Vec<Notice>) {
+        let thresholds = Arc::clone(&self.alert_at);
+        for percent in thresholds.iter().copied() {
+            if percent > self.fired && self.now.spent >= self.threshold(percent) {
+                let (spent, amount) = (self.now.spent, self.amount);
+                out.push(Notice::Threshold { limit, percent, spent, amount });
+                self.fired = percent;
+                self.fired_at = at;
+            }
+        }
+        self.arm();
+    }
+
+    #[cold]
+    fn notice_over(&mut self, limit: LimitId, committed: i128, out: &mut Vec<Notice>) {
+        if self.observe {
+            if !self.would_refuse {
+                self.would_refuse = true;
+                out.push(Notice::WouldRefuse { limit, committed, amount: self.amount });
+            }
+        } else if !self.over {
+            self.over = true;
+            out.push(Notice::Overrun { limit, committed, amount: self.amount });
+        }
+    }
+
+    fn arm(&mut self) {
+        let next = self.alert_at.iter().find(|percent| **percent > self.fired);
+        self.next_alert = next.map_or(i128::MAX, |percent| self.threshold(*percent));
+    }
+
+    /// The amount at which a threshold fires: never at nothing spent.
+    fn threshold(&self, percent: u16) -> i128 {
+        let hundredfold = self.amount.saturating_mul(i128::from(percent));
+        crate::money::div_up(hundredfold, 100).max(1)
+    }
+
+    /// Sets what is counted from outside: the totals of a new limit, or an opening amount.
+    pub(super) fn open_with(&mut self, spent: i128, at: Timestamp) {
+        match self.span {
+            Span::Rolling(_) => self.spend(Place::Current, at, at, spent),
+            _ => self.now.spent = spent,
+        }
+        self.peak = self.now.spent;
+    }
+
+    /// Recounts what can be recounted from the counter alone.
+    pub(super) fn check(&self, windows: &[Window], now: Timestamp) -> Result<(), String> {
+        let slots: i128 = self.slots.iter().map(|slot| slot.spent).sum();
+        if matches!(self.span, Span::Rolling(_)) && slots != self.now.spent {
+            return Err(format!("the slots hold {slots}, the counter says {}", self.now.spent));
+        }
+        if self.slots.len() > 2 * SLOTS as usize {
+            return Err(format!("{} slots are kept", self.slots.len()));
+        }
+        let level = self.level(windows, now);
+        if level.committed() > self.amount && !self.over && !self.observe {
+            return Err(format!("{level:?} is over {} without a reason", self.amount));
+        }
+        Ok(())
+    }
+
+    /// What is asked for, of the measure that is counted.
+    #[inline]
+    pub(super) fn of(&self, amounts: &Amounts) -> i128 {
+        amounts.of(self.measure)
+    }
+
+    /// Only the thresholds: which have fired and which come next.
+    pub(super) fn fired(&self) -> u16 {
+        self.fired
+    }
+}
+
+impl Span {
+    /// The span of a period, but for the calendar's, whose window is the ledger's to find.
+    pub(super) fn of(period: &Period, calendar: impl FnOnce() -> Option<u32>) -> Option<Span> {
+        Some(match period {
+            Period::Lifetime => Span::Lifetime,
+            Period::Rolling(span) => Span::Rolling(micros(*span)),
+            Period::Calendar(..) => Span::Calendar(calendar()?),
+        })
+    }
+}
+
+/// A slot's length in microseconds, for a period of `span` microseconds.
+fn slot_length(span: i64) -> i64 {
+    span / SLOTS + i64::from(span % SLOTS != 0)
+}
+
+/// The moment at which the slot is wholly outside a period of `span` microseconds.
+fn slot_leaves(number: i64, span: i64) -> Timestamp {
+    let end = number.saturating_add(1).saturating_mul(slot_length(span));
+    Timestamp::from_micros(end.saturating_add(span))
+}

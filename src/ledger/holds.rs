@@ -1,0 +1,258 @@
+//! Owns the holds: what is set aside for calls under way, in the parts it was reserved in, and
+//! the order in which leases end.
+
+use super::amounts::Amounts;
+use super::{AccountId, HoldId, ModelId, Tags};
+use crate::clock::Timestamp;
+
+/// No hold.
+const NONE: u32 = u32::MAX;
+
+/// What was reserved at one moment. Growth and nesting give a hold more than one part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Part {
+    /// When it was reserved: the window that a charge against it belongs to.
+    pub at: Timestamp,
+    /// How much.
+    pub amounts: Amounts,
+    /// True if it came out of an outer hold, and what is left of it goes back there.
+    pub from_outer: bool,
+}
+
+/// Where a hold is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HoldState {
+    Open,
+    /// Its lease has ended, and what it held has been charged. Kept until its call has ended, so
+    /// that the difference can be booked.
+    Expired,
+    Free,
+}
+
+/// One hold.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Hold {
+    pub(super) generation: u32,
+    pub(super) state: HoldState,
+    pub(super) account: AccountId,
+    pub(super) tags: Tags,
+    pub(super) model: ModelId,
+    pub(super) outer: Option<HoldId>,
+    pub(super) first: Part,
+    pub(super) more: Vec<Part>,
+    pub(super) lease_until: Timestamp,
+    earlier: u32,
+    later: u32,
+}
+
+impl Hold {
+    pub(super) fn parts(&self) -> impl DoubleEndedIterator<Item = &Part> {
+        std::iter::once(&self.first).chain(&self.more)
+    }
+
+    pub(super) fn parts_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut Part> {
+        std::iter::once(&mut self.first).chain(&mut self.more)
+    }
+
+    /// Adds a part, or adds to the one of the same moment.
+    pub(super) fn add(&mut self, part: Part) {
+        let alike = |own: &Part| own.at == part.at && own.from_outer == part.from_outer;
+        if let Some(own) = self.parts_mut().find(|own| alike(own)) {
+            own.amounts = own.amounts.plus(&part.amounts);
+            return;
+        }
+        self.more.push(part);
+    }
+
+    pub(super) fn total(&self) -> Amounts {
+        self.parts().fold(Amounts::NONE, |sum, part| sum.plus(&part.amounts))
+    }
+}
+
+/// What a new hold is made of.
+pub(super) struct NewHold {
+    pub(super) account: AccountId,
+    pub(super) tags: Tags,
+    pub(super) model: ModelId,
+    pub(super) outer: Option<HoldId>,
+    pub(super) first: Part,
+    pub(super) more: Vec<Part>,
+    pub(super) lease_until: Timestamp,
+}
+
+/// All holds by index, and the list of those with a lease, the first to end first.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Holds {
+    slots: Vec<Hold>,
+    free: Vec<u32>,
+    first_lease: u32,
+    last_lease: u32,
+    pub(super) expired: u32,
+}
+
+impl Default for Holds {
+    fn default() -> Holds {
+        Holds {
+            slots: Vec::new(),
+            free: Vec::new(),
+            first_lease: NONE,
+            last_lease: NONE,
+            expired: 0,
+        }
+    }
+}
+
+impl Holds {
+    /// The hold of that id, open or expired.
+    #[inline]
+    pub(super) fn get(&self, id: HoldId) -> Option<&Hold> {
+        let hold = self.slots.get(id.index as usize)?;
+        (hold.generation == id.generation && hold.state != HoldState::Free).then_some(hold)
+    }
+
+    /// The hold of that id, if it is open.
+    #[inline]
+    pub(super) fn open(&self, id: HoldId) -> Option<&Hold> {
+        self.get(id).filter(|hold| hold.state == HoldState::Open)
+    }
+
+    #[inline]
+    pub(super) fn at(&self, id: HoldId) -> &Hold {
+        &self.slots[id.index as usize]
+    }
+
+    #[inline]
+    pub(super) fn at_mut(&mut self, id: HoldId) -> &mut Hold {
+        &mut self.slots[id.index as usize]
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (HoldId, &Hold)> {
+        let slots = (0..).zip(&self.slots).filter(|(_, hold)| hold.state != HoldState::Free);
+        slots.map(|(index, hold)| (HoldId { index, generation: hold.generation }, hold))
+    }
+
+    /// The id that the next hold will have; `None` if all places are taken.
+    #[inline]
+    pub(super) fn next_id(&self) -> Option<HoldId> {
+        match self.free.last() {
+            Some(&index) => {
+                Some(HoldId { index, generation: self.slots[index as usize].generation })
+            }
+            None => {
+                let index = u32::try_from(self.slots.len()).ok().filter(|index| *index < NONE)?;
+                Some(HoldId { index, generation: 0 })
+            }
+        }
+    }
+
+    /// Puts a new hold in the place of `id`, which is that of `next_id`.
+    #[inline]
+    pub(super) fn insert(&mut self, id: HoldId, new: NewHold) {
+        let hold = Hold {
+            generation: id.generation,
+            state: HoldState::Open,
+            account: new.account,
+            tags: new.tags,
+            model: new.model,
+            outer: new.outer,
+            first: new.first,
+            more: new.more,
+            lease_until: new.lease_until,
+            earlier: NONE,
+            later: NONE,
+        };
+        match self.free.pop() {
+            Some(index) => self.slots[index as usize] = hold,
+            None => self.slots.push(hold),
+        }
+        if new.lease_until != Timestamp::MAX {
+            self.link(id.index);
+        }
+    }
+
+    /// Ends a hold for good.
+    #[inline]
+    pub(super) fn free(&mut self, id: HoldId) {
+        self.unlink(id.index);
+        let hold = self.at_mut(id);
+        if hold.state == HoldState::Expired {
+            self.expired = self.expired.saturating_sub(1);
+        }
+        let hold = self.at_mut(id);
+        hold.state = HoldState::Free;
+        hold.generation = hold.generation.wrapping_add(1);
+        hold.more.clear();
+        self.free.push(id.index);
+    }
+
+    /// Ends a hold's lease, and keeps what it was.
+    pub(super) fn expire(&mut self, id: HoldId) {
+        self.unlink(id.index);
+        self.at_mut(id).state = HoldState::Expired;
+        self.expired = self.expired.saturating_add(1);
+    }
+
+    /// Charges the late word of expired holds of `old`, an account that is gone, to `heir`.
+    pub(super) fn inherit(&mut self, old: AccountId, heir: AccountId) {
+        for hold in self.slots.iter_mut().filter(|hold| hold.state == HoldState::Expired) {
+            if hold.account == old {
+                hold.account = heir;
+            }
+        }
+    }
+
+    /// Gives a hold a later lease.
+    pub(super) fn renew(&mut self, id: HoldId, lease_until: Timestamp) {
+        self.unlink(id.index);
+        self.at_mut(id).lease_until = lease_until;
+        if lease_until != Timestamp::MAX {
+            self.link(id.index);
+        }
+    }
+
+    /// The hold whose lease ends first, and when.
+    pub(super) fn next_lease(&self) -> Option<(HoldId, Timestamp)> {
+        let hold = self.slots.get(self.first_lease as usize)?;
+        let id = HoldId { index: self.first_lease, generation: hold.generation };
+        Some((id, hold.lease_until))
+    }
+
+    /// Leases are all equally long, unless somebody changes that: the place is at the end.
+    fn link(&mut self, index: u32) {
+        let until = self.slots[index as usize].lease_until;
+        let mut earlier = self.last_lease;
+        while earlier != NONE && self.slots[earlier as usize].lease_until > until {
+            earlier = self.slots[earlier as usize].earlier;
+        }
+        let later = match earlier {
+            NONE => std::mem::replace(&mut self.first_lease, index),
+            earlier => std::mem::replace(&mut self.slots[earlier as usize].later, index),
+        };
+        match later {
+            NONE => self.last_lease = index,
+            later => self.slots[later as usize].earlier = index,
+        }
+        let hold = &mut self.slots[index as usize];
+        (hold.earlier, hold.later) = (earlier, later);
+    }
+
+    #[inline]
+    fn unlink(&mut self, index: u32) {
+        if self.slots[index as usize].lease_until == Timestamp::MAX
+            || (self.first_lease != index && self.slots[index as usize].earlier == NONE)
+        {
+            return;
+        }
+        let hold = &mut self.slots[index as usize];
+        let earlier = std::mem::replace(&mut hold.earlier, NONE);
+        let later = std::mem::replace(&mut hold.later, NONE);
+        match earlier {
+            NONE => self.first_lease = later,
+            earlier => self.slots[earlier as usize].later = later,
+        }
+        match later {
+            NONE => self.last_lease = earlier,
+            later => self.slots[later as usize].earlier = earlier,
+        }
+    }
+}

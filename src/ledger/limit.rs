@@ -1,0 +1,447 @@
+//! Owns the policy of one cap: [`Limit`], the [`Period`] it counts over, the models it is for.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::amounts::{Measure, Quantity};
+use crate::calendar::{CalendarUnit, UnknownZone, Zone};
+use crate::money::Usd;
+
+/// The time over which a limit counts.
+///
+/// ```
+/// use bursar::Period;
+/// use std::time::Duration;
+///
+/// assert_eq!(Period::MONTH.to_string(), "month");
+/// assert_eq!(Period::day_in("Europe/Berlin")?.to_string(), "day (Europe/Berlin)");
+/// assert_eq!(Period::rolling(Duration::from_secs(90)).to_string(), "rolling 90s");
+/// # Ok::<(), bursar::calendar::UnknownZone>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Period {
+    /// From the beginning, without an end.
+    Lifetime,
+    /// A unit of the calendar in a time zone.
+    Calendar(CalendarUnit, Zone),
+    /// The time just past, one second at least. It is kept in 60 slots, and a charge leaves when
+    /// its slot is wholly outside: late by at most a sixtieth, never early.
+    Rolling(Duration),
+}
+
+impl Period {
+    /// The calendar hour in UTC.
+    pub const HOUR: Period = Period::Calendar(CalendarUnit::Hour, Zone::UTC);
+    /// The calendar day in UTC.
+    pub const DAY: Period = Period::Calendar(CalendarUnit::Day, Zone::UTC);
+    /// The week from Monday, in UTC.
+    pub const WEEK: Period = Period::Calendar(CalendarUnit::Week, Zone::UTC);
+    /// The calendar month in UTC.
+    pub const MONTH: Period = Period::Calendar(CalendarUnit::Month, Zone::UTC);
+    /// The calendar quarter in UTC.
+    pub const QUARTER: Period = Period::Calendar(CalendarUnit::Quarter, Zone::UTC);
+    /// The calendar year in UTC.
+    pub const YEAR: Period = Period::Calendar(CalendarUnit::Year, Zone::UTC);
+
+    /// The calendar day in a time zone of the IANA database.
+    ///
+    /// # Errors
+    /// [`UnknownZone`] if there is none of that name.
+    pub fn day_in(zone: &str) -> Result<Period, UnknownZone> {
+        Period::calendar(CalendarUnit::Day, zone)
+    }
+
+    /// The calendar month in a time zone of the IANA database.
+    ///
+    /// # Errors
+    /// [`UnknownZone`] if there is none of that name.
+    pub fn month_in(zone: &str) -> Result<Period, UnknownZone> {
+        Period::calendar(CalendarUnit::Month, zone)
+    }
+
+    /// Any unit of the calendar in a time zone of the IANA database.
+    ///
+    /// # Errors
+    /// [`UnknownZone`] if there is none of that name.
+    pub fn calendar(unit: CalendarUnit, zone: &str) -> Result<Period, UnknownZone> {
+        Ok(Period::Calendar(unit, Zone::named(zone)?))
+    }
+
+    /// The time just past, one second at least.
+    pub const fn rolling(span: Duration) -> Period {
+        Period::Rolling(span)
+    }
+}
+
+impl fmt::Display for Period {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Period::Lifetime => "lifetime".to_owned(),
+            Period::Calendar(unit, zone) if *zone == Zone::UTC => unit.as_str().to_owned(),
+            Period::Calendar(unit, zone) => format!("{} ({zone})", unit.as_str()),
+            Period::Rolling(span) if span.subsec_nanos() == 0 => {
+                format!("rolling {}s", span.as_secs())
+            }
+            Period::Rolling(span) => format!("rolling {span:?}"),
+        };
+        f.pad(&text)
+    }
+}
+
+/// A cap on one measure over one period.
+///
+/// ```
+/// use bursar::{Limit, Period, Usd};
+///
+/// let daily = Limit::spend(Usd::dollars(20))
+///     .per(Period::day_in("Europe/Berlin")?)
+///     .alert_at([50, 80, 95])
+///     .keep_for_wrap_up(Usd::cents(50));
+/// assert_eq!(daily.to_string(), "$20.00 per day (Europe/Berlin)");
+/// # Ok::<(), bursar::calendar::UnknownZone>(())
+/// ```
+///
+/// A limit is known by what it is for: the account or pattern, the measure, the period and the
+/// models. Setting it again with another amount keeps what has been counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit {
+    pub(crate) measure: Measure,
+    pub(crate) amount: Quantity,
+    pub(crate) period: Period,
+    pub(crate) only_model: Option<ModelPattern>,
+    pub(crate) alert_at: Vec<u16>,
+    pub(crate) observe: bool,
+    pub(crate) wrap_up: Option<Quantity>,
+    pub(crate) opening: Option<Quantity>,
+}
+
+impl Limit {
+    /// A cap on money.
+    pub fn spend(amount: Usd) -> Limit {
+        Limit::new(Measure::Cost, amount.into())
+    }
+
+    /// A cap on all tokens, in and out.
+    pub fn tokens(count: u64) -> Limit {
+        Limit::new(Measure::Tokens, count.into())
+    }
+
+    /// A cap on input tokens, those read from a prompt cache included.
+    pub fn input_tokens(count: u64) -> Limit {
+        Limit::new(Measure::InputTokens, count.into())
+    }
+
+    /// A cap on input tokens, those read from a prompt cache not counted. A hold counts its whole
+    /// input, because nobody knows beforehand what the cache will have.
+    pub fn uncached_input_tokens(count: u64) -> Limit {
+        Limit::new(Measure::UncachedInputTokens, count.into())
+    }
+
+    /// A cap on output tokens: visible, reasoning and audio.
+    pub fn output_tokens(count: u64) -> Limit {
+        Limit::new(Measure::OutputTokens, count.into())
+    }
+
+    /// A cap on calls. A call that makes calls of its own inside its hold counts for nothing, they
+    /// count.
+    pub fn requests(count: u64) -> Limit {
+        Limit::new(Measure::Requests, count.into())
+    }
+
+    /// A cap on calls that are under way at once. It has no period and no alerts.
+    pub fn in_flight(count: u32) -> Limit {
+        Limit::new(Measure::InFlight, u64::from(count).into())
+    }
+
+    fn new(measure: Measure, amount: Quantity) -> Limit {
+        Limit {
+            measure,
+            amount,
+            period: Period::Lifetime,
+            only_model: None,
+            alert_at: Vec::new(),
+            observe: false,
+            wrap_up: None,
+            opening: None,
+        }
+    }
+
+    /// Counts over this period; a limit counts over its lifetime unless told otherwise.
+    #[must_use]
+    pub fn per(mut self, period: Period) -> Limit {
+        self.period = period;
+        self
+    }
+
+    /// Counts only calls reserved for a model whose `provider/id`, or id, matches. `*` stands for
+    /// any characters: `gpt-6*`, `anthropic/*`.
+    #[must_use]
+    pub fn only_model(mut self, pattern: impl AsRef<str>) -> Limit {
+        self.only_model = Some(ModelPattern(pattern.as_ref().to_owned()));
+        self
+    }
+
+    /// Raises an alert when *spent* reaches so many percent, once for each window.
+    #[must_use]
+    pub fn alert_at(mut self, percents: impl IntoIterator<Item = u16>) -> Limit {
+        self.alert_at = percents.into_iter().collect();
+        self.alert_at.sort_unstable();
+        self.alert_at.dedup();
+        self
+    }
+
+    /// Only watches: admits every call, and says once for each window that it would have refused.
+    #[must_use]
+    pub fn observe(mut self) -> Limit {
+        self.observe = true;
+        self
+    }
+
+    /// Keeps the last part of the amount for calls that wrap up: ordinary calls see the amount
+    /// less this.
+    #[must_use]
+    pub fn keep_for_wrap_up(mut self, amount: impl Into<Quantity>) -> Limit {
+        self.wrap_up = Some(amount.into());
+        self
+    }
+
+    /// Starts from this amount as spent, when the limit is new. Without it, an unfiltered lifetime
+    /// limit starts from what the account has spent, any other from zero.
+    #[must_use]
+    pub fn opening(mut self, amount: impl Into<Quantity>) -> Limit {
+        self.opening = Some(amount.into());
+        self
+    }
+
+    /// What is counted.
+    pub fn measure(&self) -> Measure {
+        self.measure
+    }
+
+    /// The cap.
+    pub fn amount(&self) -> Quantity {
+        self.amount
+    }
+
+    /// The time over which it counts.
+    pub fn period(&self) -> &Period {
+        &self.period
+    }
+
+    /// True if it is for the same thing as `other`, whatever the amount.
+    pub(crate) fn same_identity(&self, other: &Limit) -> bool {
+        self.measure == other.measure
+            && self.period == other.period
+            && self.only_model == other.only_model
+    }
+
+    /// Checks that the limit makes sense.
+    pub(crate) fn check(&self) -> Result<(), LimitError> {
+        use LimitProblem as P;
+        let problem = |problem| Err(LimitError { limit: self.to_string(), problem });
+        let most = Limit::MAX_AMOUNT;
+        let money = self.measure == Measure::Cost;
+        let parts = [Some(self.amount), self.wrap_up, self.opening];
+        for part in parts.into_iter().flatten() {
+            if matches!(part, Quantity::Money(_)) != money {
+                return problem(P::WrongUnit);
+            }
+            if part.value() < 0 {
+                return problem(P::Negative);
+            }
+            if part.value() > most {
+                return problem(P::TooLarge);
+            }
+        }
+        if self.wrap_up.is_some_and(|slice| slice.value() > self.amount.value()) {
+            return problem(P::WrapUpTooLarge);
+        }
+        if self.alert_at.iter().any(|percent| *percent == 0 || *percent > 1_000) {
+            return problem(P::Threshold);
+        }
+        if let Period::Rolling(span) = self.period {
+            if span < Duration::from_secs(1) || span > Limit::LONGEST_ROLLING {
+                return problem(P::Rolling);
+            }
+        }
+        let windowed = self.period != Period::Lifetime || self.opening.is_some();
+        if self.measure == Measure::InFlight && (windowed || !self.alert_at.is_empty()) {
+            return problem(P::InFlight);
+        }
+        if self.only_model.as_ref().is_some_and(|pattern| pattern.0.trim().is_empty()) {
+            return problem(P::EmptyPattern);
+        }
+        Ok(())
+    }
+
+    /// About 1e18 dollars, or 1e30 tokens.
+    const MAX_AMOUNT: i128 = 10_i128.pow(30);
+    const LONGEST_ROLLING: Duration = Duration::from_secs(3_660 * 86_400);
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.measure {
+            Measure::Cost => write!(f, "{}", self.amount)?,
+            measure => write!(f, "{} {measure}", self.amount)?,
+        }
+        match &self.period {
+            Period::Lifetime if self.measure == Measure::InFlight => {}
+            Period::Lifetime => f.write_str(" in all")?,
+            Period::Rolling(span) => write!(f, " in any {}", spelled(*span))?,
+            period => write!(f, " per {period}")?,
+        }
+        match &self.only_model {
+            Some(pattern) => write!(f, " on {pattern}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A span in the largest unit that divides it: `90s`, `5min`, `2h`, `30d`.
+pub(crate) fn spelled(span: Duration) -> String {
+    let seconds = span.as_secs();
+    if span.subsec_nanos() != 0 || seconds == 0 {
+        return format!("{span:?}");
+    }
+    for (unit, length) in [("d", 86_400), ("h", 3_600), ("min", 60)] {
+        if seconds % length == 0 {
+            return format!("{}{unit}", seconds / length);
+        }
+    }
+    format!("{seconds}s")
+}
+
+/// A pattern for model names, where `*` stands for any characters.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ModelPattern(String);
+
+impl ModelPattern {
+    /// The pattern as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// True if the whole `provider/id` matches, or the id alone.
+    pub fn matches(&self, name: &str) -> bool {
+        let id = name.split_once('/').map_or(name, |(_, id)| id);
+        glob(&self.0, name) || glob(&self.0, id)
+    }
+}
+
+impl fmt::Display for ModelPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// Matches the whole text; `*` stands for any characters, none included.
+fn glob(pattern: &str, text: &str) -> bool {
+    let Some((head, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut left) = text.strip_prefix(head) else { return false };
+    let mut pieces = rest.split('*').peekable();
+    while let Some(piece) = pieces.next() {
+        if pieces.peek().is_none() {
+            return left.ends_with(piece);
+        }
+        match left.find(piece) {
+            Some(at) => left = &left[at + piece.len()..],
+            None => return false,
+        }
+    }
+    true
+}
+
+/// A limit that makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the limit \"{limit}\" cannot be set: {problem}")]
+pub struct LimitError {
+    limit: String,
+    problem: LimitProblem,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum LimitProblem {
+    #[error("a spend limit takes amounts in dollars, every other limit takes counts")]
+    WrongUnit,
+    #[error("an amount is negative; use 0 to admit nothing")]
+    Negative,
+    #[error("an amount is above 1e18 dollars or 1e30 tokens; leave the limit out instead")]
+    TooLarge,
+    #[error("keep_for_wrap_up is more than the limit itself")]
+    WrapUpTooLarge,
+    #[error("an alert_at is outside 1 to 1000 percent")]
+    Threshold,
+    #[error("a rolling period is between one second and ten years long")]
+    Rolling,
+    #[error("a limit on calls in flight has no period, no opening amount and no alerts")]
+    InFlight,
+    #[error("only_model is empty; leave it out to mean every model")]
+    EmptyPattern,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_matches_the_whole_name_or_the_id() {
+        for (pattern, name, expected) in [
+            ("gpt-6*", "openai/gpt-6.1-terra", true),
+            ("gpt-6*", "openai/gpt-5.6-sol", false),
+            ("openai/*", "openai/gpt-5", true),
+            ("*", "x/y", true),
+            ("gpt-5", "openai/gpt-5", true),
+            ("gpt-5", "openai/gpt-5-mini", false),
+            ("*sonnet*5", "anthropic/claude-sonnet-4-5", true),
+            ("*sonnet*5", "anthropic/claude-sonnet-4-6", false),
+            ("a*a", "a", false),
+            ("a*a", "aa", true),
+            ("llama*", "groq/meta/llama-3", false),
+            ("meta/*", "groq/meta/llama-3", true),
+        ] {
+            assert_eq!(ModelPattern(pattern.into()).matches(name), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn limits_that_make_no_sense_say_why() {
+        let day = |limit: Limit| limit.per(Period::DAY);
+        for (limit, word) in [
+            (Limit::spend(Usd::cents(-1)), "negative"),
+            (Limit::spend(Usd::MAX), "above"),
+            (Limit::spend(Usd::dollars(1)).keep_for_wrap_up(Usd::dollars(2)), "more than"),
+            (Limit::spend(Usd::dollars(1)).keep_for_wrap_up(1), "counts"),
+            (Limit::tokens(5).opening(Usd::dollars(1)), "counts"),
+            (Limit::tokens(5).alert_at([0]), "percent"),
+            (Limit::tokens(5).alert_at([1_001]), "percent"),
+            (Limit::tokens(5).per(Period::rolling(Duration::ZERO)), "one second"),
+            (Limit::tokens(5).per(Period::rolling(Duration::MAX)), "ten years"),
+            (day(Limit::in_flight(5)), "no period"),
+            (Limit::in_flight(5).alert_at([50]), "no alerts"),
+            (Limit::tokens(5).only_model(" "), "empty"),
+        ] {
+            let error = limit.check().unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        }
+        assert!(Limit::spend(Usd::ZERO).check().is_ok());
+        assert!(Limit::tokens(u64::MAX).check().is_ok());
+    }
+
+    #[test]
+    fn a_limit_reads_as_words() {
+        let minute = Period::rolling(Duration::from_secs(60));
+        for (limit, text) in [
+            (Limit::spend(Usd::dollars(100)), "$100.00 in all"),
+            (Limit::tokens(200_000).per(minute), "200,000 tokens in any 1min"),
+            (Limit::requests(5).per(Period::DAY).only_model("gpt*"), "5 requests per day on gpt*"),
+            (Limit::in_flight(8), "8 calls in flight"),
+        ] {
+            assert_eq!(limit.to_string(), text);
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! What is left: the pure machine that knows accounts, limits, holds and time.
+//!
+//! [`Ledger::decide`] looks at a [`Command`] and either refuses it, changing nothing, or says what
+//! will happen as an [`Event`]; [`Ledger::apply`] makes it so and cannot fail. Inside there is no
+//! clock, time zone, lock, I/O, float or chance: the same events give the same ledger, in any
+//! process, on any day. It knows nothing of prices, agents or caches either; a model is an opaque
+//! number with a name that filters look at.
+//!
+//! Most programs never meet this module: [`BudgetManager`](crate::BudgetManager) puts one ledger
+//! behind one lock and deals in names, prices and guards. It is public so that it can be tested,
+//! fuzzed, simulated and replayed from outside.
+
+mod accounts;
+mod admin;
+mod amounts;
+mod check;
+mod command;
+mod counter;
+mod holds;
+mod limit;
+mod path;
+mod reserve;
+mod settle;
+mod view;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+pub use accounts::{Balance, Totals};
+pub(crate) use amounts::grouped;
+pub use amounts::{Amounts, Bid, Measure, Quantity};
+pub use command::{
+    Booking, Change, Command, Event, Grow, Grown, LimitChange, Record, Recorded, Refusal,
+    Rejection, Reserve, Reserved, Retry, Settle, Settled, Target,
+};
+pub use holds::Part;
+pub(crate) use limit::spelled;
+pub use limit::{Limit, LimitError, ModelPattern, Period};
+pub use path::{Path, PathError, Scope};
+pub use view::{AccountView, LimitView};
+
+use crate::clock::Timestamp;
+use accounts::{Accounts, NONE};
+use counter::{Counter, Window};
+use holds::Holds;
+
+/// An account of a ledger. An id outlives its account: after a close it names nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AccountId {
+    index: u32,
+    generation: u32,
+}
+
+impl AccountId {
+    /// The root of the main tree.
+    pub const ROOT: AccountId = AccountId { index: 0, generation: 0 };
+}
+
+/// A hold of a ledger. An id outlives its hold: after the end it names nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct HoldId {
+    index: u32,
+    generation: u32,
+}
+
+/// A model, as far as a ledger knows: a number, with a name for filters and reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ModelId(pub(crate) u32);
+
+impl ModelId {
+    /// No model: a tool, a search, a sandbox.
+    pub const NONE: ModelId = ModelId(0);
+}
+
+/// One limit on one account of a ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct LimitId(pub(crate) u32);
+
+/// A shared window of the calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct WindowId(pub(crate) u32);
+
+/// The tags of a call: at most four accounts, each in a tag tree of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tags {
+    ids: [AccountId; Tags::MOST],
+    len: u8,
+}
+
+impl Tags {
+    /// The most tags of one call.
+    pub const MOST: usize = 4;
+    /// No tags.
+    pub const NONE: Tags = Tags { ids: [AccountId::ROOT; Tags::MOST], len: 0 };
+
+    /// The tags with one more; `None` if there are four already.
+    #[must_use]
+    pub fn with(mut self, tag: AccountId) -> Option<Tags> {
+        *self.ids.get_mut(usize::from(self.len))? = tag;
+        self.len = self.len.saturating_add(1);
+        Some(self)
+    }
+
+    /// The tags.
+    #[inline]
+    pub fn as_slice(&self) -> &[AccountId] {
+        &self.ids[..usize::from(self.len).min(Tags::MOST)]
+    }
+}
+
+/// What a change has brought about, for somebody to be told. Collected while events are applied,
+/// handed over by [`Ledger::take_notices`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Notice {
+    /// *Spent* has reached a threshold.
+    Threshold {
+        /// The limit.
+        limit: LimitId,
+        /// The threshold.
+        percent: u16,
+        /// What is spent, in the limit's measure.
+        spent: i128,
+        /// The limit's amount.
+        amount: i128,
+    },
+    /// Spent and held are together above the limit: a provider billed more than was held, a call
+    /// was recorded without a hold, or the limit was lowered.
+    Overrun {
+        /// The limit.
+        limit: LimitId,
+        /// Spent and held.
+        committed: i128,
+        /// The limit's amount.
+        amount: i128,
+    },
+    /// A limit that only watches would have refused a call; once for each window.
+    WouldRefuse {
+        /// The limit.
+        limit: LimitId,
+        /// Spent and held.
+        committed: i128,
+        /// The limit's amount.
+        amount: i128,
+    },
+    /// A hold's lease has ended, and what it held has been charged.
+    Expired {
+        /// The hold.
+        hold: HoldId,
+        /// The account that was charged.
+        account: AccountId,
+        /// What was charged, in picodollars.
+        cost: i128,
+    },
+}
+
+/// A limit as it was set, and what it is for.
+#[derive(Clone, Debug, PartialEq)]
+struct Rule {
+    scope: Scope,
+    limit: Limit,
+    filter: u32,
+}
+
+/// Which models a filter lets through, by number.
+#[derive(Clone, Debug, PartialEq)]
+struct Filter {
+    pattern: ModelPattern,
+    matches: Vec<bool>,
+}
+
+impl Filter {
+    #[inline]
+    fn lets_through(&self, model: ModelId) -> bool {
+        self.matches.get(model.0 as usize).copied().unwrap_or(false)
+    }
+}
+
+/// The pure machine. See the [module](self) for what it is and what it is not.
+///
+/// ```
+/// use bursar::clock::Timestamp;
+/// use bursar::ledger::{AccountId, Booking, Change, Command, Ledger, Limit, Rejection, Scope};
+/// use bursar::ledger::{Reserve, Settle};
+/// use bursar::Usd;
+///
+/// let mut ledger = Ledger::new();
+/// let now = Timestamp::from_secs(0);
+/// let limit = Limit::spend(Usd::dollars(1));
+/// ledger.execute(now, &Command::SetLimit { scope: Scope::new("")?, limit })?;
+///
+/// // Sixty cents are held: a second call of sixty cents does not fit, whatever the first costs.
+/// let call = Command::Reserve(Reserve::fixed(AccountId::ROOT, Usd::cents(60)));
+/// let Change::Reserved(held) = ledger.execute(now, &call)?.change else { unreachable!() };
+/// assert!(matches!(ledger.decide(now, &call), Err(Rejection::Blocked(_))));
+///
+/// // It cost ten: now there is room again.
+/// let settle = Settle::cost(held.hold, Booking::Exactly(Usd::cents(10).pico()));
+/// ledger.execute(now, &Command::Settle(settle))?;
+/// assert!(ledger.decide(now, &call).is_ok());
+/// ledger.check_invariants()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ledger {
+    now: Timestamp,
+    events: u64,
+    /// When the next window ends.
+    next_roll: Timestamp,
+    accounts: Accounts,
+    counters: Vec<Option<Counter>>,
+    free_counters: Vec<u32>,
+    windows: Vec<Window>,
+    filters: Vec<Filter>,
+    rules: Vec<Option<Rule>>,
+    models: Vec<Arc<str>>,
+    model_ids: HashMap<Arc<str>, ModelId>,
+    holds: Holds,
+    keys: HashMap<u128, Timestamp>,
+    keys_by_age: VecDeque<(Timestamp, u128)>,
+    notices: Vec<Notice>,
+}
+
+impl Default for Ledger {
+    fn default() -> Ledger {
+        Ledger::new()
+    }
+}
+
+impl Ledger {
+    /// The most events of one ledger: 2^49, a thousand calls a second for ten thousand years.
+    pub const MAX_EVENTS: u64 = 1 << 49;
+
+    /// How long the key of a recorded call is remembered, in seconds: a day, as long as Stripe
+    /// keeps its idempotency keys at least.
+    pub const KEY_SECONDS: u64 = 86_400;
+
+    /// An empty ledger: the root of the main tree, and no limits.
+    pub fn new() -> Ledger {
+        let mut accounts = Accounts::default();
+        accounts.insert(AccountId::ROOT, Path::root(), NONE);
+        Ledger {
+            now: Timestamp::MIN,
+            events: 0,
+            next_roll: Timestamp::MAX,
+            accounts,
+            counters: Vec::new(),
+            free_counters: Vec::new(),
+            windows: Vec::new(),
+            filters: Vec::new(),
+            rules: Vec::new(),
+            models: vec!["".into()],
+            model_ids: HashMap::new(),
+            holds: Holds::default(),
+            keys: HashMap::new(),
+            keys_by_age: VecDeque::new(),
+            notices: Vec::new(),
+        }
+    }
+
+    /// The time of the last event. It never goes back.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// How many events have been applied.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// When something falls due by itself: a window that rolls, a lease that ends. Before any
+    /// other command at or after that moment, [`due`](Ledger::due) has to be dealt with.
+    #[inline]
+    pub fn next_due(&self) -> Timestamp {
+        let lease = self.holds.next_lease().map_or(Timestamp::MAX, |(_, until)| until);
+        self.next_roll.min(lease)
+    }
+
+    /// What has fallen due by `now`. The new window of a roll is the caller's to compute, because
+    /// a ledger has no calendar.
+    pub fn due(&self, now: Timestamp) -> Option<Due<'_>> {
+        if let Some((hold, until)) = self.holds.next_lease() {
+            if until <= now && until <= self.next_roll {
+                return Some(Due::Expire(hold));
+            }
+        }
+        if self.next_roll > now {
+            return None;
+        }
+        let ended = (0..).zip(&self.windows).find(|(_, window)| window.end <= now);
+        ended.map(|(index, window)| Due::Roll {
+            window: WindowId(index),
+            unit: window.unit,
+            zone: &window.zone,
+        })
+    }
+
+    /// What the last events have brought about, for somebody to be told.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    /// True if there are notices to take.
+    #[inline]
+    pub(crate) fn has_notices(&self) -> bool {
+        !self.notices.is_empty()
+    }
+
+    /// Says what a command would do at `now`, or why it is refused. Changes nothing.
+    ///
+    /// # Errors
+    /// [`Rejection`], with the reason as data.
+    pub fn decide(&self, now: Timestamp, command: &Command) -> Result<Event, Rejection> {
+        let at = self.now.max(now);
+        let change = match command {
+            Command::Reserve(reserve) => Change::Reserved(self.decide_reserve(at, reserve)?),
+            Command::Grow(grow) => Change::Grown(self.decide_grow(at, grow)?),
+            Command::Settle(settle) => Change::Settled(self.decide_settle(settle)?),
+            Command::Release { hold } => Change::Released { hold: self.decide_release(*hold)? },
+            Command::Record(record) => Change::Recorded(self.decide_record(at, record)?),
+            other => self.decide_admin(at, other)?,
+        };
+        Ok(Event { at, change })
+    }
+
+    /// Makes an event so. It must come from [`decide`](Ledger::decide) of a ledger in this same
+    /// state; then it cannot fail.
+    pub fn apply(&mut self, event: &Event) {
+        match &event.change {
+            Change::Reserved(reserved) => self.apply_reserved(event.at, reserved),
+            Change::Grown(grown) => self.apply_grown(event.at, grown),
+            Change::Settled(settled) => self.apply_settled(event.at, settled),
+            Change::Released { hold } => self.apply_released(event.at, *hold),
+            Change::Recorded(recorded) => self.apply_recorded(event.at, recorded),
+            other => self.apply_admin(event.at, other),
+        }
+    }
+
+    /// Decides and applies.
+    ///
+    /// # Errors
+    /// [`Rejection`]; nothing has changed then.
+    pub fn execute(&mut self, now: Timestamp, command: &Command) -> Result<Event, Rejection> {
+        let event = self.decide(now, command)?;
+        self.apply(&event);
+        Ok(event)
+    }
+
+    /// Begins to apply an event.
+    #[inline]
+    fn step(&mut self, at: Timestamp) {
+        self.now = at;
+        self.events = self.events.saturating_add(1);
+    }
+
+    #[inline]
+    fn counter(&self, limit: u32) -> Option<&Counter> {
+        self.counters[limit as usize].as_ref()
+    }
+
+    /// The places of the accounts that a charge goes to directly: one, and its tags.
+    #[inline]
+    fn charged(target: &Target) -> impl Iterator<Item = u32> + '_ {
+        std::iter::once(&target.account).chain(target.tags.as_slice()).map(|id| id.index)
+    }
+
+    #[inline]
+    fn filter_lets_through(&self, counter: &Counter, model: ModelId) -> bool {
+        counter.filter == Counter::NO_FILTER
+            || self.filters[counter.filter as usize].lets_through(model)
+    }
+}
+
+/// Something that has fallen due by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due<'a> {
+    /// A window has ended: compute the one around the present moment and give a
+    /// [`Command::RollWindow`].
+    Roll {
+        /// The window.
+        window: WindowId,
+        /// Its unit.
+        unit: crate::calendar::CalendarUnit,
+        /// Its zone.
+        zone: &'a crate::calendar::Zone,
+    },
+    /// A lease has ended: give a [`Command::Expire`].
+    Expire(HoldId),
+}

@@ -1,0 +1,284 @@
+//! Owns the names of accounts: [`Path`] of one account, and [`Scope`], the accounts a limit is for.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// The longest path, in bytes.
+const MAX_LEN: usize = 512;
+/// The most segments of a path.
+const MAX_DEPTH: usize = 32;
+
+/// The name of an account: segments joined by `/`, such as `acme/research/crawler`.
+///
+/// The empty path is the root of the main tree. A path that starts with a word and a colon lies in
+/// a tag tree of its own: `user:42` is an account of the tree `user:`, `team:blue/west` lies below
+/// `team:blue`.
+///
+/// A segment is not empty, does not start or end with white space, and has no control character
+/// and none of `/`, `:` and `*`. A path has at most 32 segments and 512 bytes.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Path(Arc<str>);
+
+impl Path {
+    /// Reads a path.
+    ///
+    /// # Errors
+    /// [`PathError`], which says what is wrong.
+    pub fn new(text: &str) -> Result<Path, PathError> {
+        check(text, false)?;
+        Ok(Path(text.into()))
+    }
+
+    /// The root of the main tree.
+    pub fn root() -> Path {
+        Path(Arc::from(""))
+    }
+
+    /// The path as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text, to share.
+    pub(crate) fn shared(&self) -> &Arc<str> {
+        &self.0
+    }
+
+    /// True if this is a tag: an account outside the main tree.
+    pub fn is_tag(&self) -> bool {
+        self.0.contains(':')
+    }
+
+    /// The account above; `None` for the root of a tree.
+    pub fn parent(&self) -> Option<Path> {
+        let (tree, rest) = split_tree(&self.0);
+        match rest.rfind('/') {
+            Some(slash) => Some(Path(self.0[..tree.len() + slash].into())),
+            None if rest.is_empty() => None,
+            None => Some(Path(tree.into())),
+        }
+    }
+
+    /// The account below with that name.
+    ///
+    /// # Errors
+    /// [`PathError`] if `name` is no segment.
+    pub fn child(&self, name: &str) -> Result<Path, PathError> {
+        let joint = if self.0.is_empty() || self.0.ends_with(':') { "" } else { "/" };
+        if name.is_empty() || name.contains(':') {
+            return Err(PathError::new(
+                name,
+                "a name below an account is not empty and has no `:`",
+            ));
+        }
+        Path::new(&format!("{}{joint}{name}", self.0))
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Path({:?})", &*self.0)
+    }
+}
+
+impl AsRef<str> for Path {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Serialize for Path {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Path {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Path, D::Error> {
+        Path::new(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+/// The accounts that a limit is for: one path, or each account that a pattern names.
+///
+/// In a pattern, `*` stands for exactly one segment: `research/*` is each child of `research`
+/// separately, but neither `research` nor its grandchildren; `user:*` is each user.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Scope(Arc<str>);
+
+impl Scope {
+    /// Reads a path or a pattern.
+    ///
+    /// # Errors
+    /// [`PathError`], which says what is wrong.
+    pub fn new(text: &str) -> Result<Scope, PathError> {
+        check(text, true)?;
+        Ok(Scope(text.into()))
+    }
+
+    /// The scope as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// True if this account is meant.
+    pub fn matches(&self, path: &Path) -> bool {
+        let (tree, wanted) = split_tree(&self.0);
+        let (its_tree, its_path) = split_tree(&path.0);
+        tree == its_tree && wanted.split('/').count() == its_path.split('/').count() && {
+            let mut pairs = wanted.split('/').zip(its_path.split('/'));
+            pairs.all(|(wanted, its)| wanted == its || (wanted == "*" && !its.is_empty()))
+        }
+    }
+
+    /// The one account that is meant, if this is no pattern.
+    pub fn as_path(&self) -> Option<Path> {
+        (!self.0.contains('*')).then(|| Path(Arc::clone(&self.0)))
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Scope({:?})", &*self.0)
+    }
+}
+
+impl Serialize for Scope {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Scope {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Scope, D::Error> {
+        Scope::new(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+/// `user:42` as (`user:`, `42`); a path of the main tree has the tree ``.
+fn split_tree(text: &str) -> (&str, &str) {
+    text.split_at(text.find(':').map_or(0, |colon| colon + 1))
+}
+
+fn check(text: &str, pattern: bool) -> Result<(), PathError> {
+    let problem = |what| Err(PathError::new(text, what));
+    if text.len() > MAX_LEN {
+        return problem("it is longer than 512 bytes");
+    }
+    let (tree, rest) = split_tree(text);
+    let segments = if rest.is_empty() { 0 } else { rest.split('/').count() };
+    if segments > MAX_DEPTH {
+        return problem("it has more than 32 segments");
+    }
+    let tree_name = tree.strip_suffix(':');
+    let named = rest.split('/').filter(|_| segments > 0).chain(tree_name);
+    for segment in named {
+        if segment.is_empty() {
+            return problem("an empty segment; write names joined by single slashes");
+        }
+        if segment.trim() != segment {
+            return problem("white space around a segment; take it away");
+        }
+        if segment.chars().any(char::is_control) {
+            return problem("a control character; take it away");
+        }
+        if segment.contains(':') {
+            return problem("more than one `:`; it ends the name of a tag tree and stands once");
+        }
+        let is_star = pattern && segment == "*" && Some(segment) != tree_name;
+        if segment.contains('*') && !is_star {
+            return problem("`*` is for the patterns of limits, where it stands for one segment");
+        }
+    }
+    if tree_name.is_some_and(|name| name.contains('/')) {
+        return problem("a `/` before the `:`; the name of a tag tree is one word");
+    }
+    Ok(())
+}
+
+/// A text is no path of an account, or no pattern.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{path}` is not an account path: {problem}")]
+pub struct PathError {
+    path: String,
+    problem: &'static str,
+}
+
+impl PathError {
+    fn new(path: &str, problem: &'static str) -> PathError {
+        PathError { path: path.chars().take(60).collect(), problem }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn malformed_paths_are_refused() {
+        for good in ["", "a", "acme/research/crawler", "user:", "user:42", "team:blue/west", "ä b"]
+        {
+            assert_eq!(Path::new(good).unwrap().as_str(), good);
+        }
+        let deep = vec!["a"; 33].join("/");
+        let long = "a".repeat(513);
+        for bad in [
+            "/", "a/", "/a", "a//b", " a", "a ", "a/ b", ":", ":x", "a:b:c", "a/b:c", "a\n", "*",
+            "a*", "a/*", "x:/a", &deep, &long,
+        ] {
+            assert!(Path::new(bad).is_err(), "{bad:?}");
+        }
+        for bad in ["*:x", "a*", "a/**", "a//*"] {
+            assert!(Scope::new(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_star_is_exactly_one_segment() {
+        for (scope, path, expected) in [
+            ("", "", true),
+            ("", "a", false),
+            ("*", "a", true),
+            ("*", "", false),
+            ("*", "a/b", false),
+            ("research/*", "research/crawler", true),
+            ("research/*", "research", false),
+            ("research/*", "research/a/b", false),
+            ("*/b", "a/b", true),
+            ("*/b", "a/c", false),
+            ("user:*", "user:42", true),
+            ("user:*", "user:", false),
+            ("user:*", "42", false),
+            ("*", "user:42", false),
+            ("team:*/west", "team:blue/west", true),
+        ] {
+            let (scope, path) = (Scope::new(scope).unwrap(), Path::new(path).unwrap());
+            assert_eq!(scope.matches(&path), expected, "{scope:?} {path:?}");
+        }
+    }
+
+    #[test]
+    fn parents_stay_in_their_tree() {
+        let parent = |text| Path::new(text).unwrap().parent().map(|path| path.to_string());
+        assert_eq!(parent("a/b").as_deref(), Some("a"));
+        assert_eq!(parent("a").as_deref(), Some(""));
+        assert_eq!(parent(""), None);
+        assert_eq!(parent("team:blue/west").as_deref(), Some("team:blue"));
+        assert_eq!(parent("team:blue").as_deref(), Some("team:"));
+        assert_eq!(parent("team:"), None);
+    }
+}

@@ -1,0 +1,436 @@
+//! Owns reserving: whether a call fits every limit of its line, how short its output must be, what
+//! it takes out of an outer hold, and what a refusal says.
+
+use super::accounts::{Account, State};
+use super::amounts::{Amounts, Bid};
+use super::command::{Grow, Grown, Refusal, Rejection, Reserve, Reserved, Retry, Target};
+use super::counter::{Counter, Place, Span};
+use super::holds::{Hold, NewHold, Part};
+use super::{AccountId, HoldId, Ledger, LimitId};
+use crate::clock::Timestamp;
+
+/// A call that wants in.
+struct Want<'a> {
+    target: &'a Target,
+    /// The hold that it may take from.
+    outer: Option<&'a Hold>,
+    bid: &'a Bid,
+    wrap_up: bool,
+    /// Counts as a request; an outermost call counts as one in flight too.
+    requests: u32,
+    in_flight: u32,
+}
+
+impl Want<'_> {
+    /// What the call asks for with this output cap, and what of it the outer hold gives; `None`
+    /// if it is more than one charge can be.
+    #[inline]
+    fn fit(&self, output_cap: u64) -> Option<Fit> {
+        let mut amounts = self.bid.amounts(output_cap)?;
+        (amounts.requests, amounts.in_flight) = (self.requests, self.in_flight);
+        let moved = self.outer.map_or_else(Vec::new, |outer| taken_from(outer, &amounts));
+        Some(Fit { output_cap, amounts, moved })
+    }
+}
+
+/// What a call asks for with some output cap.
+struct Fit {
+    output_cap: u64,
+    amounts: Amounts,
+    /// The part of it that comes out of the outer hold.
+    moved: Vec<Part>,
+}
+
+impl Fit {
+    /// What does not come out of the outer hold.
+    fn excess(&self) -> Amounts {
+        excess(self.amounts, &self.moved)
+    }
+}
+
+impl Ledger {
+    /// Law 2: every limit of the line, or none.
+    #[inline]
+    pub(crate) fn decide_reserve(
+        &self,
+        now: Timestamp,
+        reserve: &Reserve,
+    ) -> Result<Reserved, Rejection> {
+        self.check_target(&reserve.target)?;
+        let outer = match reserve.outer {
+            None => None,
+            Some(outer) => Some(self.check_inside(outer, &reserve.target)?),
+        };
+        let want = Want {
+            target: &reserve.target,
+            outer,
+            bid: &reserve.bid,
+            wrap_up: reserve.wrap_up,
+            requests: 1,
+            in_flight: u32::from(outer.is_none()),
+        };
+        let fit = self.fit(now, &want)?;
+        if self.events >= Ledger::MAX_EVENTS {
+            return Err(Rejection::Full);
+        }
+        Ok(Reserved {
+            hold: self.holds.next_id().ok_or(Rejection::Full)?,
+            target: reserve.target,
+            amounts: fit.amounts,
+            output_cap: fit.output_cap,
+            outer: reserve.outer,
+            moved: fit.moved,
+            lease_until: reserve.lease_until,
+        })
+    }
+
+    pub(crate) fn decide_grow(&self, now: Timestamp, grow: &Grow) -> Result<Grown, Rejection> {
+        let hold = self.holds.open(grow.hold).ok_or(Rejection::NoSuchHold)?;
+        let target = Target { account: hold.account, tags: hold.tags, model: hold.model };
+        self.check_not_frozen(&target)?;
+        let want = Want {
+            target: &target,
+            outer: hold.outer.and_then(|outer| self.holds.open(outer)),
+            bid: &grow.bid,
+            wrap_up: grow.wrap_up,
+            requests: 0,
+            in_flight: 0,
+        };
+        let fit = self.fit(now, &want)?;
+        if self.events >= Ledger::MAX_EVENTS {
+            return Err(Rejection::Full);
+        }
+        Ok(Grown {
+            hold: grow.hold,
+            amounts: fit.amounts,
+            output_cap: fit.output_cap,
+            moved: fit.moved,
+        })
+    }
+
+    /// The accounts take calls, and the tags are tags of different trees.
+    #[inline]
+    pub(super) fn check_target(&self, target: &Target) -> Result<(), Rejection> {
+        self.check_accounts(target)?;
+        let open = |id: &AccountId| self.accounts.at(id.index).state == State::Open;
+        if !open(&target.account) {
+            return Err(Rejection::Closed);
+        }
+        self.check_not_frozen(target)
+    }
+
+    /// The accounts are there, and the tags are tags of different trees.
+    #[inline]
+    pub(super) fn check_accounts(&self, target: &Target) -> Result<(), Rejection> {
+        let account = self.accounts.get(target.account).ok_or(Rejection::Closed)?;
+        let tags = target.tags.as_slice();
+        if tags.is_empty() {
+            return if account.path.is_tag() { Err(Rejection::BadTags) } else { Ok(()) };
+        }
+        for (index, tag) in tags.iter().enumerate() {
+            let tree = |account: &Account| account.tree;
+            let own = tree(self.accounts.get(*tag).ok_or(Rejection::BadTags)?);
+            let before = tags[..index].iter().chain([&target.account]);
+            let mut trees = before.map(|id| tree(self.accounts.at(id.index)));
+            if own == 0 || trees.any(|other| other == own) {
+                return Err(Rejection::BadTags);
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn check_not_frozen(&self, target: &Target) -> Result<(), Rejection> {
+        for index in Ledger::charged(target) {
+            let frozen_by = self.accounts.at(index).frozen_by;
+            if frozen_by != super::NONE {
+                return Err(Rejection::Frozen { account: self.accounts.id(frozen_by) });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_inside(&self, outer: HoldId, target: &Target) -> Result<&Hold, Rejection> {
+        let outer = self.holds.open(outer).ok_or(Rejection::NoSuchHold)?;
+        let mut line = self.accounts.upward(target.account.index);
+        let inside = line.any(|index| index == outer.account.index);
+        let tags = outer.tags.as_slice();
+        if !inside || !tags.iter().all(|tag| target.tags.as_slice().contains(tag)) {
+            return Err(Rejection::NotInside);
+        }
+        Ok(outer)
+    }
+
+    /// The call as it was asked for, or with a shorter output, if it fits.
+    #[inline]
+    fn fit(&self, now: Timestamp, want: &Want<'_>) -> Result<Fit, Rejection> {
+        let fit = want.fit(want.bid.cap).ok_or(Rejection::Impossible)?;
+        if self.fits(now, want, &fit) { Ok(fit) } else { self.shorten_or_refuse(now, want) }
+    }
+
+    /// True if no limit of the line is in the way. A limit on whose measure the call asks nothing
+    /// is not consulted.
+    #[inline]
+    fn fits(&self, now: Timestamp, want: &Want<'_>, fit: &Fit) -> bool {
+        Ledger::charged(want.target).all(|account| {
+            self.accounts.at(account).line.iter().all(|limit| {
+                let Some(counter) = self.counter(*limit) else { return true };
+                if counter.observe || !self.filter_lets_through(counter, want.target.model) {
+                    return true;
+                }
+                let needed = match fit.moved.is_empty() {
+                    true => counter.of(&fit.amounts),
+                    false => self.needed_beside_outer(want, fit, account, counter),
+                };
+                needed <= 0 || needed <= counter.room(&self.windows, now, want.wrap_up)
+            })
+        })
+    }
+
+    /// What an inner call needs of a limit: what comes out of the outer hold is free where the
+    /// limit counts it already, and belongs to the window that it was reserved in.
+    fn needed_beside_outer(
+        &self,
+        want: &Want<'_>,
+        fit: &Fit,
+        charged: u32,
+        counter: &Counter,
+    ) -> i128 {
+        let excess = counter.of(&fit.excess());
+        if want.outer.is_some_and(|outer| self.covers(outer, charged, counter)) {
+            return excess;
+        }
+        let now = |part: &&Part| counter.place(&self.windows, part.at) == Place::Current;
+        let moved = fit.moved.iter().filter(now).map(|part| counter.of(&part.amounts));
+        moved.fold(excess, i128::saturating_add)
+    }
+
+    /// True if a hold is counted by a counter that lies on the line of `charged`.
+    fn covers(&self, outer: &Hold, charged: u32, counter: &Counter) -> bool {
+        let tree = self.accounts.at(charged).tree;
+        let on_line = |id: &AccountId| {
+            self.accounts.at(id.index).tree == tree
+                && self.accounts.upward(id.index).any(|index| index == counter.account)
+        };
+        self.filter_lets_through(counter, outer.model)
+            && std::iter::once(&outer.account).chain(outer.tags.as_slice()).any(on_line)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn shorten_or_refuse(&self, now: Timestamp, want: &Want<'_>) -> Result<Fit, Rejection> {
+        let longest = self.longest_output(now, want);
+        match longest {
+            Some(fit) if fit.output_cap >= want.bid.floor && want.bid.floor < want.bid.cap => {
+                Ok(fit)
+            }
+            longest => {
+                let longest = longest.map_or(0, |fit| fit.output_cap);
+                let max_output = (longest > 0).then_some(longest);
+                Err(Rejection::Blocked(self.refusal(now, want, max_output)?))
+            }
+        }
+    }
+
+    /// The longest output that fits every limit, shorter than what was asked for: found by
+    /// halving, because what a call needs only grows with its output.
+    fn longest_output(&self, now: Timestamp, want: &Want<'_>) -> Option<Fit> {
+        if want.bid.cap == 0 {
+            return None;
+        }
+        let fit = |cap| want.fit(cap).filter(|fit| self.fits(now, want, fit));
+        let mut best = fit(0)?;
+        let (mut fits, mut too_long) = (0, want.bid.cap);
+        while too_long - fits > 1 {
+            let middle = fits + (too_long - fits) / 2;
+            match fit(middle) {
+                Some(found) => (best, fits) = (found, middle),
+                None => too_long = middle,
+            }
+        }
+        Some(best)
+    }
+
+    /// Of the limits that are in the way, the one that stays so longest.
+    fn refusal(
+        &self,
+        now: Timestamp,
+        want: &Want<'_>,
+        max_output: Option<u64>,
+    ) -> Result<Refusal, Rejection> {
+        let least = want.fit(want.bid.floor).ok_or(Rejection::Impossible)?;
+        let mut worst: Option<Refusal> = None;
+        for account in Ledger::charged(want.target) {
+            for limit in &self.accounts.at(account).line {
+                let Some(counter) = self.counter(*limit) else { continue };
+                if counter.observe || !self.filter_lets_through(counter, want.target.model) {
+                    continue;
+                }
+                let asked = counter.of(&least.amounts);
+                let needed = self.needed_beside_outer(want, &least, account, counter);
+                let room = counter.room(&self.windows, now, want.wrap_up);
+                if needed <= 0 || needed <= room {
+                    continue;
+                }
+                let retry = self.retry(now, counter, needed, want.wrap_up);
+                if worst.is_none_or(|worst| retry > worst.retry) {
+                    let level = counter.level(&self.windows, now);
+                    worst = Some(Refusal {
+                        limit: LimitId(*limit),
+                        asked,
+                        spent: level.spent,
+                        held: level.held,
+                        available: room.saturating_add(asked).saturating_sub(needed),
+                        retry,
+                        max_output,
+                    });
+                }
+            }
+        }
+        worst.ok_or(Rejection::Impossible)
+    }
+
+    fn retry(&self, now: Timestamp, counter: &Counter, asked: i128, wrap_up: bool) -> Retry {
+        let kept = if wrap_up { 0 } else { counter.wrap_up };
+        let cap = counter.amount.saturating_sub(kept);
+        let level = counter.level(&self.windows, now);
+        if asked > cap {
+            return Retry::Never;
+        }
+        if level.spent.saturating_add(asked) <= cap {
+            return Retry::WhenHoldsEnd;
+        }
+        match counter.span {
+            Span::Lifetime => Retry::Never,
+            Span::Calendar(window) => Retry::At(self.windows[window as usize].end),
+            Span::Rolling(span) => {
+                counter.rolling_room_at(span, asked, cap).map_or(Retry::WhenHoldsEnd, Retry::At)
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn apply_reserved(&mut self, at: Timestamp, reserved: &Reserved) {
+        self.step(at);
+        let mut first = Part { at, amounts: reserved.amounts, from_outer: false };
+        let mut more = Vec::new();
+        if let Some(outer) = reserved.outer {
+            self.take_out(outer, &reserved.moved);
+            first.amounts = excess(reserved.amounts, &reserved.moved);
+            more.clone_from(&reserved.moved);
+        }
+        self.put_in(&reserved.target, &first);
+        for part in &more {
+            self.put_in(&reserved.target, part);
+        }
+        for account in Ledger::charged(&reserved.target) {
+            let account = self.accounts.at_mut(account);
+            account.holds = account.holds.saturating_add(1);
+        }
+        self.holds.insert(
+            reserved.hold,
+            NewHold {
+                account: reserved.target.account,
+                tags: reserved.target.tags,
+                model: reserved.target.model,
+                outer: reserved.outer,
+                first,
+                more,
+                lease_until: reserved.lease_until,
+            },
+        );
+    }
+
+    pub(crate) fn apply_grown(&mut self, at: Timestamp, grown: &Grown) {
+        self.step(at);
+        let hold = self.holds.at(grown.hold);
+        let target = Target { account: hold.account, tags: hold.tags, model: hold.model };
+        if let Some(outer) = hold.outer {
+            self.take_out(outer, &grown.moved);
+        }
+        let own = excess(grown.amounts, &grown.moved);
+        let own = Part { at, amounts: own, from_outer: false };
+        for part in grown.moved.iter().chain([&own]).filter(|part| !part.amounts.is_none()) {
+            self.put_in(&target, part);
+            self.holds.at_mut(grown.hold).add(*part);
+        }
+    }
+
+    /// Takes parts out of a hold that goes on.
+    fn take_out(&mut self, outer: HoldId, moved: &[Part]) {
+        let hold = self.holds.at(outer);
+        let target = Target { account: hold.account, tags: hold.tags, model: hold.model };
+        for part in moved {
+            let mut left = part.amounts;
+            for own in self.holds.at_mut(outer).parts_mut().filter(|own| own.at == part.at) {
+                let taken = own.amounts.least(&left);
+                own.amounts = own.amounts.minus(&taken);
+                left = left.minus(&taken);
+            }
+            self.shift_held(&target, part, -1);
+        }
+    }
+
+    /// Gives back to a hold, if it is still open, what is left of a part that came out of it.
+    pub(super) fn give_back(&mut self, outer: HoldId, part: &Part) {
+        let Some(hold) = self.holds.open(outer) else { return };
+        let target = Target { account: hold.account, tags: hold.tags, model: hold.model };
+        let hold = self.holds.at_mut(outer);
+        let Some(own) = hold.parts_mut().find(|own| own.at == part.at) else { return };
+        own.amounts = own.amounts.plus(&part.amounts);
+        self.shift_held(&target, part, 1);
+    }
+
+    #[inline]
+    fn put_in(&mut self, target: &Target, part: &Part) {
+        self.shift_held(target, part, 1);
+    }
+
+    /// Adds a part to what is held along the whole line, or with -1 takes it away.
+    #[inline]
+    fn shift_held(&mut self, target: &Target, part: &Part, sign: i128) {
+        let Ledger { accounts, counters, windows, filters, notices, now, .. } = self;
+        for charged in Ledger::charged(target) {
+            for limit in &accounts.at(charged).line {
+                let Some(counter) = &mut counters[*limit as usize] else { continue };
+                let amount = counter.of(&part.amounts).wrapping_mul(sign);
+                let filtered = counter.filter != Counter::NO_FILTER
+                    && !filters[counter.filter as usize].lets_through(target.model);
+                if amount == 0 || filtered {
+                    continue;
+                }
+                counter.advance(windows, *now);
+                let place = counter.place(windows, part.at);
+                counter.hold(place, amount);
+                counter.notice(LimitId(*limit), *now, notices);
+            }
+            let mut next = charged;
+            while next != super::NONE {
+                let account = accounts.at_mut(next);
+                let balance = &mut account.balance;
+                balance.held = balance.held.saturating_add(part.amounts.cost.wrapping_mul(sign));
+                balance.peak = balance.peak.max(balance.held.saturating_add(balance.spent));
+                next = account.parent;
+            }
+        }
+    }
+}
+
+/// `amounts` without what comes out of the outer hold.
+fn excess(amounts: Amounts, moved: &[Part]) -> Amounts {
+    moved.iter().fold(amounts, |left, part| left.minus(&part.amounts))
+}
+
+/// What a call of `amounts` takes out of an outer hold: as much as is there, oldest part first.
+fn taken_from(outer: &Hold, amounts: &Amounts) -> Vec<Part> {
+    let mut wanted = *amounts;
+    let mut moved = Vec::new();
+    for part in outer.parts() {
+        let taken = part.amounts.least(&wanted);
+        if !taken.is_none() {
+            wanted = wanted.minus(&taken);
+            moved.push(Part { at: part.at, amounts: taken, from_outer: true });
+        }
+    }
+    moved
+}

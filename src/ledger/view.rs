@@ -1,0 +1,147 @@
+//! Owns the look from outside: what a ledger says of its accounts and limits.
+
+use std::sync::Arc;
+
+use super::accounts::{Account, Balance, Totals};
+use super::counter::{Counter, Level, Span};
+use super::{AccountId, HoldId, Ledger, Limit, LimitId, Measure, ModelId, Path, Scope};
+use crate::clock::Timestamp;
+
+/// One account, as it stands.
+#[derive(Clone, Copy, Debug)]
+pub struct AccountView<'a> {
+    /// Its id.
+    pub id: AccountId,
+    /// Its path.
+    pub path: &'a Path,
+    /// Spent and held of it and everything below it, in picodollars.
+    pub balance: Balance,
+    /// What was charged to it directly, by model.
+    pub direct: &'a [(ModelId, Totals)],
+    /// What a cache has saved its own calls, in picodollars.
+    pub saved: i128,
+    /// Calls under way that are charged to it directly.
+    pub open_holds: u32,
+    /// Why it was frozen, if it was itself.
+    pub frozen_why: Option<&'a Arc<str>>,
+}
+
+/// One limit on one account, as it stands. Amounts are in its measure.
+#[derive(Clone, Copy, Debug)]
+pub struct LimitView<'a> {
+    /// Its id.
+    pub id: LimitId,
+    /// The account.
+    pub account: &'a Path,
+    /// The accounts that the limit was set for.
+    pub scope: &'a Scope,
+    /// The limit.
+    pub limit: &'a Limit,
+    /// Spent in the present window.
+    pub spent: i128,
+    /// Held in the present window.
+    pub held: i128,
+    /// Spent in the window before; 0 where there is none.
+    pub previous_spent: i128,
+    /// The largest spent and held so far, in any window.
+    pub peak: i128,
+    /// The highest threshold that has fired in this window, in percent; 0 for none.
+    pub fired: u16,
+    /// When the present window ends; `None` if it has no end.
+    pub resets_at: Option<Timestamp>,
+}
+
+impl Ledger {
+    /// All accounts.
+    pub fn accounts(&self) -> impl Iterator<Item = AccountView<'_>> {
+        self.accounts.iter().map(|(index, account)| self.view(index, account))
+    }
+
+    /// One account; `None` if it has been closed.
+    pub fn account(&self, id: AccountId) -> Option<AccountView<'_>> {
+        self.accounts.get(id).map(|account| self.view(id.index, account))
+    }
+
+    fn view<'a>(&self, index: u32, account: &'a Account) -> AccountView<'a> {
+        AccountView {
+            id: self.accounts.id(index),
+            path: &account.path,
+            balance: account.balance,
+            direct: &account.totals,
+            saved: account.saved,
+            open_holds: account.holds,
+            frozen_why: account.frozen_why.as_ref(),
+        }
+    }
+
+    /// All limits, each on each account that it is for.
+    pub fn limits(&self) -> impl Iterator<Item = LimitView<'_>> {
+        let places = (0..).zip(&self.counters);
+        places.filter_map(|(place, counter)| self.limit_view(LimitId(place), counter.as_ref()?))
+    }
+
+    /// One limit; `None` if it has been lifted.
+    pub fn limit(&self, id: LimitId) -> Option<LimitView<'_>> {
+        self.limit_view(id, self.counters.get(id.0 as usize)?.as_ref()?)
+    }
+
+    /// The limits that a charge to an account touches: its own, then those above.
+    pub fn limits_of(&self, id: AccountId) -> impl Iterator<Item = LimitView<'_>> {
+        let line = self.accounts.get(id).map_or(&[][..], |account| &account.line);
+        line.iter().filter_map(|place| self.limit(LimitId(*place)))
+    }
+
+    fn limit_view<'a>(&'a self, id: LimitId, counter: &Counter) -> Option<LimitView<'a>> {
+        let rule = self.rules.get(counter.rule as usize)?.as_ref()?;
+        let Level { spent, held } = counter.level(&self.windows, self.now);
+        let resets_at = match counter.span {
+            Span::Calendar(window) => Some(self.windows[window as usize].end),
+            _ => None,
+        };
+        Some(LimitView {
+            id,
+            account: &self.accounts.at(counter.account).path,
+            scope: &rule.scope,
+            limit: &rule.limit,
+            spent,
+            held,
+            previous_spent: counter.previous_level(&self.windows).spent,
+            peak: counter.peak,
+            fired: counter.fired(),
+            resets_at: resets_at.filter(|end| *end != Timestamp::MAX),
+        })
+    }
+
+    /// The name of a model.
+    pub fn model_name(&self, model: ModelId) -> Option<&Arc<str>> {
+        self.models.get(model.0 as usize)
+    }
+
+    /// How many holds are open.
+    pub fn open_holds(&self) -> usize {
+        self.holds.iter().filter(|(id, _)| self.holds.open(*id).is_some()).count()
+    }
+
+    /// The account that a hold is charged to, while it is open or waits for its late word.
+    pub fn hold_account(&self, id: HoldId) -> Option<AccountId> {
+        self.holds.get(id).map(|hold| hold.account)
+    }
+}
+
+impl Totals {
+    /// The amount in one measure.
+    pub(super) fn of(&self, measure: Measure) -> i128 {
+        let usage = &self.usage;
+        match measure {
+            Measure::Cost => self.total_cost(),
+            Measure::Tokens => i128::from(usage.total_tokens()),
+            Measure::InputTokens => i128::from(usage.input_tokens()),
+            Measure::UncachedInputTokens => {
+                i128::from(usage.input_tokens().saturating_sub(usage.cache_read_tokens()))
+            }
+            Measure::OutputTokens => i128::from(usage.output_tokens()),
+            Measure::Requests => i128::from(self.requests),
+            Measure::InFlight => 0,
+        }
+    }
+}
