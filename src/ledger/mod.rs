@@ -36,7 +36,7 @@ pub use command::{
     Rejection, Reserve, Reserved, Retry, Settle, Settled, Target,
 };
 pub use holds::Part;
-pub(crate) use limit::spelled;
+
 pub use limit::{Limit, LimitError, ModelPattern, Period};
 pub use path::{Path, PathError, Scope};
 pub use view::{AccountView, LimitView};

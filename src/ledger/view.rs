@@ -51,6 +51,25 @@ pub struct LimitView<'a> {
     pub resets_at: Option<Timestamp>,
 }
 
+impl LimitView<'_> {
+    /// What an ordinary call may still take; negative when overrun.
+    pub fn available(&self) -> i128 {
+        let kept = self.limit.wrap_up.map_or(0, |slice| slice.value());
+        self.limit.amount.value().saturating_sub(kept).saturating_sub(self.committed())
+    }
+
+    /// Spent and held, in percent of the amount, rounded down; 100 for an amount of zero.
+    pub fn used_percent(&self) -> u64 {
+        let hundredfold = self.committed().saturating_mul(100);
+        let percent = hundredfold.checked_div(self.limit.amount.value()).unwrap_or(100);
+        u64::try_from(percent).unwrap_or(0)
+    }
+
+    fn committed(&self) -> i128 {
+        self.spent.saturating_add(self.held)
+    }
+}
+
 impl Ledger {
     /// All accounts.
     pub fn accounts(&self) -> impl Iterator<Item = AccountView<'_>> {
