@@ -4,9 +4,11 @@ pub mod calendar;
 pub mod clock;
 pub mod ledger;
 pub mod money;
+pub mod price;
 mod sync;
 pub mod usage;
 
 pub use ledger::{Limit, Measure, Path, Period, Quantity};
 pub use money::Usd;
+pub use price::{Estimate, Model, ModelPrice, PriceBook, Rate};
 pub use usage::{Bill, Confidence, Service, Usage};
