@@ -10,6 +10,7 @@
     clippy::print_stdout,
     clippy::unwrap_used
 )]
+#![warn(unreachable_pub)]
 #![cfg_attr(test, allow(clippy::float_arithmetic))]
 
 pub mod budget;

@@ -405,7 +405,7 @@ fn a_recorded_call_is_booked_once_and_whatever_the_limits_say() {
           refused until there is room"]
     );
     let again = agent.charge(usage).model(&big).key("a").record();
-    assert_eq!(again, Err(RecordError::AlreadyBooked("a".into())));
+    assert_eq!(again.unwrap_err(), RecordError::AlreadyBooked("a".into()));
     world.clock.advance(DAY);
     agent.charge(usage).model(&big).key("a").record().unwrap();
     assert_eq!(world.budget.spent(), Usd::cents(6));

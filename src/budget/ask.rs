@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::account::{Account, Tag};
 use super::core::{Core, open_account};
 use super::error::{AccountError, InvalidCall, RecordError, ReserveError};
-use super::reservation::{Admitted, Receipt, Reservation, price_bill};
+use super::reservation::{Admitted, Price, Receipt, Reservation, price_bill};
 use crate::clock::Timestamp;
 use crate::ledger::{
     AccountId, Bid, Booking, Ledger, Path, Record, Rejection, Reserve, Reserved, Retry, Tags,
@@ -178,12 +178,13 @@ impl Core {
             let mut refused: Option<ReserveError> = None;
             for (place, estimate) in std::iter::once(first).chain(others).enumerate() {
                 match self.admit(ledger, now, account, estimate, wishes) {
-                    Ok(reserved) => {
+                    Ok((reserved, output)) => {
                         let admitted = Admitted {
                             hold: reserved.hold,
                             at: now,
                             held: Usd::from_pico(reserved.amounts.cost),
                             max_output_tokens: reserved.output_cap,
+                            output,
                             alternative: place,
                         };
                         return Ok((admitted, estimate));
@@ -195,7 +196,7 @@ impl Core {
         });
         match outcome {
             Ok((admitted, estimate)) => {
-                let hold = Reservation::new(self, admitted, estimate.model(), estimate.terms_ref());
+                let hold = Reservation::new(self, admitted, estimate.model(), estimate.terms());
                 if self.is_watched() {
                     self.tell_reserved(&hold);
                 }
@@ -218,7 +219,7 @@ impl Core {
         account: AccountId,
         estimate: &Estimate,
         wishes: &Wishes<'_>,
-    ) -> Result<Reserved, ReserveError> {
+    ) -> Result<(Reserved, Price), ReserveError> {
         let bound = estimate.bound(now)?;
         let model = self.model_number(ledger, now, estimate.model());
         let reserve = Reserve {
@@ -231,7 +232,8 @@ impl Core {
         match ledger.decide_reserve(now, &reserve) {
             Ok(reserved) => {
                 ledger.apply_reserved(now, &reserved);
-                Ok(reserved)
+                let Bound { per_output, choices, .. } = bound;
+                Ok((reserved, Price { per_output, choices }))
             }
             Err(rejection) => {
                 let asked_by = Who::Account(account).path(ledger);
@@ -359,7 +361,7 @@ impl<'a> Charge<'a> {
             None => Ok(None),
             Some(name) => core.model_that_answered(self.model.as_ref(), name),
         };
-        let terms = Terms::default().answered(self.bill.service.as_ref(), self.bill.regional);
+        let terms = Terms::default().billed(self.bill.service.as_ref(), self.bill.regional);
         let booked = core.locked(|ledger, now| {
             let mut priced = price_bill(&self.bill, self.model.as_ref(), answered, &terms, now);
             let asked = core.model_number(ledger, now, self.model.as_ref());

@@ -148,10 +148,10 @@ impl Core {
         now: Timestamp,
         model: Option<&Model>,
     ) -> ModelId {
-        match model {
-            None => ModelId::NONE,
-            Some(model) if model.owner() == self.id => ModelId(model.number()),
-            Some(model) => number_of(ledger, now, model.name()),
+        let Some(model) = model else { return ModelId::NONE };
+        match model.number_of(self.id) {
+            Some(number) => ModelId(number),
+            None => number_of(ledger, now, model.name()),
         }
     }
 }

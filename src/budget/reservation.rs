@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::alert::Alert;
 use super::core::{Core, LostCall};
-use super::error::{InvalidCall, ReserveError};
+use super::error::ReserveError;
 use crate::clock::Timestamp;
 use crate::ledger::{
     Bid, Booking, Grow, HoldId, Ledger, ModelId, Path, Rejection, Settle, Settled,
@@ -49,11 +49,20 @@ pub struct Reservation {
     at: Timestamp,
     held: Usd,
     max_output_tokens: u64,
+    output: Price,
     alternative: usize,
     model: Option<Model>,
     terms: Terms,
     sent: AtomicBool,
     ended: bool,
+}
+
+/// What a token of the output cap was reserved at.
+#[derive(Clone, Copy)]
+pub(super) struct Price {
+    /// Attodollars, all choices together.
+    pub(super) per_output: i128,
+    pub(super) choices: u64,
 }
 
 /// What a new guard is made of.
@@ -62,6 +71,7 @@ pub(super) struct Admitted {
     pub(super) at: Timestamp,
     pub(super) held: Usd,
     pub(super) max_output_tokens: u64,
+    pub(super) output: Price,
     pub(super) alternative: usize,
 }
 
@@ -79,6 +89,7 @@ impl Reservation {
             at: admitted.at,
             held: admitted.held,
             max_output_tokens: admitted.max_output_tokens,
+            output: admitted.output,
             alternative: admitted.alternative,
             model: model.cloned(),
             terms: terms.clone(),
@@ -145,20 +156,9 @@ impl Reservation {
     /// # Errors
     /// [`ReserveError`]; the hold stays as it was.
     pub fn grow_output(&mut self, tokens: u64) -> Result<(), ReserveError> {
-        let Some(model) = &self.model else {
-            return Err(ReserveError::Invalid(InvalidCall::Impossible));
-        };
-        let estimate = model.estimate().input(0).max_output(tokens);
-        let bound = estimate.terms(self.terms.clone()).bound(self.at)?;
-        let cap = tokens;
-        self.grow(Bid {
-            fixed: 0,
-            per_output: bound.per_output,
-            input: 0,
-            choices: 1,
-            floor: cap,
-            cap,
-        })?;
+        let Price { per_output, choices } = self.output;
+        let (floor, cap) = (tokens, tokens);
+        self.grow(Bid { fixed: 0, per_output, input: 0, choices, floor, cap })?;
         self.max_output_tokens = self.max_output_tokens.saturating_add(tokens);
         Ok(())
     }
@@ -240,7 +240,7 @@ impl Reservation {
             None => Ok(None),
             Some(name) => self.core.model_that_answered(asked, name),
         };
-        let terms = self.terms.answered(bill.service.as_ref(), bill.regional);
+        let terms = self.terms.billed(bill.service.as_ref(), bill.regional);
         price_bill(bill, asked, answered, &terms, self.at)
     }
 
@@ -440,7 +440,7 @@ pub(super) fn account_of(ledger: &Ledger, hold: HoldId) -> Path {
 }
 
 /// What was booked.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Receipt {
     /// What was charged.

@@ -23,6 +23,16 @@ pub struct Terms {
     pub regional: bool,
 }
 
+impl Terms {
+    /// The terms on which a call was billed: what the bill says, else what was asked for.
+    pub(crate) fn billed(&self, service: Option<&Service>, regional: Option<bool>) -> Terms {
+        Terms {
+            service: service.unwrap_or(&self.service).clone(),
+            regional: regional.unwrap_or(self.regional),
+        }
+    }
+}
+
 impl From<Service> for Terms {
     fn from(service: Service) -> Terms {
         Terms { service, regional: false }

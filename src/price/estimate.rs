@@ -4,7 +4,7 @@ use crate::clock::Timestamp;
 use crate::money::{Usd, div_up};
 use crate::usage::{Service, Usage};
 
-use super::cost::{ATTO_PER_PICO, PriceError};
+use super::cost::{ATTO_PER_PICO, PriceError, Terms};
 use super::model::{Model, ModelPrice};
 use super::rates::{Bucket, CacheTtl};
 use super::schedule::{Level, Schedule};
@@ -38,8 +38,7 @@ pub struct Estimate {
     /// A bit for each bucket.
     cache_writes: u16,
     web_searches: u64,
-    service: Service,
-    regional: bool,
+    terms: Terms,
     output_audio: bool,
 }
 
@@ -64,8 +63,7 @@ impl Estimate {
             choices: 1,
             cache_writes: 0,
             web_searches: 0,
-            service: Service::Standard,
-            regional: false,
+            terms: Terms::default(),
             output_audio: false,
         }
     }
@@ -117,14 +115,14 @@ impl Estimate {
     /// Asks for a service tier.
     #[must_use]
     pub fn service(mut self, service: Service) -> Estimate {
-        self.service = service;
+        self.terms.service = service;
         self
     }
 
     /// Asks for processing in one region, at the surcharge for data residency.
     #[must_use]
     pub fn regional(mut self, regional: bool) -> Estimate {
-        self.regional = regional;
+        self.terms.regional = regional;
         self
     }
 
@@ -140,14 +138,9 @@ impl Estimate {
         self.model.as_ref()
     }
 
-    /// The service tier that is asked for.
-    pub fn asked_service(&self) -> &Service {
-        &self.service
-    }
-
-    /// Whether processing in one region is asked for.
-    pub fn is_regional(&self) -> bool {
-        self.regional
+    /// On which terms the call is asked for.
+    pub fn terms(&self) -> &Terms {
+        &self.terms
     }
 
     /// The upper bound in dollars, rounded up, at the prices of the moment `at`.
@@ -174,7 +167,7 @@ impl Estimate {
         if price.is_free() {
             return Ok(bound);
         }
-        let schedule = price.schedule(&self.service, at)?;
+        let schedule = price.schedule(&self.terms.service, at)?;
         let tokens = u128::from(self.input) * self.dearest_text(schedule, input)
             + u128::from(self.input_audio) * self.dearest_audio(price, schedule, input)?;
         let per_output = u128::from(self.choices) * self.dearest_output(price, schedule, input)?;
@@ -259,7 +252,7 @@ impl Estimate {
 
     /// Rounded up to an attodollar.
     fn with_surcharge(&self, price: &ModelPrice, atto: u128) -> Result<u128, PriceError> {
-        if !self.regional {
+        if !self.terms.regional {
             return Ok(atto);
         }
         let ratio = price.ratio()?;

@@ -40,6 +40,7 @@ pub use book::{InsertError, PriceBook, UnknownModel};
 pub use catalogue::BookError;
 pub use cost::{PriceError, Terms};
 pub use date::{Date, ParseDateError};
+pub(crate) use estimate::Bound;
 pub use estimate::Estimate;
 pub use model::{Flaw, Model, ModelPrice};
 pub use rate::{Fee, Rate, RateError, Ratio};

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Serialize, Serializer};
+
 use crate::clock::Timestamp;
 use crate::usage::Service;
 
@@ -499,13 +501,11 @@ impl Model {
     }
 
     /// The same model as a budget knows it: by a number of its own.
-    #[allow(dead_code, reason = "the budget registers models")]
     pub(crate) fn registered(&self, owner: u64, number: u32) -> Model {
         Model { price: self.price.clone(), owner, number }
     }
 
     /// The number that `owner` has given it, if that one has.
-    #[allow(dead_code, reason = "the budget registers models")]
     pub(crate) fn number_of(&self, owner: u64) -> Option<u32> {
         (owner != 0 && self.owner == owner).then_some(self.number)
     }
@@ -514,6 +514,13 @@ impl Model {
 impl fmt::Debug for Model {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Model").field(self.name()).finish()
+    }
+}
+
+/// Its name.
+impl Serialize for Model {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 
