@@ -224,8 +224,8 @@ impl Accounts {
     /// The account itself, then what is above it, up to the root of its tree.
     #[inline]
     pub(super) fn upward(&self, index: u32) -> impl Iterator<Item = u32> + '_ {
-        std::iter::successors(Some(index), |index| Some(self.at(*index).parent))
-            .take_while(|index| *index != NONE)
+        let some = |index: u32| (index != NONE).then_some(index);
+        std::iter::successors(some(index), move |index| some(self.at(*index).parent))
     }
 
     /// The account itself, then everything below it, parents before their children.
