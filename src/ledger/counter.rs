@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::amounts::{Amounts, Measure};
 use super::limit::{Limit, Period};
+use super::path::Path;
 use super::{LimitId, Notice};
 use crate::calendar::{CalendarUnit, Zone};
 use crate::clock::{Timestamp, micros};
@@ -23,7 +24,7 @@ const SLOTS: i64 = 60;
 pub(super) struct Window {
     pub(super) unit: CalendarUnit,
     pub(super) zone: Zone,
-    /// How often it has rolled.
+    /// Which it is: one more than the window before it.
     pub(super) number: u32,
     pub(super) start: Timestamp,
     pub(super) end: Timestamp,
@@ -33,8 +34,10 @@ pub(super) struct Window {
 
 impl Window {
     pub(super) fn roll(&mut self, start: Timestamp, end: Timestamp) {
-        self.number = self.number.wrapping_add(1);
-        self.previous_start = self.start;
+        // After a long silence the window just before this one has nothing in it.
+        let silence = start > self.end;
+        self.number = self.number.wrapping_add(if silence { 2 } else { 1 });
+        self.previous_start = if silence { self.end } else { self.start };
         (self.start, self.end) = (start, end);
     }
 }
@@ -99,12 +102,14 @@ pub(super) struct Counter {
     previous: Level,
     pub(super) peak: i128,
     slots: VecDeque<Slot>,
-    alert_at: Arc<[u16]>,
     /// The highest threshold that has fired in this window, in percent.
     fired: u16,
     fired_at: Timestamp,
     pub(super) rule: u32,
     pub(super) account: u32,
+    /// What was set, and the account's path: for notices, which can outlive both.
+    limit: Arc<Limit>,
+    path: Path,
     /// For a lifetime counter without a filter: what it counted beyond the account's own totals
     /// when it was made.
     pub(super) opening_gap: i128,
@@ -113,7 +118,14 @@ pub(super) struct Counter {
 impl Counter {
     pub(super) const NO_FILTER: u32 = u32::MAX;
 
-    pub(super) fn new(limit: &Limit, span: Span, filter: u32, rule: u32, account: u32) -> Counter {
+    pub(super) fn new(
+        limit: &Arc<Limit>,
+        span: Span,
+        filter: u32,
+        rule: u32,
+        account: u32,
+        path: Path,
+    ) -> Counter {
         let mut counter = Counter {
             amount: limit.amount.value(),
             now: Level::default(),
@@ -129,11 +141,12 @@ impl Counter {
             previous: Level::default(),
             peak: 0,
             slots: VecDeque::new(),
-            alert_at: limit.alert_at.as_slice().into(),
             fired: 0,
             fired_at: Timestamp::MIN,
             rule,
             account,
+            limit: Arc::clone(limit),
+            path,
             opening_gap: 0,
         };
         counter.arm();
@@ -141,11 +154,11 @@ impl Counter {
     }
 
     /// Takes over a changed limit: the counts stay, and the thresholds that fired stay fired.
-    pub(super) fn change(&mut self, limit: &Limit) {
+    pub(super) fn change(&mut self, limit: &Arc<Limit>) {
         self.amount = limit.amount.value();
         self.wrap_up = limit.wrap_up.map_or(0, |slice| slice.value());
         self.observe = limit.observe;
-        self.alert_at = limit.alert_at.as_slice().into();
+        self.limit = Arc::clone(limit);
         self.arm();
     }
 
@@ -294,7 +307,7 @@ impl Counter {
         let rested = now.as_micros().saturating_sub(self.fired_at.as_micros()) >= span;
         if self.now.spent < before && self.fired > 0 && rested {
             let spent = self.now.spent;
-            let reached = self.alert_at.iter().filter(|percent| spent >= self.threshold(**percent));
+            let reached = self.limit.alert_at.iter().filter(|percent| spent >= self.threshold(**percent));
             self.fired = reached.max().copied().unwrap_or(0).min(self.fired);
             self.would_refuse = false;
             self.arm();
@@ -330,11 +343,12 @@ impl Counter {
 
     #[cold]
     fn fire(&mut self, limit: LimitId, at: Timestamp, out: &mut Vec<Notice>) {
-        let thresholds = Arc::clone(&self.alert_at);
-        for percent in thresholds.iter().copied() {
+        let rule = Arc::clone(&self.limit);
+        for percent in rule.alert_at.iter().copied() {
             if percent > self.fired && self.now.spent >= self.threshold(percent) {
                 let (spent, amount) = (self.now.spent, self.amount);
-                out.push(Notice::Threshold { limit, percent, spent, amount });
+                let (account, rule) = (self.path.clone(), Arc::clone(&rule));
+                out.push(Notice::Threshold { limit, account, rule, percent, spent, amount });
                 self.fired = percent;
                 self.fired_at = at;
             }
@@ -344,19 +358,23 @@ impl Counter {
 
     #[cold]
     fn notice_over(&mut self, limit: LimitId, committed: i128, out: &mut Vec<Notice>) {
+        let amount = self.amount;
+        let about = (self.path.clone(), Arc::clone(&self.limit));
         if self.observe {
             if !self.would_refuse {
                 self.would_refuse = true;
-                out.push(Notice::WouldRefuse { limit, committed, amount: self.amount });
+                let (account, rule) = about;
+                out.push(Notice::WouldRefuse { limit, account, rule, committed, amount });
             }
         } else if !self.over {
             self.over = true;
-            out.push(Notice::Overrun { limit, committed, amount: self.amount });
+            let (account, rule) = about;
+            out.push(Notice::Overrun { limit, account, rule, committed, amount });
         }
     }
 
     fn arm(&mut self) {
-        let next = self.alert_at.iter().find(|percent| **percent > self.fired);
+        let next = self.limit.alert_at.iter().find(|percent| **percent > self.fired);
         self.next_alert = next.map_or(i128::MAX, |percent| self.threshold(*percent));
     }
 

@@ -1,7 +1,7 @@
 //! Owns reserving: whether a call fits every limit of its line, how short its output must be, what
 //! it takes out of an outer hold, and what a refusal says.
 
-use super::accounts::{Account, State};
+use super::accounts::State;
 use super::amounts::{Amounts, Bid};
 use super::command::{Grow, Grown, Refusal, Rejection, Reserve, Reserved, Retry, Target};
 use super::counter::{Counter, Place, Span};
@@ -119,20 +119,18 @@ impl Ledger {
         self.check_not_frozen(target)
     }
 
-    /// The accounts are there, and the tags are tags of different trees.
+    /// The account is there, in the main tree, and the tags are tags of different trees.
     #[inline]
     pub(super) fn check_accounts(&self, target: &Target) -> Result<(), Rejection> {
         let account = self.accounts.get(target.account).ok_or(Rejection::Closed)?;
-        let tags = target.tags.as_slice();
-        if tags.is_empty() {
-            return if account.path.is_tag() { Err(Rejection::BadTags) } else { Ok(()) };
+        if account.tree != AccountId::ROOT.index {
+            return Err(Rejection::BadTags);
         }
+        let tags = target.tags.as_slice();
         for (index, tag) in tags.iter().enumerate() {
-            let tree = |account: &Account| account.tree;
-            let own = tree(self.accounts.get(*tag).ok_or(Rejection::BadTags)?);
-            let before = tags[..index].iter().chain([&target.account]);
-            let mut trees = before.map(|id| tree(self.accounts.at(id.index)));
-            if own == 0 || trees.any(|other| other == own) {
+            let own = self.accounts.get(*tag).ok_or(Rejection::BadTags)?.tree;
+            let mut others = tags[..index].iter().map(|id| self.accounts.at(id.index).tree);
+            if own == AccountId::ROOT.index || others.any(|other| other == own) {
                 return Err(Rejection::BadTags);
             }
         }

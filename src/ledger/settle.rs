@@ -93,6 +93,7 @@ impl Ledger {
         self.step(at);
         let hold = self.holds.at(id);
         let (target, total) = (target_of(hold), hold.total());
+        let path = self.accounts.at(target.account.index).path.clone();
         let parts: Vec<Part> = hold.parts().copied().collect();
         for part in &parts {
             let spent = Amounts { in_flight: 0, ..part.amounts };
@@ -102,7 +103,7 @@ impl Ledger {
         self.holds.expire(id);
         self.one_hold_less(&target);
         let (hold, account, cost) = (id, target.account, total.cost);
-        self.notices.push(Notice::Expired { hold, account, cost });
+        self.notices.push(Notice::Expired { hold, account, path, cost });
     }
 
     pub(crate) fn apply_recorded(&mut self, at: Timestamp, recorded: &Recorded) {
