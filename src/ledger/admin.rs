@@ -238,7 +238,7 @@ impl Ledger {
             };
             counter.advance(windows, *now);
             counter.change(limit);
-            counter.notice(LimitId(index), *now, notices);
+            counter.notice(LimitId(index), *now, false, notices);
         }
     }
 
@@ -283,6 +283,8 @@ impl Ledger {
         };
         let spent = limit.opening.map_or(totals, |opening| opening.value());
         counter.opening_gap = spent - totals;
+        let from_totals = span == Span::Lifetime && *filter == Counter::NO_FILTER;
+        counter.since = if from_totals && limit.opening.is_none() { 0 } else { self.events };
         counter.open_with(spent, self.now);
         for (charged, part, model) in self.held_parts() {
             if self.is_above(account, charged) && self.filter_lets_through(&counter, model) {
@@ -297,7 +299,7 @@ impl Ledger {
                 u32::try_from(self.counters.len() - 1).unwrap_or(u32::MAX)
             }
         };
-        counter.notice(LimitId(place), self.now, &mut self.notices);
+        counter.notice(LimitId(place), self.now, false, &mut self.notices);
         self.counters[place as usize] = Some(counter);
         self.accounts.at_mut(account).own_limits.push(place);
     }
@@ -398,7 +400,8 @@ impl Ledger {
         for (model, totals) in &gone.totals {
             above.totals_of(*model).add(totals);
         }
-        if self.holds.expired > 0 {
+        above.late += gone.late;
+        if gone.late > 0 {
             self.holds.inherit(old, heir);
         }
     }

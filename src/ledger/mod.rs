@@ -18,6 +18,7 @@ mod command;
 mod counter;
 mod holds;
 mod limit;
+mod lines;
 mod path;
 mod reserve;
 mod settle;

@@ -22,6 +22,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bursar::Usd;
 use bursar::calendar::{CalendarUnit, Zone};
 use bursar::clock::Timestamp;
 use bursar::ledger::{
@@ -30,7 +31,6 @@ use bursar::ledger::{
     Scope, Settle, Tags, Target,
 };
 use bursar::usage::{Confidence, Usage};
-use bursar::Usd;
 
 /// Runs a table from its first line to its last.
 #[track_caller]
@@ -133,7 +133,7 @@ impl World {
             "see" => Ok(self.see(&words)),
             "sum" => Ok(self.sum(&words)),
             moved if moved.starts_with('+') => {
-                let seconds = moved.trim_start_matches('+').trim_end_matches('s');
+                let seconds = moved.trim_matches(['+', 's']).replace('_', "");
                 let micros: i64 = (seconds.parse::<f64>().unwrap() * 1e6) as i64;
                 self.now = Timestamp::from_micros(self.now.as_micros() + micros);
                 self.catch_up();
@@ -216,7 +216,9 @@ impl World {
                 && view.limit.period() == wanted.period()
                 && view.limit.only_models() == wanted.only_models()
         };
-        let Some(view) = self.ledger.limits().find(same) else { return "nothing".to_owned() };
+        let Some(view) = self.ledger.limits_at(self.now).find(same) else {
+            return "nothing".to_owned();
+        };
         let show = |value| shown(view.limit.measure(), value);
         match () {
             () if words.has("previous") => show(view.previous_spent),
@@ -263,13 +265,13 @@ impl World {
             Ok(event) => self.events.push(event.clone()),
         }
         self.ledger.check_invariants().unwrap_or_else(|what| panic!("{command:?}: {what}"));
-        let may_overrun = matches!(
-            command,
-            Command::Settle(_) | Command::Record(_) | Command::SetLimit { .. }
-        );
+        let may_overrun =
+            matches!(command, Command::Settle(_) | Command::Record(_) | Command::SetLimit { .. });
         let mut over = HashSet::new();
         for view in self.ledger.limits().filter(|view| !view.limit.is_observing()) {
-            let name = format!("{} {}", view.account, view.limit.measure());
+            let name = format!("{}: {}", view.account, view.limit.period())
+                + view.limit.measure().as_str()
+                + view.limit.only_models().map_or("", |pattern| pattern.as_str());
             if view.spent + view.held > value_of(view.limit.amount()) {
                 let allowed = may_overrun || self.over.contains(&name);
                 assert!(allowed, "law 1: {name} is over its limit after {command:?}");
@@ -393,7 +395,8 @@ impl<'a> Words<'a> {
     /// The word at a place, if it is an amount.
     fn positional(&self, place: usize) -> Option<&'a str> {
         let word = self.0.get(place)?;
-        word.starts_with(|c: char| c.is_ascii_digit()).then_some(*word)
+        let amount = word.starts_with(|c: char| c.is_ascii_digit()) || word.starts_with("max");
+        amount.then_some(*word)
     }
 
     fn has(&self, word: &str) -> bool {
