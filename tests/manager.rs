@@ -449,7 +449,7 @@ fn nonsense_is_refused_with_a_sentence_and_changes_nothing() {
     let world = world([("", Limit::spend(Usd::dollars(1)))]);
     let before = world.budget.report();
     for (estimate, words) in [
-        (Estimate::fixed(Usd::cents(-1)), "negative"),
+        (Estimate::fixed(Usd::cents(-1)), "from zero"),
         (Estimate::fixed(Usd::MAX), "hundred billion"),
     ] {
         let error = world.budget.reserve("", &estimate).unwrap_err().to_string();

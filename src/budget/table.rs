@@ -10,16 +10,15 @@ use crate::money::Usd;
 const WIDTH: usize = 80;
 /// The most rows of one table; the dearest are kept.
 const ROWS: usize = 40;
-const BAR: u64 = 24;
+const BAR: u64 = 16;
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let prices = match &self.prices_as_of {
-            Some(day) => format!("prices as of {day}"),
-            None => "no prices".to_owned(),
-        };
+        let dated = |day| format!("prices as of {day}");
+        let prices = self.prices_as_of.as_ref().map_or_else(String::new, dated);
         let left = format!("Budget at {}", moment(self.at));
-        writeln!(f, "{left}{prices:>width$}", width = WIDTH.saturating_sub(left.len()))?;
+        let head = format!("{left}{prices:>width$}", width = WIDTH.saturating_sub(left.len()));
+        writeln!(f, "{}", head.trim_end())?;
         limits(f, &self.limits)?;
         accounts(f, "ACCOUNTS", &self.accounts)?;
         accounts(f, "TAGS", &self.tags)?;
@@ -42,15 +41,16 @@ fn limits(f: &mut fmt::Formatter<'_>, limits: &[LimitReport]) -> fmt::Result {
         fullest.sort_by_key(|limit| std::cmp::Reverse(limit.used_percent));
     }
     for limit in fullest.iter().take(ROWS) {
-        let name = cut(&format!("{}  {}", shown(&limit.account), limit.limit), 38);
+        let name = cut(&shown(&limit.account), 38);
         let used = format!("{}%", limit.used_percent);
         let (spent, held, left) = (&limit.spent, &limit.held, &limit.available);
         writeln!(f, "{name:<38} {used:>6} {spent:>11} {held:>10} {left:>11}")?;
         let until = match limit.resets_at {
-            Some(end) => format!(" until {}", moment(end)),
+            Some(end) => format!(", until {}", moment(end)),
             None => String::new(),
         };
-        writeln!(f, "  {}{until}", bar(limit.used_percent))?;
+        let what = cut(&format!("{}{until}", limit.limit), WIDTH.saturating_sub(20));
+        writeln!(f, "  {}  {what}", bar(limit.used_percent))?;
     }
     more(f, limits.len())
 }
