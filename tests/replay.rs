@@ -43,7 +43,8 @@ fn the_bundled_trace_stays_inside_its_policy_and_comes_out_the_same() {
     assert!(number("denied") > 0, "the budget runs out midway");
     let by: u64 = first["denied_by"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
     assert_eq!(by, number("denied"), "each refusal has its reason");
-    assert!(usd(&first["peak_committed_usd"]) <= bursar::Usd::dollars(3));
+    assert!(usd(&first["peak_committed_usd"]) <= bursar::Usd::cents(125));
+    assert_eq!(first["alerts"], 3);
     assert!(usd(&first["spent_usd"]) <= usd(&first["peak_committed_usd"]));
     assert_eq!(first["held_usd"], "0");
     for limit in first["report"]["limits"].as_array().unwrap() {

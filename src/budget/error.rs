@@ -181,7 +181,7 @@ impl fmt::Display for Denied {
         match self.max_output_tokens {
             Some(tokens) => {
                 let tokens = crate::ledger::grouped(i128::from(tokens));
-                write!(f, ", or now with at most {tokens} output tokens")
+                write!(f, ", or now with a cap of {tokens} output tokens")
             }
             None => Ok(()),
         }

@@ -10,6 +10,8 @@ use crate::money::Usd;
 const WIDTH: usize = 80;
 /// The most rows of one table; the dearest are kept.
 const ROWS: usize = 40;
+/// The most limits; the fullest are kept.
+const LIMITS: usize = 12;
 const BAR: u64 = 16;
 
 impl fmt::Display for Report {
@@ -37,10 +39,10 @@ fn limits(f: &mut fmt::Formatter<'_>, limits: &[LimitReport]) -> fmt::Result {
     }
     writeln!(f, "\n{:<38} {:>6} {:>11} {:>10} {:>11}", "LIMITS", "used", "spent", "held", "left")?;
     let mut fullest: Vec<&LimitReport> = limits.iter().collect();
-    if fullest.len() > ROWS {
+    if fullest.len() > LIMITS {
         fullest.sort_by_key(|limit| std::cmp::Reverse(limit.used_percent));
     }
-    for limit in fullest.iter().take(ROWS) {
+    for limit in fullest.iter().take(LIMITS) {
         let name = cut(&shown(&limit.account), 38);
         let used = format!("{}%", limit.used_percent);
         let (spent, held, left) = (&limit.spent, &limit.held, &limit.available);
@@ -52,7 +54,7 @@ fn limits(f: &mut fmt::Formatter<'_>, limits: &[LimitReport]) -> fmt::Result {
         let what = cut(&format!("{}{until}", limit.limit), WIDTH.saturating_sub(20));
         writeln!(f, "  {}  {what}", bar(limit.used_percent))?;
     }
-    more(f, limits.len())
+    more(f, limits.len(), LIMITS)
 }
 
 fn accounts(f: &mut fmt::Formatter<'_>, title: &str, accounts: &[AccountReport]) -> fmt::Result {
@@ -85,7 +87,7 @@ fn accounts(f: &mut fmt::Formatter<'_>, title: &str, accounts: &[AccountReport])
             money_or_dash(account.saved),
         )?;
     }
-    more(f, accounts.len())
+    more(f, accounts.len(), ROWS)
 }
 
 fn models(f: &mut fmt::Formatter<'_>, models: &[ModelReport]) -> fmt::Result {
@@ -108,11 +110,11 @@ fn models(f: &mut fmt::Formatter<'_>, models: &[ModelReport]) -> fmt::Result {
             model.cost,
         )?;
     }
-    more(f, models.len())
+    more(f, models.len(), ROWS)
 }
 
-fn more(f: &mut fmt::Formatter<'_>, rows: usize) -> fmt::Result {
-    match rows.saturating_sub(ROWS) {
+fn more(f: &mut fmt::Formatter<'_>, rows: usize, shown: usize) -> fmt::Result {
+    match rows.saturating_sub(shown) {
         0 => Ok(()),
         left => writeln!(f, "… and {left} more"),
     }
