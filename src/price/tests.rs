@@ -516,6 +516,31 @@ fn the_output_of_an_estimate_has_an_end() {
     assert_eq!((bound.input, bound.choices, bound.cap), (10, 1, 1_000));
 }
 
+/// A request that turns out shorter than its bound may meet the rates of a shorter tier.
+#[test]
+fn a_bound_counts_the_dearest_tier_up_to_its_input() {
+    let mut book = PriceBook::empty();
+    let owl = ModelPrice::new("acme", "owl", rate("9"), rate("2"));
+    let owl = owl.tier(Tier::above(100, Rates::new(rate("1"), rate("5"))));
+    book.insert(owl).unwrap();
+    let micros = |input| {
+        let call = book.find("owl").unwrap().estimate().input(input).max_output(10);
+        call.cost_at(at(NOON)).unwrap().pico() / 1_000_000
+    };
+    assert_eq!((micros(100), micros(101)), (9 * 100 + 2 * 10, 9 * 101 + 5 * 10));
+}
+
+#[test]
+fn a_surcharge_is_rounded_up_when_reserved() {
+    let mut book = PriceBook::empty();
+    let owl = ModelPrice::new("acme", "owl", Rate::from_atto(1), Rate::from_atto(3));
+    book.insert(owl.regional("1.1".parse().unwrap())).unwrap();
+    let call = book.find("owl").unwrap().estimate().input(1).max_output(1).regional(true);
+    let bound = call.bound(at(NOON)).unwrap();
+    assert_eq!((bound.fixed, bound.per_output), (2, 4)); // 1.1 and 3.3 attodollars
+    assert_eq!(call.cost_at(at(NOON)).unwrap().pico(), 1);
+}
+
 #[test]
 fn a_fixed_estimate_is_an_amount_and_perhaps_tokens() {
     let tool = Estimate::fixed(Usd::cents(3)).input(50).max_output(7);
@@ -677,6 +702,11 @@ proptest! {
             }
         }
     }
+}
+
+proptest! {
+    // The dearest corners are rare: a part in one bucket, just beyond a tier.
+    #![proptest_config(ProptestConfig::with_cases(4_096))]
 
     /// The real cost of a call within its estimate is never above it.
     #[test]
@@ -691,8 +721,8 @@ proptest! {
         cap in 0_u64..3_000,
         choices in 1_u64..4,
         searches in 0_u64..3,
-        parts in proptest::array::uniform11(0_u64..1_000),
-        share in 0_u64..=1_000,
+        parts in proptest::array::uniform11(prop_oneof![3 => Just(0), 1 => 1_u64..1_000]),
+        shares in proptest::array::uniform3(prop_oneof![Just(1_000_u64), 0_u64..=1_000]),
     ) {
         let mut book = PriceBook::empty();
         book.insert(price_of(&written)).unwrap();
@@ -711,11 +741,12 @@ proptest! {
             estimate = estimate.cache_writes(ttl);
         }
         // Split each bound over the buckets that it covers, by weight.
-        let split = |total: u64, buckets: &[usize], counts: &mut [u64; 13]| {
-            let total = total * share / 1_000;
-            let weight: u64 = buckets.iter().map(|bucket| parts[*bucket] + 1).sum();
-            for bucket in buckets {
-                counts[*bucket] = total * (parts[*bucket] + 1) / weight;
+        let split = |total: u64, share: usize, buckets: &[usize], counts: &mut [u64; 13]| {
+            let total = total * shares[share] / 1_000;
+            let weight: u64 = buckets.iter().map(|bucket| parts[*bucket]).sum();
+            counts[buckets[0]] = if weight == 0 { total } else { 0 };
+            for bucket in buckets.iter().filter(|_| weight > 0) {
+                counts[*bucket] = total * parts[*bucket] / weight;
             }
         };
         let published_30m = [0, usize::from(batch)].iter().any(|s| written.blocks[*s].0[5].is_some());
@@ -725,9 +756,9 @@ proptest! {
             text.push(5);
         }
         let mut counts = [0_u64; 13];
-        split(input, &text, &mut counts);
-        split(audio, &[1, 3], &mut counts);
-        split(cap * choices, if talks { &[8, 9, 10] } else { &[8, 9] }, &mut counts);
+        split(input, 0, &text, &mut counts);
+        split(audio, 1, &[1, 3], &mut counts);
+        split(cap * choices, 2, if talks { &[8, 9, 10] } else { &[8, 9] }, &mut counts);
         counts[11] = 1;
         counts[12] = searches;
         let usage = usage_of(&counts);
