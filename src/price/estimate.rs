@@ -4,7 +4,7 @@ use crate::clock::Timestamp;
 use crate::money::{Usd, div_up};
 use crate::usage::{Service, Usage};
 
-use super::cost::{ATTO_PER_PICO, PriceError};
+use super::cost::{ATTO_PER_PICO, PriceError, Terms};
 use super::model::{Model, ModelPrice};
 use super::rates::{Bucket, CacheTtl};
 use super::schedule::Level;
@@ -140,14 +140,9 @@ impl Estimate {
         self.model.as_ref()
     }
 
-    /// The service tier that is asked for.
-    pub fn asked_service(&self) -> &Service {
-        &self.service
-    }
-
-    /// Whether processing in one region is asked for.
-    pub fn is_regional(&self) -> bool {
-        self.regional
+    /// The terms that are asked for: a bill that names none was served on these.
+    pub fn terms(&self) -> Terms {
+        Terms { service: self.service.clone(), regional: self.regional }
     }
 
     /// The upper bound in dollars, rounded up, at the prices of the moment `at`.
