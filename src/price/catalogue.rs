@@ -75,7 +75,7 @@ fn name_of(table: &toml::Table) -> String {
 }
 
 fn one_line(error: &toml::de::Error) -> String {
-    error.to_string().trim().replace('\n', " ")
+    error.to_string().trim().replace('\n', ", ")
 }
 
 /// Why a price list cannot be read.
