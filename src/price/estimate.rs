@@ -7,7 +7,7 @@ use crate::usage::{Service, Usage};
 use super::cost::{ATTO_PER_PICO, PriceError, Terms};
 use super::model::{Model, ModelPrice};
 use super::rates::{Bucket, CacheTtl};
-use super::schedule::{Level, Schedule};
+use super::schedule::Level;
 
 /// An **upper bound** of one call: what it may cost at most.
 ///
@@ -138,7 +138,7 @@ impl Estimate {
         self.model.as_ref()
     }
 
-    /// On which terms the call is asked for.
+    /// The terms that are asked for: a bill that names none was served on these.
     pub fn terms(&self) -> &Terms {
         &self.terms
     }
@@ -152,7 +152,10 @@ impl Estimate {
         // Cannot saturate: tokens are at most 1e12, a rate with its surcharge at most 1e17.
         let atto = bound.per_output.saturating_mul(i128::from(bound.cap));
         let atto = atto.saturating_add(bound.fixed);
-        Ok(Usd::from_pico(div_up(atto, i128::from(ATTO_PER_PICO))))
+        Ok(match u64::try_from(atto) {
+            Ok(small) => Usd::from_pico(i128::from(small.div_ceil(ATTO_PER_PICO))),
+            Err(_) => Usd::from_pico(div_up(atto, i128::from(ATTO_PER_PICO))),
+        })
     }
 
     /// The upper bound as a line in the output cap.
@@ -167,10 +170,10 @@ impl Estimate {
         if price.is_free() {
             return Ok(bound);
         }
-        let schedule = price.schedule(&self.terms.service, at)?;
-        let tokens = u128::from(self.input) * self.dearest_text(schedule, input)
-            + u128::from(self.input_audio) * self.dearest_audio(price, schedule, input)?;
-        let per_output = u128::from(self.choices) * self.dearest_output(price, schedule, input)?;
+        let ceiling = price.schedule(&self.terms.service, at)?.ceiling(input);
+        let tokens = u128::from(self.input) * self.dearest_text(ceiling)
+            + u128::from(self.input_audio) * self.dearest_audio(price, ceiling)?;
+        let per_output = u128::from(self.choices) * self.dearest_output(price, ceiling)?;
         let requests = u64::from(price.request_fee().is_some());
         let fees = price.fee(self.web_searches, price.search_fee(), "web_search_requests")?
             + price.fee(requests, price.request_fee(), "requests")?;
@@ -202,52 +205,34 @@ impl Estimate {
         counts.into_iter().all(|count| count <= Usage::MAX_COUNT).then_some(input)
     }
 
-    fn dearest_text(&self, schedule: &Schedule, input: u64) -> u128 {
-        let writes = [
-            Bucket::CacheWrite5m,
-            Bucket::CacheWrite30m,
-            Bucket::CacheWrite1h,
-            Bucket::CacheWrite12h,
-        ];
+    fn dearest_text(&self, ceiling: &Level) -> u128 {
+        let mut dearest = ceiling.atto(Bucket::Input).max(ceiling.atto(Bucket::CacheRead));
+        if ceiling.is_published(Bucket::CacheWrite30m) {
+            dearest = dearest.max(ceiling.atto(Bucket::CacheWrite30m));
+        }
+        if self.cache_writes == 0 {
+            return dearest;
+        }
         let marked = |bucket: &Bucket| self.cache_writes >> *bucket as u16 & 1 == 1;
-        let at = |level: &Level| {
-            let unasked =
-                |bucket: &Bucket| *bucket == Bucket::CacheWrite30m && level.is_published(*bucket);
-            let reachable = writes.into_iter().filter(|b| marked(b) || unasked(b));
-            let reachable = reachable.chain([Bucket::Input, Bucket::CacheRead]);
-            reachable.map(|bucket| level.atto(bucket)).max().unwrap_or(0)
-        };
-        schedule.levels_up_to(input).map(at).max().unwrap_or(0)
+        let writes = Bucket::ALL.into_iter().filter(marked).map(|bucket| ceiling.atto(bucket));
+        writes.fold(dearest, u128::max)
     }
 
-    fn dearest_audio(
-        &self,
-        price: &ModelPrice,
-        schedule: &Schedule,
-        input: u64,
-    ) -> Result<u128, PriceError> {
+    /// A cached part without a price of its own adds nothing: a bill of it has no price either.
+    fn dearest_audio(&self, price: &ModelPrice, ceiling: &Level) -> Result<u128, PriceError> {
         if self.input_audio == 0 {
             return Ok(0);
         }
-        let fresh = dearest(price, schedule, input, Bucket::InputAudio)?;
-        // Without a price of its own it is no bound that is lacking: such a bill has no price.
-        let cached = dearest(price, schedule, input, Bucket::CacheReadAudio).unwrap_or(0);
-        Ok(fresh.max(cached))
+        let fresh = known(price, ceiling, Bucket::InputAudio)?;
+        Ok(fresh.max(ceiling.atto(Bucket::CacheReadAudio)))
     }
 
-    fn dearest_output(
-        &self,
-        price: &ModelPrice,
-        schedule: &Schedule,
-        input: u64,
-    ) -> Result<u128, PriceError> {
-        let text = dearest(price, schedule, input, Bucket::Output)?;
-        let reasoning = dearest(price, schedule, input, Bucket::Reasoning)?;
-        let audio = match self.output_audio {
-            true => dearest(price, schedule, input, Bucket::OutputAudio)?,
-            false => 0,
-        };
-        Ok(text.max(reasoning).max(audio))
+    fn dearest_output(&self, price: &ModelPrice, ceiling: &Level) -> Result<u128, PriceError> {
+        let text = ceiling.atto(Bucket::Output).max(ceiling.atto(Bucket::Reasoning));
+        match self.output_audio {
+            true => Ok(text.max(known(price, ceiling, Bucket::OutputAudio)?)),
+            false => Ok(text),
+        }
     }
 
     /// Rounded up to an attodollar.
@@ -261,21 +246,11 @@ impl Estimate {
     }
 }
 
-/// The dearest rate of a bucket that an input of at most so many tokens can meet.
-fn dearest(
-    price: &ModelPrice,
-    schedule: &Schedule,
-    input: u64,
-    bucket: Bucket,
-) -> Result<u128, PriceError> {
-    let mut dearest = 0;
-    for level in schedule.levels_up_to(input) {
-        if !level.is_priced(bucket) {
-            return Err(price.no_rate(bucket));
-        }
-        dearest = dearest.max(level.atto(bucket));
+fn known(price: &ModelPrice, ceiling: &Level, bucket: Bucket) -> Result<u128, PriceError> {
+    match ceiling.is_priced(bucket) {
+        true => Ok(ceiling.atto(bucket)),
+        false => Err(price.no_rate(bucket)),
     }
-    Ok(dearest)
 }
 
 fn clamped(atto: u128) -> i128 {

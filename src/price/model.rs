@@ -13,7 +13,7 @@ use super::date::Date;
 use super::estimate::Estimate;
 use super::rate::{Fee, Rate, Ratio};
 use super::rates::{Block, Bucket, CacheTtl, Peak, Rates, Tier};
-use super::schedule::{Epoch, Origin, Resolved, Schedule, times};
+use super::schedule::{Epoch, Origin, Resolved, Schedule};
 
 /// What one model of one provider costs: rates by date, input length, service tier and hour.
 ///
@@ -40,7 +40,7 @@ pub struct ModelPrice {
     name: Arc<str>,
     provider: Arc<str>,
     id: Arc<str>,
-    aliases: Vec<Arc<str>>,
+    pub(super) aliases: Vec<Arc<str>>,
     context_window: Option<u64>,
     max_output: Option<u64>,
     source: Option<String>,
@@ -48,15 +48,15 @@ pub struct ModelPrice {
     retires: Option<Date>,
     retired: bool,
     note: Option<String>,
-    free: bool,
+    pub(super) free: bool,
     per_search: Option<Fee>,
     per_request: Option<Fee>,
     regional: Option<Ratio>,
-    fast: Option<Ratio>,
+    pub(super) fast: Option<Ratio>,
     /// As written down.
-    epochs: Vec<Epoch>,
+    pub(super) epochs: Vec<Epoch>,
     /// As charged, in order of time.
-    resolved: Box<[Resolved]>,
+    pub(super) resolved: Box<[Resolved]>,
 }
 
 impl ModelPrice {
@@ -392,81 +392,6 @@ impl ModelPrice {
         let known = self.resolved.iter().rev().find(|epoch| epoch.from <= at);
         known.or(self.resolved.first())?.schedule(&Service::Standard, at)
     }
-
-    /// What is wrong with it, if anything: checked when it comes into a book.
-    pub(super) fn flaw(&self) -> Option<Flaw> {
-        if self.provider.is_empty() || self.provider.contains('/') {
-            return Some(Flaw::Provider);
-        }
-        if self.id.is_empty() || self.aliases.iter().any(|alias| alias.is_empty()) {
-            return Some(Flaw::EmptyName);
-        }
-        if self.epochs.is_empty() != self.free {
-            return Some(if self.free { Flaw::FreeWithPrices } else { Flaw::NoPrices });
-        }
-        let mut starts: Vec<Timestamp> = self.resolved.iter().map(|epoch| epoch.from).collect();
-        starts.dedup();
-        if starts.len() < self.epochs.len() {
-            return Some(Flaw::EpochTwice);
-        }
-        self.epochs.iter().find_map(|epoch| self.flaw_of(epoch))
-    }
-
-    fn flaw_of(&self, epoch: &Epoch) -> Option<Flaw> {
-        let base = &epoch.base.rates;
-        for needed in [Bucket::Input, Bucket::Output] {
-            if base.get(needed).is_none() {
-                return Some(Flaw::Missing { bucket: needed });
-            }
-        }
-        let blocks = epoch.services.iter().map(|(_, block)| block).chain([&epoch.base]);
-        for block in blocks {
-            let mut lengths: Vec<u64> = block.tiers.iter().map(|tier| tier.from_input).collect();
-            lengths.sort_unstable();
-            lengths.dedup();
-            if lengths.len() < block.tiers.len() {
-                return Some(Flaw::TierTwice);
-            }
-        }
-        let has_fast = epoch.services.iter().any(|(service, _)| *service == Service::Fast);
-        match self.fast {
-            Some(ratio) if !has_fast && times(&epoch.base, ratio).is_none() => Some(Flaw::Fast),
-            _ => None,
-        }
-    }
-}
-
-/// What keeps a price out of a book.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Flaw {
-    /// No provider, or one with a slash, which would make `provider/id` ambiguous.
-    #[error("the provider's name must not be empty nor contain `/`")]
-    Provider,
-    /// An id or an alias without a letter.
-    #[error("an id or an alias is empty; leave it out or name the model")]
-    EmptyName,
-    /// Nothing is said of what it costs.
-    #[error("it has no prices; write a `price`, or `free = true` if it costs nothing")]
-    NoPrices,
-    /// It is free and costs something.
-    #[error("it is free and has prices; keep one of the two")]
-    FreeWithPrices,
-    /// Two prices from the same day on.
-    #[error("two prices begin on the same day; keep one, or give each a `from` of its own")]
-    EpochTwice,
-    /// Two tiers from the same length on.
-    #[error("two long-context tiers begin at the same length; keep one")]
-    TierTwice,
-    /// A rate that every model needs.
-    #[error("a price lacks its `{bucket}` rate; write it down, \"0\" if it is free")]
-    Missing {
-        /// The bucket without a rate.
-        bucket: Bucket,
-    },
-    /// The factor for fast does not give whole picodollars, or more than a cent a token.
-    #[error("`fast_multiplier` makes no exact rate; write the rates of `fast` in full instead")]
-    Fast,
 }
 
 /// A model whose price was found, as a handle: cheap to clone, no look-up on the hot path.

@@ -93,6 +93,8 @@ mod tests {
             ("claude-opus-4-9", vec![]),
             ("model-v2", vec![]),
             ("model:free", vec![]),
+            ("model-vision:free", vec![]),
+            ("model-v1:free", vec![]),
             ("-20251101", vec![]),
             ("us.", vec![]),
             ("usual.model", vec![]),

@@ -146,6 +146,9 @@ pub(super) struct Schedule {
     base: Level,
     /// In ascending order of input.
     tiers: Box<[Level]>,
+    /// For each level, the larger of each rate at this length and below: what a request of *up to*
+    /// so much input can meet.
+    ceilings: Box<[Level]>,
 }
 
 impl Schedule {
@@ -158,7 +161,16 @@ impl Schedule {
             .map(|tier| Named::of(&tier.rates).or(&rates).level(tier.from_input))
             .collect();
         tiers.sort_by_key(|level| level.from_input);
-        Schedule { base: rates.level(0), tiers: tiers.into() }
+        Schedule::of_levels(rates.level(0), tiers)
+    }
+
+    fn of_levels(base: Level, tiers: Vec<Level>) -> Schedule {
+        let mut ceilings = vec![base.clone()];
+        for tier in &tiers {
+            let ceiling = ceilings.last().unwrap_or(&base).larger(tier, tier.from_input);
+            ceilings.push(ceiling);
+        }
+        Schedule { base, tiers: tiers.into(), ceilings: ceilings.into() }
     }
 
     /// A modifier of `base`. If only `base` has long-context tiers, what both cost together is not
@@ -170,7 +182,7 @@ impl Schedule {
         }
         let standard = Schedule::new(base, &base.rates);
         let tiers = standard.tiers.iter().map(|tier| tier.larger(&service.base, tier.from_input));
-        Schedule { tiers: tiers.collect(), ..service }
+        Schedule::of_levels(service.base.clone(), tiers.collect())
     }
 
     /// The larger of the two rates, bucket by bucket, at every length.
@@ -180,10 +192,8 @@ impl Schedule {
         lengths.sort_unstable();
         lengths.dedup();
         let at = |input: u64| self.level(input).larger(other.level(input), input);
-        Schedule {
-            base: self.base.larger(&other.base, 0),
-            tiers: lengths.into_iter().map(at).collect(),
-        }
+        let tiers = lengths.into_iter().map(at).collect();
+        Schedule::of_levels(self.base.larger(&other.base, 0), tiers)
     }
 
     /// The rates of a request of so much input: the whole request is billed at them.
@@ -192,10 +202,11 @@ impl Schedule {
         self.tiers.iter().rev().find(|tier| tier.from_input <= input).unwrap_or(&self.base)
     }
 
-    /// The rates that a request of up to so much input can meet.
-    pub(super) fn levels_up_to(&self, input: u64) -> impl Iterator<Item = &Level> {
-        let tiers = self.tiers.iter().take_while(move |tier| tier.from_input <= input);
-        std::iter::once(&self.base).chain(tiers)
+    /// The largest rates that a request of up to so much input can meet.
+    #[inline]
+    pub(super) fn ceiling(&self, input: u64) -> &Level {
+        let ceiling = self.ceilings.iter().rev().find(|ceiling| ceiling.from_input <= input);
+        ceiling.unwrap_or(&self.base)
     }
 }
 

@@ -1,0 +1,73 @@
+//! Owns the tests of the price list that comes with this version.
+
+use super::*;
+
+#[test]
+fn the_builtin_list_is_whole() {
+    let list = PriceBook::from_toml(include_str!("../catalogue.toml")).unwrap();
+    assert_eq!(list.len(), 108);
+    let dearest: Rate = "2000".parse().unwrap(); // $0.002 a token: above is another unit
+    for price in list.iter() {
+        let name = price.name();
+        assert!(price.read_in().is_some() && price.checked_on().is_some(), "{name}");
+        let bound = price.max_output_tokens().is_some();
+        let rate = price.rate_of(Bucket::Output, &Service::Standard, 1, Timestamp::MAX);
+        let (rate, _) = rate.unwrap().unwrap();
+        assert!(rate > Rate::ZERO && rate < dearest, "{name}: {rate}");
+        assert!(bound || PriceBook::builtin().find(name).is_ok(), "{name}");
+    }
+}
+
+#[test]
+fn the_builtin_prices_are_those_that_were_read() {
+    let at: Timestamp = "2026-11-24T00:00:00Z".parse().unwrap();
+    let book = PriceBook::builtin();
+    for (name, input, output, cache_read) in [
+        ("openai/gpt-6.2-sol", "2", "10", "0.1"),
+        ("openai/gpt-6.2-astra", "8", "40", "0.4"),
+        ("openai/gpt-6.1-sol", "2", "10", "0.1"),
+        ("openai/gpt-6.1-terra", "1", "5", "0.05"),
+        ("openai/gpt-6-astra", "10", "50", "1"),
+        ("openai/gpt-6-luna", "0.1", "0.5", "0.01"),
+        ("openai/gpt-5.6-sol", "4", "20", "0.4"),
+        ("openai/gpt-5.5-pro", "30", "180", "30"),
+        ("openai/gpt-5.4-nano", "0.2", "1.25", "0.02"),
+        ("openai/gpt-5", "1.25", "10", "0.125"),
+        ("openai/gpt-4o", "2.5", "10", "1.25"),
+        ("openai/gpt-4o-2024-05-13", "5", "15", "5"),
+        ("openai/o1-pro", "150", "600", "150"),
+        ("openai/o3", "2", "8", "0.5"),
+        ("openai/gpt-3.5-turbo", "0.5", "1.5", "0.5"),
+        ("anthropic/claude-fable-5-2", "8", "40", "0.2"),
+        ("anthropic/claude-opus-5-5", "4", "20", "0.2"),
+        ("anthropic/claude-opus-5", "5", "25", "0.5"),
+        ("anthropic/claude-opus-4-6", "5", "25", "0.5"),
+        ("anthropic/claude-sonnet-5-5", "2", "10", "0.1"),
+        ("anthropic/claude-haiku-4-5", "1", "5", "0.1"),
+        ("anthropic/claude-3-5-haiku-latest", "0.8", "4", "0.08"),
+        ("google/gemini-4-argon", "2", "10", "0.1"),
+        ("google/gemini-2.5-pro", "1.25", "10", "0.125"),
+        ("xai/grok-4.5", "2", "6", "0.3"),
+        ("deepseek/deepseek-flash", "0.15", "0.6", "0.003"),
+        ("mistral/mistral-large-4", "0.7", "2.1", "0.07"),
+        ("cohere/command-a-03-2025", "2.5", "10", "2.5"),
+        ("groq/openai/gpt-oss-120b", "0.15", "0.6", "0.075"),
+        ("bedrock/amazon.nova-micro-v1:0", "0.035", "0.14", "0.00875"),
+        ("perplexity/sonar", "1", "1", "1"),
+    ] {
+        let model = book.find(name).unwrap();
+        let rate = |bucket| {
+            let found = model.price().rate_of(bucket, &Service::Standard, 1_000, at);
+            found.unwrap().unwrap().0.to_string()
+        };
+        let got = [Bucket::Input, Bucket::Output, Bucket::CacheRead].map(rate);
+        assert_eq!(got, [input, output, cache_read], "{name}");
+    }
+    let sonar = book.find("sonar").unwrap();
+    let fee = Fee::per_thousand(Usd::dollars(8)).unwrap();
+    assert_eq!(sonar.price().search_fee(), Some(fee));
+    let opus = book.find("claude-opus-4-1").unwrap();
+    assert!(opus.price().is_retired(at));
+    let nano = book.find("gpt-5.4-nano").unwrap();
+    assert!(!nano.price().is_retired(at) && nano.price().is_retired(Timestamp::MAX));
+}
