@@ -29,6 +29,7 @@ macro_rules! combine {
         }
     };
 }
+
 /// What one call used, in **disjoint** buckets: no token is counted in two of them, so that a cost
 /// is a sum over buckets.
 ///
@@ -38,9 +39,9 @@ macro_rules! combine {
 /// ```
 /// use bursar::Usage;
 ///
-/// let usage = Usage { input_uncached: 86, cache_read: 1_920, output: 236, reasoning: 576, ..Usage::default() };
-/// assert_eq!(usage.input_tokens(), 2_006);
-/// assert_eq!(usage.output_tokens(), 812);
+/// let cached = Usage { cache_read: 1_920, reasoning: 576, ..Usage::tokens(86, 236) };
+/// assert_eq!(cached.input_tokens(), 2_006);
+/// assert_eq!(cached.output_tokens(), 812);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
