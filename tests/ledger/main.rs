@@ -6,7 +6,9 @@
 mod accounts;
 mod ends;
 mod limits;
+mod naive;
 mod nesting;
+mod oracle;
 mod pains;
 mod refusals;
 mod windows;
