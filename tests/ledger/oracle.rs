@@ -508,7 +508,7 @@ impl Both {
 fn config() -> ProptestConfig {
     let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     ProptestConfig {
-        cases: asked.unwrap_or(500),
+        cases: asked.unwrap_or(300),
         failure_persistence: None,
         ..ProptestConfig::default()
     }

@@ -143,7 +143,7 @@ pub(crate) fn money(text: &str) -> i128 {
     match text {
         "max" => Amounts::MAX_COST,
         "max+1" => Amounts::MAX_COST + 1,
-        text => text.parse::<Usd>().unwrap().pico(),
+        text => text.replace('_', "").parse::<Usd>().unwrap().pico(),
     }
 }
 
