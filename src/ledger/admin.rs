@@ -8,12 +8,11 @@
 use std::sync::Arc;
 
 use super::accounts::{NONE, State};
-use super::amounts::{Amounts, Measure};
-use super::command::{Change, Command, LimitChange, Rejection};
-use super::counter::{Counter, Span, Window};
-use super::limit::{Limit, Period};
-use super::path::{Path, Scope};
-use super::{AccountId, Filter, Ledger, LimitId, ModelId, Rule, WindowId};
+use super::amounts::Amounts;
+use super::command::{Change, Command, Rejection};
+use super::counter::Window;
+use super::path::Path;
+use super::{AccountId, Ledger, ModelId, WindowId};
 use crate::calendar::{CalendarUnit, Zone};
 use crate::clock::Timestamp;
 
@@ -50,10 +49,7 @@ impl Ledger {
                 Ok(Change::WindowRolled { window: *window, bounds })
             }
             Command::SetLimit { scope, limit } => self.decide_limit(scope, limit),
-            Command::LiftLimit { scope, limit } => {
-                let rule = self.rule(scope, limit).ok_or(Rejection::NoSuchLimit)?;
-                Ok(Change::LimitLifted { rule })
-            }
+            Command::LiftLimit { scope, limit } => self.decide_lift(scope, limit),
             Command::Freeze { account, why } => {
                 self.accounts.get(*account).ok_or(Rejection::Closed)?;
                 Ok(Change::Frozen { account: *account, why: Arc::clone(why) })
@@ -169,26 +165,6 @@ impl Ledger {
         Ok(Change::ModelNamed { model, name: Arc::clone(name) })
     }
 
-    fn decide_limit(&self, scope: &Scope, limit: &Limit) -> Result<Change, Rejection> {
-        limit.check()?;
-        if self.span(limit).is_none() {
-            return Err(Rejection::NoSuchWindow);
-        }
-        let rule = match self.rule(scope, limit) {
-            Some(rule) => rule,
-            None => index_of(self.rules.len())?,
-        };
-        let (scope, limit) = (scope.clone(), limit.clone());
-        Ok(Change::LimitSet(Box::new(LimitChange { rule, scope, limit })))
-    }
-
-    /// The place of the rule for the same accounts, measure, period and models.
-    pub(super) fn rule(&self, scope: &Scope, limit: &Limit) -> Option<u32> {
-        let same = |rule: &Rule| rule.scope == *scope && rule.limit.same_identity(limit);
-        let place = self.rules.iter().position(|rule| rule.as_ref().is_some_and(same))?;
-        u32::try_from(place).ok()
-    }
-
     /// The shared window of that unit and zone.
     pub(crate) fn window(&self, unit: CalendarUnit, zone: &Zone) -> Option<WindowId> {
         let same = |window: &Window| window.unit == unit && window.zone == *zone;
@@ -196,112 +172,9 @@ impl Ledger {
         u32::try_from(place).ok().map(WindowId)
     }
 
-    fn span(&self, limit: &Limit) -> Option<Span> {
-        Span::of(&limit.period, || match &limit.period {
-            Period::Calendar(unit, zone) => self.window(*unit, zone).map(|window| window.0),
-            _ => None,
-        })
-    }
-
     fn find_next_roll(&mut self) {
         let ends = self.windows.iter().map(|window| window.end);
         self.next_roll = ends.min().unwrap_or(Timestamp::MAX);
-    }
-
-    fn apply_limit(&mut self, change: &LimitChange) {
-        let filter = self.filter_for(&change.limit);
-        let (scope, limit) = (change.scope.clone(), Arc::new(change.limit.clone()));
-        let rule = Some(Rule { scope, limit: Arc::clone(&limit), filter });
-        match self.rules.get_mut(change.rule as usize) {
-            Some(old) => {
-                *old = rule;
-                self.change_counters(change.rule, &limit);
-            }
-            None => {
-                self.rules.push(rule);
-                let accounts = self.accounts.iter();
-                let meant = accounts.filter(|(_, account)| change.scope.matches(&account.path));
-                let meant: Vec<u32> = meant.map(|(index, _)| index).collect();
-                for account in meant {
-                    self.add_counter(change.rule, account);
-                    self.accounts.rebuild_lines(account);
-                }
-            }
-        }
-    }
-
-    fn change_counters(&mut self, rule: u32, limit: &Arc<Limit>) {
-        let Ledger { counters, windows, notices, now, .. } = self;
-        for (index, counter) in (0..).zip(counters) {
-            let Some(counter) = counter.as_mut().filter(|own| own.rule == rule) else {
-                continue;
-            };
-            counter.advance(windows, *now);
-            counter.change(limit);
-            counter.notice(LimitId(index), *now, false, notices);
-        }
-    }
-
-    fn filter_for(&mut self, limit: &Limit) -> u32 {
-        let Some(pattern) = &limit.only_model else { return Counter::NO_FILTER };
-        let known = self.filters.iter().position(|filter| filter.pattern == *pattern);
-        let place = known.unwrap_or_else(|| {
-            // Number 0 is no model, which no pattern means.
-            let named = self.models.iter().skip(1).map(|name| pattern.matches(name));
-            let matches = std::iter::once(false).chain(named).collect();
-            self.filters.push(Filter { pattern: pattern.clone(), matches });
-            self.filters.len() - 1
-        });
-        u32::try_from(place).unwrap_or(Counter::NO_FILTER)
-    }
-
-    /// Gives a new account the counters of all rules that mean it.
-    fn limit_new_account(&mut self, account: u32) {
-        let path = &self.accounts.at(account).path;
-        let rules = (0..).zip(&self.rules);
-        let meant = |rule: &Option<Rule>| rule.as_ref().is_some_and(|r| r.scope.matches(path));
-        let meant: Vec<u32> = rules.filter(|(_, rule)| meant(rule)).map(|(at, _)| at).collect();
-        for rule in &meant {
-            self.add_counter(*rule, account);
-        }
-        if !meant.is_empty() {
-            self.accounts.rebuild_lines(account);
-        }
-    }
-
-    /// Starts a counter: from the account's totals if it counts the whole lifetime and every
-    /// model, else from nothing, unless the limit says with what to open; open holds count.
-    fn add_counter(&mut self, rule: u32, account: u32) {
-        let Some(Some(Rule { limit, filter, .. })) = self.rules.get(rule as usize) else { return };
-        let Some(span) = self.span(limit) else { return };
-        let path = self.accounts.at(account).path.clone();
-        let mut counter = Counter::new(limit, span, *filter, rule, account, path);
-        counter.start_in(&self.windows);
-        let totals = match (span, *filter) {
-            (Span::Lifetime, Counter::NO_FILTER) => self.total_of(account, limit.measure),
-            _ => 0,
-        };
-        let spent = limit.opening.map_or(totals, |opening| opening.value());
-        counter.opening_gap = spent - totals;
-        let from_totals = span == Span::Lifetime && *filter == Counter::NO_FILTER;
-        counter.since = if from_totals && limit.opening.is_none() { 0 } else { self.events };
-        counter.open_with(spent, self.now);
-        for (charged, part, model) in self.held_parts() {
-            if self.is_above(account, charged) && self.filter_lets_through(&counter, model) {
-                let place = counter.place(&self.windows, part.at);
-                counter.hold(place, counter.of(&part.amounts));
-            }
-        }
-        let place = match self.free_counters.pop() {
-            Some(place) => place,
-            None => {
-                self.counters.push(None);
-                u32::try_from(self.counters.len() - 1).unwrap_or(u32::MAX)
-            }
-        };
-        counter.notice(LimitId(place), self.now, false, &mut self.notices);
-        self.counters[place as usize] = Some(counter);
-        self.accounts.at_mut(account).own_limits.push(place);
     }
 
     /// Everything held: each part with the account it is charged to, and the model.
@@ -318,31 +191,6 @@ impl Ledger {
     /// True if `above` is the account, or lies above it.
     pub(super) fn is_above(&self, above: u32, account: u32) -> bool {
         self.accounts.upward(account).any(|index| index == above)
-    }
-
-    /// What an account and all below it have spent in a measure.
-    pub(super) fn total_of(&self, account: u32, measure: Measure) -> i128 {
-        if measure == Measure::Cost {
-            return self.accounts.at(account).balance.spent;
-        }
-        let accounts = self.accounts.downward(account);
-        let totals = accounts.iter().flat_map(|index| &self.accounts.at(*index).totals);
-        totals.map(|(_, totals)| totals.of(measure)).sum()
-    }
-
-    fn lift(&mut self, rule: u32) {
-        self.rules[rule as usize] = None;
-        let mut touched = Vec::new();
-        for (place, slot) in (0..).zip(&mut self.counters) {
-            if let Some(counter) = slot.take_if(|counter| counter.rule == rule) {
-                touched.push((place, counter.account));
-            }
-        }
-        for (place, account) in touched {
-            self.free_counters.push(place);
-            self.accounts.at_mut(account).own_limits.retain(|own| *own != place);
-            self.accounts.rebuild_lines(account);
-        }
     }
 
     /// Says anew, for an account and all below it, who has frozen them.
@@ -421,6 +269,6 @@ fn check_bounds(bounds: (Timestamp, Timestamp), now: Timestamp) -> Result<(), Re
     if bounds.0 <= now && now < bounds.1 { Ok(()) } else { Err(Rejection::NoSuchWindow) }
 }
 
-fn index_of(len: usize) -> Result<u32, Rejection> {
+pub(super) fn index_of(len: usize) -> Result<u32, Rejection> {
     u32::try_from(len).ok().filter(|index| *index < u32::MAX).ok_or(Rejection::Full)
 }

@@ -21,6 +21,7 @@ mod limit;
 mod lines;
 mod path;
 mod reserve;
+mod rules;
 mod settle;
 mod view;
 
@@ -46,6 +47,7 @@ use crate::clock::Timestamp;
 use accounts::{Accounts, NONE};
 use counter::{Counter, Window};
 use holds::Holds;
+use rules::Rules;
 
 /// An account of a ledger. An id outlives its account: after a close it names nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -174,14 +176,6 @@ pub enum Notice {
     },
 }
 
-/// A limit as it was set, and what it is for.
-#[derive(Clone, Debug, PartialEq)]
-struct Rule {
-    scope: Scope,
-    limit: Arc<Limit>,
-    filter: u32,
-}
-
 /// Which models a filter lets through, by number.
 #[derive(Clone, Debug, PartialEq)]
 struct Filter {
@@ -232,7 +226,7 @@ pub struct Ledger {
     free_counters: Vec<u32>,
     windows: Vec<Window>,
     filters: Vec<Filter>,
-    rules: Vec<Option<Rule>>,
+    rules: Rules,
     models: Vec<Arc<str>>,
     model_ids: HashMap<Arc<str>, ModelId>,
     holds: Holds,
@@ -268,7 +262,7 @@ impl Ledger {
             free_counters: Vec::new(),
             windows: Vec::new(),
             filters: Vec::new(),
-            rules: Vec::new(),
+            rules: Rules::default(),
             models: vec!["".into()],
             model_ids: HashMap::new(),
             holds: Holds::default(),

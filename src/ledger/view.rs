@@ -123,7 +123,7 @@ impl Ledger {
         counter: &Counter,
         now: Timestamp,
     ) -> Option<LimitView<'a>> {
-        let rule = self.rules.get(counter.rule as usize)?.as_ref()?;
+        let rule = self.rules.get(counter.rule)?;
         let Level { spent, held } = counter.level(&self.windows, now);
         let resets_at = match counter.span {
             Span::Calendar(window) => Some(self.windows[window as usize].end),

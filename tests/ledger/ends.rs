@@ -251,3 +251,42 @@ fn absurd_amounts_are_refused() {
         ",
     );
 }
+
+/// Limits have no amount that a call could not have, and their own end.
+#[test]
+fn the_largest_limits_and_charges_add_up() {
+    table(
+        "
+        limit / spend 1_000_000_000_000_000_000 // what a limit can be at most
+        limit a spend 1_000_000_000_000_000_001 -> the limit..
+        limit / output u64
+        limit / requests u64
+        limit / flight 4294967295
+        limit / spend 1_000_000_000_000_000_000 rolling=316_224_000 alert=1,1000
+        hold x a max in=max out=max
+        hold y a max in=max out=max
+        see / spend                     -> 0 + 200000000000
+        settle x max in=max read=max out=max
+        settle y 0.000000000001 in=0
+        see / spend                     -> 100000000000.000000000001 + 0
+        see / output                    -> 1000000000000 + 0
+        see / spend rolling=316224000   -> 100000000000.000000000001 + 0
+        ",
+    );
+}
+
+/// A hold that was made as large as it gets can be settled all the same: law 3.
+#[test]
+fn a_hold_that_got_more_back_than_one_charge_can_be_is_settled() {
+    table(
+        "
+        hold out a max in=max
+        hold in a max in=max inside=out
+        grow out max in=max
+        release in
+        sum a                           -> 0 + 200000000000, 0 calls
+        settle out 1 least
+        sum a                           -> 100000000000 + 0, 1 calls
+        ",
+    );
+}

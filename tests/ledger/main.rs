@@ -1,7 +1,17 @@
 //! The ledger, proved from tables: one line, one operation, and what comes of it.
 //!
-//! `world` reads the tables and watches over the laws after each line; every other file is a
-//! chapter of tables. `oracle` holds a second, naive ledger beside the real one.
+//! `world` and `words` read the tables and watch over the laws after each line; the chapters are
+//! `pains` to `nesting`. `oracle` holds a second ledger, `naive`, beside the real one, and gives
+//! both the random commands of `acts`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails should say where"
+)]
+
+mod words;
+mod world;
 
 mod accounts;
 mod ends;
@@ -10,6 +20,10 @@ mod nesting;
 mod pains;
 mod refusals;
 mod windows;
-mod world;
+
+mod acts;
+mod entries;
+mod naive;
+mod oracle;
 
 use world::table;

@@ -339,3 +339,33 @@ fn a_transfer_tells_nothing_twice() {
         ",
     );
 }
+
+/// What goes back to a window that is over takes nobody's room.
+#[test]
+fn what_goes_back_to_yesterday_always_fits() {
+    table(
+        "
+        limit a spend 10 day only=p/big
+        hold out a 10 model=p/big
+        hold in a 8 inside=out model=p/small
+        at 2026-11-25T00:00:00Z
+        hold other a 10 model=p/big
+        release in
+        sum a                           -> 0 + 20, 0 calls
+        ",
+    );
+}
+
+/// A transfer can end an overrun, where a filter does not count the inner model: the next is told.
+#[test]
+fn a_transfer_can_end_an_overrun() {
+    table(
+        "
+        limit a spend 10 only=p/big
+        hold out a 10 model=p/big
+        limit a spend 5 only=p/big      -> ok !over a spend
+        hold in a 8 inside=out model=p/small
+        record a 4 model=p/big          -> ok !over a spend
+        ",
+    );
+}

@@ -1,5 +1,9 @@
 //! Tables for windows: of the calendar and rolling ones, and which of them a charge belongs to.
 
+use bursar::calendar::{CalendarUnit, Zone};
+use bursar::clock::Timestamp;
+use bursar::ledger::{Change, Command, Due, Ledger, Rejection};
+
 use crate::table;
 
 /// TensorZero refunds into the next window; here a charge belongs to the one it was reserved in.
@@ -155,6 +159,21 @@ fn a_rolling_window_counts_what_is_held_for_as_long_as_it_is() {
     );
 }
 
+/// What was reserved more than a period ago is past when it is settled: it tells nothing.
+#[test]
+fn a_charge_can_be_too_old_for_a_rolling_window() {
+    table(
+        "
+        limit a spend 1 rolling=60 alert=50
+        hold x a 0.9
+        +3_600s
+        settle x 5                      -> ok
+        see a spend rolling=60          -> 0 + 0
+        see a spend rolling=60 peak     -> 0.9
+        ",
+    );
+}
+
 /// A period that does not divide into sixty whole microseconds loses nothing either.
 #[test]
 fn odd_rolling_periods_are_never_early() {
@@ -265,4 +284,27 @@ fn a_new_limit_puts_holds_into_their_own_window() {
         see a spend day previous        -> 4
         ",
     );
+}
+
+/// The rules of a zone can change between two runs of a program: the next window then seems to
+/// start before the last one ended. Time is not counted twice, and the ledger does not stand still.
+#[test]
+fn a_zone_that_has_changed_its_rules_only_moves_forward() {
+    let hour = |hour: i64| Timestamp::from_secs(hour * 3_600);
+    let mut ledger = Ledger::new();
+    let (unit, zone) = (CalendarUnit::Day, Zone::UTC);
+    let open = Command::OpenWindow { unit, zone, bounds: (hour(0), hour(24)) };
+    ledger.execute(hour(1), &open).unwrap();
+    let Some(Due::Roll { window, .. }) = ledger.due(hour(24)) else { panic!("nothing is due") };
+    let roll = |bounds| Command::RollWindow { window, bounds };
+    for (now, bounds) in [
+        (hour(23), (hour(0), hour(24))),  // not over
+        (hour(24), (hour(25), hour(49))), // not now
+        (hour(24), (hour(0), hour(24))),  // not any more
+    ] {
+        assert_eq!(ledger.decide(now, &roll(bounds)), Err(Rejection::NoSuchWindow));
+    }
+    let event = ledger.execute(hour(24), &roll((hour(1), hour(25)))).unwrap();
+    assert_eq!(event.change, Change::WindowRolled { window, bounds: (hour(24), hour(25)) });
+    assert_eq!(ledger.due(hour(24)), None);
 }

@@ -23,14 +23,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bursar::Usd;
-use bursar::calendar::{CalendarUnit, Zone};
 use bursar::clock::Timestamp;
 use bursar::ledger::{
-    AccountId, Amounts, Bid, Booking, Change, Command, Due, Event, Grow, HoldId, Ledger, Limit,
-    LimitView, Measure, ModelId, Notice, Path, Period, Quantity, Record, Rejection, Reserve, Retry,
-    Scope, Settle, Tags, Target,
+    AccountId, Booking, Change, Command, Due, Event, Grow, HoldId, Ledger, LimitView, Measure,
+    ModelId, Notice, Path, Period, Quantity, Record, Rejection, Reserve, Retry, Scope, Settle,
+    Tags, Target,
 };
-use bursar::usage::{Confidence, Usage};
+use bursar::usage::Confidence;
+
+use crate::words::{Words, money, number};
 
 /// Runs a table from its first line to its last.
 #[track_caller]
@@ -134,8 +135,7 @@ impl World {
             "sum" => Ok(self.sum(&words)),
             moved if moved.starts_with('+') => {
                 let seconds = moved.trim_matches(['+', 's']).replace('_', "");
-                let micros: i64 = (seconds.parse::<f64>().unwrap() * 1e6) as i64;
-                self.now = Timestamp::from_micros(self.now.as_micros() + micros);
+                self.now = self.now.plus(Duration::from_secs(number(&seconds)));
                 self.catch_up();
                 Ok("ok".to_owned())
             }
@@ -381,139 +381,6 @@ impl World {
     }
 }
 
-/// The words of a line after its verb.
-struct Words<'a>(Vec<&'a str>);
-
-impl<'a> Words<'a> {
-    fn at(&self, place: usize) -> &'a str {
-        match self.0[place] {
-            "/" => "",
-            word => word,
-        }
-    }
-
-    /// The word at a place, if it is an amount.
-    fn positional(&self, place: usize) -> Option<&'a str> {
-        let word = self.0.get(place)?;
-        let amount = word.starts_with(|c: char| c.is_ascii_digit()) || word.starts_with("max");
-        amount.then_some(*word)
-    }
-
-    fn has(&self, word: &str) -> bool {
-        self.0.contains(&word)
-    }
-
-    fn values<'b>(&'b self, key: &'b str) -> impl Iterator<Item = &'a str> + 'b {
-        let value = move |word: &&'a str| word.strip_prefix(key)?.strip_prefix('=');
-        self.0.iter().filter_map(value)
-    }
-
-    fn value(&self, key: &str) -> Option<&'a str> {
-        self.values(key).next()
-    }
-
-    fn count(&self, key: &str) -> u64 {
-        self.value(key).map_or(0, number)
-    }
-
-    fn bid(&self, place: usize) -> Bid {
-        let atto = |dollars: &str| money(dollars).saturating_mul(1_000_000);
-        let (floor, cap) = match self.value("out") {
-            None => (0, 0),
-            Some(range) => {
-                let (floor, cap) = range.split_once("..").unwrap_or((range, range));
-                (number(floor), number(cap))
-            }
-        };
-        Bid {
-            fixed: atto(self.positional(place).unwrap_or("0")),
-            per_output: self.value("per").map_or(0, atto),
-            input: self.count("in"),
-            choices: self.value("n").map_or(1, number),
-            floor,
-            cap,
-        }
-    }
-
-    fn usage(&self) -> Option<Usage> {
-        let (input, read, output) = (self.value("in"), self.value("read"), self.value("out"));
-        if input.or(read).or(output).is_none() {
-            return None;
-        }
-        let mut usage = Usage::tokens(self.count("in") - self.count("read"), self.count("out"));
-        usage.cache_read = self.count("read");
-        usage.web_search_requests = self.count("search");
-        Some(usage)
-    }
-
-    /// The limit of a `limit` line.
-    fn limit(&self) -> Limit {
-        let measure = self.at(1);
-        let amount = |text: &str| -> Quantity {
-            match measure {
-                "spend" => Quantity::Money(Usd::from_pico(money(text))),
-                _ => Quantity::Count(number(text).into()),
-            }
-        };
-        let mut limit = new_limit(measure, self.at(2)).per(self.period());
-        if let Some(pattern) = self.value("only") {
-            limit = limit.only_model(pattern);
-        }
-        if let Some(percents) = self.value("alert") {
-            limit = limit.alert_at(percents.split(',').map(|percent| percent.parse().unwrap()));
-        }
-        if let Some(slice) = self.value("slice") {
-            limit = limit.keep_for_wrap_up(amount(slice));
-        }
-        if let Some(opening) = self.value("opening") {
-            limit = limit.opening(amount(opening));
-        }
-        if self.has("observe") { limit.observe() } else { limit }
-    }
-
-    /// The limit that a `see` or `lift` line means, whatever its amount.
-    fn limit_on(&self) -> Limit {
-        let limit = new_limit(self.at(1), "0").per(self.period());
-        match self.value("only") {
-            Some(pattern) => limit.only_model(pattern),
-            None => limit,
-        }
-    }
-
-    fn period(&self) -> Period {
-        if let Some(seconds) = self.value("rolling") {
-            return Period::rolling(Duration::from_secs(number(seconds)));
-        }
-        for word in &self.0 {
-            let (unit, zone) = word.split_once('@').unwrap_or((word, "UTC"));
-            let unit = match unit {
-                "hour" => CalendarUnit::Hour,
-                "day" => CalendarUnit::Day,
-                "week" => CalendarUnit::Week,
-                "month" => CalendarUnit::Month,
-                "quarter" => CalendarUnit::Quarter,
-                "year" => CalendarUnit::Year,
-                _ => continue,
-            };
-            return Period::Calendar(unit, Zone::named(zone).unwrap());
-        }
-        Period::Lifetime
-    }
-}
-
-fn new_limit(measure: &str, amount: &str) -> Limit {
-    match measure {
-        "spend" => Limit::spend(Usd::from_pico(money(amount))),
-        "tokens" => Limit::tokens(number(amount)),
-        "input" => Limit::input_tokens(number(amount)),
-        "uncached" => Limit::uncached_input_tokens(number(amount)),
-        "output" => Limit::output_tokens(number(amount)),
-        "requests" => Limit::requests(number(amount)),
-        "flight" => Limit::in_flight(number(amount).try_into().unwrap()),
-        other => panic!("there is no measure `{other}`"),
-    }
-}
-
 fn with_output(words: &Words<'_>, output_cap: u64) -> String {
     match words.value("out") {
         Some(range) if range.contains("..") => format!("ok out={output_cap}"),
@@ -540,23 +407,5 @@ fn shown(measure: Measure, value: i128) -> String {
     match measure {
         Measure::Cost => Usd::from_pico(value).exact().to_string(),
         _ => value.to_string(),
-    }
-}
-
-/// Dollars as picodollars; `max` and `max+1` are the end of one charge.
-fn money(text: &str) -> i128 {
-    match text {
-        "max" => Amounts::MAX_COST,
-        "max+1" => Amounts::MAX_COST + 1,
-        text => text.parse::<Usd>().unwrap().pico(),
-    }
-}
-
-fn number(text: &str) -> u64 {
-    match text {
-        "max" => Amounts::MAX_TOKENS,
-        "max+1" => Amounts::MAX_TOKENS + 1,
-        "u64" => u64::MAX,
-        text => text.replace('_', "").parse().unwrap(),
     }
 }

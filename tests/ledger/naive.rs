@@ -1,0 +1,421 @@
+//! Owns the naive ledger: lists of holds and charges, summed by scan for every question. Written
+//! from the laws and the fine print, without a look at how the real one counts.
+//!
+//! There is no roll, no counter and no running sum here. A window is computed from the present
+//! moment each time, and a limit is a question about the lists.
+
+use bursar::calendar::{CalendarUnit, Zone};
+use bursar::clock::Timestamp;
+use bursar::ledger::{Measure, Period};
+
+use crate::entries::{Amount, Ask, Charge, FILTERS, Hold, Instance, Life, Node, Part, Rule};
+
+/// The whole of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Naive {
+    /// The moment of the question.
+    pub(crate) now: Timestamp,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) holds: Vec<Hold>,
+    charges: Vec<Charge>,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) instances: Vec<Instance>,
+    keys: Vec<(u128, Timestamp)>,
+    /// The start of the first window of each calendar period that any limit has used.
+    first_windows: Vec<(Period, Timestamp)>,
+    /// How many commands have been carried out.
+    pub(crate) tick: u64,
+}
+
+impl Naive {
+    pub(crate) fn new(now: Timestamp) -> Naive {
+        Naive {
+            now,
+            nodes: Vec::new(),
+            holds: Vec::new(),
+            charges: Vec::new(),
+            rules: Vec::new(),
+            instances: Vec::new(),
+            keys: Vec::new(),
+            first_windows: Vec::new(),
+            tick: 0,
+        }
+    }
+
+    fn upward(&self, node: usize) -> Vec<usize> {
+        std::iter::successors(Some(node), |node| self.nodes[*node].parent).collect()
+    }
+
+    fn on_line(&self, nodes: &[usize], instance: &Instance) -> bool {
+        nodes.iter().any(|node| self.upward(*node).contains(&instance.node))
+    }
+
+    fn window(&self, unit: CalendarUnit, zone: &Zone, at: Timestamp) -> (Timestamp, Timestamp) {
+        unit.window_around(zone, at)
+    }
+
+    /// True if something reserved at `at` counts in the window around `now`.
+    fn counts(&self, period: &Period, at: Timestamp, now: Timestamp, held: bool) -> bool {
+        match period {
+            Period::Lifetime => true,
+            Period::Calendar(unit, zone) => {
+                let (start, end) = self.window(*unit, zone, now);
+                start <= at && at < end
+            }
+            Period::Rolling(_) if held => true,
+            Period::Rolling(span) => now < leaves(at, span.as_micros() as i64),
+        }
+    }
+
+    fn counted(&self, instance: &Instance, charge: &Charge) -> bool {
+        (instance.from_totals || charge.tick > instance.tick)
+            && FILTERS[instance.rule.filter].1[charge.model]
+            && self.on_line(&charge.nodes, instance)
+    }
+
+    pub(crate) fn spent_at(&self, instance: &Instance, now: Timestamp) -> i128 {
+        let rule = &instance.rule;
+        let made = self.counts(&rule.period, instance.made, now, false);
+        let charges = self.charges.iter().filter(|charge| {
+            self.counted(instance, charge) && self.counts(&rule.period, charge.at, now, false)
+        });
+        let base = if made { instance.base } else { 0 };
+        base + charges.map(|charge| charge.amount.of(rule.measure)).sum::<i128>()
+    }
+
+    pub(crate) fn spent(&self, instance: &Instance) -> i128 {
+        self.spent_at(instance, self.now)
+    }
+
+    pub(crate) fn held(&self, instance: &Instance) -> i128 {
+        self.held_in(instance, &self.holds)
+    }
+
+    fn held_in(&self, instance: &Instance, holds: &[Hold]) -> i128 {
+        let rule = &instance.rule;
+        let holds = holds.iter().filter(|hold| {
+            hold.life == Life::Open
+                && FILTERS[rule.filter].1[hold.model]
+                && self.on_line(&hold.charged(), instance)
+        });
+        let parts = holds.flat_map(|hold| &hold.parts);
+        let parts = parts.filter(|part| self.counts(&rule.period, part.at, self.now, true));
+        parts.map(|part| part.held.of(rule.measure)).sum()
+    }
+
+    /// Spent in the window before, if the ledger has seen it.
+    pub(crate) fn previous(&self, instance: &Instance) -> i128 {
+        let Period::Calendar(unit, zone) = &instance.rule.period else { return 0 };
+        let start = self.window(*unit, zone, self.now).0;
+        let before = Timestamp::from_micros(start.as_micros() - 1);
+        let first = self.first_windows.iter().find(|(known, _)| *known == instance.rule.period);
+        if first.is_none_or(|(_, first)| *first > before) {
+            return 0;
+        }
+        self.spent_at(instance, before)
+    }
+
+    pub(crate) fn account_sums(&self, node: usize) -> (i128, i128) {
+        let below = |nodes: &[usize]| nodes.iter().any(|own| self.upward(*own).contains(&node));
+        let charges = self.charges.iter().filter(|charge| below(&charge.nodes));
+        let holds = self.holds.iter().filter(|hold| hold.life == Life::Open);
+        let holds = holds.filter(|hold| below(&hold.charged()));
+        (charges.map(|c| c.amount.cost).sum(), holds.map(|hold| hold.total().cost).sum())
+    }
+
+    pub(crate) fn frozen(&self, nodes: &[usize]) -> bool {
+        nodes.iter().any(|node| self.upward(*node).iter().any(|up| self.nodes[*up].frozen))
+    }
+
+    /// Ill-formed targets: the account must be of the main tree, each tag of a tree of its own.
+    pub(crate) fn well_formed(&self, node: usize, tags: &[usize]) -> bool {
+        let tree = |node: usize| self.nodes[node].path.split_once(':').map(|(tree, _)| tree);
+        self.nodes[node].alive
+            && tree(node).is_none()
+            && tags.iter().enumerate().all(|(at, tag)| {
+                tree(*tag).is_some() && tags[..at].iter().all(|other| tree(*other) != tree(*tag))
+            })
+    }
+
+    pub(crate) fn inside(&self, ask: &Ask) -> bool {
+        ask.outer.is_none_or(|outer| {
+            let outer = &self.holds[outer];
+            outer.life == Life::Open
+                && self.upward(ask.node).contains(&outer.node)
+                && outer.tags.iter().all(|tag| ask.tags.contains(tag))
+        })
+    }
+
+    /// The holds as they would be with this call admitted, or grown.
+    fn with(&self, ask: &Ask, cap: u64) -> Vec<Hold> {
+        let mut holds = self.holds.clone();
+        let mut own = ask.amount(cap);
+        let mut moved = Vec::new();
+        let outer = match ask.grows {
+            Some(hold) => holds[hold].outer.filter(|outer| holds[*outer].life == Life::Open),
+            None => ask.outer,
+        };
+        if let Some(outer) = outer {
+            for part in &mut holds[outer].parts {
+                let taken = part.held.least(&own);
+                if !taken.is_none() {
+                    part.held = part.held.minus(&taken);
+                    own = own.minus(&taken);
+                    moved.push(Part { at: part.at, depth: part.depth + 1, held: taken });
+                }
+            }
+        }
+        let first = Part { at: self.now, depth: 0, held: own };
+        match ask.grows {
+            Some(hold) => {
+                for part in moved.into_iter().chain([first]).filter(|part| !part.held.is_none()) {
+                    holds[hold].add(part);
+                }
+            }
+            None => holds.push(Hold {
+                node: ask.node,
+                tags: ask.tags.clone(),
+                model: ask.model,
+                outer: ask.outer,
+                parts: [first].into_iter().chain(moved).collect(),
+                lease: ask.lease,
+                life: Life::Open,
+            }),
+        }
+        holds
+    }
+
+    /// The limits in the way of this call with this cap, and how much it needs of each.
+    pub(crate) fn in_the_way(&self, ask: &Ask, cap: u64) -> Vec<(&Instance, i128)> {
+        let holds = self.with(ask, cap);
+        let blocking = self.instances.iter().filter_map(|instance| {
+            let held = self.held_in(instance, &holds);
+            let needed = held - self.held(instance);
+            let kept = if ask.wrap_up { 0 } else { instance.rule.slice };
+            let room = instance.rule.amount - kept - self.spent(instance) - self.held(instance);
+            let blocks = !instance.rule.observe && needed > 0 && needed > room;
+            blocks.then_some((instance, needed))
+        });
+        blocking.collect()
+    }
+
+    /// The largest cap of at least `least` that fits.
+    pub(crate) fn largest_cap(&self, ask: &Ask, least: u64) -> Option<u64> {
+        (least..=ask.cap).rev().find(|cap| self.in_the_way(ask, *cap).is_empty())
+    }
+
+    pub(crate) fn admit(&mut self, ask: &Ask, cap: u64) {
+        self.holds = self.with(ask, cap);
+    }
+
+    /// How much of each part was used: what came out of an outer hold first, the last takes all
+    /// that is left.
+    fn shares(hold: &Hold, used: &Amount) -> Vec<(Part, Amount)> {
+        let mut parts: Vec<Part> = hold.parts.clone();
+        parts.sort_by_key(|part| part.depth == 0);
+        let mut left = *used;
+        let count = parts.len();
+        let shares = parts.into_iter().enumerate().map(|(at, part)| {
+            let mut share = part.held.least(&left);
+            share.cached = left.cached.min(share.input);
+            let share = if at + 1 == count { left } else { share };
+            left = left.minus(&share);
+            (part, share)
+        });
+        shares.collect()
+    }
+
+    /// Ends a hold and books what was used: nothing, for a release.
+    pub(crate) fn end(&mut self, index: usize, used: &Amount) {
+        let hold = self.holds[index].clone();
+        let (nodes, model) = (hold.charged(), hold.model);
+        let late = match hold.life {
+            Life::Late(tick) => Some(tick),
+            _ => None,
+        };
+        self.holds[index].life = Life::Ended;
+        for (part, share) in Naive::shares(&hold, used) {
+            let assumed = Amount { flight: 0, ..part.held };
+            let amount = if late.is_some() { share.minus(&assumed) } else { share };
+            let tick = late.unwrap_or(self.tick);
+            self.charges.push(Charge { nodes: nodes.clone(), model, at: part.at, amount, tick });
+            let rest = part.held.minus(&part.held.least(&Amount { cached: 0, ..share }));
+            if late.is_none() && part.depth > 0 && !rest.is_none() {
+                self.give_back(&hold, &part, rest);
+            }
+        }
+        self.fold();
+    }
+
+    fn give_back(&mut self, inner: &Hold, part: &Part, rest: Amount) {
+        let Some(outer) = inner.outer.filter(|outer| self.holds[*outer].life == Life::Open) else {
+            return;
+        };
+        let taker = &self.holds[outer];
+        let full = self.instances.iter().any(|instance| {
+            let (rule, needed) = (&instance.rule, rest.of(instance.rule.measure));
+            FILTERS[rule.filter].1[taker.model]
+                && !FILTERS[rule.filter].1[inner.model]
+                && !rule.observe
+                && self.on_line(&taker.charged(), instance)
+                && self.counts(&rule.period, part.at, self.now, true)
+                && needed > 0
+                && self.spent(instance) + self.held(instance) + needed > rule.amount
+        });
+        if !full {
+            let mut parts = self.holds[outer].parts.iter_mut();
+            let own = parts.find(|own| own.at == part.at && own.depth + 1 == part.depth).unwrap();
+            own.held = own.held.plus(&rest);
+        }
+    }
+
+    pub(crate) fn expire(&mut self, index: usize) {
+        let hold = self.holds[index].clone();
+        self.holds[index].life = Life::Late(self.tick);
+        for part in &hold.parts {
+            self.charges.push(Charge {
+                nodes: hold.charged(),
+                model: hold.model,
+                at: part.at,
+                amount: Amount { flight: 0, ..part.held },
+                tick: self.tick,
+            });
+        }
+        self.fold();
+    }
+
+    pub(crate) fn knows_key(&self, key: u128, now: Timestamp) -> bool {
+        let day = 86_400_000_000;
+        self.keys.iter().any(|(k, at)| *k == key && now.as_micros() - at.as_micros() < day)
+    }
+
+    pub(crate) fn record(&mut self, nodes: Vec<usize>, model: usize, amount: Amount) {
+        let (at, tick) = (self.now, self.tick);
+        self.charges.push(Charge { nodes, model, at, amount, tick });
+    }
+
+    pub(crate) fn remember(&mut self, key: u128) {
+        self.keys.push((key, self.now));
+    }
+
+    pub(crate) fn open(&mut self, path: &str, parent: Option<usize>) {
+        let node = self.nodes.len();
+        let path = path.to_owned();
+        let rules = self.rules.clone();
+        let meant = rules.into_iter().filter(|rule| rule.means(&path));
+        let meant: Vec<Rule> = meant.collect();
+        self.nodes.push(Node { path, parent, alive: true, closing: false, frozen: false });
+        for rule in meant {
+            self.add(rule, node);
+        }
+    }
+
+    fn add(&mut self, rule: Rule, node: usize) {
+        let from_totals =
+            rule.period == Period::Lifetime && rule.filter == 0 && rule.opening.is_none();
+        self.instances.push(Instance {
+            base: rule.opening.unwrap_or(0),
+            rule,
+            node,
+            tick: self.tick,
+            made: self.now,
+            from_totals,
+            fired: (None, 0),
+            over: false,
+        });
+    }
+
+    pub(crate) fn set(&mut self, rule: &Rule) {
+        if let Period::Calendar(unit, zone) = &rule.period {
+            if !self.first_windows.iter().any(|(known, _)| *known == rule.period) {
+                let start = self.window(*unit, zone, self.now).0;
+                self.first_windows.push((rule.period.clone(), start));
+            }
+        }
+        if let Some(old) = self.rules.iter_mut().find(|old| old.same(rule)) {
+            *old = rule.clone();
+            for own in self.instances.iter_mut().filter(|own| own.rule.same(rule)) {
+                own.rule = rule.clone();
+            }
+            return;
+        }
+        self.rules.push(rule.clone());
+        for node in 0..self.nodes.len() {
+            if self.nodes[node].alive && rule.means(&self.nodes[node].path) {
+                self.add(rule.clone(), node);
+            }
+        }
+    }
+
+    pub(crate) fn lift(&mut self, rule: &Rule) {
+        self.rules.retain(|old| !old.same(rule));
+        self.instances.retain(|own| !own.rule.same(rule));
+    }
+
+    pub(crate) fn close(&mut self, node: usize) {
+        for below in 0..self.nodes.len() {
+            if self.nodes[below].alive && self.upward(below).contains(&node) {
+                self.nodes[below].closing = true;
+            }
+        }
+        self.fold();
+    }
+
+    /// Folds every account that is closing and has neither holds nor children into its parent.
+    fn fold(&mut self) {
+        while let Some(done) = (0..self.nodes.len()).find(|node| self.has_ended(*node)) {
+            let parent = self.nodes[done].parent.unwrap();
+            self.nodes[done].alive = false;
+            self.instances.retain(|instance| instance.node != done);
+            for node in self.charges.iter_mut().flat_map(|charge| &mut charge.nodes) {
+                *node = if *node == done { parent } else { *node };
+            }
+            for hold in self.holds.iter_mut().filter(|hold| hold.node == done) {
+                hold.node = parent;
+            }
+        }
+    }
+
+    fn has_ended(&self, node: usize) -> bool {
+        let own = &self.nodes[node];
+        let busy = |hold: &Hold| hold.life == Life::Open && hold.node == node;
+        own.alive
+            && own.closing
+            && !self.holds.iter().any(busy)
+            && !self.nodes.iter().any(|other| other.alive && other.parent == Some(node))
+    }
+
+    /// The thresholds that are due, by rule and account; each is due once in a window. Windows
+    /// without a start are left to the tables.
+    pub(crate) fn take_thresholds(&mut self) -> Vec<(String, Measure, u16)> {
+        let mut due = Vec::new();
+        for index in 0..self.instances.len() {
+            let instance = &self.instances[index];
+            let window = match &instance.rule.period {
+                Period::Lifetime => None,
+                Period::Calendar(unit, zone) => Some(self.window(*unit, zone, self.now).0),
+                Period::Rolling(_) => continue,
+            };
+            let (old, mut fired) = instance.fired;
+            fired = if old == window { fired } else { 0 };
+            let spent = self.spent(instance);
+            for percent in instance.rule.alerts.clone() {
+                let reached =
+                    spent > 0 && spent * 100 >= instance.rule.amount * i128::from(percent);
+                if percent > fired && reached {
+                    let path = self.nodes[instance.node].path.clone();
+                    due.push((path, instance.rule.measure, percent));
+                    fired = percent;
+                }
+            }
+            self.instances[index].fired = (window, fired);
+        }
+        due
+    }
+}
+
+/// When a charge leaves a rolling period: when its slot, a sixtieth, is wholly outside.
+fn leaves(at: Timestamp, span: i64) -> Timestamp {
+    let slot = (span + 59) / 60;
+    Timestamp::from_micros((at.as_micros().div_euclid(slot) + 1) * slot + span)
+}
