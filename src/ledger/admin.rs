@@ -115,11 +115,11 @@ impl Ledger {
                 let (unit, zone, number) = (*unit, zone.clone(), 0);
                 let window = Window { unit, zone, number, start, end, previous_start: start };
                 self.windows.push(window);
-                self.find_next_roll();
+                self.note_windows();
             }
             Change::WindowRolled { window, bounds } => {
                 self.windows[window.0 as usize].roll(bounds.0, bounds.1);
-                self.find_next_roll();
+                self.note_windows();
             }
             Change::LimitLifted { rule } => self.lift(*rule),
             Change::Frozen { account, why } => {
@@ -172,7 +172,9 @@ impl Ledger {
         u32::try_from(place).ok().map(WindowId)
     }
 
-    fn find_next_roll(&mut self) {
+    /// The windows have changed.
+    fn note_windows(&mut self) {
+        self.age = self.age.saturating_add(1);
         let ends = self.windows.iter().map(|window| window.end);
         self.next_roll = ends.min().unwrap_or(Timestamp::MAX);
     }

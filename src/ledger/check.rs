@@ -59,7 +59,9 @@ impl Ledger {
         for (place, counter) in self.counters.iter().enumerate() {
             let Some(counter) = counter else { continue };
             let name = format!("limit {place} of `{}`", self.accounts.at(counter.account).path);
-            counter.check(&self.windows, self.now).map_err(|what| format!("{name}: {what}"))?;
+            counter
+                .check(&self.windows, self.now, self.age)
+                .map_err(|what| format!("{name}: {what}"))?;
             let (mut now, mut before) = (0, 0);
             for (charged, part, model) in self.held_parts() {
                 let counted = self.is_above(counter.account, charged)

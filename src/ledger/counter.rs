@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::amounts::{Amounts, Measure};
 use super::limit::{Limit, Period};
+use super::lines::Turn;
 use super::path::Path;
 use super::{LimitId, Notice};
 use crate::calendar::{CalendarUnit, Zone};
@@ -82,18 +83,30 @@ struct Slot {
 }
 
 /// One limit on one account.
+///
+/// The fields that a plain call touches come first: see [`Counter::hold_plainly`].
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 pub(super) struct Counter {
-    pub(super) amount: i128,
+    /// In its window.
     now: Level,
+    /// What is left of the amount: always `amount - spent - held`.
+    room: i128,
     /// The next amount of `spent` at which a threshold fires.
     next_alert: i128,
-    pub(super) span: Span,
-    window_number: u32,
+    /// The smallest room since the amount was set.
+    low: i128,
+    /// The age of the ledger in which it is plain and up to date; 0 for none.
+    plain_in: u64,
+    /// When its window began.
+    start: Timestamp,
     pub(super) measure: Measure,
     pub(super) observe: bool,
     /// Above its amount, for a reason that the law allows: raised when it came about.
     pub(super) over: bool,
+    pub(super) amount: i128,
+    pub(super) span: Span,
+    window_number: u32,
     /// It has been told in this window that a call would have been refused, and when.
     would_refuse: bool,
     would_refuse_at: Timestamp,
@@ -102,7 +115,8 @@ pub(super) struct Counter {
     /// The part that only calls that wrap up may take.
     pub(super) wrap_up: i128,
     previous: Level,
-    pub(super) peak: i128,
+    /// The largest sum of spent and held under the amounts before this one.
+    earlier_peak: i128,
     slots: VecDeque<Slot>,
     /// The highest threshold that has fired in this window, in percent; the amount of `spent` it
     /// fires at, and when it did.
@@ -133,21 +147,26 @@ impl Counter {
         account: u32,
         path: Path,
     ) -> Counter {
+        let amount = limit.amount.value();
         let mut counter = Counter {
-            amount: limit.amount.value(),
             now: Level::default(),
+            room: amount,
             next_alert: i128::MAX,
-            span,
-            window_number: 0,
+            low: amount,
+            plain_in: 0,
+            start: Timestamp::MIN,
             measure: limit.measure,
             observe: limit.observe,
             over: false,
+            amount,
+            span,
+            window_number: 0,
             would_refuse: false,
             would_refuse_at: Timestamp::MIN,
             filter,
             wrap_up: limit.wrap_up.map_or(0, |slice| slice.value()),
             previous: Level::default(),
-            peak: 0,
+            earlier_peak: 0,
             slots: VecDeque::new(),
             fired: 0,
             fired_from: i128::MIN,
@@ -165,11 +184,75 @@ impl Counter {
 
     /// Takes over a changed limit: the counts stay, and the thresholds that fired stay fired.
     pub(super) fn change(&mut self, limit: &Arc<Limit>) {
+        self.earlier_peak = self.peak();
         self.amount = limit.amount.value();
+        self.recount();
+        self.low = self.room;
         self.wrap_up = limit.wrap_up.map_or(0, |slice| slice.value());
         self.observe = limit.observe;
         self.limit = Arc::clone(limit);
         self.arm();
+    }
+
+    /// Adds what a call holds, if the counter is plain in this age of the ledger: its window is
+    /// the present one, and nothing but its amount is asked of it. The call fits.
+    #[inline(always)]
+    pub(super) fn hold_plainly(&mut self, age: u64, amounts: &Amounts) -> bool {
+        if self.plain_in != age {
+            return false;
+        }
+        let amount = self.of(amounts);
+        self.now.held += amount;
+        self.room -= amount;
+        self.low = self.low.min(self.room);
+        true
+    }
+
+    /// Turns what is held into what is spent, if the counter is plain in this age of the ledger,
+    /// the charge lies in its window, and nobody has to be told of it.
+    #[inline(always)]
+    pub(super) fn turn_plainly(&mut self, age: u64, turn: &Turn) -> bool {
+        let (held, spent) = (self.of(&turn.held), self.of(&turn.spent));
+        let (all_spent, room) = (self.now.spent + spent, self.room + held - spent);
+        if self.plain_in != age || turn.at < self.start || all_spent >= self.next_alert || room < 0
+        {
+            return false;
+        }
+        self.now = Level { spent: all_spent, held: self.now.held - held };
+        self.room = room;
+        self.low = self.low.min(room);
+        true
+    }
+
+    /// True if the counter is plain in this age of the ledger and has room for the call. False says
+    /// nothing: then the counter has to be looked at as a whole.
+    #[inline(always)]
+    pub(super) fn fits_plainly(&self, age: u64, amounts: &Amounts) -> bool {
+        self.plain_in == age && self.of(amounts) <= self.room
+    }
+
+    /// Says that the counter has been brought up to date in this age of the ledger. Follows each
+    /// change that is not a plain one.
+    #[inline]
+    pub(super) fn refresh(&mut self, age: u64) {
+        let plain = !self.observe
+            && !self.over
+            && self.filter == Counter::NO_FILTER
+            && self.wrap_up == 0
+            && !matches!(self.span, Span::Rolling(_));
+        self.plain_in = if plain { age } else { 0 };
+    }
+
+    /// The largest sum of spent and held so far, in any window.
+    pub(super) fn peak(&self) -> i128 {
+        self.earlier_peak.max(self.amount - self.low)
+    }
+
+    /// Makes the room anew after spent, held or the amount has changed.
+    #[inline]
+    fn recount(&mut self) {
+        self.room = self.amount - self.now.committed();
+        self.low = self.low.min(self.room);
     }
 
     /// What is spent and held at `now`, without changing anything.
@@ -232,9 +315,9 @@ impl Counter {
         match self.span {
             Span::Lifetime => {}
             Span::Calendar(window) => {
-                let number = windows[window as usize].number;
-                if number != self.window_number {
-                    self.enter_window(number);
+                let window = &windows[window as usize];
+                if window.number != self.window_number {
+                    self.enter_window(window);
                 }
             }
             Span::Rolling(span) => self.drop_expired(span, now),
@@ -242,11 +325,12 @@ impl Counter {
     }
 
     #[cold]
-    fn enter_window(&mut self, number: u32) {
-        let next = number.wrapping_sub(self.window_number) == 1;
+    fn enter_window(&mut self, window: &Window) {
+        let next = window.number.wrapping_sub(self.window_number) == 1;
         self.previous = if next { self.now } else { Level::default() };
         self.now = Level::default();
-        self.window_number = number;
+        self.recount();
+        (self.window_number, self.start) = (window.number, window.start);
         (self.fired, self.would_refuse, self.over) = (0, false, false);
         self.arm();
     }
@@ -254,7 +338,8 @@ impl Counter {
     /// Starts in the present window, with nothing counted.
     pub(super) fn start_in(&mut self, windows: &[Window]) {
         if let Span::Calendar(window) = self.span {
-            self.window_number = windows[window as usize].number;
+            let window = &windows[window as usize];
+            (self.window_number, self.start) = (window.number, window.start);
         }
     }
 
@@ -264,7 +349,7 @@ impl Counter {
         match place {
             Place::Current => {
                 self.now.held += amount;
-                self.peak = self.peak.max(self.now.committed());
+                self.recount();
             }
             Place::Previous => self.previous.held += amount,
             Place::Gone => {}
@@ -285,7 +370,7 @@ impl Counter {
             (Place::Previous, _) => self.previous.spent += amount,
             (Place::Gone, _) => {}
         }
-        self.peak = self.peak.max(self.now.committed());
+        self.recount();
     }
 
     fn spend_in_slot(&mut self, number: i64, amount: i128) {
@@ -311,6 +396,7 @@ impl Counter {
             self.now.spent -= slot.spent;
             self.slots.pop_front();
         }
+        self.recount();
         if self.over && self.now.committed() <= self.amount {
             self.over = false;
         }
@@ -419,11 +505,12 @@ impl Counter {
             Span::Rolling(_) => self.spend(Place::Current, at, at, spent),
             _ => self.now.spent = spent,
         }
-        self.peak = self.now.spent;
+        self.recount();
+        self.low = self.room;
     }
 
     /// Recounts what can be recounted from the counter alone.
-    pub(super) fn check(&self, windows: &[Window], now: Timestamp) -> Result<(), String> {
+    pub(super) fn check(&self, windows: &[Window], now: Timestamp, age: u64) -> Result<(), String> {
         let slots: i128 = self.slots.iter().map(|slot| slot.spent).sum();
         if matches!(self.span, Span::Rolling(_)) && slots != self.now.spent {
             return Err(format!("the slots hold {slots}, the counter says {}", self.now.spent));
@@ -431,7 +518,15 @@ impl Counter {
         if self.slots.len() > 2 * SLOTS as usize {
             return Err(format!("{} slots are kept", self.slots.len()));
         }
+        if self.room != self.amount - self.now.committed() || self.low > self.room {
+            return Err(format!("{:?} leaves {} of {}", self.now, self.room, self.amount));
+        }
         let level = self.level(windows, now);
+        if self.plain_in == age
+            && (level != self.now || self.over || self.place(windows, self.start) != Place::Current)
+        {
+            return Err("it says that it is plain and is not".to_owned());
+        }
         if level.committed() > self.amount && !self.over && !self.observe {
             return Err(format!("{level:?} is over {} without a reason", self.amount));
         }
@@ -441,7 +536,10 @@ impl Counter {
     /// What is asked for, of the measure that is counted.
     #[inline]
     pub(super) fn of(&self, amounts: &Amounts) -> i128 {
-        amounts.of(self.measure)
+        match self.measure {
+            Measure::Cost => amounts.cost, // by far the most, and foreseen
+            measure => amounts.of(measure),
+        }
     }
 
     /// The highest threshold that has fired in this window.

@@ -41,10 +41,14 @@ impl Ledger {
     /// Adds a part to what is held along the whole line, or with -1 takes it away.
     #[inline]
     pub(super) fn shift_held(&mut self, target: &Target, part: &Part, sign: i128, tell: Tell) {
-        let Ledger { accounts, counters, windows, filters, notices, now, .. } = self;
+        let plainly = sign == 1 && tell != Tell::Later;
+        let Ledger { accounts, counters, windows, filters, notices, now, age, .. } = self;
         for charged in Ledger::charged(target) {
             for limit in &accounts.at(charged).line {
                 let Some(counter) = &mut counters[*limit as usize] else { continue };
+                if plainly && counter.hold_plainly(*age, &part.amounts) {
+                    continue;
+                }
                 let amount = counter.of(&part.amounts) * sign;
                 let filtered = counter.filter != Counter::NO_FILTER
                     && !filters[counter.filter as usize].lets_through(target.model);
@@ -57,6 +61,7 @@ impl Ledger {
                 if tell != Tell::Later {
                     counter.notice(LimitId(*limit), *now, tell == Tell::Ordinary, notices);
                 }
+                counter.refresh(*age);
             }
         }
         self.shift_balances(target, part.amounts.cost * sign, 0);
@@ -65,10 +70,14 @@ impl Ledger {
     /// Moves a charge from held to spent along the whole line.
     #[inline]
     pub(super) fn turn(&mut self, target: &Target, turn: &Turn, tell: Tell) {
-        let Ledger { accounts, counters, windows, filters, notices, now, .. } = self;
+        let plainly = tell != Tell::Later;
+        let Ledger { accounts, counters, windows, filters, notices, now, age, .. } = self;
         for charged in Ledger::charged(target) {
             for limit in &accounts.at(charged).line {
                 let Some(counter) = &mut counters[*limit as usize] else { continue };
+                if plainly && counter.turn_plainly(*age, turn) {
+                    continue;
+                }
                 let (held, spent) = (counter.of(&turn.held), counter.of(&turn.spent));
                 let filtered = counter.filter != Counter::NO_FILTER
                     && !filters[counter.filter as usize].lets_through(target.model);
@@ -82,6 +91,7 @@ impl Ledger {
                 if tell != Tell::Later {
                     counter.notice(LimitId(*limit), *now, tell == Tell::Ordinary, notices);
                 }
+                counter.refresh(*age);
             }
         }
         self.shift_balances(target, -turn.held.cost, turn.spent.cost);
@@ -91,7 +101,7 @@ impl Ledger {
     /// younger than that has never counted the charge, and does not count its correction.
     pub(super) fn correct(&mut self, target: &Target, turn: &Turn, charged_by: u64) {
         let assumed = Amounts { in_flight: 0, ..turn.held };
-        let Ledger { accounts, counters, windows, filters, notices, now, .. } = self;
+        let Ledger { accounts, counters, windows, filters, notices, now, age, .. } = self;
         for charged in Ledger::charged(target) {
             for limit in &accounts.at(charged).line {
                 let Some(counter) = &mut counters[*limit as usize] else { continue };
@@ -109,6 +119,7 @@ impl Ledger {
                 let place = counter.place(windows, turn.at);
                 counter.spend(place, turn.at, *now, more);
                 counter.notice(LimitId(*limit), *now, false, notices);
+                counter.refresh(*age);
             }
         }
         self.shift_balances(target, 0, turn.spent.cost - assumed.cost);
@@ -116,7 +127,7 @@ impl Ledger {
 
     /// Tells what several steps together have brought about for the limits that `amounts` touch.
     pub(super) fn tell(&mut self, target: &Target, amounts: &Amounts, tell: Tell) {
-        let Ledger { accounts, counters, windows, filters, notices, now, .. } = self;
+        let Ledger { accounts, counters, windows, filters, notices, now, age, .. } = self;
         for charged in Ledger::charged(target) {
             for limit in &accounts.at(charged).line {
                 let Some(counter) = &mut counters[*limit as usize] else { continue };
@@ -125,6 +136,7 @@ impl Ledger {
                 if !filtered && counter.of(amounts) != 0 {
                     counter.advance(windows, *now);
                     counter.notice(LimitId(*limit), *now, tell == Tell::Ordinary, notices);
+                    counter.refresh(*age);
                 }
             }
         }

@@ -177,23 +177,42 @@ impl Ledger {
         if self.fits(now, want, &fit) { Ok(fit) } else { self.shorten_or_refuse(now, want) }
     }
 
-    /// True if no limit of the line is in the way. A limit on whose measure the call asks nothing
-    /// is not consulted.
+    /// True if no limit of the line is in the way.
     #[inline]
     fn fits(&self, now: Timestamp, want: &Want<'_>, fit: &Fit) -> bool {
-        Ledger::charged(want.target).all(|account| {
-            self.accounts.at(account).line.iter().all(|limit| {
-                let Some(counter) = self.counter(*limit) else { return true };
-                if counter.observe || !self.filter_lets_through(counter, want.target.model) {
-                    return true;
+        let plainly = fit.moved.is_empty();
+        for charged in Ledger::charged(want.target) {
+            for limit in &self.accounts.at(charged).line {
+                let Some(counter) = self.counter(*limit) else { continue };
+                if plainly && counter.fits_plainly(self.age, &fit.amounts) {
+                    continue;
                 }
-                let needed = match fit.moved.is_empty() {
-                    true => counter.of(&fit.amounts),
-                    false => self.needed_beside_outer(want, fit, account, counter),
-                };
-                needed <= 0 || needed <= counter.room(&self.windows, now, want.wrap_up)
-            })
-        })
+                if !self.fits_one(now, want, fit, charged, counter) {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// True if this limit is not in the way. One on whose measure the call asks nothing is not
+    /// consulted.
+    fn fits_one(
+        &self,
+        now: Timestamp,
+        want: &Want<'_>,
+        fit: &Fit,
+        charged: u32,
+        counter: &Counter,
+    ) -> bool {
+        if counter.observe || !self.filter_lets_through(counter, want.target.model) {
+            return true;
+        }
+        let needed = match fit.moved.is_empty() {
+            true => counter.of(&fit.amounts),
+            false => self.needed_beside_outer(want, fit, charged, counter),
+        };
+        needed <= 0 || needed <= counter.room(&self.windows, now, want.wrap_up)
     }
 
     /// What an inner call needs of a limit: what comes out of the outer hold is free where the

@@ -153,12 +153,13 @@ impl Ledger {
 
     fn change_counters(&mut self, rule: u32, limit: &Arc<Limit>) {
         let places = self.counters_of(rule);
-        let Ledger { counters, windows, notices, now, .. } = self;
+        let Ledger { counters, windows, notices, now, age, .. } = self;
         for place in places {
             let Some(counter) = &mut counters[place as usize] else { continue };
             counter.advance(windows, *now);
             counter.change(limit);
             counter.notice(LimitId(place), *now, false, notices);
+            counter.refresh(*age);
         }
     }
 
@@ -205,6 +206,7 @@ impl Ledger {
             }
         };
         counter.notice(LimitId(place), self.now, false, &mut self.notices);
+        counter.refresh(self.age);
         self.counters[place as usize] = Some(counter);
         self.accounts.at_mut(account).own_limits.push(place);
     }

@@ -137,7 +137,7 @@ impl Ledger {
             spent,
             held,
             previous_spent: counter.previous_level(&self.windows).spent,
-            peak: counter.peak,
+            peak: counter.peak(),
             fired: counter.fired(),
             resets_at: resets_at.filter(|end| *end != Timestamp::MAX),
         })
