@@ -135,6 +135,24 @@ fn leases_end_in_their_order_and_can_be_renewed() {
     );
 }
 
+/// What fell due first comes first: a lease that ended before midnight is charged to a day that is
+/// still there, and its alerts are told.
+#[test]
+fn leases_and_windows_end_in_their_order() {
+    table(
+        "
+        limit a spend 1 day alert=100
+        limit b spend 1 day alert=100
+        hold x a 1 lease=43100
+        hold y b 1 lease=43210
+        at 2026-11-25T00:01:00Z         -> ok !100% a spend !expired a 1 !expired b 1
+        see a spend day previous        -> 1
+        see b spend day previous        -> 1
+        see b spend day                 -> 0 + 0
+        ",
+    );
+}
+
 /// A stream that outgrows its hold: a second part in the window of that moment, no second call.
 #[test]
 fn growth_is_a_part_of_its_own() {
