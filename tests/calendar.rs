@@ -73,6 +73,10 @@ fn windows_begin_and_end_with_the_local_calendar() {
         (Day, "America/Sao_Paulo", "2018-02-17T12:00Z", "2018-02-17T02:00", "2018-02-18T03:00"),
         // Midnight comes twice, an hour apart: the day begins with the first.
         (Day, "America/Havana", "2026-11-01T12:00Z", "2026-11-01T04:00", "2026-11-02T05:00"),
+        // One minute past midnight the clocks go back to the day before: the day has begun all
+        // the same.
+        (Day, "America/St_Johns", "2010-11-07T02:40Z", "2010-11-07T02:30", "2010-11-08T03:30"),
+        (Month, "America/St_Johns", "2009-11-01T02:40Z", "2009-11-01T02:30", "2009-12-01T03:30"),
         // The day that never was, 30 December 2011: the 29th is followed by the 31st.
         (Day, "Pacific/Apia", "2011-12-30T09:59Z", "2011-12-29T10:00", "2011-12-30T10:00"),
         (Day, "Pacific/Apia", "2011-12-30T10:00Z", "2011-12-30T10:00", "2011-12-31T10:00"),

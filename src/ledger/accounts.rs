@@ -234,6 +234,12 @@ impl Accounts {
         account
     }
 
+    /// True if each child of an account knows its place among them.
+    pub(super) fn knows_children(&self, index: u32) -> bool {
+        let mut children = (0..).zip(&self.at(index).children);
+        children.all(|(place, child)| self.at(*child).child_place == place)
+    }
+
     /// The account itself, then what is above it, up to the root of its tree.
     #[inline]
     pub(super) fn upward(&self, index: u32) -> impl Iterator<Item = u32> + '_ {

@@ -212,12 +212,11 @@ impl Ledger {
     }
 
     fn close(&mut self, account: u32) {
-        let mut closing = self.accounts.downward(account);
+        let closing = self.accounts.downward(account);
         for index in &closing {
             self.accounts.at_mut(*index).state = State::Closing;
         }
-        // The deepest first: each folds into one that is still there.
-        closing.reverse();
+        // An account waits for those below it: the last of them takes it along.
         for index in closing {
             self.fold_upward(index);
         }

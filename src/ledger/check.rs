@@ -14,6 +14,8 @@ impl Ledger {
         self.check_balances()?;
         self.check_counters()?;
         self.check_lines()?;
+        self.check_rules()?;
+        self.holds.check()?;
         self.check_keys()
     }
 
@@ -47,6 +49,9 @@ impl Ledger {
                 .filter(|(_, hold)| hold.is_expired() && hold.account == self.accounts.id(index));
             if late.count() != account.late as usize {
                 return Err(format!("`{name}`: {} late holds is wrong", account.late));
+            }
+            if !self.accounts.knows_children(index) {
+                return Err(format!("`{name}`: a child does not know its place"));
             }
             if children().any(|child| child.parent != index || child.tree != account.tree) {
                 return Err(format!("`{name}`: a child lies elsewhere"));
@@ -104,6 +109,22 @@ impl Ledger {
                 .filter(|index| self.accounts.at(*index).frozen_why.is_some());
             if frost.last().unwrap_or(NONE) != account.frozen_by {
                 return Err(format!("`{}`: its freeze is stale", account.path));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every account has exactly the counters of the rules that mean it.
+    fn check_rules(&self) -> Result<(), String> {
+        self.rules.check()?;
+        for (_, account) in self.accounts.iter() {
+            let own = account.own_limits.iter().filter_map(|place| self.counter(*place));
+            let mut has: Vec<u32> = own.map(|counter| counter.rule).collect();
+            let meant = self.rules.iter().filter(|(_, rule)| rule.scope.matches(&account.path));
+            let wanted: Vec<u32> = meant.map(|(place, _)| place).collect();
+            has.sort_unstable();
+            if has != wanted {
+                return Err(format!("`{}`: its limits are {has:?} of {wanted:?}", account.path));
             }
         }
         Ok(())

@@ -219,6 +219,22 @@ impl Holds {
         Some((id, hold.lease_until))
     }
 
+    /// Walks the list of leases: all of them, in their order, and nothing else.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let leased = self.iter().filter(|(_, hold)| {
+            hold.state == HoldState::Open && hold.lease_until != Timestamp::MAX
+        });
+        let (mut left, mut next, mut last) = (leased.count(), self.first_lease, Timestamp::MIN);
+        while let Some(hold) = self.slots.get(next as usize) {
+            if left == 0 || hold.state != HoldState::Open || hold.lease_until < last {
+                return Err(format!("hold {next} is in the wrong place of the list of leases"));
+            }
+            left -= 1;
+            (next, last) = (hold.later, hold.lease_until);
+        }
+        if left > 0 { Err(format!("{left} leases are not in the list")) } else { Ok(()) }
+    }
+
     /// Leases are all equally long, unless somebody changes that: the place is at the end.
     fn link(&mut self, index: u32) {
         let until = self.slots[index as usize].lease_until;

@@ -40,6 +40,28 @@ impl Rules {
         self.slots.get(place as usize)?.as_ref()
     }
 
+    /// All rules in the order of their places.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Rule)> {
+        (0..).zip(&self.slots).filter_map(|(place, rule)| Some((place, rule.as_ref()?)))
+    }
+
+    /// Recounts the ways to find a rule.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let found = |place: u32, rule: &Rule| {
+            let listed = self.patterns.contains(&place);
+            self.find(&rule.scope, &rule.limit) == Some(place)
+                && listed == rule.scope.as_path().is_none()
+        };
+        if let Some((place, rule)) = self.iter().find(|(place, rule)| !found(*place, rule)) {
+            return Err(format!("rule {place} for `{}` is not found", rule.scope));
+        }
+        let (rules, listed) = (self.iter().count(), self.by_scope.values().flatten().count());
+        if rules != listed || rules + self.free.len() != self.slots.len() {
+            return Err(format!("{rules} rules, {listed} listed, {} free", self.free.len()));
+        }
+        Ok(())
+    }
+
     /// The place of the rule for the same accounts, measure, period and models.
     fn find(&self, scope: &Scope, limit: &Limit) -> Option<u32> {
         let same = |place: &u32| self.get(*place).is_some_and(|r| r.limit.same_identity(limit));

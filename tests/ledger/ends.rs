@@ -1,5 +1,13 @@
 //! Tables for the ends of a hold: leases, late words, growth, keys, and the ends of the numbers.
 
+use std::time::Duration;
+
+use bursar::Usd;
+use bursar::clock::Timestamp;
+use bursar::ledger::{
+    AccountId, Booking, Change, Command, Due, Ledger, Limit, Period, Reserve, Scope, Settle,
+};
+
 use crate::table;
 
 /// A hold whose call never came back is charged; its late word books the difference, once, in the
@@ -123,6 +131,24 @@ fn leases_end_in_their_order_and_can_be_renewed() {
         settle x 1
         hold v a 1 lease=0              -> ok
         +0s                             -> ok !expired a 1
+        ",
+    );
+}
+
+/// What fell due first comes first: a lease that ended before midnight is charged to a day that is
+/// still there, and its alerts are told.
+#[test]
+fn leases_and_windows_end_in_their_order() {
+    table(
+        "
+        limit a spend 1 day alert=100
+        limit b spend 1 day alert=100
+        hold x a 1 lease=43100
+        hold y b 1 lease=43210
+        at 2026-11-25T00:01:00Z         -> ok !100% a spend !expired a 1 !expired b 1
+        see a spend day previous        -> 1
+        see b spend day previous        -> 1
+        see b spend day                 -> 0 + 0
         ",
     );
 }
@@ -289,4 +315,30 @@ fn a_hold_that_got_more_back_than_one_charge_can_be_is_settled() {
         sum a                           -> 100000000000 + 0, 1 calls
         ",
     );
+}
+
+/// A clock can say anything: at the ends of time the sums still hold.
+#[test]
+fn at_the_ends_of_time() {
+    for moments in [[Timestamp::MIN; 2], [Timestamp::MIN, Timestamp::MAX], [Timestamp::MAX; 2]] {
+        let mut ledger = Ledger::new();
+        let [first, then] = moments;
+        let limit = Limit::spend(Usd::dollars(1)).alert_at([50]);
+        let rolling = limit.clone().per(Period::rolling(Duration::from_secs(90)));
+        for limit in [limit, rolling] {
+            let scope = Scope::new("").unwrap();
+            ledger.execute(first, &Command::SetLimit { scope, limit }).unwrap();
+        }
+        let mut reserve = Reserve::fixed(AccountId::ROOT, Usd::cents(60));
+        reserve.lease_until = first.plus(Duration::from_secs(1));
+        let event = ledger.execute(first, &Command::Reserve(reserve)).unwrap();
+        let Change::Reserved(reserved) = event.change else { panic!("not reserved") };
+        if let Some(Due::Expire(hold)) = ledger.due(then) {
+            ledger.execute(then, &Command::Expire { hold }).unwrap();
+        }
+        let settle = Settle::cost(reserved.hold, Booking::Exactly(7));
+        ledger.execute(then, &Command::Settle(settle)).unwrap();
+        ledger.check_invariants().unwrap();
+        assert_eq!(ledger.account(AccountId::ROOT).unwrap().balance.spent, 7);
+    }
 }
