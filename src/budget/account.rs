@@ -138,11 +138,11 @@ impl Account {
     /// model, negative when one is overrun; `None` if there is no such limit. Advice, like
     /// [`can_afford`](Account::can_afford).
     pub fn remaining(&self) -> Option<Usd> {
-        self.core.locked(|ledger, _| {
+        self.core.locked(|ledger, now| {
             let counts = |view: &LimitView<'_>| {
                 view.limit.measure() == Measure::Cost && view.limit.binds_every_model()
             };
-            let limits = ledger.limits_of(self.id).filter(counts);
+            let limits = ledger.limits_of(self.id, now).filter(counts);
             limits.map(|view| view.available()).min().map(Usd::from_pico)
         })
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::error::ReserveError;
 use super::reservation::{Receipt, Reservation};
 use crate::clock::Timestamp;
-use crate::ledger::{Ledger, Limit, LimitId, Notice, Path, Quantity};
+use crate::ledger::{Limit, Notice, Path, Quantity};
 use crate::money::Usd;
 
 /// Something that a person should know. Raised after the lock is free, once for each cause, by the
@@ -129,33 +129,25 @@ impl Alert {
         }
     }
 
-    /// What a ledger has noticed, in names instead of numbers; `None` if the limit or account is
-    /// gone by now.
-    pub(super) fn from_notice(ledger: &Ledger, notice: &Notice) -> Option<Alert> {
-        let at = ledger.now();
-        let about = |limit: &LimitId, value: i128| {
-            let view = ledger.limit(*limit)?;
-            let measure = view.limit.measure();
-            Some((view.account.clone(), view.limit.clone(), measure.quantity(value)))
-        };
-        Some(match notice {
-            Notice::Threshold { limit, percent, spent, .. } => {
-                let (account, limit, spent) = about(limit, *spent)?;
-                Alert::Threshold { at, account, limit, percent: *percent, spent }
+    /// What a ledger has noticed at `at`.
+    pub(super) fn from_notice(at: Timestamp, notice: Notice) -> Alert {
+        match notice {
+            Notice::Threshold { account, rule, percent, spent, .. } => {
+                let spent = rule.measure().quantity(spent);
+                Alert::Threshold { at, account, limit: Limit::clone(&rule), percent, spent }
             }
-            Notice::Overrun { limit, committed, .. } => {
-                let (account, limit, committed) = about(limit, *committed)?;
-                Alert::Overrun { at, account, limit, committed }
+            Notice::Overrun { account, rule, committed, .. } => {
+                let committed = rule.measure().quantity(committed);
+                Alert::Overrun { at, account, limit: Limit::clone(&rule), committed }
             }
-            Notice::WouldRefuse { limit, committed, .. } => {
-                let (account, limit, committed) = about(limit, *committed)?;
-                Alert::WouldRefuse { at, account, limit, committed }
+            Notice::WouldRefuse { account, rule, committed, .. } => {
+                let committed = rule.measure().quantity(committed);
+                Alert::WouldRefuse { at, account, limit: Limit::clone(&rule), committed }
             }
-            Notice::Expired { account, cost, .. } => {
-                let account = ledger.account(*account)?.path.clone();
-                Alert::Expired { at, account, cost: Usd::from_pico(*cost) }
+            Notice::Expired { path, cost, .. } => {
+                Alert::Expired { at, account: path, cost: Usd::from_pico(cost) }
             }
-        })
+        }
     }
 }
 

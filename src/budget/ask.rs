@@ -9,8 +9,7 @@ use super::error::{AccountError, InvalidCall, RecordError, ReserveError};
 use super::reservation::{Admitted, Price, Receipt, Reservation, price_bill};
 use crate::clock::Timestamp;
 use crate::ledger::{
-    AccountId, Bid, Booking, Ledger, Path, Record, Rejection, Reserve, Reserved, Retry, Tags,
-    Target,
+    AccountId, Bid, Booking, Ledger, Path, Record, Rejection, Reserve, Retry, Tags, Target,
 };
 use crate::money::Usd;
 use crate::price::{Bound, Estimate, Model, Terms};
@@ -178,16 +177,8 @@ impl Core {
             let mut refused: Option<ReserveError> = None;
             for (place, estimate) in std::iter::once(first).chain(others).enumerate() {
                 match self.admit(ledger, now, account, estimate, wishes) {
-                    Ok((reserved, output)) => {
-                        let admitted = Admitted {
-                            hold: reserved.hold,
-                            at: now,
-                            held: Usd::from_pico(reserved.amounts.cost),
-                            max_output_tokens: reserved.output_cap,
-                            output,
-                            alternative: place,
-                        };
-                        return Ok((admitted, estimate));
+                    Ok(admitted) => {
+                        return Ok((Admitted { alternative: place, ..admitted }, estimate));
                     }
                     Err(error) => refused = Some(sooner(refused, error)),
                 }
@@ -219,7 +210,7 @@ impl Core {
         account: AccountId,
         estimate: &Estimate,
         wishes: &Wishes<'_>,
-    ) -> Result<(Reserved, Price), ReserveError> {
+    ) -> Result<Admitted, ReserveError> {
         let bound = estimate.bound(now)?;
         let model = self.model_number(ledger, now, estimate.model());
         let reserve = Reserve {
@@ -232,8 +223,14 @@ impl Core {
         match ledger.decide_reserve(now, &reserve) {
             Ok(reserved) => {
                 ledger.apply_reserved(now, &reserved);
-                let Bound { per_output, choices, .. } = bound;
-                Ok((reserved, Price { per_output, choices }))
+                Ok(Admitted {
+                    hold: reserved.hold,
+                    at: now,
+                    held: Usd::from_pico(reserved.amounts.cost),
+                    max_output_tokens: reserved.output_cap,
+                    output: Price { per_output: bound.per_output, choices: bound.choices },
+                    alternative: 0,
+                })
             }
             Err(rejection) => {
                 let asked_by = Who::Account(account).path(ledger);
@@ -395,7 +392,7 @@ impl<'a> Charge<'a> {
         });
         let (receipt, why) = booked?;
         if core.is_watched() {
-            core.tell_booked(receipt.settled_at, self.account.path().clone(), &receipt, why);
+            core.tell_booked(self.account.path().clone(), &receipt, why);
         }
         Ok(receipt)
     }

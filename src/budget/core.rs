@@ -167,7 +167,8 @@ fn catch_up(ledger: &mut Ledger, now: Timestamp) {
                 Command::RollWindow { window, bounds: window_around(unit, zone, now) }
             }
         };
-        if ledger.execute(now, &command).is_err() {
+        if let Err(rejection) = ledger.execute(now, &command) {
+            debug_assert!(false, "what is due is refused: {rejection}");
             return;
         }
     }
@@ -175,8 +176,8 @@ fn catch_up(ledger: &mut Ledger, now: Timestamp) {
 
 #[cold]
 fn alerts_of(ledger: &mut Ledger) -> Vec<Alert> {
-    let notices = ledger.take_notices();
-    notices.iter().filter_map(|notice| Alert::from_notice(ledger, notice)).collect()
+    let at = ledger.now();
+    ledger.take_notices().into_iter().map(|notice| Alert::from_notice(at, notice)).collect()
 }
 
 /// The number of a model, given one if it has none. Without a place left it counts as no model.

@@ -110,7 +110,8 @@ impl Report {
         let prices_as_of = core.prices().as_of().map(|date| date.to_string());
         let (at, mut nodes, mut limits, names) = core.locked(|ledger, now| {
             let nodes: Vec<Node> = ledger.accounts().map(|view| Node::of(&view)).collect();
-            let limits: Vec<LimitReport> = ledger.limits().map(|v| LimitReport::of(&v)).collect();
+            let limits: Vec<LimitReport> =
+                ledger.limits_at(now).map(|v| LimitReport::of(&v)).collect();
             let names = names_of(ledger, &nodes);
             (now, nodes, limits, names)
         });

@@ -247,34 +247,33 @@ impl Reservation {
     #[inline]
     fn end(&mut self, usage: Option<Usage>, priced: &mut Priced) -> Receipt {
         self.ended = true;
-        let watched = self.core.is_watched();
-        let ended = self.core.locked(|ledger, now| {
-            let account = (watched || priced.why.is_some()).then(|| account_of(ledger, self.hold));
-            let model = match &priced.other_model {
-                Some(model) => self.core.model_number(ledger, now, Some(model)),
-                None => self.core.model_number(ledger, now, self.model.as_ref()),
-            };
-            let settled = decide(ledger, self.hold, usage, model, priced)?;
-            ledger.apply_settled(now, &settled);
-            Some((now, settled, account))
-        });
         let mut receipt = Receipt {
             cost: Usd::ZERO,
             held: self.held,
-            usage: usage.unwrap_or_default(),
+            usage: Usage::NONE,
             confidence: priced.confidence,
             computed: priced.computed,
-            model: priced.other_model.take().or_else(|| self.model.take()),
+            model: None,
             reserved_at: self.at,
             settled_at: self.at,
         };
+        let watched = self.core.is_watched();
         // Only a guard ends its hold, so that the hold is there.
-        let Some((at, settled, account)) = ended else { return receipt };
-        (receipt.settled_at, receipt.usage) = (at, settled.usage);
-        receipt.cost = Usd::from_pico(settled.booked.cost);
-        receipt.confidence = settled.confidence;
+        let account = self.core.locked(|ledger, now| {
+            let account = (watched || priced.why.is_some()).then(|| account_of(ledger, self.hold));
+            let answered = priced.other_model.as_ref().or(self.model.as_ref());
+            let model = self.core.model_number(ledger, now, answered);
+            let settled = decide(ledger, self.hold, usage, model, priced)?;
+            ledger.apply_settled(now, &settled);
+            receipt.cost = Usd::from_pico(settled.booked.cost);
+            receipt.usage = settled.usage;
+            receipt.confidence = settled.confidence;
+            receipt.settled_at = now;
+            account
+        });
+        receipt.model = priced.other_model.take().or_else(|| self.model.take());
         if let Some(account) = account {
-            self.core.tell_booked(at, account, &receipt, priced.why.take());
+            self.core.tell_booked(account, &receipt, priced.why.take());
         }
         receipt
     }
@@ -307,16 +306,12 @@ impl fmt::Debug for Reservation {
 
 impl Core {
     /// Tells the observers that a call was booked, and raises the alert if it had no price.
-    pub(super) fn tell_booked(
-        &self,
-        at: Timestamp,
-        account: Path,
-        receipt: &Receipt,
-        why: Option<String>,
-    ) {
+    #[cold]
+    pub(super) fn tell_booked(&self, account: Path, receipt: &Receipt, why: Option<String>) {
         self.tell(|observer| observer.on_settle(&account, receipt));
         if let Some(why) = why {
-            self.raise(&Alert::Unpriced { at, account, cost: receipt.cost, why });
+            let (at, cost) = (receipt.settled_at, receipt.cost);
+            self.raise(&Alert::Unpriced { at, account, cost, why });
         }
     }
 

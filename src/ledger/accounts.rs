@@ -51,6 +51,22 @@ impl Totals {
         self.cost[confidence as usize]
     }
 
+    #[inline]
+    pub(super) fn charge(&mut self, charge: &Charge<'_>) {
+        self.requests = self.requests.saturating_add(u64::from(charge.requests));
+        self.cost[charge.confidence as usize] += charge.cost;
+        if !charge.usage.is_none() {
+            self.usage = self.usage.saturating_add(charge.usage);
+        }
+    }
+
+    /// Takes away what was charged before: the counts are at least as large.
+    pub(super) fn take_back(&mut self, charge: &Charge<'_>) {
+        self.requests = self.requests.saturating_sub(u64::from(charge.requests));
+        self.cost[charge.confidence as usize] -= charge.cost;
+        self.usage = self.usage.saturating_sub(charge.usage);
+    }
+
     pub(super) fn add(&mut self, other: &Totals) {
         self.requests = self.requests.saturating_add(other.requests);
         self.usage = self.usage.saturating_add(&other.usage);
@@ -58,15 +74,14 @@ impl Totals {
             *cost += more;
         }
     }
+}
 
-    /// Takes away what was added before: the counts are at least as large.
-    pub(super) fn take(&mut self, other: &Totals) {
-        self.requests = self.requests.saturating_sub(other.requests);
-        self.usage = self.usage.saturating_sub(&other.usage);
-        for (cost, less) in self.cost.iter_mut().zip(other.cost) {
-            *cost -= less;
-        }
-    }
+/// What one call adds to the totals of a model.
+pub(super) struct Charge<'a> {
+    pub(super) requests: u32,
+    pub(super) cost: i128,
+    pub(super) usage: &'a Usage,
+    pub(super) confidence: Confidence,
 }
 
 /// Whether an account takes new calls.

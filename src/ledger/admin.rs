@@ -185,8 +185,8 @@ impl Ledger {
     ) -> impl Iterator<Item = (u32, &super::holds::Part, ModelId)> + '_ {
         let open = self.holds.iter().filter(|(id, _)| self.holds.open(*id).is_some());
         open.flat_map(|(_, hold)| {
-            let charged = std::iter::once(&hold.account).chain(hold.tags.as_slice());
-            charged.flat_map(|id| hold.parts().map(|part| (id.index, part, hold.model)))
+            let charged = std::iter::once(&hold.target.account).chain(hold.target.tags.as_slice());
+            charged.flat_map(|id| hold.parts().map(|part| (id.index, part, hold.target.model)))
         })
     }
 

@@ -38,15 +38,17 @@ impl Ledger {
             let charged = |id: &&super::AccountId| id.index == index;
             let open = self.holds.iter().filter(|(id, _)| self.holds.open(*id).is_some());
             let holds = open.filter(|(_, hold)| {
-                [hold.account].iter().chain(hold.tags.as_slice()).any(|id| charged(&id))
+                [hold.target.account]
+                    .iter()
+                    .chain(hold.target.tags.as_slice())
+                    .any(|id| charged(&id))
             });
             if holds.count() != account.holds as usize {
                 return Err(format!("`{name}`: {} holds is wrong", account.holds));
             }
-            let late = self
-                .holds
-                .iter()
-                .filter(|(_, hold)| hold.is_expired() && hold.account == self.accounts.id(index));
+            let late = self.holds.iter().filter(|(_, hold)| {
+                hold.is_expired() && hold.target.account == self.accounts.id(index)
+            });
             if late.count() != account.late as usize {
                 return Err(format!("`{name}`: {} late holds is wrong", account.late));
             }

@@ -3,7 +3,7 @@
 
 use super::amounts::Amounts;
 use super::command::Target;
-use super::{AccountId, HoldId, ModelId, Tags};
+use super::{AccountId, HoldId};
 use crate::clock::Timestamp;
 
 /// No hold.
@@ -36,9 +36,7 @@ pub(super) enum HoldState {
 pub(super) struct Hold {
     pub(super) generation: u32,
     pub(super) state: HoldState,
-    pub(super) account: AccountId,
-    pub(super) tags: Tags,
-    pub(super) model: ModelId,
+    pub(super) target: Target,
     pub(super) outer: Option<HoldId>,
     pub(super) first: Part,
     pub(super) more: Vec<Part>,
@@ -62,10 +60,6 @@ impl Hold {
         self.state == HoldState::Expired
     }
 
-    pub(super) fn target(&self) -> Target {
-        Target { account: self.account, tags: self.tags, model: self.model }
-    }
-
     /// Adds a part, or adds to the one of the same moment.
     pub(super) fn add(&mut self, part: Part) {
         let alike = |own: &Part| own.at == part.at && own.depth == part.depth;
@@ -79,17 +73,6 @@ impl Hold {
     pub(super) fn total(&self) -> Amounts {
         self.parts().fold(Amounts::NONE, |sum, part| sum.plus(&part.amounts))
     }
-}
-
-/// What a new hold is made of.
-pub(super) struct NewHold {
-    pub(super) account: AccountId,
-    pub(super) tags: Tags,
-    pub(super) model: ModelId,
-    pub(super) outer: Option<HoldId>,
-    pub(super) first: Part,
-    pub(super) more: Vec<Part>,
-    pub(super) lease_until: Timestamp,
 }
 
 /// All holds by index, and the list of those with a lease, the first to end first.
@@ -152,28 +135,37 @@ impl Holds {
 
     /// Puts a new hold in the place of `id`, which is that of `next_id`.
     #[inline]
-    pub(super) fn insert(&mut self, id: HoldId, new: NewHold) {
-        let hold = Hold {
-            generation: id.generation,
-            state: HoldState::Open,
-            account: new.account,
-            tags: new.tags,
-            model: new.model,
-            outer: new.outer,
-            first: new.first,
-            more: new.more,
-            lease_until: new.lease_until,
-            charged_by: 0,
-            earlier: NONE,
-            later: NONE,
-        };
+    pub(super) fn insert(
+        &mut self,
+        id: HoldId,
+        target: &Target,
+        first: &Part,
+        lease_until: Timestamp,
+    ) -> &mut Hold {
         match self.free.pop() {
-            Some(index) => self.slots[index as usize] = hold,
-            None => self.slots.push(hold),
+            Some(_) => {
+                let hold = self.at_mut(id);
+                hold.state = HoldState::Open;
+                (hold.target, hold.first, hold.outer) = (*target, *first, None);
+                (hold.lease_until, hold.charged_by) = (lease_until, 0);
+            }
+            None => self.slots.push(Hold {
+                generation: id.generation,
+                state: HoldState::Open,
+                target: *target,
+                outer: None,
+                first: *first,
+                more: Vec::new(),
+                lease_until,
+                charged_by: 0,
+                earlier: NONE,
+                later: NONE,
+            }),
         }
-        if new.lease_until != Timestamp::MAX {
+        if lease_until != Timestamp::MAX {
             self.link(id.index);
         }
+        self.at_mut(id)
     }
 
     /// Ends a hold for good.
@@ -197,8 +189,8 @@ impl Holds {
     /// Charges the late word of expired holds of `old`, an account that is gone, to `heir`.
     pub(super) fn inherit(&mut self, old: AccountId, heir: AccountId) {
         for hold in self.slots.iter_mut().filter(|hold| hold.state == HoldState::Expired) {
-            if hold.account == old {
-                hold.account = heir;
+            if hold.target.account == old {
+                hold.target.account = heir;
             }
         }
     }

@@ -168,7 +168,7 @@ impl Ledger {
         moved: &[Part],
         tell: Tell,
     ) {
-        let giver = self.holds.at(outer).target();
+        let giver = self.holds.at(outer).target;
         let mut touched = own.amounts;
         for part in moved {
             self.take_out(outer, part);
@@ -192,7 +192,7 @@ impl Ledger {
     /// a call of `inner`.
     pub(super) fn give_back(&mut self, outer: HoldId, part: &Part, inner: &Target) {
         let Some(hold) = self.holds.open(outer) else { return };
-        let taker = hold.target();
+        let taker = hold.target;
         if !self.has_room_again(&taker, part, inner) {
             return;
         }

@@ -5,7 +5,7 @@ use super::accounts::State;
 use super::amounts::{Amounts, Bid};
 use super::command::{Grow, Grown, Refusal, Rejection, Reserve, Reserved, Retry, Target};
 use super::counter::{Counter, Place, Span};
-use super::holds::{Hold, NewHold, Part};
+use super::holds::{Hold, Part};
 use super::lines::{Tell, excess, taken_from};
 use super::{AccountId, HoldId, Ledger, LimitId};
 use crate::clock::Timestamp;
@@ -93,7 +93,7 @@ impl Ledger {
 
     pub(crate) fn decide_grow(&self, now: Timestamp, grow: &Grow) -> Result<Grown, Rejection> {
         let hold = self.holds.open(grow.hold).ok_or(Rejection::NoSuchHold)?;
-        let target = hold.target();
+        let target = hold.target;
         self.check_not_frozen(&target)?;
         let want = Want {
             target: &target,
@@ -162,8 +162,8 @@ impl Ledger {
     fn check_inside(&self, outer: HoldId, target: &Target) -> Result<&Hold, Rejection> {
         let outer = self.holds.open(outer).ok_or(Rejection::NoSuchHold)?;
         let mut line = self.accounts.upward(target.account.index);
-        let inside = line.any(|index| index == outer.account.index);
-        let tags = outer.tags.as_slice();
+        let inside = line.any(|index| index == outer.target.account.index);
+        let tags = outer.target.tags.as_slice();
         if !inside || !tags.iter().all(|tag| target.tags.as_slice().contains(tag)) {
             return Err(Rejection::NotInside);
         }
@@ -240,8 +240,10 @@ impl Ledger {
             self.accounts.at(id.index).tree == tree
                 && self.accounts.upward(id.index).any(|index| index == counter.account)
         };
-        self.filter_lets_through(counter, outer.model)
-            && std::iter::once(&outer.account).chain(outer.tags.as_slice()).any(on_line)
+        self.filter_lets_through(counter, outer.target.model)
+            && std::iter::once(&outer.target.account)
+                .chain(outer.target.tags.as_slice())
+                .any(on_line)
     }
 
     #[cold]
@@ -342,38 +344,28 @@ impl Ledger {
     pub(crate) fn apply_reserved(&mut self, at: Timestamp, reserved: &Reserved) {
         self.step(at);
         let tell = Tell::of(reserved.wrap_up);
-        let mut first = Part { at, amounts: reserved.amounts, depth: 0 };
-        let mut more = Vec::new();
-        match reserved.outer {
-            None => self.shift_held(&reserved.target, &first, 1, tell),
-            Some(outer) => {
-                first.amounts = excess(reserved.amounts, &reserved.moved);
-                more.clone_from(&reserved.moved);
-                self.transfer(outer, &reserved.target, &first, &more, tell);
-            }
-        }
         for account in Ledger::charged(&reserved.target) {
             let account = self.accounts.at_mut(account);
             account.holds = account.holds.saturating_add(1);
         }
-        self.holds.insert(
-            reserved.hold,
-            NewHold {
-                account: reserved.target.account,
-                tags: reserved.target.tags,
-                model: reserved.target.model,
-                outer: reserved.outer,
-                first,
-                more,
-                lease_until: reserved.lease_until,
-            },
-        );
+        let mut first = Part { at, amounts: reserved.amounts, depth: 0 };
+        let Reserved { hold, target, lease_until, .. } = reserved;
+        let Some(outer) = reserved.outer else {
+            self.shift_held(target, &first, 1, tell);
+            self.holds.insert(*hold, target, &first, *lease_until);
+            return;
+        };
+        first.amounts = excess(reserved.amounts, &reserved.moved);
+        self.transfer(outer, target, &first, &reserved.moved, tell);
+        let hold = self.holds.insert(*hold, target, &first, *lease_until);
+        hold.outer = Some(outer);
+        hold.more.clone_from(&reserved.moved);
     }
 
     pub(crate) fn apply_grown(&mut self, at: Timestamp, grown: &Grown) {
         self.step(at);
         let hold = self.holds.at(grown.hold);
-        let (target, tell) = (hold.target(), Tell::of(grown.wrap_up));
+        let (target, tell) = (hold.target, Tell::of(grown.wrap_up));
         let amounts = excess(grown.amounts, &grown.moved);
         let own = Part { at, amounts, depth: 0 };
         match hold.outer.filter(|_| !grown.moved.is_empty()) {

@@ -5,7 +5,7 @@
     reason = "sums of possible amounts stay inside i128: see Amounts::MAX_COST"
 )]
 
-use super::accounts::{State, Totals};
+use super::accounts::{Charge, State};
 use super::amounts::Amounts;
 use super::command::{Booking, Record, Recorded, Rejection, Settle, Settled, Target};
 use super::holds::{Hold, Part};
@@ -76,8 +76,8 @@ impl Ledger {
     #[inline]
     pub(crate) fn apply_settled(&mut self, at: Timestamp, settled: &Settled) {
         self.step(at);
-        let totals = totals_of(&settled.booked, &settled.usage, settled.confidence);
-        self.end(settled.hold, &settled.booked, Some((settled.model, &totals)));
+        let charge = charge_of(&settled.booked, &settled.usage, settled.confidence);
+        self.end(settled.hold, &settled.booked, Some((settled.model, &charge)));
     }
 
     pub(crate) fn apply_released(&mut self, at: Timestamp, hold: HoldId) {
@@ -89,14 +89,15 @@ impl Ledger {
     pub(super) fn apply_expired(&mut self, at: Timestamp, id: HoldId) {
         self.step(at);
         let hold = self.holds.at(id);
-        let (target, total) = (hold.target(), hold.total());
+        let (target, total) = (hold.target, hold.total());
         let path = self.accounts.at(target.account.index).path.clone();
         let parts: Vec<Part> = hold.parts().copied().collect();
         for part in &parts {
             let spent = Amounts { in_flight: 0, ..part.amounts };
             self.turn(&target, &Turn { at: part.at, held: part.amounts, spent }, Tell::Whole);
         }
-        self.add_totals(&target, target.model, &assumed_totals(&total));
+        let usage = held_tokens(&total);
+        self.charge(&target, target.model, &charge_of(&total, &usage, Confidence::Assumed));
         self.holds.expire(id, self.events);
         self.accounts.at_mut(target.account.index).late += 1;
         self.one_hold_less(&target);
@@ -108,8 +109,8 @@ impl Ledger {
         self.step(at);
         let turn = Turn { at, held: Amounts::NONE, spent: recorded.booked };
         self.turn(&recorded.target, &turn, Tell::Whole);
-        let totals = totals_of(&recorded.booked, &recorded.usage, recorded.confidence);
-        self.add_totals(&recorded.target, recorded.model, &totals);
+        let charge = charge_of(&recorded.booked, &recorded.usage, recorded.confidence);
+        self.charge(&recorded.target, recorded.model, &charge);
         while let Some((since, key)) = self.keys_by_age.front().copied() {
             if !key_is_forgotten(since, at) {
                 break;
@@ -125,9 +126,9 @@ impl Ledger {
 
     /// Ends a hold that is open or has expired, and books what was used.
     #[inline]
-    fn end(&mut self, id: HoldId, booked: &Amounts, totals: Option<(ModelId, &Totals)>) {
+    fn end(&mut self, id: HoldId, booked: &Amounts, charge: Option<(ModelId, &Charge<'_>)>) {
         let hold = self.holds.at(id);
-        let target = hold.target();
+        let target = hold.target;
         let expired = hold.is_expired();
         if hold.more.is_empty() && !expired {
             let (at, held) = (hold.first.at, hold.first.amounts);
@@ -136,11 +137,12 @@ impl Ledger {
             self.end_in_parts(id, &target, booked);
         }
         if expired {
-            let assumed = assumed_totals(&self.holds.at(id).total());
-            self.take_totals(&target, target.model, &assumed);
+            let total = self.holds.at(id).total();
+            let usage = held_tokens(&total);
+            self.take_back(&target, &charge_of(&total, &usage, Confidence::Assumed));
         }
-        if let Some((model, totals)) = totals {
-            self.add_totals(&target, model, totals);
+        if let Some((model, charge)) = charge {
+            self.charge(&target, model, charge);
         }
         self.holds.free(id);
         if expired {
@@ -176,22 +178,22 @@ impl Ledger {
         }
         touched.cache_read = 0; // so that no uncached input looks like none
         if let Some(outer) = outer {
-            let taker = self.holds.at(outer).target();
+            let taker = self.holds.at(outer).target;
             self.tell(&taker, &touched, Tell::Whole);
         }
         self.tell(target, &touched, Tell::Whole);
     }
 
     #[inline]
-    fn add_totals(&mut self, target: &Target, model: ModelId, totals: &Totals) {
+    fn charge(&mut self, target: &Target, model: ModelId, charge: &Charge<'_>) {
         for charged in Ledger::charged(target) {
-            self.accounts.at_mut(charged).totals_of(model).add(totals);
+            self.accounts.at_mut(charged).totals_of(model).charge(charge);
         }
     }
 
-    fn take_totals(&mut self, target: &Target, model: ModelId, totals: &Totals) {
+    fn take_back(&mut self, target: &Target, charge: &Charge<'_>) {
         for charged in Ledger::charged(target) {
-            self.accounts.at_mut(charged).totals_of(model).take(totals);
+            self.accounts.at_mut(charged).totals_of(target.model).take_back(charge);
         }
     }
 
@@ -239,10 +241,8 @@ fn amounts_of(cost: i128, usage: &Usage) -> Amounts {
     }
 }
 
-fn totals_of(booked: &Amounts, usage: &Usage, confidence: Confidence) -> Totals {
-    let mut totals = Totals { requests: u64::from(booked.requests), cost: [0; 4], usage: *usage };
-    totals.cost[confidence as usize] = booked.cost;
-    totals
+fn charge_of<'a>(booked: &Amounts, usage: &'a Usage, confidence: Confidence) -> Charge<'a> {
+    Charge { requests: booked.requests, cost: booked.cost, usage, confidence }
 }
 
 /// What was used as far as the hold knows.
@@ -256,8 +256,9 @@ fn counts_are_possible(usage: &Usage) -> bool {
     usage.requests.max(usage.web_search_requests) <= Usage::MAX_COUNT
 }
 
-fn assumed_totals(held: &Amounts) -> Totals {
-    totals_of(held, &Usage::tokens(held.input, held.output), Confidence::Assumed)
+/// What an expired hold counts as used.
+fn held_tokens(held: &Amounts) -> Usage {
+    Usage::tokens(held.input, held.output)
 }
 
 fn key_is_forgotten(since: Timestamp, now: Timestamp) -> bool {

@@ -112,9 +112,11 @@ impl Ledger {
     }
 
     /// The limits that a charge to an account touches: its own, then those above.
-    pub fn limits_of(&self, id: AccountId) -> impl Iterator<Item = LimitView<'_>> {
+    pub fn limits_of(&self, id: AccountId, now: Timestamp) -> impl Iterator<Item = LimitView<'_>> {
+        let now = self.now.max(now);
         let line = self.accounts.get(id).map_or(&[][..], |account| &account.line);
-        line.iter().filter_map(|place| self.limit(LimitId(*place)))
+        line.iter()
+            .filter_map(move |place| self.limit_view(LimitId(*place), self.counter(*place)?, now))
     }
 
     fn limit_view<'a>(
@@ -155,7 +157,7 @@ impl Ledger {
 
     /// The account that a hold is charged to, while it is open or waits for its late word.
     pub fn hold_account(&self, id: HoldId) -> Option<AccountId> {
-        self.holds.get(id).map(|hold| hold.account)
+        self.holds.get(id).map(|hold| hold.target.account)
     }
 }
 
