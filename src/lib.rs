@@ -9,4 +9,4 @@ pub mod usage;
 
 pub use ledger::{Limit, Measure, Path, Period, Quantity};
 pub use money::Usd;
-pub use usage::{Bill, Confidence, Service, Usage};
+pub use usage::{Bill, Confidence, Service, Usage, UsageMeter};

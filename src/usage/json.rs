@@ -1,0 +1,285 @@
+//! Owns the walk over a provider's JSON: the few fields that are wanted, in one pass, without
+//! building a tree.
+//!
+//! A body is mostly text, vectors or audio that nobody here reads. It is skipped at the speed at
+//! which quotes and brackets can be found, in one loop: deep nesting costs a counter, not stack,
+//! and no input takes more than linear time. What is skipped is not validated beyond its quotes
+//! and brackets.
+
+use std::borrow::Cow;
+
+use memchr::memchr;
+use serde_json::Value;
+
+use super::error::UsageError;
+
+/// One JSON value: the text of exactly that value, or a tree that somebody else has built.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Json<'j> {
+    Text(&'j [u8]),
+    Tree(&'j Value),
+}
+
+impl<'j> Json<'j> {
+    /// Calls `each` with every field of an object, in order. Anything else has no fields.
+    pub(super) fn fields(
+        self,
+        mut each: impl FnMut(&str, Json<'j>) -> Result<(), UsageError>,
+    ) -> Result<(), UsageError> {
+        match self {
+            Json::Tree(Value::Object(map)) => {
+                map.iter().try_for_each(|(name, value)| each(name, Json::Tree(value)))
+            }
+            Json::Text(text) if text.first() == Some(&b'{') => {
+                let mut walk = Walk { text, at: 1 };
+                let mut another = walk.begins(b'}')?;
+                while another {
+                    let name = walk.name()?;
+                    let value = walk.value()?;
+                    each(&name, Json::Text(value))?;
+                    another = walk.goes_on(b'}')?;
+                }
+                walk.ends()
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Calls `each` with every item of an array, in order. Anything else has no items.
+    pub(super) fn items(
+        self,
+        mut each: impl FnMut(Json<'j>) -> Result<(), UsageError>,
+    ) -> Result<(), UsageError> {
+        match self {
+            Json::Tree(Value::Array(items)) => {
+                items.iter().try_for_each(|item| each(Json::Tree(item)))
+            }
+            Json::Text(text) if text.first() == Some(&b'[') => {
+                let mut walk = Walk { text, at: 1 };
+                let mut another = walk.begins(b']')?;
+                while another {
+                    each(Json::Text(walk.value()?))?;
+                    another = walk.goes_on(b']')?;
+                }
+                walk.ends()
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The text of a string.
+    pub(super) fn string(self) -> Option<Cow<'j, str>> {
+        match self {
+            Json::Tree(Value::String(text)) => Some(Cow::Borrowed(text)),
+            Json::Tree(_) => None,
+            Json::Text(text) => unquoted(text),
+        }
+    }
+
+    /// The text of a number, digit for digit as it was sent. (A tree has usually made a float of
+    /// a decimal; then it is the shortest text of that.)
+    pub(super) fn number(self) -> Option<Cow<'j, str>> {
+        match self {
+            Json::Tree(Value::Number(number)) => Some(Cow::Owned(number.to_string())),
+            Json::Tree(_) => None,
+            Json::Text(text) => {
+                let begins = text.first().is_some_and(|&b| b == b'-' || b.is_ascii_digit());
+                std::str::from_utf8(text).ok().filter(|_| begins).map(Cow::Borrowed)
+            }
+        }
+    }
+
+    pub(super) fn boolean(self) -> Option<bool> {
+        match self {
+            Json::Tree(value) => value.as_bool(),
+            Json::Text(b"true") => Some(true),
+            Json::Text(b"false") => Some(false),
+            Json::Text(_) => None,
+        }
+    }
+
+    pub(super) fn is_null(self) -> bool {
+        matches!(self, Json::Text(b"null") | Json::Tree(Value::Null))
+    }
+
+    pub(super) fn is_object(self) -> bool {
+        match self {
+            Json::Text(text) => text.first() == Some(&b'{'),
+            Json::Tree(value) => value.is_object(),
+        }
+    }
+
+    pub(super) fn is_array(self) -> bool {
+        match self {
+            Json::Text(text) => text.first() == Some(&b'['),
+            Json::Tree(value) => value.is_array(),
+        }
+    }
+
+    /// The value as an error quotes it: its beginning.
+    pub(super) fn quoted(self) -> String {
+        const SHOWN: usize = 40;
+        let text = match self {
+            Json::Text(text) => String::from_utf8_lossy(text.get(..=SHOWN).unwrap_or(text)),
+            Json::Tree(value @ (Value::Array(_) | Value::Object(_))) => {
+                Cow::Borrowed(if value.is_array() { "[…]" } else { "{…}" })
+            }
+            Json::Tree(value) => Cow::Owned(value.to_string()),
+        };
+        match text.char_indices().nth(SHOWN) {
+            Some((cut, _)) => format!("{}…", &text[..cut]),
+            None => text.into_owned(),
+        }
+    }
+}
+
+/// A place in the text of an object or array.
+struct Walk<'j> {
+    text: &'j [u8],
+    at: usize,
+}
+
+impl<'j> Walk<'j> {
+    /// True if a first field or item follows; false, and past the bracket, if it closes at once.
+    fn begins(&mut self, close: u8) -> Result<bool, UsageError> {
+        match self.next()? {
+            byte if byte == close => {
+                self.at += 1;
+                Ok(false)
+            }
+            _ => Ok(true),
+        }
+    }
+
+    /// True, and past the comma, if another follows; false, and past the bracket, if it closes.
+    fn goes_on(&mut self, close: u8) -> Result<bool, UsageError> {
+        let byte = self.next()?;
+        self.at += 1;
+        match byte {
+            b',' => Ok(true),
+            byte if byte == close => Ok(false),
+            _ => Err(UsageError::malformed("a comma or a closing bracket is missing")),
+        }
+    }
+
+    /// Nothing follows the closing bracket.
+    fn ends(&self) -> Result<(), UsageError> {
+        match self.text.get(self.at..) {
+            None | Some([]) => Ok(()),
+            Some(_) => Err(UsageError::malformed("something follows the last bracket")),
+        }
+    }
+
+    /// The name of the next field, and past its colon.
+    fn name(&mut self) -> Result<Cow<'j, str>, UsageError> {
+        if self.next()? != b'"' {
+            return Err(UsageError::malformed("the name of a field is missing"));
+        }
+        let name = unquoted(self.value()?)
+            .ok_or(UsageError::malformed("the name of a field is no text"))?;
+        if self.next()? != b':' {
+            return Err(UsageError::malformed("a colon is missing"));
+        }
+        self.at += 1;
+        Ok(name)
+    }
+
+    /// The next value, and past it.
+    fn value(&mut self) -> Result<&'j [u8], UsageError> {
+        self.next()?;
+        let end = end_of_value(self.text, self.at).ok_or(CUT)?;
+        let value = &self.text[self.at..end];
+        self.at = end;
+        if value.is_empty() {
+            return Err(UsageError::malformed("a value is missing"));
+        }
+        Ok(value)
+    }
+
+    /// The next byte that is no white space, and at it.
+    fn next(&mut self) -> Result<u8, UsageError> {
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let blanks = rest.iter().take_while(|&&byte| is_blank(byte)).count();
+        self.at += blanks;
+        rest.get(blanks).copied().ok_or(CUT)
+    }
+}
+
+const CUT: UsageError = UsageError::malformed("it ends in the middle");
+
+pub(super) const fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+/// Where the value that begins at `start` ends; `None` if the text ends first.
+fn end_of_value(text: &[u8], start: usize) -> Option<usize> {
+    match text.get(start)? {
+        b'"' => end_of_string(text, start),
+        b'{' | b'[' => end_of_brackets(text, start),
+        _ => {
+            let ends = |&byte: &u8| is_blank(byte) || matches!(byte, b',' | b':' | b']' | b'}');
+            text[start..].iter().position(ends).map(|length| start + length)
+        }
+    }
+}
+
+/// Where the string whose quote is at `start` ends.
+///
+/// A quote ends it unless an odd number of backslashes stands before. Each backslash is looked at
+/// for one quote only, so this is linear on any text.
+fn end_of_string(text: &[u8], start: usize) -> Option<usize> {
+    let mut from = start + 1;
+    loop {
+        let quote = from + memchr(b'"', text.get(from..)?)?;
+        let escapes = text[from..quote].iter().rev().take_while(|&&byte| byte == b'\\').count();
+        from = quote + 1;
+        if escapes % 2 == 0 {
+            return Some(from);
+        }
+    }
+}
+
+/// Where the object or array whose bracket is at `start` ends. Its two kinds of brackets are not
+/// told apart.
+fn end_of_brackets(text: &[u8], start: usize) -> Option<usize> {
+    let mut depth = 0_usize;
+    let mut at = start;
+    loop {
+        at = next_mark(text, at)?;
+        match text[at] {
+            b'"' => {
+                at = end_of_string(text, at)?;
+                continue;
+            }
+            b'{' | b'[' => depth += 1,
+            _ => depth -= 1,
+        }
+        at += 1;
+        if depth == 0 {
+            return Some(at);
+        }
+    }
+}
+
+/// The next quote or bracket. A step is checked as a whole, which compilers turn into a handful of
+/// vector instructions, before its bytes are looked at one by one.
+fn next_mark(text: &[u8], mut at: usize) -> Option<usize> {
+    const STEP: usize = 32;
+    let is_mark = |byte: u8| byte == b'"' || matches!(byte | 0x20, b'{' | b'}');
+    while let Some(step) = text.get(at..).and_then(<[u8]>::first_chunk::<STEP>) {
+        if step.iter().fold(false, |any, &byte| any | is_mark(byte)) {
+            break;
+        }
+        at += STEP;
+    }
+    text.get(at..)?.iter().position(|&byte| is_mark(byte)).map(|distance| at + distance)
+}
+
+/// What stands between the quotes of a string.
+fn unquoted(text: &[u8]) -> Option<Cow<'_, str>> {
+    let inner = text.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    if memchr(b'\\', inner).is_none() {
+        return std::str::from_utf8(inner).ok().map(Cow::Borrowed);
+    }
+    serde_json::from_slice::<String>(text).ok().map(Cow::Owned)
+}
