@@ -23,7 +23,10 @@ fn usage_is_read_faster_than_a_tree_is_built() {
             let tree = best(|| drop(black_box(serde_json::from_slice::<Value>(body.as_bytes()))));
             let ours = best(|| drop(black_box(Bill::from_response(&body))));
             let ratio = tree.as_secs_f64() / ours.as_secs_f64();
-            println!("{:>9} B {name:8} tree {tree:>10.2?}  usage {ours:>10.2?}  {ratio:>6.1}x", body.len());
+            println!(
+                "{:>9} B {name:8} tree {tree:>10.2?}  usage {ours:>10.2?}  {ratio:>6.1}x",
+                body.len()
+            );
         }
     }
     let event = "data: {\"id\":\"1\",\"object\":\"chat.completion.chunk\",\"model\":\"gpt-5\",\

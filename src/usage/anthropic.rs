@@ -143,8 +143,7 @@ impl Counts {
         // Without a split all was written for 5 minutes. In a stream the split comes once, first,
         // and the sum may grow after it: the same lifetime again, the longer if there were two.
         let rest = self.written.or_zero().saturating_sub(split);
-        let (rest_5m, rest_1h) =
-            if self.written_1h.or_zero() > 0 { (0, rest) } else { (rest, 0) };
+        let (rest_5m, rest_1h) = if self.written_1h.or_zero() > 0 { (0, rest) } else { (rest, 0) };
         Ok(Usage {
             input_uncached: self.input.or_zero(),
             cache_read: self.read.or_zero(),

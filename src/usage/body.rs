@@ -127,7 +127,11 @@ fn read_whole(api: Option<Api>, body: Json<'_>) -> Result<Option<Bill>, UsageErr
         return Ok(None);
     }
     if body.is_object() {
-        match (Envelope::open(body).and_then(|envelope| envelope.bill(api, &mut anthropic::Said::default())), body) {
+        match (
+            Envelope::open(body)
+                .and_then(|envelope| envelope.bill(api, &mut anthropic::Said::default())),
+            body,
+        ) {
             // It may be the first of several lines of JSON.
             (Err(error @ UsageError::Malformed { .. }), Json::Text(text)) => {
                 UsageMeter::read_whole(api, text).unwrap_or(Err(error))
@@ -136,9 +140,8 @@ fn read_whole(api: Option<Api>, body: Json<'_>) -> Result<Option<Bill>, UsageErr
         }
     } else {
         match body {
-            Json::Text(text) => UsageMeter::read_whole(api, text).unwrap_or(Err(
-                UsageError::malformed("it begins like neither"),
-            )),
+            Json::Text(text) => UsageMeter::read_whole(api, text)
+                .unwrap_or(Err(UsageError::malformed("it begins like neither"))),
             tree => UsageMeter::read_items(api, tree),
         }
     }
@@ -170,6 +173,9 @@ pub(super) struct Envelope<'j> {
     router: Option<Json<'j>>,
     usage: Option<Json<'j>>,
     usage_metadata: Option<Json<'j>>,
+    output: Option<Json<'j>>,
+    tool_usage: Option<Json<'j>>,
+    candidates: Option<Json<'j>>,
     prompt_eval_count: Option<Json<'j>>,
     eval_count: Option<Json<'j>>,
 }
@@ -218,6 +224,9 @@ impl<'j> Envelope<'j> {
             // Cohere's embeddings and reranks.
             "meta" if self.usage.is_none() => &mut self.usage,
             "usageMetadata" => &mut self.usage_metadata,
+            "output" => &mut self.output,
+            "tool_usage" => &mut self.tool_usage,
+            "candidates" => &mut self.candidates,
             "prompt_eval_count" => &mut self.prompt_eval_count,
             "eval_count" => &mut self.eval_count,
             _ => return,
@@ -239,18 +248,18 @@ impl<'j> Envelope<'j> {
 
     /// The model that Bedrock's prompt router chose.
     fn routed_model(&self) -> Option<String> {
-        let invoked = field(field(self.router?, "promptRouter")?, "invokedModelId")?;
+        let invoked = self.router?.field("promptRouter")?.field("invokedModelId")?;
         invoked.string().map(Into::into)
     }
 
     /// The service tier that was billed.
     pub(super) fn service(&self) -> Option<Service> {
-        let latency = self.latency.and_then(|config| field(config, "latency"));
+        let latency = self.latency.and_then(|config| config.field("latency"));
         if latency.and_then(Json::string).as_deref() == Some("optimized") {
             return Some(Service::from("latency-optimized"));
         }
         let tier = self.service?;
-        service(field(tier, "type").unwrap_or(tier)) // Bedrock wraps it
+        service(tier.field("type").unwrap_or(tier)) // Bedrock wraps it
     }
 
     /// The bill; `None` if there is no usage. Anthropic's counts go through `anthropic`, which
@@ -261,20 +270,27 @@ impl<'j> Envelope<'j> {
         anthropic: &mut anthropic::Said,
     ) -> Result<Option<Bill>, UsageError> {
         let Some(api) = api.or(self.recognised()?) else { return Ok(None) };
+        let model = self.model();
         let read = match (api, self.usage) {
-            (Api::Gemini, _) => self.usage_metadata.map(gemini::bill),
-            (Api::Ollama, _) => Some(ollama::bill(self.prompt_eval_count, self.eval_count)),
-            (_, None) => None,
-            (Api::Anthropic, Some(usage)) => {
-                Some(anthropic.read(usage).and_then(|()| anthropic.bill()))
-            }
-            (Api::Bedrock, Some(usage)) => Some(bedrock::bill(usage)),
-            (Api::Cohere, Some(usage)) => Some(cohere::bill(usage)),
+            (Api::Gemini, _) => match self.usage_metadata {
+                Some(usage) => gemini::bill(usage),
+                None => Ok(None),
+            },
+            (Api::Ollama, _) => ollama::bill(self.prompt_eval_count, self.eval_count),
+            (_, None) => Ok(None),
+            (Api::Anthropic, Some(usage)) => anthropic.read(usage).and_then(|()| anthropic.bill()),
+            (Api::Bedrock, Some(usage)) => bedrock::bill(usage),
+            (Api::Cohere, Some(usage)) => cohere::bill(usage),
             (Api::OpenAi | Api::Xai | Api::OpenRouter | Api::Perplexity, Some(usage)) => {
-                Some(openai::bill(api, self.model().as_deref(), usage))
+                openai::bill(api, model.as_deref(), usage)
             }
         };
-        let Some(mut bill) = read.transpose()?.flatten() else { return Ok(None) };
+        let Some(mut bill) = read? else { return Ok(None) };
+        let searches = match api {
+            Api::Gemini => gemini::searches(self.candidates, model.as_deref()),
+            _ => openai::searches(self.tool_usage, self.output),
+        };
+        bill.usage.web_search_requests = bill.usage.web_search_requests.max(searches?);
         if self.is_kind("speech.audio.done") {
             bill.usage.output_audio = std::mem::take(&mut bill.usage.output);
         }
@@ -282,7 +298,7 @@ impl<'j> Envelope<'j> {
             let found = bill.usage.total_tokens().to_string();
             return Err(UsageError::NotACount { field: "usage".to_owned(), found });
         }
-        bill.model = self.model();
+        bill.model = model;
         bill.service = bill.service.or(self.service());
         Ok(Some(bill))
     }
@@ -319,7 +335,10 @@ impl<'j> Envelope<'j> {
             }
             Ok(())
         })?;
-        let is_grok = || self.model().is_some_and(|model| model.starts_with("grok"));
+        let is_grok = || {
+            let model = self.model.and_then(Json::string);
+            model.is_some_and(|model| model.starts_with("grok"))
+        };
         Ok(Some(match form {
             Some(Api::OpenAi) if seller.is_none() && is_grok() => Api::Xai,
             Some(Api::OpenAi) => seller.unwrap_or(Api::OpenAi),
@@ -327,16 +346,4 @@ impl<'j> Envelope<'j> {
             None => Api::Anthropic,
         }))
     }
-}
-
-/// A field of an object; `None` if there is none, or if the text is broken.
-fn field<'j>(object: Json<'j>, wanted: &str) -> Option<Json<'j>> {
-    let mut found = None;
-    let read = object.fields(|name, value| {
-        if name == wanted {
-            found = Some(value);
-        }
-        Ok(())
-    });
-    read.ok().and(found)
 }

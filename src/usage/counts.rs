@@ -99,8 +99,10 @@ fn count(at: &str, name: &str, value: Json<'_>) -> Result<Option<u64>, UsageErro
     }
     value
         .number()
-        .and_then(|text| parse_scaled(&text, 0).ok())
-        .and_then(|whole| u64::try_from(whole).ok())
+        .and_then(|text| match text.parse() {
+            Ok(plain) => Some(plain),
+            Err(_) => parse_scaled(&text, 0).ok().and_then(|whole| u64::try_from(whole).ok()),
+        })
         .filter(|&count| count <= Usage::MAX_COUNT)
         .map(Some)
         .ok_or_else(|| UsageError::NotACount {

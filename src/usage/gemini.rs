@@ -26,6 +26,32 @@ pub(super) fn bill(usage: Json<'_>) -> Result<Option<Bill>, UsageError> {
     Ok(Some(bill))
 }
 
+/// The web searches with a fee: since Gemini 3 each query, before it each prompt that was grounded
+/// in any.
+pub(super) fn searches(
+    candidates: Option<Json<'_>>,
+    model: Option<&str>,
+) -> Result<u64, UsageError> {
+    let mut queries = 0;
+    if let Some(candidates) = candidates {
+        candidates.items(|candidate| {
+            let grounding = candidate.field("groundingMetadata");
+            let Some(list) = grounding.and_then(|it| it.field("webSearchQueries")) else {
+                return Ok(());
+            };
+            list.items(|_| {
+                queries += 1;
+                Ok(())
+            })
+        })?;
+    }
+    let is_per_prompt = model.is_some_and(|model| {
+        let model = model.rsplit('/').next().unwrap_or(model);
+        ["gemini-1", "gemini-2"].iter().any(|old| model.starts_with(old))
+    });
+    Ok(if is_per_prompt { queries.min(1) } else { queries })
+}
+
 /// What a usage object says.
 #[derive(Default)]
 struct Said {

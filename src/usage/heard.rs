@@ -2,7 +2,6 @@
 //!
 //! The text is counted and not kept.
 
-use super::error::UsageError;
 use super::json::Json;
 
 /// What one event says beside counts, or what several have said.
@@ -34,7 +33,7 @@ impl Heard {
                 "choices" => heard.choices(value),
                 "candidates" => heard.candidates(value),
                 "promptFeedback" => heard.has_ended = true, // Gemini refused the prompt
-                "contentBlockDelta" => delta = field(value, "delta"), // Bedrock
+                "contentBlockDelta" => delta = value.field("delta"), // Bedrock
                 _ => {}
             }
             Ok(())
@@ -130,7 +129,7 @@ impl Heard {
     }
 
     fn function(&mut self, call: Json<'_>) {
-        if let Some(function) = field(call, "function") {
+        if let Some(function) = call.field("function") {
             self.call(function);
         }
     }
@@ -187,7 +186,7 @@ impl Heard {
                 match name {
                     "finishReason" if !value.is_null() => self.has_ended = true,
                     "content" => {
-                        let parts = field(value, "parts");
+                        let parts = value.field("parts");
                         return parts.map_or(Ok(()), |parts| {
                             parts.items(|part| {
                                 self.gemini_part(part);
@@ -203,12 +202,12 @@ impl Heard {
     }
 
     fn gemini_part(&mut self, part: Json<'_>) {
-        if field(part, "thought").and_then(Json::boolean) == Some(true) {
+        if part.field("thought").and_then(Json::boolean) == Some(true) {
             self.reasoning.add_field(part, "text");
         } else {
             self.output.add_field(part, "text");
         }
-        if let Some(call) = field(part, "functionCall") {
+        if let Some(call) = part.field("functionCall") {
             self.output.add_json(call);
         }
     }
@@ -253,7 +252,7 @@ impl Letters {
 
     /// Adds the string in a field of an object.
     fn add_field(&mut self, object: Json<'_>, name: &str) {
-        if let Some(text) = field(object, name) {
+        if let Some(text) = object.field(name) {
             self.add(text);
         }
     }
@@ -280,7 +279,8 @@ impl Letters {
             let (length, is_ascii, is_letter) = match (byte, text.get(at + 1)) {
                 (b'\\', Some(b'u')) => {
                     let code = text.get(at + 2..at + 6).unwrap_or_default();
-                    let is_low_surrogate = matches!(code, [b'd' | b'D', b'c'..=b'f' | b'C'..=b'F', ..]);
+                    let is_low_surrogate =
+                        matches!(code, [b'd' | b'D', b'c'..=b'f' | b'C'..=b'F', ..]);
                     (6, matches!(code, [b'0', b'0', b'0'..=b'7', _]), !is_low_surrogate)
                 }
                 (b'\\', _) => (2, true, true),
@@ -293,16 +293,4 @@ impl Letters {
         }
         letters
     }
-}
-
-/// A field of an object; `None` if there is none.
-fn field<'j>(object: Json<'j>, wanted: &str) -> Option<Json<'j>> {
-    let mut found = None;
-    let _: Result<(), UsageError> = object.fields(|name, value| {
-        if name == wanted {
-            found = Some(value);
-        }
-        Ok(())
-    });
-    found
 }

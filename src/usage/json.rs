@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 use serde_json::Value;
 
 use super::error::UsageError;
@@ -65,6 +65,18 @@ impl<'j> Json<'j> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A field of an object; `None` if there is none, or if the text is broken.
+    pub(super) fn field(self, wanted: &str) -> Option<Json<'j>> {
+        let mut found = None;
+        let read = self.fields(|name, value| {
+            if name == wanted {
+                found = Some(value);
+            }
+            Ok(())
+        });
+        read.ok().and(found)
     }
 
     /// The text of a string.
@@ -228,15 +240,16 @@ fn end_of_value(text: &[u8], start: usize) -> Option<usize> {
 /// A quote ends it unless an odd number of backslashes stands before. Each backslash is looked at
 /// for one quote only, so this is linear on any text.
 fn end_of_string(text: &[u8], start: usize) -> Option<usize> {
-    let mut from = start + 1;
-    loop {
-        let quote = from + memchr(b'"', text.get(from..)?)?;
-        let escapes = text[from..quote].iter().rev().take_while(|&&byte| byte == b'\\').count();
+    let inner = text.get(start + 1..)?;
+    let mut from = 0;
+    for quote in memchr_iter(b'"', inner) {
+        let escapes = inner[from..quote].iter().rev().take_while(|&&byte| byte == b'\\').count();
         from = quote + 1;
         if escapes % 2 == 0 {
-            return Some(from);
+            return Some(start + 1 + from);
         }
     }
+    None
 }
 
 /// Where the object or array whose bracket is at `start` ends. Its two kinds of brackets are not

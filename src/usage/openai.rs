@@ -35,6 +35,41 @@ pub(super) fn bill(
     Ok(Some(bill))
 }
 
+/// The web searches that the Responses API ran. They stand beside the usage, or have to be counted
+/// in the output: opening a page, or finding something in it, is part of a search.
+pub(super) fn searches(
+    tool_usage: Option<Json<'_>>,
+    output: Option<Json<'_>>,
+) -> Result<u64, UsageError> {
+    let mut requests = Count::default();
+    if let Some(said) =
+        tool_usage.and_then(|tools| tools.field("web_search")?.field("num_requests"))
+    {
+        requests.read("tool_usage.web_search", "num_requests", said)?;
+        return Ok(requests.or_zero());
+    }
+    let mut calls = 0;
+    if let Some(output) = output {
+        output.items(|item| {
+            let (mut is_call, mut is_search) = (false, true);
+            item.fields(|name, value| {
+                match name {
+                    "type" => is_call = value.string().as_deref() == Some("web_search_call"),
+                    "action" => {
+                        let kind = value.field("type").and_then(Json::string);
+                        is_search = kind.is_none_or(|kind| kind == "search");
+                    }
+                    _ => {}
+                }
+                Ok(())
+            })?;
+            calls += u64::from(is_call && is_search);
+            Ok(())
+        })?;
+    }
+    Ok(calls)
+}
+
 const USAGE: &str = "usage";
 const INPUT: &str = "usage.prompt_tokens_details";
 const OUTPUT: &str = "usage.completion_tokens_details";

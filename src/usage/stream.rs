@@ -178,7 +178,10 @@ impl UsageMeter {
     }
 
     /// The bill of all events in an array.
-    pub(super) fn read_items(api: Option<Api>, events: Json<'_>) -> Result<Option<Bill>, UsageError> {
+    pub(super) fn read_items(
+        api: Option<Api>,
+        events: Json<'_>,
+    ) -> Result<Option<Bill>, UsageError> {
         let mut meter = UsageMeter { api, ..UsageMeter::default() };
         events.items(|event| meter.payload(event))?;
         Ok(meter.finish())
@@ -219,7 +222,7 @@ impl UsageMeter {
         if self.service.is_none() {
             self.service = envelope.service();
         }
-        let Some(bill) = envelope.bill(self.api, &mut self.anthropic)? else { return Ok(()) };
+        let Some(mut bill) = envelope.bill(self.api, &mut self.anthropic)? else { return Ok(()) };
         self.is_of_a_part = heard.goes_on && !heard.has_ended;
         self.is_placeholder = envelope.is_kind("message_start");
         self.is_garbled = false;
@@ -229,7 +232,13 @@ impl UsageMeter {
         self.counted = Some(match self.counted.take() {
             // A realtime session answers many times, and counts each answer by itself.
             Some(before) if envelope.is_kind("response.done") => sum(before, bill),
-            _ => bill,
+            // Gemini names its searches in one event only.
+            Some(before) => {
+                let searches = &mut bill.usage.web_search_requests;
+                *searches = (*searches).max(before.usage.web_search_requests);
+                bill
+            }
+            None => bill,
         });
         Ok(())
     }
