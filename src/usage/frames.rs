@@ -73,6 +73,11 @@ impl Frames {
         }
     }
 
+    /// True for JSON of which no object is unfinished.
+    pub(super) fn is_between_objects(&self) -> bool {
+        self.form == Form::Json && self.depth == 0
+    }
+
     fn push_lines(&mut self, mut chunk: &[u8], each: &mut impl FnMut(Frame<'_>)) {
         loop {
             if self.after_return && !chunk.is_empty() {

@@ -174,7 +174,9 @@ impl UsageMeter {
                 read = one;
             }
         });
-        (meter.events > 0).then(|| read.map(|()| meter.finish()))
+        meter.frames = frames;
+        let is_stream = meter.events > 0 || meter.frames.is_between_objects();
+        is_stream.then(|| read.map(|()| meter.finish()))
     }
 
     /// The bill of all events in an array.
