@@ -1,5 +1,6 @@
 //! Owns the proof that one body of each provider comes out in its normal form
 //! (`tests/data/usage/samples.json`).
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use bursar::{Bill, Confidence, Usage};
 use serde_json::Value;

@@ -185,7 +185,7 @@ impl<'j> Envelope<'j> {
     /// `message`, Bedrock's `metadata`, Cohere's `delta`, Groq's `x_groq`.
     pub(super) fn open(doc: Json<'j>) -> Result<Envelope<'j>, UsageError> {
         let mut envelope = Envelope::default();
-        let mut wrapped = [None; 5];
+        let (mut wrapped, mut meta) = ([None; 5], None);
         doc.fields(|name, value| {
             match name {
                 "response" => wrapped[0] = Some(value),
@@ -193,6 +193,7 @@ impl<'j> Envelope<'j> {
                 "metadata" => wrapped[2] = Some(value),
                 "delta" => wrapped[3] = Some(value),
                 "x_groq" => wrapped[4] = Some(value),
+                "meta" => meta = Some(value),
                 _ => envelope.field(name, value),
             }
             Ok(())
@@ -208,7 +209,14 @@ impl<'j> Envelope<'j> {
             })?;
             if within.has_usage() {
                 envelope = Envelope { kind: envelope.kind, ..within };
+            } else {
+                envelope.model = within.model;
+                envelope.service = within.service;
             }
+        }
+        if !envelope.has_usage() {
+            // Cohere's embeddings and reranks.
+            envelope.usage = meta.filter(|meta| meta.field("billed_units").is_some());
         }
         Ok(envelope)
     }
@@ -221,8 +229,6 @@ impl<'j> Envelope<'j> {
             "performanceConfig" => &mut self.latency,
             "trace" => &mut self.router,
             "usage" => &mut self.usage,
-            // Cohere's embeddings and reranks.
-            "meta" if self.usage.is_none() => &mut self.usage,
             "usageMetadata" => &mut self.usage_metadata,
             "output" => &mut self.output,
             "tool_usage" => &mut self.tool_usage,

@@ -15,7 +15,7 @@ pub(super) struct Count {
 }
 
 impl Count {
-    /// Reads the field `name` of the object `at`.
+    /// Reads the field `name` of the object `at` (empty: of the body itself).
     ///
     /// Where a count has two names, the larger wins: servers that know only one leave the other
     /// at zero.
@@ -87,8 +87,12 @@ impl Count {
     }
 
     fn path(self) -> String {
-        format!("{}.{}", self.at, self.name)
+        path(self.at, self.name)
     }
+}
+
+fn path(at: &str, name: &str) -> String {
+    if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") }
 }
 
 /// A number of tokens, requests or searches: a whole number, written in any way (Cohere writes
@@ -105,10 +109,7 @@ fn count(at: &str, name: &str, value: Json<'_>) -> Result<Option<u64>, UsageErro
         })
         .filter(|&count| count <= Usage::MAX_COUNT)
         .map(Some)
-        .ok_or_else(|| UsageError::NotACount {
-            field: format!("{at}.{name}"),
-            found: value.quoted(),
-        })
+        .ok_or_else(|| UsageError::NotACount { field: path(at, name), found: value.quoted() })
 }
 
 /// An amount of dollars in units of `10^-places`, taken from the digits as they were sent and

@@ -128,14 +128,14 @@ impl<'j> Json<'j> {
         }
     }
 
-    /// The value as an error quotes it: its beginning.
+    /// The value as an error quotes it: the beginning of a scalar.
     pub(super) fn quoted(self) -> String {
         const SHOWN: usize = 40;
+        if self.is_object() || self.is_array() {
+            return if self.is_object() { "{…}" } else { "[…]" }.to_owned();
+        }
         let text = match self {
-            Json::Text(text) => String::from_utf8_lossy(text.get(..=SHOWN).unwrap_or(text)),
-            Json::Tree(value @ (Value::Array(_) | Value::Object(_))) => {
-                Cow::Borrowed(if value.is_array() { "[…]" } else { "{…}" })
-            }
+            Json::Text(text) => String::from_utf8_lossy(text),
             Json::Tree(value) => Cow::Owned(value.to_string()),
         };
         match text.char_indices().nth(SHOWN) {
@@ -274,18 +274,24 @@ fn end_of_brackets(text: &[u8], start: usize) -> Option<usize> {
     }
 }
 
-/// The next quote or bracket. A step is checked as a whole, which compilers turn into a handful of
-/// vector instructions, before its bytes are looked at one by one.
+/// The next quote or bracket. They stand close together, or far apart (in vectors of numbers): a
+/// step is then checked as a whole, which compilers turn into a handful of vector instructions.
 fn next_mark(text: &[u8], mut at: usize) -> Option<usize> {
+    const NEAR: usize = 4;
     const STEP: usize = 32;
     let is_mark = |byte: u8| byte == b'"' || matches!(byte | 0x20, b'{' | b'}');
-    while let Some(step) = text.get(at..).and_then(<[u8]>::first_chunk::<STEP>) {
+    let position = |bytes: &[u8]| bytes.iter().position(|&byte| is_mark(byte));
+    let rest = text.get(at..)?;
+    if let Some(distance) = position(rest.first_chunk::<NEAR>().map_or(rest, |near| near)) {
+        return Some(at + distance);
+    }
+    while let Some(step) = text.get(at..)?.first_chunk::<STEP>() {
         if step.iter().fold(false, |any, &byte| any | is_mark(byte)) {
             break;
         }
         at += STEP;
     }
-    text.get(at..)?.iter().position(|&byte| is_mark(byte)).map(|distance| at + distance)
+    position(text.get(at..)?).map(|distance| at + distance)
 }
 
 /// What stands between the quotes of a string.
@@ -295,4 +301,115 @@ fn unquoted(text: &[u8]) -> Option<Cow<'_, str>> {
         return std::str::from_utf8(inner).ok().map(Cow::Borrowed);
     }
     serde_json::from_slice::<String>(text).ok().map(Cow::Owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Map, json};
+
+    /// The whole tree, built by walking.
+    fn rebuilt(json: Json<'_>) -> Result<Value, UsageError> {
+        if json.is_object() {
+            let mut map = Map::new();
+            json.fields(|name, value| {
+                map.insert(name.to_owned(), rebuilt(value)?);
+                Ok(())
+            })?;
+            return Ok(Value::Object(map));
+        }
+        if json.is_array() {
+            let mut items = Vec::new();
+            json.items(|item| {
+                items.push(rebuilt(item)?);
+                Ok(())
+            })?;
+            return Ok(Value::Array(items));
+        }
+        if json.is_null() {
+            return Ok(Value::Null);
+        }
+        if let Some(truth) = json.boolean() {
+            return Ok(Value::Bool(truth));
+        }
+        if let Some(text) = json.string() {
+            return Ok(Value::String(text.into_owned()));
+        }
+        let number = json.number().and_then(|text| serde_json::from_str(&text).ok());
+        number.ok_or(UsageError::malformed("no value"))
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            prop::sample::select(vec![0.5, -2.25, 1e30, 1.5e-7]).prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+            r#"[\\"{}\[\],:a ]{0,80}"#.prop_map(Value::from),
+        ];
+        leaf.prop_recursive(6, 60, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::vec((r#"[\\"{}a-c]{0,4}"#, inner), 0..6)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    #[test]
+    fn a_broken_text_says_how_it_is_broken() {
+        for (text, problem) in [
+            ("{", "it ends in the middle"),
+            ("{\"a\": \"", "it ends in the middle"),
+            ("{\"a\": \"\\\"}", "it ends in the middle"),
+            ("{\"a\": [1, {}}", "it ends in the middle"),
+            ("{\"a\" 1}", "a colon is missing"),
+            ("{\"a\": }", "a value is missing"),
+            ("{\"a\": 1 \"b\": 2}", "a comma or a closing bracket is missing"),
+            ("{\"a\": 1, }", "the name of a field is missing"),
+            ("{1: 2}", "the name of a field is missing"),
+            ("{\"\\x\": 2}", "the name of a field is no text"),
+            ("{\"a\": 1} {", "something follows the last bracket"),
+        ] {
+            let read = Json::Text(text.as_bytes()).fields(|_, _| Ok(()));
+            assert_eq!(read, Err(UsageError::malformed(problem)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_quoted_by_its_beginning() {
+        let long = format!("\"{}\"", "ü".repeat(100));
+        assert_eq!(Json::Text(long.as_bytes()).quoted().chars().count(), 41);
+        assert_eq!(Json::Text(b"-1.5").quoted(), "-1.5");
+        assert_eq!(Json::Tree(&json!("5")).quoted(), "\"5\"");
+        assert_eq!(Json::Tree(&json!({"a": [1]})).quoted(), "{…}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_json_is_walked_as_it_is(tree in any_json(), pretty in any::<bool>()) {
+            let text = if pretty { format!("{tree:#}") } else { tree.to_string() };
+            prop_assert_eq!(rebuilt(Json::Tree(&tree)), Ok(tree.clone()));
+            prop_assert_eq!(rebuilt(Json::Text(text.as_bytes())), Ok(tree));
+        }
+
+        /// What serde_json accepts is read as serde_json reads it; what it refuses may be refused.
+        #[test]
+        fn a_damaged_text_is_read_as_serde_reads_it(
+            tree in any_json(),
+            damage in prop::collection::vec((any::<prop::sample::Index>(), r#"[\\"{}\[\],:a1 ]"#), 1..4),
+        ) {
+            let mut text = tree.to_string().into_bytes();
+            for (place, bytes) in damage {
+                let place = place.index(text.len());
+                text[place] = bytes.as_bytes()[0];
+            }
+            let ours = rebuilt(Json::Text(crate::usage::body::trimmed(&text)));
+            if let Ok(theirs) = serde_json::from_slice::<Value>(&text) {
+                prop_assert_eq!(ours, Ok(theirs));
+            }
+        }
+    }
 }

@@ -13,10 +13,10 @@ pub(super) fn bill(
 ) -> Result<Option<Bill>, UsageError> {
     let (mut input, mut output) = (Count::default(), Count::default());
     if let Some(value) = prompt_eval_count {
-        input.read("(body)", "prompt_eval_count", value)?;
+        input.read("", "prompt_eval_count", value)?;
     }
     if let Some(value) = eval_count {
-        output.read("(body)", "eval_count", value)?;
+        output.read("", "eval_count", value)?;
     }
     if input.or(output).said().is_none() {
         return Ok(None);

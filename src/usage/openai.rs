@@ -222,7 +222,7 @@ impl Said {
         let reasoning = self.reasoning.or(self.reasoning_on_top);
         let sums = Sums {
             input: self.input_said(),
-            output: self.completion.or_zero(),
+            output: self.completion.said().unwrap_or(reasoning.and(self.output_audio).or_zero()),
             cached: self.cached.or_zero().saturating_add(written.or_zero()),
             reasoning: reasoning.or_zero(),
             total: self.total.said(),
@@ -237,8 +237,8 @@ impl Said {
             _ => sums.resolve(matches!(api, Api::Xai)),
         };
 
-        let whole_input = self.prompt.of(input);
-        let whole_output = self.completion.of(output);
+        let whole_input = self.prompt.or(self.total).of(input);
+        let whole_output = self.completion.or(self.total).of(output);
         let cached = self.cached.within(whole_input)?;
         let input_audio = self.input_audio.within(whole_input)?;
         let written_all = written.within(whole_input)?;
@@ -268,7 +268,7 @@ impl Said {
             ..Usage::NONE
         };
         usage.cache_write_12h = self.written_12h.within(written)?;
-        let rest = written_all - usage.cache_write_12h;
+        let rest = written_all.saturating_sub(usage.cache_write_12h);
         if self.is_written_for_minutes(api, model) {
             usage.cache_write_5m = rest;
         } else {

@@ -250,6 +250,10 @@ impl UsageMeter {
 fn sum(before: Bill, bill: Bill) -> Bill {
     Bill {
         usage: before.usage.saturating_add(&bill.usage),
+        reported_cost: before
+            .reported_cost
+            .zip(bill.reported_cost)
+            .and_then(|(a, b)| a.checked_add(b)),
         confidence: before.confidence.max(bill.confidence),
         ..bill
     }
