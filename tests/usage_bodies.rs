@@ -266,6 +266,24 @@ fn the_total_tells_what_includes_what() {
 }
 
 #[test]
+fn research_of_perplexity_reasons_beside_its_completion() {
+    // 73,997 tokens of reasoning for a completion of 7,163, and a total without them.
+    let body = json!({"model": "sonar-deep-research", "usage": {"prompt_tokens": 33,
+        "completion_tokens": 7_163, "total_tokens": 7_196, "citation_tokens": 20_016,
+        "num_search_queries": 11, "reasoning_tokens": 73_997}});
+    let bill = Bill::from_response(&body).unwrap().unwrap();
+    let usage = Usage { reasoning: 73_997, requests: 1, ..Usage::tokens(33, 7_163) };
+    assert_eq!((bill.usage, bill.confidence), (usage, Confidence::Exact));
+}
+
+#[test]
+fn a_text_inside_a_tree_is_read_as_the_text_that_it_is() {
+    let stream = json!("data: {\"usage\": {\"prompt_tokens\": 7}}\n\ndata: [DONE]\n\n");
+    let bill = Bill::from_response(&stream).unwrap().unwrap();
+    assert_eq!(bill, Bill::new(Usage::tokens(7, 0)));
+}
+
+#[test]
 fn a_reported_cost_is_read_digit_by_digit() {
     let cost = |usage: &str| {
         let body = format!(r#"{{"usage": {{"prompt_tokens": 1, {usage}}}}}"#);

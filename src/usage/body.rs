@@ -119,32 +119,29 @@ impl Bill {
 }
 
 fn read_whole(api: Option<Api>, body: Json<'_>) -> Result<Option<Bill>, UsageError> {
-    let body = match body {
-        Json::Text(text) => Json::Text(trimmed(text)),
-        tree => tree,
-    };
-    if let Json::Text([]) = body {
-        return Ok(None);
+    match body {
+        Json::Text(text) => read_text(api, trimmed(text)),
+        Json::Tree(Value::String(text)) => read_text(api, trimmed(text.as_bytes())),
+        Json::Tree(Value::Object(_)) => read_object(api, body),
+        Json::Tree(_) => UsageMeter::read_items(api, body),
     }
-    if body.is_object() {
-        match (
-            Envelope::open(body)
-                .and_then(|envelope| envelope.bill(api, &mut anthropic::Said::default())),
-            body,
-        ) {
+}
+
+fn read_text(api: Option<Api>, text: &[u8]) -> Result<Option<Bill>, UsageError> {
+    let as_stream = |error| UsageMeter::read_whole(api, text).unwrap_or(Err(error));
+    match text.first() {
+        None => Ok(None),
+        Some(b'{') => match read_object(api, Json::Text(text)) {
             // It may be the first of several lines of JSON.
-            (Err(error @ UsageError::Malformed { .. }), Json::Text(text)) => {
-                UsageMeter::read_whole(api, text).unwrap_or(Err(error))
-            }
-            (read, _) => read,
-        }
-    } else {
-        match body {
-            Json::Text(text) => UsageMeter::read_whole(api, text)
-                .unwrap_or(Err(UsageError::malformed("it begins like neither"))),
-            tree => UsageMeter::read_items(api, tree),
-        }
+            Err(error @ UsageError::Malformed { .. }) => as_stream(error),
+            read => read,
+        },
+        Some(_) => as_stream(UsageError::malformed("it begins like neither")),
     }
+}
+
+fn read_object(api: Option<Api>, body: Json<'_>) -> Result<Option<Bill>, UsageError> {
+    Envelope::open(body)?.bill(api, &mut anthropic::Said::default())
 }
 
 /// The text without the white space, and the byte order mark, around it.

@@ -229,12 +229,11 @@ impl Said {
         };
         let (input, output, mut estimated) = match api {
             // Perplexity's total leaves the reasoning of its research models out.
-            Api::Perplexity => (
-                sums.input,
-                sums.output.saturating_add(self.reasoning_on_top.or_zero()),
-                sums.total.is_some_and(|total| total != sums.input.saturating_add(sums.output)),
-            ),
-            _ => sums.resolve(matches!(api, Api::Xai)),
+            Api::Perplexity if sums.total == Some(sums.input.saturating_add(sums.output)) => {
+                let on_top = self.reasoning_on_top.or_zero();
+                (sums.input, sums.output.saturating_add(on_top), false)
+            }
+            _ => sums.resolve(matches!(api, Api::Xai | Api::Perplexity)),
         };
 
         let whole_input = self.prompt.or(self.total).of(input);
