@@ -340,6 +340,11 @@ fn the_billed_tier_is_the_one_in_the_answer() {
         (anthropic(r#""service_tier": "batch""#), Some(Service::Batch)),
         (anthropic(r#""service_tier": "standard", "speed": "fast""#), Some(Service::Fast)),
         (anthropic(r#""service_tier": "priority", "speed": "standard""#), Some(Service::Priority)),
+        (
+            r#"{"performanceConfig": {"latency": "optimized"}, "usage": {"inputTokens": 1}}"#
+                .into(),
+            Some(Service::from("latency-optimized")),
+        ),
         (gemini("ON_DEMAND"), Some(Service::Standard)),
         (gemini("PROVISIONED_THROUGHPUT"), Some(Service::from("provisioned_throughput"))),
     ] {
@@ -414,6 +419,37 @@ fn audio_that_was_cached_is_taken_off_the_audio() {
     let usage =
         Usage { input_audio: 60, cache_read: 100, cache_read_audio: 540, ..Usage::tokens(0, 1) };
     assert_eq!((bill.usage, bill.confidence), (usage, Confidence::Estimated));
+}
+
+#[test]
+fn of_two_names_of_a_count_the_larger_wins() {
+    // DeepSeek's own name, and OpenAI's, which its older models leave at zero.
+    let hit = r#""prompt_cache_hit_tokens": 60, "prompt_cache_miss_tokens": 40"#;
+    let details = r#""prompt_tokens_details": {"cached_tokens": 0}"#;
+    for both in [format!("{hit}, {details}"), format!("{details}, {hit}")] {
+        let body = format!(r#"{{"usage": {{"prompt_tokens": 100, {both}}}}}"#);
+        let usage = Bill::from_response(&body).unwrap().unwrap().usage;
+        assert_eq!((usage.cache_read, usage.input_uncached), (60, 40), "{both}");
+    }
+}
+
+#[test]
+fn an_anthropic_answer_behind_a_proxy_keeps_its_cache_writes() {
+    // LiteLLM's proxy: OpenAI's form and rule, Anthropic's names beside it.
+    let body = json!({"usage": {"prompt_tokens": 100, "completion_tokens": 5, "total_tokens": 105,
+        "prompt_tokens_details": {"cached_tokens": 60}, "cache_read_input_tokens": 60,
+        "cache_creation_input_tokens": 30}});
+    let usage = Bill::from_response(&body).unwrap().unwrap().usage;
+    assert_eq!(usage, Usage { cache_read: 60, cache_write_5m: 30, ..Usage::tokens(10, 5) });
+}
+
+#[test]
+fn candidates_that_include_thoughts_are_found_out_by_the_total() {
+    let body = json!({"usageMetadata": {"promptTokenCount": 10, "candidatesTokenCount": 100,
+        "thoughtsTokenCount": 90, "totalTokenCount": 110}});
+    let bill = Bill::from_response(&body).unwrap().unwrap();
+    let usage = Usage { reasoning: 90, ..Usage::tokens(10, 10) };
+    assert_eq!((bill.usage, bill.confidence), (usage, Confidence::Exact));
 }
 
 #[test]

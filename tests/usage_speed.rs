@@ -29,6 +29,16 @@ fn usage_is_read_faster_than_a_tree_is_built() {
             );
         }
     }
+    for (name, unit) in [
+        ("escaped quotes", r#""x":"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"","#),
+        ("escaped escapes", r#""x":"\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\","#),
+        ("usage over and over", r#""usage":{"prompt_tokens":1,"completion_tokens":2},"#),
+        ("brackets", r#""x":[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]],"#),
+    ] {
+        let body = format!("{{{}\"y\":0}}", unit.repeat(1_000_000 / unit.len()));
+        let ours = best(|| drop(black_box(Bill::from_response(&body))));
+        println!("hostile, {name}: {} B in {ours:.2?}", body.len());
+    }
     let event = "data: {\"id\":\"1\",\"object\":\"chat.completion.chunk\",\"model\":\"gpt-5\",\
         \"choices\":[{\"index\":0,\"delta\":{\"content\":\" word\"},\"finish_reason\":null}],\
         \"usage\":null}\n\n";

@@ -373,6 +373,26 @@ fn a_compaction_in_a_stream_is_billed() {
 }
 
 #[test]
+fn iterations_that_are_said_again_are_not_added_again() {
+    let delta = json!({"type": "message_delta", "usage": {"input_tokens": 1, "output_tokens": 1,
+        "iterations": [{"type": "compaction", "input_tokens": 10, "output_tokens": 2}]}});
+    let mut meter = UsageMeter::new();
+    meter.event(&delta).unwrap();
+    meter.event(&delta).unwrap();
+    assert_eq!(meter.finish().unwrap().usage, Usage::tokens(11, 3));
+}
+
+#[test]
+fn a_cut_response_names_its_model() {
+    let (_, text) = stream!("openai_responses.sse");
+    let cut = text.find("event: response.completed").unwrap();
+    let bill = metered(&text.as_bytes()[..cut], &[64]).unwrap().unwrap();
+    assert_eq!(bill.model.as_deref(), Some("gpt-6.1-sol"));
+    let usage = Usage { reasoning: 4, ..Usage::tokens(0, 4) };
+    assert_eq!((bill.usage, bill.confidence), (usage, Confidence::Estimated));
+}
+
+#[test]
 fn an_error_in_the_middle_of_a_stream_leaves_what_came_before_it() {
     let stream = "data: {\"choices\":[{\"delta\":{\"content\":\"12345678\"}}]}\n\n\
                   event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\
@@ -393,6 +413,13 @@ fn a_count_that_is_refused_does_not_stop_the_meter() {
     assert!(matches!(meter.push(bad), Err(UsageError::NotACount { .. })));
     let bill = meter.finish().unwrap();
     assert_eq!((bill.usage.output, bill.confidence), (2, Confidence::Estimated));
+
+    // Counts that came, and then some that cannot be: the last word was not understood.
+    let mut meter = UsageMeter::new();
+    meter.push(b"data: {\"choices\":[],\"usage\":{\"prompt_tokens\":4}}\n\n").unwrap();
+    meter.push(bad).unwrap_err();
+    let bill = meter.finish().unwrap();
+    assert_eq!((bill.usage, bill.confidence), (Usage::tokens(4, 0), Confidence::Estimated));
 }
 
 #[test]

@@ -21,34 +21,28 @@ impl Heard {
     /// Listens to one event, of any provider. What is broken in it is not heard.
     pub(super) fn of(event: Json<'_>) -> Heard {
         let mut heard = Heard::default();
-        let (mut kind, mut delta, mut done) = (None, None, None);
+        let (mut kind, mut delta, mut is_ollama) = (None, None, false);
         let (mut message, mut response) = (None, None);
         let _ = event.fields(|name, value| {
             match name {
                 "type" => kind = value.string(),
                 "delta" => delta = Some(value),
-                "done" => done = value.boolean(),
+                "done" => is_ollama = true,
                 "message" => message = Some(value),
                 "response" => response = Some(value),
                 "choices" => heard.choices(value),
                 "candidates" => heard.candidates(value),
-                "promptFeedback" => heard.has_ended = true, // Gemini refused the prompt
                 "contentBlockDelta" => delta = value.field("delta"), // Bedrock
                 _ => {}
             }
             Ok(())
         });
         let kind = kind.as_deref().unwrap_or_default();
-        match (delta, done) {
+        match (delta, is_ollama) {
             (Some(delta), _) if delta.is_object() => heard.delta(delta),
             (Some(delta), _) => heard.named_delta(kind, delta),
-            (None, Some(done)) => heard.ollama(done, message, response),
-            (None, None) => {}
-        }
-        match kind {
-            "message_start" => heard.goes_on = true,
-            "message_stop" => heard.has_ended = true,
-            _ => {}
+            (None, true) => heard.ollama(message, response),
+            (None, false) => {}
         }
         heard
     }
@@ -154,7 +148,6 @@ impl Heard {
             match name {
                 "text" | "partial_json" => self.output.add(value),
                 "thinking" => self.reasoning.add(value), // Anthropic
-                "stop_reason" if !value.is_null() => self.has_ended = true, // Anthropic
                 "toolUse" => self.output.add_field(value, "input"), // Bedrock
                 "reasoningContent" => self.reasoning.add_field(value, "text"), // Bedrock
                 "message" => self.cohere(value),
@@ -212,8 +205,7 @@ impl Heard {
         }
     }
 
-    fn ollama(&mut self, done: bool, message: Option<Json<'_>>, response: Option<Json<'_>>) {
-        (self.has_ended, self.goes_on) = (done, !done);
+    fn ollama(&mut self, message: Option<Json<'_>>, response: Option<Json<'_>>) {
         if let Some(message) = message {
             self.output.add_field(message, "content");
             self.reasoning.add_field(message, "thinking");
