@@ -252,13 +252,20 @@ fn the_total_tells_what_includes_what() {
     assert_eq!(read(&chat(50, 20, json!(170))).usage, of(50, 20));
     // Without a total the rule of the API holds: OpenAI's, or xAI's.
     assert_eq!(read(&chat(50, 20, json!(null))).usage, of(30, 20));
-    let grok = Bill::from_response_of(Api::Xai, &chat(50, 20, json!(null))).unwrap().unwrap();
-    assert_eq!(grok.usage, of(50, 20));
+    let mut grok = chat(50, 20, json!(null));
+    let told = Bill::from_response_of(Api::Xai, &grok).unwrap().unwrap();
+    grok["model"] = json!("grok-4.20");
+    assert_eq!((told.usage, read(&grok).usage), (of(50, 20), of(50, 20)));
     // Neither sum is the total: the larger, never less than the total, and marked.
     for (total, usage) in [(160, of(50, 20)), (90, of(50, 20)), (180, of(60, 20))] {
         let bill = read(&chat(50, 20, json!(total)));
         assert_eq!((bill.usage, bill.confidence), (usage, Confidence::Estimated), "{total}");
     }
+    let bedrock = json!({"usage": {"inputTokens": 5, "outputTokens": 1, "totalTokens": 30,
+        "cacheReadInputTokens": 4}});
+    let bill = read(&bedrock);
+    let usage = Usage { cache_read: 4, ..Usage::tokens(5, 21) };
+    assert_eq!((bill.usage, bill.confidence), (usage, Confidence::Estimated));
     // Gemini's endpoint in OpenAI's form leaves thoughts out of the completion and does not say
     // how many they were: only the total has them.
     let bill = read(&chat(50, 0, json!(400)));
@@ -357,6 +364,9 @@ fn a_name_may_be_escaped_or_repeated() {
     let body = r#"{"usage": {"prompt_tokens": 1}, "us\u0061ge": {"prompt_\u0074okens": 7}}"#;
     let bill = Bill::from_response(body).unwrap().unwrap();
     assert_eq!(bill.usage, Usage::tokens(7, 0));
+    let list = r#""promptTokensDetails": [{"modality": "AUDIO", "tokenCount": 3}]"#;
+    let body = format!(r#"{{"usageMetadata": {{"promptTokenCount": 9, {list}, {list}}}}}"#);
+    assert_eq!(Bill::from_response(&body).unwrap().unwrap().usage.input_audio, 3);
 }
 
 #[test]

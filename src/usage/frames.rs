@@ -175,28 +175,92 @@ impl Frames {
 
     /// Where in the chunk the object ends that began in it or before it.
     fn end_of_object(&mut self, chunk: &[u8]) -> Option<usize> {
-        for (at, &byte) in chunk.iter().enumerate() {
-            if self.in_string {
-                match byte {
-                    _ if self.after_backslash => self.after_backslash = false,
-                    b'\\' => self.after_backslash = true,
-                    b'"' => self.in_string = false,
+        let mut at = 0;
+        while at < chunk.len() {
+            if std::mem::take(&mut self.after_backslash) {
+                at += 1;
+            } else if self.in_string {
+                at += memchr2(b'"', b'\\', &chunk[at..])?;
+                self.in_string = chunk[at] != b'"';
+                self.after_backslash = self.in_string;
+                at += 1;
+            } else {
+                match chunk[at] {
+                    b'"' => self.in_string = true,
+                    b'{' | b'[' => self.depth += 1,
+                    b'}' | b']' => self.depth = self.depth.saturating_sub(1),
                     _ => {}
                 }
-                continue;
-            }
-            match byte {
-                b'"' => self.in_string = true,
-                b'{' | b'[' => self.depth += 1,
-                b'}' | b']' => {
-                    self.depth = self.depth.saturating_sub(1);
-                    if self.depth == 0 {
-                        return Some(at + 1);
-                    }
+                at += 1;
+                if self.depth == 0 {
+                    return Some(at);
                 }
-                _ => {}
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(stream: &[u8], size: usize) -> Vec<String> {
+        let mut frames = Frames::default();
+        let mut events = Vec::new();
+        let mut each = |frame: Frame<'_>| {
+            events.push(match frame {
+                Frame::Data(data) => String::from_utf8_lossy(data).into_owned(),
+                Frame::TooLong => "too long".to_owned(),
+            });
+        };
+        for chunk in stream.chunks(size) {
+            frames.push(chunk, &mut each);
+            assert!(frames.part.len() + frames.data.len() <= Frames::MAX_EVENT);
+        }
+        frames.end(&mut each);
+        events
+    }
+
+    #[test]
+    fn the_lines_of_an_event_are_joined_by_a_line_feed() {
+        for stream in [
+            "data: a\ndata:b\n:c\ndata\ndata:  d\n\nevent: x\n\ndata: e",
+            "data: a\r\ndata:b\r\n:c\r\ndata\r\ndata:  d\r\n\r\nevent: x\r\n\r\ndata: e",
+            "data: a\rdata:b\r:c\rdata\rdata:  d\r\revent: x\r\rdata: e",
+        ] {
+            for size in 1..stream.len() {
+                assert_eq!(cut(stream.as_bytes(), size), ["a\nb\n\n d", "e"], "{stream:?}, {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn objects_are_cut_wherever_they_stand() {
+        let stream = r#" [{"a": "}\"{"}, {"b": [{}]}] {"c": 1}{"d": "#;
+        for size in 1..stream.len() {
+            let objects = [r#"{"a": "}\"{"}"#, r#"{"b": [{}]}"#, r#"{"c": 1}"#];
+            assert_eq!(cut(stream.as_bytes(), size), objects, "{size}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_is_not_kept() {
+        let filling = "data: x ".repeat(Frames::MAX_EVENT / 8);
+        let lines = format!("data: 1\n\ndata: {filling}\n\ndata: 2\n\n");
+        let many_lines = format!(
+            "data: 1\n\n{}\ndata: 2\n\n",
+            format!("data: {}\n", "x".repeat(1_000)).repeat(17_000)
+        );
+        let comment = format!("data: 1\n:{filling}\n\ndata: 2\n\n");
+        let objects = format!("{{\"1\":1}}{{\"a\":\"{filling}\"}}{{\"2\":2}}");
+        for size in [1 << 18, Frames::MAX_EVENT + 20, usize::MAX] {
+            for stream in [&lines, &many_lines] {
+                assert_eq!(cut(stream.as_bytes(), size), ["1", "too long", "2"], "{size}");
+            }
+            assert_eq!(cut(comment.as_bytes(), size), ["too long", "2"], "{size}");
+            let expected = ["{\"1\":1}", "too long", "{\"2\":2}"];
+            assert_eq!(cut(objects.as_bytes(), size), expected, "{size}");
+        }
     }
 }

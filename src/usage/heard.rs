@@ -286,3 +286,40 @@ impl Letters {
         letters
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    fn heard(text: Json<'_>) -> (u64, u64) {
+        let mut letters = Letters::default();
+        letters.add(text);
+        (letters.ascii, letters.other)
+    }
+
+    #[test]
+    fn a_token_is_four_ascii_characters_or_one_other() {
+        for (text, tokens) in
+            [("", 0), ("a", 1), ("abcd", 1), ("abcde", 2), ("世界", 2), ("Grüße", 3)]
+        {
+            let mut letters = Letters::default();
+            letters.add_plain(text);
+            assert_eq!(letters.tokens(), tokens, "{text}");
+        }
+    }
+
+    proptest! {
+        /// Escaped or not, a character is a character.
+        #[test]
+        fn a_text_is_as_long_as_its_escaped_form(text in any::<String>()) {
+            let tree = Value::String(text.clone());
+            let plain = heard(Json::Tree(&tree));
+            prop_assert_eq!(plain, heard(Json::Text(tree.to_string().as_bytes())));
+            let escaped: String =
+                text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+            prop_assert_eq!(plain, heard(Json::Text(format!("\"{escaped}\"").as_bytes())));
+        }
+    }
+}
