@@ -329,6 +329,24 @@ fn a_reported_cost_is_read_digit_by_digit() {
 }
 
 #[test]
+fn a_cost_without_counts_is_a_bill() {
+    let bill = Bill::from_response(r#"{"usage": {"cost": 0.25}}"#).unwrap().unwrap();
+    assert_eq!(bill, Bill::new(Usage::NONE).reported_cost(Usd::cents(25)));
+}
+
+#[test]
+fn anthropics_names_are_recognised_whatever_stands_beside_them() {
+    let [input, cached] = [r#""input_tokens": 4"#, r#""cache_read_input_tokens": 900"#];
+    for more in [r#""total_tokens": 904"#, r#""cost": 0.01"#, r#""output_tokens": 0"#] {
+        for usage in [[input, cached, more].join(","), [more, cached, input].join(",")] {
+            let bill = Bill::from_response(&format!(r#"{{"usage": {{{usage}}}}}"#)).unwrap();
+            let expected = Usage { cache_read: 900, ..Usage::tokens(4, 0) };
+            assert_eq!(bill.unwrap().usage, expected, "{usage}");
+        }
+    }
+}
+
+#[test]
 fn the_billed_tier_is_the_one_in_the_answer() {
     let openai =
         |tier: &str| format!(r#"{{"service_tier": {tier}, "usage": {{"total_tokens": 1}}}}"#);

@@ -454,6 +454,15 @@ fn running_counts_are_completed_by_what_came_after_them() {
 }
 
 #[test]
+fn a_session_cut_in_its_second_answer_is_not_whole() {
+    let (_, text) = stream!("openai_realtime.jsonl");
+    let second = text.rfind("{\"type\":\"response.done\"").unwrap();
+    let bill = metered(&text.as_bytes()[..second], &[50]).unwrap().unwrap();
+    let first = Usage { input_audio: 60, output_audio: 30, ..Usage::tokens(40, 20 + 1) };
+    assert_eq!((bill.usage, bill.confidence), (first, Confidence::Estimated));
+}
+
+#[test]
 fn what_a_part_costs_is_not_taken_for_what_the_whole_costs() {
     let mut meter = UsageMeter::of(Api::Perplexity);
     let chunk = json!({"choices": [{"delta": {"content": "So"}}], "usage": {"prompt_tokens": 40,

@@ -318,15 +318,18 @@ impl<'j> Envelope<'j> {
         let Some(usage) = self.usage else {
             return Ok(self.prompt_eval_count.or(self.eval_count).map(|_| Api::Ollama));
         };
-        let (mut form, mut seller) = (None, None);
+        let (mut form, mut hint, mut seller) = (None, None, None);
         usage.fields(|name, value| {
             match name {
                 "prompt_tokens" | "completion_tokens" => form = Some(Api::OpenAi),
                 "inputTokens" | "outputTokens" => form = Some(Api::Bedrock),
                 "billed_units" => form = Some(Api::Cohere),
+                "cache_read_input_tokens" | "cache_creation_input_tokens" => {
+                    hint = Some(Api::Anthropic);
+                }
                 // Anthropic says neither a total nor details of its input.
                 "total_tokens" | "input_tokens_details" | "input_token_details" => {
-                    form = form.or(Some(Api::OpenAi));
+                    hint = hint.or(Some(Api::OpenAi));
                 }
                 "cost_in_usd_ticks" | "num_sources_used" => seller = Some(Api::Xai),
                 "cost" if value.is_object() => seller = Some(Api::Perplexity),
@@ -342,11 +345,11 @@ impl<'j> Envelope<'j> {
             let model = self.model.and_then(Json::string);
             model.is_some_and(|model| model.starts_with("grok"))
         };
-        Ok(Some(match form {
+        Ok(Some(match form.or(hint) {
             Some(Api::OpenAi) if seller.is_none() && is_grok() => Api::Xai,
             Some(Api::OpenAi) => seller.unwrap_or(Api::OpenAi),
             Some(other) => other,
-            None => Api::Anthropic,
+            None => seller.unwrap_or(Api::Anthropic),
         }))
     }
 }

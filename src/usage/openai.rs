@@ -14,7 +14,7 @@ use super::error::UsageError;
 use super::json::Json;
 use super::{Bill, Service, Usage};
 
-/// The bill in a usage object; `None` if it holds no counts.
+/// The bill in a usage object; `None` if it holds neither counts nor a cost.
 pub(super) fn bill(
     api: Api,
     model: Option<&str>,
@@ -22,7 +22,7 @@ pub(super) fn bill(
 ) -> Result<Option<Bill>, UsageError> {
     let mut said = Said::default();
     usage.fields(|name, value| said.field(name, value))?;
-    if !said.has_counts() {
+    if !said.has_counts() && said.cost.is_none() {
         return Ok(None);
     }
     let (usage, estimated) = said.resolve(api, model)?;
