@@ -447,6 +447,10 @@ fn running_counts_are_completed_by_what_came_after_them() {
     meter.event(&chunk("one", 1)).unwrap();
     meter.event(&chunk(" two", 2)).unwrap();
     assert_eq!(meter.seen(), Usage::tokens(5, 2));
+    let mut whole = UsageMeter::new();
+    whole.event(&chunk("one", 1)).unwrap();
+    whole.event("[DONE]").unwrap();
+    assert_eq!(whole.finish(), Some(Bill::new(Usage::tokens(5, 1))));
     let late = json!({"choices": [{"index": 0, "delta": {"content": " three, four"}}]});
     meter.event(&late).unwrap();
     let bill = meter.finish().unwrap();

@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn what_is_too_long_is_not_kept() {
-        let filling = "data: x ".repeat(Frames::MAX_EVENT / 8);
+        let filling = "data: x ".repeat(Frames::MAX_EVENT / 8 + 99_999);
         let lines = format!("data: 1\n\ndata: {filling}\n\ndata: 2\n\n");
         let many_lines = format!(
             "data: 1\n\n{}\ndata: 2\n\n",
