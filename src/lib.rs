@@ -75,7 +75,7 @@ pub use budget::{
 pub use ledger::{Limit, Measure, Path, Period, Quantity};
 pub use money::Usd;
 pub use price::{Estimate, Model, ModelPrice, PriceBook, Rate};
-pub use usage::{Bill, Confidence, Service, Usage};
+pub use usage::{Bill, Confidence, Service, Usage, UsageMeter};
 
 /// The README's code, compiled.
 #[cfg(doctest)]

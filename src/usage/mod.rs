@@ -1,5 +1,22 @@
 //! What was used: [`Usage`], the token counts of one call, and [`Bill`], what the provider said
 //! of it.
+//!
+//! [`Bill::from_response`] reads a response body, [`UsageMeter`] a stream. Each provider's form has
+//! a file of its own.
+
+mod anthropic;
+mod bedrock;
+mod body;
+mod cohere;
+mod counts;
+mod error;
+mod frames;
+mod gemini;
+mod heard;
+mod json;
+mod ollama;
+mod openai;
+mod stream;
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,6 +25,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::money::Usd;
+
+pub use body::{Api, Body};
+pub use error::UsageError;
+pub use stream::UsageMeter;
 
 /// Two usages, bucket by bucket.
 macro_rules! combine {
