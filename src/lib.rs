@@ -59,14 +59,14 @@
 #![warn(unreachable_pub)]
 #![cfg_attr(test, allow(clippy::float_arithmetic))]
 
-pub mod budget;
-pub mod calendar;
-pub mod clock;
-pub mod ledger;
 pub mod money;
-pub mod price;
+pub mod clock;
+pub mod calendar;
 mod sync;
 pub mod usage;
+pub mod price;
+pub mod ledger;
+pub mod budget;
 
 pub use budget::{
     Account, Alert, BudgetManager, Observer, Policy, Receipt, Report, Reservation, ReserveError,

@@ -81,7 +81,8 @@ fn a_file_is_one_that_somebody_would_open() {
     for (file, text) in sources("src") {
         let lines = text.lines().count();
         assert!(lines <= 700, "{} has {lines} lines; is there a place to cut it?", file.display());
-        let long = text.lines().find(|line| line.chars().count() > 110);
+        let is_table = |line: &str| line.starts_with("/// |") || line.starts_with("//! |");
+        let long = text.lines().find(|line| line.chars().count() > 110 && !is_table(line));
         assert_eq!(long, None, "{}", file.display());
     }
 }
