@@ -537,9 +537,15 @@ impl Counter {
     #[inline]
     pub(super) fn of(&self, amounts: &Amounts) -> i128 {
         match self.measure {
-            Measure::Cost => amounts.cost, // by far the most, and foreseen
-            measure => amounts.of(measure),
+            Measure::Cost => amounts.cost,
+            _ => self.of_another(amounts),
         }
+    }
+
+    /// Kept apart, so that the way of the many limits on money stays short.
+    #[inline(never)]
+    fn of_another(&self, amounts: &Amounts) -> i128 {
+        amounts.of(self.measure)
     }
 
     /// The highest threshold that has fired in this window.

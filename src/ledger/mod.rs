@@ -20,6 +20,7 @@ mod holds;
 mod limit;
 mod lines;
 mod path;
+mod plain;
 mod reserve;
 mod rules;
 mod settle;
