@@ -178,6 +178,7 @@ impl Ledger {
 
     #[inline]
     fn shift_balances(&mut self, target: &Target, held: i128, spent: i128) {
+        let grows = held + spent > 0;
         for charged in Ledger::charged(target) {
             let mut next = charged;
             while next != NONE {
@@ -185,7 +186,9 @@ impl Ledger {
                 let balance = &mut account.balance;
                 balance.held += held;
                 balance.spent += spent;
-                balance.peak = balance.peak.max(balance.held + balance.spent);
+                if grows {
+                    balance.peak = balance.peak.max(balance.held + balance.spent);
+                }
                 next = account.parent;
             }
         }
