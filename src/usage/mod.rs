@@ -1,5 +1,7 @@
 //! What was used: [`Usage`], the token counts of one call, and [`Bill`], what the provider said
-//! of it.
+//! of it; [`tokens`], how many tokens a text has.
+
+pub mod tokens;
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,6 +10,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::money::Usd;
+
+pub use tokens::TokenCounter;
 
 /// Two usages, bucket by bucket.
 macro_rules! combine {
