@@ -60,7 +60,8 @@ impl Framing {
             Framing::LLAMA
         } else if has(&["qwen", "qwq"]) {
             Framing::CHATML
-        } else if ["gpt-", "chatgpt", "o1", "o3", "o4"].iter().any(|start| name.starts_with(start)) {
+        } else if ["gpt-", "chatgpt", "o1", "o3", "o4"].iter().any(|start| name.starts_with(start))
+        {
             Framing::OPENAI
         } else {
             Framing::CAUTIOUS

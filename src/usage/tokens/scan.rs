@@ -43,6 +43,12 @@ pub(super) enum Kind {
 
 use Kind::*;
 
+/// The row and the column of letters with accents in the table of pairs.
+const ACCENTED: usize = 26;
+
+/// What an accent adds to the strangeness: English has hardly any.
+const ACCENT_STRANGENESS: u32 = 200;
+
 /// How many kinds there are.
 const KINDS: usize = Rare as usize + 1;
 
@@ -149,9 +155,11 @@ impl Scan {
             return Feature::Other(CAPITALS);
         }
         let level = LEVELS.iter().filter(|&&bound| self.strangeness >= bound).count();
-        self.strangeness = self.strangeness - (self.strangeness >> 5) + (pair(from, to) << 3);
+        let accent = if to == ACCENTED { ACCENT_STRANGENESS } else { 0 };
+        let strange = pair(from, to) + accent;
+        self.strangeness = self.strangeness - (self.strangeness >> 6) + (strange << 3);
         let word = usize::from(self.glued) * 2 + usize::from(self.capital);
-        Feature::Letter { shape: (word * 4 + level) * 9 + length_class(self.word), from, to }
+        Feature::Letter { shape: (word * 6 + level) * 9 + length_class(self.word), from, to }
     }
 
     fn first_letter(&mut self, kind: Kind) -> usize {
@@ -266,7 +274,7 @@ pub(super) const SIGN: usize = SCRIPT + KINDS * 10;
 /// The length of the flat table.
 pub(super) const TABLE_LEN: usize = SIGN + KINDS * 4;
 /// The length of the table of places in a word: (glued, capital, level of strangeness, letters).
-pub(super) const SHAPES: usize = 2 * 2 * 4 * 9;
+pub(super) const SHAPES: usize = 2 * 2 * 6 * 9;
 
 impl Feature {
     /// How often a token begins in this place, in 1/256.
@@ -286,16 +294,17 @@ impl Step {
     /// of the undershoot of the texts in which it is at home.
     pub(super) fn margin_percent(self) -> u64 {
         match (self.kind, self.feature) {
-            (_, Feature::Letter { shape, .. }) => match shape / 9 % 4 {
-                0 => 12,
-                1 => 16,
-                2 => 22,
-                _ => 26,
+            (_, Feature::Letter { shape, .. }) => match shape / 9 % 6 {
+                0 => 16,
+                1 => 28,
+                2 | 3 => 36,
+                _ => 42,
             },
-            (Space | Newline | Tab | Digit | Start, _) => 5,
-            (Lower | Upper | Accented | Punctuation, _) => 10,
-            (Arabic | Indic | Thai, _) => 36,
-            (Greek | Cyrillic | Hebrew | Han, _) => 25,
+            (Space | Newline | Tab | Digit | Start, _) => 8,
+            (Lower | Upper | Accented | Punctuation, _) => 18,
+            (Arabic | Indic | Thai, _) => 38,
+            (Han, _) => 32,
+            (Cyrillic, _) => 22,
             _ => 20,
         }
     }
@@ -369,9 +378,9 @@ fn letter_index(character: char, kind: Kind) -> usize {
     let index = match kind {
         Lower => code.wrapping_sub(0x61),
         Upper => code.wrapping_sub(0x41),
-        _ => 26,
+        _ => return ACCENTED,
     };
-    index.min(26) as usize
+    (index as usize).min(ACCENTED)
 }
 
 /// 0 to 31 for the punctuation of ASCII, in its order.

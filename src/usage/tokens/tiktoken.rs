@@ -90,7 +90,7 @@ fn seam(text: &str) -> usize {
     let bytes = text.as_bytes();
     bytes
         .get(PIECE_BYTES..)
-        .and_then(|tail| tail.windows(2).position(|pair| is_seam(pair)))
+        .and_then(|tail| tail.windows(2).position(is_seam))
         .map_or(text.len(), |at| PIECE_BYTES + at + 1)
 }
 
