@@ -297,12 +297,12 @@ impl Step {
             (_, Feature::Letter { shape, .. }) => match shape / 9 % 6 {
                 0 => 16,
                 1 => 28,
-                2 | 3 => 36,
-                _ => 42,
+                2 | 3 => 40,
+                _ => 48,
             },
             (Space | Newline | Tab | Digit | Start, _) => 8,
             (Lower | Upper | Accented | Punctuation, _) => 18,
-            (Arabic | Indic | Thai, _) => 38,
+            (Arabic | Indic | Thai, _) => 41,
             (Han, _) => 32,
             (Cyrillic, _) => 22,
             _ => 20,
@@ -356,6 +356,11 @@ impl Kind {
     /// Whether it belongs to Latin text or code.
     pub(super) const fn is_latin(self) -> bool {
         (self as usize) < Greek as usize
+    }
+
+    /// Whether it belongs to Chinese, Japanese or Korean.
+    pub(super) const fn is_east_asian(self) -> bool {
+        matches!(self, Hiragana | Katakana | Han | Hangul | CjkMark)
     }
 
     const fn is_letter(self) -> bool {
