@@ -74,7 +74,7 @@ impl Framing {
         counter: &dyn TokenCounter,
         messages: impl IntoIterator<Item = Message<'a>>,
     ) -> u64 {
-        self.total(messages, |text| counter.count(text))
+        self.total(counter, messages, |text| counter.count(text))
     }
 
     /// What the whole chat will hardly ever exceed, its reply not included.
@@ -83,11 +83,13 @@ impl Framing {
         counter: &dyn TokenCounter,
         messages: impl IntoIterator<Item = Message<'a>>,
     ) -> u64 {
-        self.total(messages, |text| counter.upper_bound(text))
+        self.total(counter, messages, |text| counter.upper_bound(text))
     }
 
+    /// Roles are a few well-known words and need no margin.
     fn total<'a>(
         &self,
+        counter: &dyn TokenCounter,
         messages: impl IntoIterator<Item = Message<'a>>,
         count: impl Fn(&str) -> u64,
     ) -> u64 {
@@ -95,7 +97,7 @@ impl Framing {
             let name = message.name.map_or(0, |name| self.per_name.saturating_add(count(name)));
             total
                 .saturating_add(self.per_message)
-                .saturating_add(count(message.role))
+                .saturating_add(counter.count(message.role))
                 .saturating_add(count(message.content))
                 .saturating_add(name)
         })
