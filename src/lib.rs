@@ -1,5 +1,6 @@
 //! **bursar** keeps LLM agents inside a budget.
 
+pub mod cache;
 pub mod calendar;
 pub mod clock;
 pub mod ledger;
@@ -7,6 +8,7 @@ pub mod money;
 mod sync;
 pub mod usage;
 
+pub use cache::ResultCache;
 pub use ledger::{Limit, Measure, Path, Period, Quantity};
 pub use money::Usd;
 pub use usage::{Bill, Confidence, Service, Usage};
