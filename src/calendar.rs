@@ -69,12 +69,10 @@ impl Zone {
         let moment = self.zone.to_ambiguous_timestamp(local);
         let chosen = match moment.offset() {
             jiff::tz::AmbiguousOffset::Gap { before, .. } => {
+                // `preceding` means strictly before, and midnight is often where the jump begins.
                 let shifted = before.to_timestamp(local).ok()?;
-                self.zone
-                    .preceding(shifted)
-                    .next()
-                    .map(|jump| jump.timestamp())
-                    .or(Some(shifted))?
+                let after = shifted.checked_add(1.nanosecond()).ok()?;
+                self.zone.preceding(after).next().map_or(shifted, |jump| jump.timestamp())
             }
             _ => moment.earlier().ok()?,
         };
@@ -155,12 +153,28 @@ impl CalendarUnit {
             CalendarUnit::Year => "year",
         }
     }
+
+    /// The window of the calendar that `at` lies in: its first moment, and the first one after it.
+    ///
+    /// The end is the *local* start of the next unit, never the start plus so many hours. Outside
+    /// the years ±9999, where there is no calendar, the window has no end.
+    ///
+    /// ```
+    /// use bursar::calendar::{CalendarUnit, Zone};
+    /// use bursar::clock::Timestamp;
+    ///
+    /// let noon: Timestamp = "2026-03-29T12:00:00Z".parse()?;
+    /// let (start, end) = CalendarUnit::Day.window_around(&Zone::named("Europe/Berlin")?, noon);
+    /// assert_eq!(start.to_string(), "2026-03-28T23:00:00Z");
+    /// assert_eq!(end.to_string(), "2026-03-29T22:00:00Z"); // 23 hours: the clocks go forward
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn window_around(self, zone: &Zone, at: Timestamp) -> (Timestamp, Timestamp) {
+        window_around(self, zone, at)
+    }
 }
 
-/// The window of the calendar that `at` lies in: its first moment, and the first moment after it.
-///
-/// The end is the *local* start of the next unit, never the start plus so many hours. Outside the
-/// years ±9999, where there is no calendar, the window has no end.
+/// [`CalendarUnit::window_around`].
 pub(crate) fn window_around(
     unit: CalendarUnit,
     zone: &Zone,

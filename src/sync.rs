@@ -1,8 +1,24 @@
 //! Owns the lock: the one place that names a mutex, so that a model checker can take its place.
 
-#[allow(clippy::disallowed_types, reason = "the one place that names them")]
-mod real {
-    pub(crate) use parking_lot::{Mutex, RwLock};
-}
+/// The lock of the crate. It is not poisoned by a panic: what it guards changes in steps that
+/// cannot fail (law 5).
+#[derive(Debug, Default)]
+pub(crate) struct Lock<T>(
+    #[allow(clippy::disallowed_types, reason = "the one place that names it")]
+    parking_lot::Mutex<T>,
+);
 
-pub(crate) use real::{Mutex, RwLock};
+/// The lock while it is held.
+pub(crate) type Held<'a, T> = parking_lot::MutexGuard<'a, T>;
+
+impl<T> Lock<T> {
+    #[allow(clippy::disallowed_types, reason = "the one place that names it")]
+    pub(crate) const fn new(value: T) -> Lock<T> {
+        Lock(parking_lot::Mutex::new(value))
+    }
+
+    #[inline]
+    pub(crate) fn lock(&self) -> Held<'_, T> {
+        self.0.lock()
+    }
+}

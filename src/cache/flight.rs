@@ -8,7 +8,7 @@ use super::key::CacheKey;
 use super::store::OwnHash;
 use crate::clock::Timestamp;
 use crate::money::Usd;
-use crate::sync::Mutex;
+use crate::sync::Lock;
 
 /// A result, what it cost, and when it was kept.
 pub(super) struct Landed<V> {
@@ -28,10 +28,10 @@ impl<V> Clone for Landed<V> {
 /// The table is locked before a flight, never the other way round; wakers and values are cloned,
 /// woken and dropped outside both.
 pub(super) struct Flights<V> {
-    table: Mutex<HashMap<CacheKey, Arc<Flight<V>>, OwnHash>>,
+    table: Lock<HashMap<CacheKey, Arc<Flight<V>>, OwnHash>>,
 }
 
-type Flight<V> = Mutex<State<V>>;
+type Flight<V> = Lock<State<V>>;
 
 struct State<V> {
     phase: Phase<V>,
@@ -70,14 +70,14 @@ pub(super) struct Seat<'a, V> {
 
 impl<V> Flights<V> {
     pub(super) fn new() -> Flights<V> {
-        Flights { table: Mutex::new(HashMap::default()) }
+        Flights { table: Lock::new(HashMap::default()) }
     }
 
     /// Takes a seat in the flight of that key, the first one if there is none.
     pub(super) fn join(&self, key: CacheKey) -> Seat<'_, V> {
         let mut table = self.table.lock();
         let flight =
-            Arc::clone(table.entry(key).or_insert_with(|| Arc::new(Mutex::new(State::new()))));
+            Arc::clone(table.entry(key).or_insert_with(|| Arc::new(Lock::new(State::new()))));
         let mut state = flight.lock();
         state.seats += 1;
         state.next_ticket += 1;

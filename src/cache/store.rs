@@ -12,7 +12,7 @@ use super::stats::Stats;
 use super::{Answer, Source};
 use crate::clock::Timestamp;
 use crate::money::Usd;
-use crate::sync::Mutex;
+use crate::sync::Lock;
 
 /// How many entries are looked at to find the one that makes place.
 const SAMPLE: usize = 8;
@@ -33,7 +33,7 @@ pub(super) struct Bounds {
 /// The books are locked before a shard of the map, never the other way round.
 pub(super) struct Store<V> {
     map: DashMap<CacheKey, Entry<V>, OwnHash>,
-    books: Mutex<Books>,
+    books: Lock<Books>,
     misses: AtomicU64,
     bounds: Bounds,
 }
@@ -95,7 +95,7 @@ impl<V> Store<V> {
         let past = Stats::default();
         let books = Books { slots: Vec::new(), weight: 0, hand: 0, random: 0x9e37_79b9, past };
         let (map, misses) = (DashMap::default(), AtomicU64::new(0));
-        Store { map, books: Mutex::new(books), misses, bounds }
+        Store { map, books: Lock::new(books), misses, bounds }
     }
 
     pub(super) fn find(&self, key: &CacheKey, now: Timestamp) -> Option<Answer<V>> {

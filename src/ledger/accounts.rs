@@ -91,6 +91,8 @@ pub(super) struct Account {
     pub(super) state: State,
     /// Holds charged directly to it.
     pub(super) holds: u32,
+    /// Of its calls, those whose lease has ended and whose late word is still to come.
+    pub(super) late: u32,
     /// The counters that a charge to this account touches: its own, then those above.
     pub(super) line: Box<[u32]>,
     pub(super) balance: Balance,
@@ -98,6 +100,8 @@ pub(super) struct Account {
     pub(super) totals: Vec<(ModelId, Totals)>,
     pub(super) path: Path,
     pub(super) children: Vec<u32>,
+    /// Its place among the children of its parent.
+    child_place: u32,
     pub(super) own_limits: Vec<u32>,
     pub(super) frozen_why: Option<Arc<str>>,
     /// What a cache has saved calls of this account, in picodollars.
@@ -113,11 +117,13 @@ impl Account {
             frozen_by: NONE,
             state: State::Open,
             holds: 0,
+            late: 0,
             line: Box::default(),
             balance: Balance::default(),
             totals: Vec::new(),
             path,
             children: Vec::new(),
+            child_place: 0,
             own_limits: Vec::new(),
             frozen_why: None,
             saved: 0,
@@ -198,7 +204,9 @@ impl Accounts {
         if parent != NONE {
             let above = self.at(parent);
             (account.frozen_by, account.line) = (above.frozen_by, above.line.clone());
-            self.at_mut(parent).children.push(id.index);
+            let siblings = &mut self.at_mut(parent).children;
+            siblings.push(id.index);
+            account.child_place = u32::try_from(siblings.len() - 1).unwrap_or(NONE);
         }
         match self.free.pop() {
             Some(index) => *self.at_mut(index) = account,
@@ -216,7 +224,12 @@ impl Accounts {
         self.by_path.remove(account.path.as_str());
         self.free.push(index);
         if parent != NONE {
-            self.at_mut(parent).children.retain(|child| *child != index);
+            // The last child takes the free place: nobody searches among thousands of runs.
+            let siblings = &mut self.at_mut(parent).children;
+            siblings.swap_remove(account.child_place as usize);
+            if let Some(moved) = siblings.get(account.child_place as usize).copied() {
+                self.at_mut(moved).child_place = account.child_place;
+            }
         }
         account
     }
@@ -224,8 +237,8 @@ impl Accounts {
     /// The account itself, then what is above it, up to the root of its tree.
     #[inline]
     pub(super) fn upward(&self, index: u32) -> impl Iterator<Item = u32> + '_ {
-        std::iter::successors(Some(index), |index| Some(self.at(*index).parent))
-            .take_while(|index| *index != NONE)
+        let some = |index: u32| (index != NONE).then_some(index);
+        std::iter::successors(some(index), move |index| some(self.at(*index).parent))
     }
 
     /// The account itself, then everything below it, parents before their children.

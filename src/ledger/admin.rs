@@ -42,10 +42,12 @@ impl Ledger {
             Command::RollWindow { window, bounds } => {
                 let old = self.windows.get(window.0 as usize).ok_or(Rejection::NoSuchWindow)?;
                 check_bounds(*bounds, now)?;
-                if old.end > now || bounds.0 < old.end {
+                if old.end > now {
                     return Err(Rejection::NoSuchWindow);
                 }
-                Ok(Change::WindowRolled { window: *window, bounds: *bounds })
+                // Forward only, even if the rules of the zone have changed since.
+                let bounds = (bounds.0.max(old.end), bounds.1);
+                Ok(Change::WindowRolled { window: *window, bounds })
             }
             Command::SetLimit { scope, limit } => self.decide_limit(scope, limit),
             Command::LiftLimit { scope, limit } => {
@@ -208,12 +210,12 @@ impl Ledger {
 
     fn apply_limit(&mut self, change: &LimitChange) {
         let filter = self.filter_for(&change.limit);
-        let (scope, limit) = (change.scope.clone(), change.limit.clone());
-        let rule = Some(Rule { scope, limit, filter });
+        let (scope, limit) = (change.scope.clone(), Arc::new(change.limit.clone()));
+        let rule = Some(Rule { scope, limit: Arc::clone(&limit), filter });
         match self.rules.get_mut(change.rule as usize) {
             Some(old) => {
                 *old = rule;
-                self.change_counters(change);
+                self.change_counters(change.rule, &limit);
             }
             None => {
                 self.rules.push(rule);
@@ -228,15 +230,15 @@ impl Ledger {
         }
     }
 
-    fn change_counters(&mut self, change: &LimitChange) {
+    fn change_counters(&mut self, rule: u32, limit: &Arc<Limit>) {
         let Ledger { counters, windows, notices, now, .. } = self;
         for (index, counter) in (0..).zip(counters) {
-            let Some(counter) = counter.as_mut().filter(|own| own.rule == change.rule) else {
+            let Some(counter) = counter.as_mut().filter(|own| own.rule == rule) else {
                 continue;
             };
             counter.advance(windows, *now);
-            counter.change(&change.limit);
-            counter.notice(LimitId(index), *now, notices);
+            counter.change(limit);
+            counter.notice(LimitId(index), *now, false, notices);
         }
     }
 
@@ -272,7 +274,8 @@ impl Ledger {
     fn add_counter(&mut self, rule: u32, account: u32) {
         let Some(Some(Rule { limit, filter, .. })) = self.rules.get(rule as usize) else { return };
         let Some(span) = self.span(limit) else { return };
-        let mut counter = Counter::new(limit, span, *filter, rule, account);
+        let path = self.accounts.at(account).path.clone();
+        let mut counter = Counter::new(limit, span, *filter, rule, account, path);
         counter.start_in(&self.windows);
         let totals = match (span, *filter) {
             (Span::Lifetime, Counter::NO_FILTER) => self.total_of(account, limit.measure),
@@ -280,6 +283,8 @@ impl Ledger {
         };
         let spent = limit.opening.map_or(totals, |opening| opening.value());
         counter.opening_gap = spent - totals;
+        let from_totals = span == Span::Lifetime && *filter == Counter::NO_FILTER;
+        counter.since = if from_totals && limit.opening.is_none() { 0 } else { self.events };
         counter.open_with(spent, self.now);
         for (charged, part, model) in self.held_parts() {
             if self.is_above(account, charged) && self.filter_lets_through(&counter, model) {
@@ -294,7 +299,7 @@ impl Ledger {
                 u32::try_from(self.counters.len() - 1).unwrap_or(u32::MAX)
             }
         };
-        counter.notice(LimitId(place), self.now, &mut self.notices);
+        counter.notice(LimitId(place), self.now, false, &mut self.notices);
         self.counters[place as usize] = Some(counter);
         self.accounts.at_mut(account).own_limits.push(place);
     }
@@ -395,7 +400,8 @@ impl Ledger {
         for (model, totals) in &gone.totals {
             above.totals_of(*model).add(totals);
         }
-        if self.holds.expired > 0 {
+        above.late += gone.late;
+        if gone.late > 0 {
             self.holds.inherit(old, heir);
         }
     }

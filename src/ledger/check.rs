@@ -41,6 +41,13 @@ impl Ledger {
             if holds.count() != account.holds as usize {
                 return Err(format!("`{name}`: {} holds is wrong", account.holds));
             }
+            let late = self
+                .holds
+                .iter()
+                .filter(|(_, hold)| hold.is_expired() && hold.account == self.accounts.id(index));
+            if late.count() != account.late as usize {
+                return Err(format!("`{name}`: {} late holds is wrong", account.late));
+            }
             if children().any(|child| child.parent != index || child.tree != account.tree) {
                 return Err(format!("`{name}`: a child lies elsewhere"));
             }

@@ -349,6 +349,8 @@ pub struct Reserved {
     pub amounts: Amounts,
     /// The output cap that was admitted, for each choice.
     pub output_cap: u64,
+    /// True if it could take the part of a limit that is kept for wrapping up.
+    pub wrap_up: bool,
     /// The hold that some of it came out of.
     pub outer: Option<HoldId>,
     /// What came out of the outer hold.
@@ -366,6 +368,8 @@ pub struct Grown {
     pub amounts: Amounts,
     /// The output cap that was admitted, for each choice.
     pub output_cap: u64,
+    /// True if it could take the part of a limit that is kept for wrapping up.
+    pub wrap_up: bool,
     /// What came out of the outer hold.
     pub moved: Vec<Part>,
 }

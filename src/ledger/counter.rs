@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::amounts::{Amounts, Measure};
 use super::limit::{Limit, Period};
+use super::path::Path;
 use super::{LimitId, Notice};
 use crate::calendar::{CalendarUnit, Zone};
 use crate::clock::{Timestamp, micros};
@@ -23,7 +24,7 @@ const SLOTS: i64 = 60;
 pub(super) struct Window {
     pub(super) unit: CalendarUnit,
     pub(super) zone: Zone,
-    /// How often it has rolled.
+    /// Which it is: one more than the window before it.
     pub(super) number: u32,
     pub(super) start: Timestamp,
     pub(super) end: Timestamp,
@@ -33,8 +34,10 @@ pub(super) struct Window {
 
 impl Window {
     pub(super) fn roll(&mut self, start: Timestamp, end: Timestamp) {
-        self.number = self.number.wrapping_add(1);
-        self.previous_start = self.start;
+        // After a long silence the window just before this one has nothing in it.
+        let silence = start > self.end;
+        self.number = self.number.wrapping_add(if silence { 2 } else { 1 });
+        self.previous_start = if silence { self.end } else { self.start };
         (self.start, self.end) = (start, end);
     }
 }
@@ -91,7 +94,9 @@ pub(super) struct Counter {
     pub(super) observe: bool,
     /// Above its amount, for a reason that the law allows: raised when it came about.
     pub(super) over: bool,
+    /// It has been told in this window that a call would have been refused, and when.
     would_refuse: bool,
+    would_refuse_at: Timestamp,
     /// The filter's index, or [`Counter::NO_FILTER`].
     pub(super) filter: u32,
     /// The part that only calls that wrap up may take.
@@ -99,21 +104,35 @@ pub(super) struct Counter {
     previous: Level,
     pub(super) peak: i128,
     slots: VecDeque<Slot>,
-    alert_at: Arc<[u16]>,
-    /// The highest threshold that has fired in this window, in percent.
+    /// The highest threshold that has fired in this window, in percent; the amount of `spent` it
+    /// fires at, and when it did.
     fired: u16,
+    fired_from: i128,
     fired_at: Timestamp,
     pub(super) rule: u32,
     pub(super) account: u32,
+    /// What was set, and the account's path: for notices, which can outlive both.
+    limit: Arc<Limit>,
+    path: Path,
     /// For a lifetime counter without a filter: what it counted beyond the account's own totals
     /// when it was made.
     pub(super) opening_gap: i128,
+    /// The number of the event that made it: it has counted no charge before that. 0 if it
+    /// started from the account's totals.
+    pub(super) since: u64,
 }
 
 impl Counter {
     pub(super) const NO_FILTER: u32 = u32::MAX;
 
-    pub(super) fn new(limit: &Limit, span: Span, filter: u32, rule: u32, account: u32) -> Counter {
+    pub(super) fn new(
+        limit: &Arc<Limit>,
+        span: Span,
+        filter: u32,
+        rule: u32,
+        account: u32,
+        path: Path,
+    ) -> Counter {
         let mut counter = Counter {
             amount: limit.amount.value(),
             now: Level::default(),
@@ -124,28 +143,32 @@ impl Counter {
             observe: limit.observe,
             over: false,
             would_refuse: false,
+            would_refuse_at: Timestamp::MIN,
             filter,
             wrap_up: limit.wrap_up.map_or(0, |slice| slice.value()),
             previous: Level::default(),
             peak: 0,
             slots: VecDeque::new(),
-            alert_at: limit.alert_at.as_slice().into(),
             fired: 0,
+            fired_from: i128::MIN,
             fired_at: Timestamp::MIN,
             rule,
             account,
+            limit: Arc::clone(limit),
+            path,
             opening_gap: 0,
+            since: 0,
         };
         counter.arm();
         counter
     }
 
     /// Takes over a changed limit: the counts stay, and the thresholds that fired stay fired.
-    pub(super) fn change(&mut self, limit: &Limit) {
+    pub(super) fn change(&mut self, limit: &Arc<Limit>) {
         self.amount = limit.amount.value();
         self.wrap_up = limit.wrap_up.map_or(0, |slice| slice.value());
         self.observe = limit.observe;
-        self.alert_at = limit.alert_at.as_slice().into();
+        self.limit = Arc::clone(limit);
         self.arm();
     }
 
@@ -281,7 +304,6 @@ impl Counter {
     }
 
     fn drop_expired(&mut self, span: i64, now: Timestamp) {
-        let before = self.now.spent;
         while let Some(slot) = self.slots.front() {
             if slot_leaves(slot.number, span) > now {
                 break;
@@ -289,14 +311,15 @@ impl Counter {
             self.now.spent -= slot.spent;
             self.slots.pop_front();
         }
+        if self.over && self.now.committed() <= self.amount {
+            self.over = false;
+        }
         // A rolling window has no start. A threshold can fire again when a full period has passed
         // since, and what is spent has come down.
-        let rested = now.as_micros().saturating_sub(self.fired_at.as_micros()) >= span;
-        if self.now.spent < before && self.fired > 0 && rested {
-            let spent = self.now.spent;
-            let reached = self.alert_at.iter().filter(|percent| spent >= self.threshold(**percent));
+        if self.now.spent < self.fired_from && is_over(span, self.fired_at, now) {
+            let (spent, thresholds) = (self.now.spent, &self.limit.alert_at);
+            let reached = thresholds.iter().filter(|percent| spent >= self.threshold(**percent));
             self.fired = reached.max().copied().unwrap_or(0).min(self.fired);
-            self.would_refuse = false;
             self.arm();
         }
     }
@@ -314,27 +337,36 @@ impl Counter {
         None
     }
 
-    /// Tells what the last change has brought about. The counter has been advanced.
+    /// Tells what the last change has brought about. The counter has been advanced. `kept` is true
+    /// if it was a call that sees the amount without the part that is kept for wrapping up.
     #[inline]
-    pub(super) fn notice(&mut self, limit: LimitId, at: Timestamp, out: &mut Vec<Notice>) {
+    pub(super) fn notice(
+        &mut self,
+        limit: LimitId,
+        at: Timestamp,
+        kept: bool,
+        out: &mut Vec<Notice>,
+    ) {
         if self.now.spent >= self.next_alert {
             self.fire(limit, at, out);
         }
         let committed = self.now.committed();
-        if committed <= self.amount {
+        let cap = if self.observe && kept { self.amount - self.wrap_up } else { self.amount };
+        if committed <= cap {
             self.over = false;
         } else {
-            self.notice_over(limit, committed, out);
+            self.notice_over(limit, committed, at, out);
         }
     }
 
     #[cold]
     fn fire(&mut self, limit: LimitId, at: Timestamp, out: &mut Vec<Notice>) {
-        let thresholds = Arc::clone(&self.alert_at);
-        for percent in thresholds.iter().copied() {
+        let rule = Arc::clone(&self.limit);
+        for percent in rule.alert_at.iter().copied() {
             if percent > self.fired && self.now.spent >= self.threshold(percent) {
                 let (spent, amount) = (self.now.spent, self.amount);
-                out.push(Notice::Threshold { limit, percent, spent, amount });
+                let (account, rule) = (self.path.clone(), Arc::clone(&rule));
+                out.push(Notice::Threshold { limit, account, rule, percent, spent, amount });
                 self.fired = percent;
                 self.fired_at = at;
             }
@@ -343,21 +375,36 @@ impl Counter {
     }
 
     #[cold]
-    fn notice_over(&mut self, limit: LimitId, committed: i128, out: &mut Vec<Notice>) {
+    fn notice_over(
+        &mut self,
+        limit: LimitId,
+        committed: i128,
+        at: Timestamp,
+        out: &mut Vec<Notice>,
+    ) {
+        let amount = self.amount;
+        let about = (self.path.clone(), Arc::clone(&self.limit));
         if self.observe {
-            if !self.would_refuse {
-                self.would_refuse = true;
-                out.push(Notice::WouldRefuse { limit, committed, amount: self.amount });
+            let rested = match self.span {
+                Span::Rolling(span) => is_over(span, self.would_refuse_at, at),
+                _ => false,
+            };
+            if !self.would_refuse || rested {
+                (self.would_refuse, self.would_refuse_at) = (true, at);
+                let (account, rule) = about;
+                out.push(Notice::WouldRefuse { limit, account, rule, committed, amount });
             }
         } else if !self.over {
             self.over = true;
-            out.push(Notice::Overrun { limit, committed, amount: self.amount });
+            let (account, rule) = about;
+            out.push(Notice::Overrun { limit, account, rule, committed, amount });
         }
     }
 
     fn arm(&mut self) {
-        let next = self.alert_at.iter().find(|percent| **percent > self.fired);
+        let next = self.limit.alert_at.iter().find(|percent| **percent > self.fired);
         self.next_alert = next.map_or(i128::MAX, |percent| self.threshold(*percent));
+        self.fired_from = if self.fired == 0 { i128::MIN } else { self.threshold(self.fired) };
     }
 
     /// The amount at which a threshold fires: never at nothing spent.
@@ -397,7 +444,7 @@ impl Counter {
         amounts.of(self.measure)
     }
 
-    /// Only the thresholds: which have fired and which come next.
+    /// The highest threshold that has fired in this window.
     pub(super) fn fired(&self) -> u16 {
         self.fired
     }
@@ -412,6 +459,11 @@ impl Span {
             Period::Calendar(..) => Span::Calendar(calendar()?),
         })
     }
+}
+
+/// True if `span` microseconds have passed.
+fn is_over(span: i64, since: Timestamp, now: Timestamp) -> bool {
+    now.as_micros().saturating_sub(since.as_micros()) >= span
 }
 
 /// A slot's length in microseconds, for a period of `span` microseconds.

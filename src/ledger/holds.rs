@@ -2,6 +2,7 @@
 //! the order in which leases end.
 
 use super::amounts::Amounts;
+use super::command::Target;
 use super::{AccountId, HoldId, ModelId, Tags};
 use crate::clock::Timestamp;
 
@@ -15,8 +16,9 @@ pub struct Part {
     pub at: Timestamp,
     /// How much.
     pub amounts: Amounts,
-    /// True if it came out of an outer hold, and what is left of it goes back there.
-    pub from_outer: bool,
+    /// Out of how many outer holds it came, one inside the other: 0 for what the hold reserved by
+    /// itself. What is left of a part goes back to the part of the outer hold with one less.
+    pub depth: u32,
 }
 
 /// Where a hold is in its life.
@@ -41,6 +43,8 @@ pub(super) struct Hold {
     pub(super) first: Part,
     pub(super) more: Vec<Part>,
     pub(super) lease_until: Timestamp,
+    /// The number of the event that charged what was held, if its lease has ended.
+    pub(super) charged_by: u64,
     earlier: u32,
     later: u32,
 }
@@ -54,9 +58,17 @@ impl Hold {
         std::iter::once(&mut self.first).chain(&mut self.more)
     }
 
+    pub(super) fn is_expired(&self) -> bool {
+        self.state == HoldState::Expired
+    }
+
+    pub(super) fn target(&self) -> Target {
+        Target { account: self.account, tags: self.tags, model: self.model }
+    }
+
     /// Adds a part, or adds to the one of the same moment.
     pub(super) fn add(&mut self, part: Part) {
-        let alike = |own: &Part| own.at == part.at && own.from_outer == part.from_outer;
+        let alike = |own: &Part| own.at == part.at && own.depth == part.depth;
         if let Some(own) = self.parts_mut().find(|own| alike(own)) {
             own.amounts = own.amounts.plus(&part.amounts);
             return;
@@ -87,18 +99,11 @@ pub(super) struct Holds {
     free: Vec<u32>,
     first_lease: u32,
     last_lease: u32,
-    pub(super) expired: u32,
 }
 
 impl Default for Holds {
     fn default() -> Holds {
-        Holds {
-            slots: Vec::new(),
-            free: Vec::new(),
-            first_lease: NONE,
-            last_lease: NONE,
-            expired: 0,
-        }
+        Holds { slots: Vec::new(), free: Vec::new(), first_lease: NONE, last_lease: NONE }
     }
 }
 
@@ -158,6 +163,7 @@ impl Holds {
             first: new.first,
             more: new.more,
             lease_until: new.lease_until,
+            charged_by: 0,
             earlier: NONE,
             later: NONE,
         };
@@ -175,21 +181,17 @@ impl Holds {
     pub(super) fn free(&mut self, id: HoldId) {
         self.unlink(id.index);
         let hold = self.at_mut(id);
-        if hold.state == HoldState::Expired {
-            self.expired = self.expired.saturating_sub(1);
-        }
-        let hold = self.at_mut(id);
         hold.state = HoldState::Free;
         hold.generation = hold.generation.wrapping_add(1);
         hold.more.clear();
         self.free.push(id.index);
     }
 
-    /// Ends a hold's lease, and keeps what it was.
-    pub(super) fn expire(&mut self, id: HoldId) {
+    /// Ends a hold's lease, and keeps what it was and which event charged it.
+    pub(super) fn expire(&mut self, id: HoldId, event: u64) {
         self.unlink(id.index);
-        self.at_mut(id).state = HoldState::Expired;
-        self.expired = self.expired.saturating_add(1);
+        let hold = self.at_mut(id);
+        (hold.state, hold.charged_by) = (HoldState::Expired, event);
     }
 
     /// Charges the late word of expired holds of `old`, an account that is gone, to `heir`.

@@ -231,6 +231,21 @@ impl Limit {
         &self.period
     }
 
+    /// True if it counts calls of any model.
+    pub(crate) fn binds_every_model(&self) -> bool {
+        self.only_model.is_none() && !self.observe
+    }
+
+    /// The models that are counted; `None` for all.
+    pub fn only_models(&self) -> Option<&ModelPattern> {
+        self.only_model.as_ref()
+    }
+
+    /// True if it only watches.
+    pub fn is_observing(&self) -> bool {
+        self.observe
+    }
+
     /// True if it is for the same thing as `other`, whatever the amount.
     pub(crate) fn same_identity(&self, other: &Limit) -> bool {
         self.measure == other.measure

@@ -18,6 +18,7 @@ mod command;
 mod counter;
 mod holds;
 mod limit;
+mod lines;
 mod path;
 mod reserve;
 mod settle;
@@ -36,7 +37,7 @@ pub use command::{
     Rejection, Reserve, Reserved, Retry, Settle, Settled, Target,
 };
 pub use holds::Part;
-pub(crate) use limit::spelled;
+
 pub use limit::{Limit, LimitError, ModelPattern, Period};
 pub use path::{Path, PathError, Scope};
 pub use view::{AccountView, LimitView};
@@ -112,6 +113,9 @@ impl Tags {
 
 /// What a change has brought about, for somebody to be told. Collected while events are applied,
 /// handed over by [`Ledger::take_notices`].
+///
+/// A notice carries the names of what it is about: a run can end, and its limits with it, by the
+/// very settle that crossed a threshold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Notice {
@@ -119,6 +123,10 @@ pub enum Notice {
     Threshold {
         /// The limit.
         limit: LimitId,
+        /// Its account.
+        account: Path,
+        /// What was set.
+        rule: Arc<Limit>,
         /// The threshold.
         percent: u16,
         /// What is spent, in the limit's measure.
@@ -131,6 +139,10 @@ pub enum Notice {
     Overrun {
         /// The limit.
         limit: LimitId,
+        /// Its account.
+        account: Path,
+        /// What was set.
+        rule: Arc<Limit>,
         /// Spent and held.
         committed: i128,
         /// The limit's amount.
@@ -140,6 +152,10 @@ pub enum Notice {
     WouldRefuse {
         /// The limit.
         limit: LimitId,
+        /// Its account.
+        account: Path,
+        /// What was set.
+        rule: Arc<Limit>,
         /// Spent and held.
         committed: i128,
         /// The limit's amount.
@@ -151,6 +167,8 @@ pub enum Notice {
         hold: HoldId,
         /// The account that was charged.
         account: AccountId,
+        /// Its path.
+        path: Path,
         /// What was charged, in picodollars.
         cost: i128,
     },
@@ -160,7 +178,7 @@ pub enum Notice {
 #[derive(Clone, Debug, PartialEq)]
 struct Rule {
     scope: Scope,
-    limit: Limit,
+    limit: Arc<Limit>,
     filter: u32,
 }
 

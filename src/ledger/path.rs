@@ -61,6 +61,12 @@ impl Path {
         }
     }
 
+    /// An order in which each account comes after the one above it, and before the next tree.
+    pub(crate) fn order(&self) -> impl Iterator<Item = &str> {
+        let (tree, rest) = split_tree(&self.0);
+        std::iter::once(tree).chain(rest.split('/'))
+    }
+
     /// The account below with that name.
     ///
     /// # Errors
@@ -142,6 +148,13 @@ impl Scope {
     /// The one account that is meant, if this is no pattern.
     pub fn as_path(&self) -> Option<Path> {
         (!self.0.contains('*')).then(|| Path(Arc::clone(&self.0)))
+    }
+}
+
+/// The one account.
+impl From<&Path> for Scope {
+    fn from(path: &Path) -> Scope {
+        Scope(Arc::clone(&path.0))
     }
 }
 

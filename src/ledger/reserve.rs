@@ -1,11 +1,12 @@
 //! Owns reserving: whether a call fits every limit of its line, how short its output must be, what
 //! it takes out of an outer hold, and what a refusal says.
 
-use super::accounts::{Account, State};
+use super::accounts::State;
 use super::amounts::{Amounts, Bid};
 use super::command::{Grow, Grown, Refusal, Rejection, Reserve, Reserved, Retry, Target};
 use super::counter::{Counter, Place, Span};
 use super::holds::{Hold, NewHold, Part};
+use super::lines::{Tell, excess, taken_from};
 use super::{AccountId, HoldId, Ledger, LimitId};
 use crate::clock::Timestamp;
 
@@ -22,6 +23,11 @@ struct Want<'a> {
 }
 
 impl Want<'_> {
+    /// The shortest output that is of use.
+    fn floor(&self) -> u64 {
+        self.bid.floor.min(self.bid.cap)
+    }
+
     /// What the call asks for with this output cap, and what of it the outer hold gives; `None`
     /// if it is more than one charge can be.
     #[inline]
@@ -78,6 +84,7 @@ impl Ledger {
             target: reserve.target,
             amounts: fit.amounts,
             output_cap: fit.output_cap,
+            wrap_up: reserve.wrap_up,
             outer: reserve.outer,
             moved: fit.moved,
             lease_until: reserve.lease_until,
@@ -86,7 +93,7 @@ impl Ledger {
 
     pub(crate) fn decide_grow(&self, now: Timestamp, grow: &Grow) -> Result<Grown, Rejection> {
         let hold = self.holds.open(grow.hold).ok_or(Rejection::NoSuchHold)?;
-        let target = Target { account: hold.account, tags: hold.tags, model: hold.model };
+        let target = hold.target();
         self.check_not_frozen(&target)?;
         let want = Want {
             target: &target,
@@ -97,6 +104,9 @@ impl Ledger {
             in_flight: 0,
         };
         let fit = self.fit(now, &want)?;
+        if !hold.total().plus(&fit.amounts).is_possible() {
+            return Err(Rejection::Impossible);
+        }
         if self.events >= Ledger::MAX_EVENTS {
             return Err(Rejection::Full);
         }
@@ -104,6 +114,7 @@ impl Ledger {
             hold: grow.hold,
             amounts: fit.amounts,
             output_cap: fit.output_cap,
+            wrap_up: grow.wrap_up,
             moved: fit.moved,
         })
     }
@@ -119,20 +130,18 @@ impl Ledger {
         self.check_not_frozen(target)
     }
 
-    /// The accounts are there, and the tags are tags of different trees.
+    /// The account is there, in the main tree, and the tags are tags of different trees.
     #[inline]
     pub(super) fn check_accounts(&self, target: &Target) -> Result<(), Rejection> {
         let account = self.accounts.get(target.account).ok_or(Rejection::Closed)?;
-        let tags = target.tags.as_slice();
-        if tags.is_empty() {
-            return if account.path.is_tag() { Err(Rejection::BadTags) } else { Ok(()) };
+        if account.tree != AccountId::ROOT.index {
+            return Err(Rejection::BadTags);
         }
+        let tags = target.tags.as_slice();
         for (index, tag) in tags.iter().enumerate() {
-            let tree = |account: &Account| account.tree;
-            let own = tree(self.accounts.get(*tag).ok_or(Rejection::BadTags)?);
-            let before = tags[..index].iter().chain([&target.account]);
-            let mut trees = before.map(|id| tree(self.accounts.at(id.index)));
-            if own == 0 || trees.any(|other| other == own) {
+            let own = self.accounts.get(*tag).ok_or(Rejection::BadTags)?.tree;
+            let mut others = tags[..index].iter().map(|id| self.accounts.at(id.index).tree);
+            if own == AccountId::ROOT.index || others.any(|other| other == own) {
                 return Err(Rejection::BadTags);
             }
         }
@@ -221,9 +230,7 @@ impl Ledger {
     fn shorten_or_refuse(&self, now: Timestamp, want: &Want<'_>) -> Result<Fit, Rejection> {
         let longest = self.longest_output(now, want);
         match longest {
-            Some(fit) if fit.output_cap >= want.bid.floor && want.bid.floor < want.bid.cap => {
-                Ok(fit)
-            }
+            Some(fit) if fit.output_cap >= want.floor() => Ok(fit),
             longest => {
                 let longest = longest.map_or(0, |fit| fit.output_cap);
                 let max_output = (longest > 0).then_some(longest);
@@ -258,7 +265,7 @@ impl Ledger {
         want: &Want<'_>,
         max_output: Option<u64>,
     ) -> Result<Refusal, Rejection> {
-        let least = want.fit(want.bid.floor).ok_or(Rejection::Impossible)?;
+        let least = want.fit(want.floor()).ok_or(Rejection::Impossible)?;
         let mut worst: Option<Refusal> = None;
         for account in Ledger::charged(want.target) {
             for limit in &self.accounts.at(account).line {
@@ -302,7 +309,10 @@ impl Ledger {
         }
         match counter.span {
             Span::Lifetime => Retry::Never,
-            Span::Calendar(window) => Retry::At(self.windows[window as usize].end),
+            Span::Calendar(window) => match self.windows[window as usize].end {
+                Timestamp::MAX => Retry::Never,
+                end => Retry::At(end),
+            },
             Span::Rolling(span) => {
                 counter.rolling_room_at(span, asked, cap).map_or(Retry::WhenHoldsEnd, Retry::At)
             }
@@ -312,16 +322,16 @@ impl Ledger {
     #[inline]
     pub(crate) fn apply_reserved(&mut self, at: Timestamp, reserved: &Reserved) {
         self.step(at);
-        let mut first = Part { at, amounts: reserved.amounts, from_outer: false };
+        let tell = Tell::of(reserved.wrap_up);
+        let mut first = Part { at, amounts: reserved.amounts, depth: 0 };
         let mut more = Vec::new();
-        if let Some(outer) = reserved.outer {
-            self.take_out(outer, &reserved.moved);
-            first.amounts = excess(reserved.amounts, &reserved.moved);
-            more.clone_from(&reserved.moved);
-        }
-        self.put_in(&reserved.target, &first);
-        for part in &more {
-            self.put_in(&reserved.target, part);
+        match reserved.outer {
+            None => self.shift_held(&reserved.target, &first, 1, tell),
+            Some(outer) => {
+                first.amounts = excess(reserved.amounts, &reserved.moved);
+                more.clone_from(&reserved.moved);
+                self.transfer(outer, &reserved.target, &first, &more, tell);
+            }
         }
         for account in Ledger::charged(&reserved.target) {
             let account = self.accounts.at_mut(account);
@@ -344,93 +354,15 @@ impl Ledger {
     pub(crate) fn apply_grown(&mut self, at: Timestamp, grown: &Grown) {
         self.step(at);
         let hold = self.holds.at(grown.hold);
-        let target = Target { account: hold.account, tags: hold.tags, model: hold.model };
-        if let Some(outer) = hold.outer {
-            self.take_out(outer, &grown.moved);
+        let (target, tell) = (hold.target(), Tell::of(grown.wrap_up));
+        let amounts = excess(grown.amounts, &grown.moved);
+        let own = Part { at, amounts, depth: 0 };
+        match hold.outer.filter(|_| !grown.moved.is_empty()) {
+            None => self.shift_held(&target, &own, 1, tell),
+            Some(outer) => self.transfer(outer, &target, &own, &grown.moved, tell),
         }
-        let own = excess(grown.amounts, &grown.moved);
-        let own = Part { at, amounts: own, from_outer: false };
         for part in grown.moved.iter().chain([&own]).filter(|part| !part.amounts.is_none()) {
-            self.put_in(&target, part);
             self.holds.at_mut(grown.hold).add(*part);
         }
     }
-
-    /// Takes parts out of a hold that goes on.
-    fn take_out(&mut self, outer: HoldId, moved: &[Part]) {
-        let hold = self.holds.at(outer);
-        let target = Target { account: hold.account, tags: hold.tags, model: hold.model };
-        for part in moved {
-            let mut left = part.amounts;
-            for own in self.holds.at_mut(outer).parts_mut().filter(|own| own.at == part.at) {
-                let taken = own.amounts.least(&left);
-                own.amounts = own.amounts.minus(&taken);
-                left = left.minus(&taken);
-            }
-            self.shift_held(&target, part, -1);
-        }
-    }
-
-    /// Gives back to a hold, if it is still open, what is left of a part that came out of it.
-    pub(super) fn give_back(&mut self, outer: HoldId, part: &Part) {
-        let Some(hold) = self.holds.open(outer) else { return };
-        let target = Target { account: hold.account, tags: hold.tags, model: hold.model };
-        let hold = self.holds.at_mut(outer);
-        let Some(own) = hold.parts_mut().find(|own| own.at == part.at) else { return };
-        own.amounts = own.amounts.plus(&part.amounts);
-        self.shift_held(&target, part, 1);
-    }
-
-    #[inline]
-    fn put_in(&mut self, target: &Target, part: &Part) {
-        self.shift_held(target, part, 1);
-    }
-
-    /// Adds a part to what is held along the whole line, or with -1 takes it away.
-    #[inline]
-    fn shift_held(&mut self, target: &Target, part: &Part, sign: i128) {
-        let Ledger { accounts, counters, windows, filters, notices, now, .. } = self;
-        for charged in Ledger::charged(target) {
-            for limit in &accounts.at(charged).line {
-                let Some(counter) = &mut counters[*limit as usize] else { continue };
-                let amount = counter.of(&part.amounts).wrapping_mul(sign);
-                let filtered = counter.filter != Counter::NO_FILTER
-                    && !filters[counter.filter as usize].lets_through(target.model);
-                if amount == 0 || filtered {
-                    continue;
-                }
-                counter.advance(windows, *now);
-                let place = counter.place(windows, part.at);
-                counter.hold(place, amount);
-                counter.notice(LimitId(*limit), *now, notices);
-            }
-            let mut next = charged;
-            while next != super::NONE {
-                let account = accounts.at_mut(next);
-                let balance = &mut account.balance;
-                balance.held = balance.held.saturating_add(part.amounts.cost.wrapping_mul(sign));
-                balance.peak = balance.peak.max(balance.held.saturating_add(balance.spent));
-                next = account.parent;
-            }
-        }
-    }
-}
-
-/// `amounts` without what comes out of the outer hold.
-fn excess(amounts: Amounts, moved: &[Part]) -> Amounts {
-    moved.iter().fold(amounts, |left, part| left.minus(&part.amounts))
-}
-
-/// What a call of `amounts` takes out of an outer hold: as much as is there, oldest part first.
-fn taken_from(outer: &Hold, amounts: &Amounts) -> Vec<Part> {
-    let mut wanted = *amounts;
-    let mut moved = Vec::new();
-    for part in outer.parts() {
-        let taken = part.amounts.least(&wanted);
-        if !taken.is_none() {
-            wanted = wanted.minus(&taken);
-            moved.push(Part { at: part.at, amounts: taken, from_outer: true });
-        }
-    }
-    moved
 }

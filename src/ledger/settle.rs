@@ -5,21 +5,14 @@
     reason = "sums of possible amounts stay inside i128: see Amounts::MAX_COST"
 )]
 
-use super::accounts::{NONE, State, Totals};
+use super::accounts::{State, Totals};
 use super::amounts::Amounts;
 use super::command::{Booking, Record, Recorded, Rejection, Settle, Settled, Target};
-use super::counter::Counter;
-use super::holds::{Hold, HoldState, Part};
-use super::{HoldId, Ledger, LimitId, ModelId, Notice};
+use super::holds::{Hold, Part};
+use super::lines::{Tell, Turn};
+use super::{HoldId, Ledger, ModelId, Notice};
 use crate::clock::Timestamp;
 use crate::usage::{Confidence, Usage};
-
-/// What one part of a hold turns into: `held` less held, `spent` more spent, in the window of `at`.
-struct Turn {
-    at: Timestamp,
-    held: Amounts,
-    spent: Amounts,
-}
 
 impl Ledger {
     #[inline]
@@ -28,11 +21,15 @@ impl Ledger {
         let held = if hold.more.is_empty() { hold.first.amounts } else { hold.total() };
         let cost = match settle.booking {
             Booking::Exactly(cost) => cost,
-            Booking::AtLeast(cost) => cost.max(held.cost),
+            Booking::AtLeast(cost) => cost.max(held.cost.min(Amounts::MAX_COST)),
         };
-        let usage = settle.usage.unwrap_or_else(|| Usage::tokens(held.input, held.output));
+        let usage = settle.usage.unwrap_or_else(|| held_usage(&held));
         let booked = Amounts { requests: held.requests, ..amounts_of(cost, &usage) };
-        if !booked.is_possible() || cost < 0 || self.events >= 2 * Ledger::MAX_EVENTS {
+        if !booked.is_possible()
+            || !counts_are_possible(&usage)
+            || cost < 0
+            || self.events >= 2 * Ledger::MAX_EVENTS
+        {
             return Err(Rejection::Impossible);
         }
         let (model, confidence) = (settle.model, settle.confidence);
@@ -55,7 +52,7 @@ impl Ledger {
     ) -> Result<Recorded, Rejection> {
         self.check_accounts(&record.target)?;
         let booked = Amounts { requests: 1, ..amounts_of(record.cost, &record.usage) };
-        if !booked.is_possible() || record.cost < 0 {
+        if !booked.is_possible() || !counts_are_possible(&record.usage) || record.cost < 0 {
             return Err(Rejection::Impossible);
         }
         if self.events >= Ledger::MAX_EVENTS {
@@ -92,22 +89,25 @@ impl Ledger {
     pub(super) fn apply_expired(&mut self, at: Timestamp, id: HoldId) {
         self.step(at);
         let hold = self.holds.at(id);
-        let (target, total) = (target_of(hold), hold.total());
+        let (target, total) = (hold.target(), hold.total());
+        let path = self.accounts.at(target.account.index).path.clone();
         let parts: Vec<Part> = hold.parts().copied().collect();
         for part in &parts {
             let spent = Amounts { in_flight: 0, ..part.amounts };
-            self.turn(&target, &Turn { at: part.at, held: part.amounts, spent });
+            self.turn(&target, &Turn { at: part.at, held: part.amounts, spent }, Tell::Whole);
         }
         self.add_totals(&target, target.model, &assumed_totals(&total));
-        self.holds.expire(id);
+        self.holds.expire(id, self.events);
+        self.accounts.at_mut(target.account.index).late += 1;
         self.one_hold_less(&target);
         let (hold, account, cost) = (id, target.account, total.cost);
-        self.notices.push(Notice::Expired { hold, account, cost });
+        self.notices.push(Notice::Expired { hold, account, path, cost });
     }
 
     pub(crate) fn apply_recorded(&mut self, at: Timestamp, recorded: &Recorded) {
         self.step(at);
-        self.turn(&recorded.target, &Turn { at, held: Amounts::NONE, spent: recorded.booked });
+        let turn = Turn { at, held: Amounts::NONE, spent: recorded.booked };
+        self.turn(&recorded.target, &turn, Tell::Whole);
         let totals = totals_of(&recorded.booked, &recorded.usage, recorded.confidence);
         self.add_totals(&recorded.target, recorded.model, &totals);
         while let Some((since, key)) = self.keys_by_age.front().copied() {
@@ -127,11 +127,11 @@ impl Ledger {
     #[inline]
     fn end(&mut self, id: HoldId, booked: &Amounts, totals: Option<(ModelId, &Totals)>) {
         let hold = self.holds.at(id);
-        let target = target_of(hold);
-        let expired = hold.state == HoldState::Expired;
-        if hold.more.is_empty() && !hold.first.from_outer && !expired {
+        let target = hold.target();
+        let expired = hold.is_expired();
+        if hold.more.is_empty() && !expired {
             let (at, held) = (hold.first.at, hold.first.amounts);
-            self.turn(&target, &Turn { at, held, spent: *booked });
+            self.turn(&target, &Turn { at, held, spent: *booked }, Tell::Whole);
         } else {
             self.end_in_parts(id, &target, booked);
         }
@@ -143,7 +143,9 @@ impl Ledger {
             self.add_totals(&target, model, totals);
         }
         self.holds.free(id);
-        if !expired {
+        if expired {
+            self.accounts.at_mut(target.account.index).late -= 1;
+        } else {
             self.one_hold_less(&target);
         }
     }
@@ -154,97 +156,30 @@ impl Ledger {
     #[inline(never)]
     fn end_in_parts(&mut self, id: HoldId, target: &Target, booked: &Amounts) {
         let hold = self.holds.at(id);
-        let (outer, expired) = (hold.outer, hold.state == HoldState::Expired);
+        let (outer, expired, charged_by) = (hold.outer, hold.is_expired(), hold.charged_by);
+        let outer = outer.filter(|outer| !expired && self.holds.open(*outer).is_some());
+        let mut touched = booked.plus(&hold.total());
         for (part, used) in shares(hold, booked) {
-            let mut turn = Turn { at: part.at, held: part.amounts, spent: used };
+            let turn = Turn { at: part.at, held: part.amounts, spent: used };
             if expired {
-                self.book_difference(target, &turn);
+                self.correct(target, &turn, charged_by);
                 continue;
             }
-            self.turn(target, &turn);
-            turn.spent = turn.held.least(&used);
-            let rest = turn.held.minus(&turn.spent);
-            if let Some(outer) = outer.filter(|_| part.from_outer && !rest.is_none()) {
-                self.give_back(outer, &Part { amounts: rest, ..part });
+            self.turn(target, &turn, Tell::Later);
+            let rest = part.amounts.minus(&part.amounts.least(&used));
+            if let Some(outer) = outer.filter(|_| part.depth > 0 && !rest.is_none()) {
+                self.give_back(outer, &Part { amounts: rest, ..part }, target);
             }
         }
-    }
-
-    /// Takes back what was assumed and books what was used, in the window of the hold.
-    fn book_difference(&mut self, target: &Target, turn: &Turn) {
-        let Turn { at, held, spent } = turn;
-        // The assumed charge becomes a hold for a moment, so that it can turn into the truth.
-        let assumed = Amounts { in_flight: 0, ..*held };
-        self.each_counter(
-            target,
-            |counter, place, now| {
-                let amount = counter.of(&assumed);
-                counter.spend(place, *at, now, -amount);
-                counter.hold(place, amount);
-            },
-            *at,
-        );
-        self.shift_balances(target, assumed.cost, -assumed.cost);
-        self.turn(target, &Turn { at: *at, held: assumed, spent: *spent });
-    }
-
-    /// Moves a charge from held to spent along the whole line.
-    #[inline]
-    fn turn(&mut self, target: &Target, turn: &Turn) {
-        let Ledger { accounts, counters, windows, filters, notices, now, .. } = self;
-        for charged in Ledger::charged(target) {
-            for limit in &accounts.at(charged).line {
-                let Some(counter) = &mut counters[*limit as usize] else { continue };
-                let (held, spent) = (counter.of(&turn.held), counter.of(&turn.spent));
-                let filtered = counter.filter != Counter::NO_FILTER
-                    && !filters[counter.filter as usize].lets_through(target.model);
-                if filtered || (held == 0 && spent == 0) {
-                    continue;
-                }
-                counter.advance(windows, *now);
-                let place = counter.place(windows, turn.at);
-                counter.hold(place, -held);
-                counter.spend(place, turn.at, *now, spent);
-                counter.notice(LimitId(*limit), *now, notices);
-            }
+        if expired {
+            return;
         }
-        self.shift_balances(target, -turn.held.cost, turn.spent.cost);
-    }
-
-    fn each_counter(
-        &mut self,
-        target: &Target,
-        mut change: impl FnMut(&mut Counter, super::counter::Place, Timestamp),
-        at: Timestamp,
-    ) {
-        let Ledger { accounts, counters, windows, filters, now, .. } = self;
-        for charged in Ledger::charged(target) {
-            for limit in &accounts.at(charged).line {
-                let Some(counter) = &mut counters[*limit as usize] else { continue };
-                if counter.filter == Counter::NO_FILTER
-                    || filters[counter.filter as usize].lets_through(target.model)
-                {
-                    counter.advance(windows, *now);
-                    let place = counter.place(windows, at);
-                    change(counter, place, *now);
-                }
-            }
+        touched.cache_read = 0; // so that no uncached input looks like none
+        if let Some(outer) = outer {
+            let taker = self.holds.at(outer).target();
+            self.tell(&taker, &touched, Tell::Whole);
         }
-    }
-
-    #[inline]
-    fn shift_balances(&mut self, target: &Target, held: i128, spent: i128) {
-        for charged in Ledger::charged(target) {
-            let mut next = charged;
-            while next != NONE {
-                let account = self.accounts.at_mut(next);
-                let balance = &mut account.balance;
-                balance.held += held;
-                balance.spent += spent;
-                balance.peak = balance.peak.max(balance.held + balance.spent);
-                next = account.parent;
-            }
-        }
+        self.tell(target, &touched, Tell::Whole);
     }
 
     #[inline]
@@ -275,21 +210,22 @@ impl Ledger {
 /// Each part of a hold with its share of what was used: what came out of an outer hold is used
 /// first, then the hold's own parts in their order; the last takes all that is left.
 fn shares(hold: &Hold, booked: &Amounts) -> Vec<(Part, Amounts)> {
-    let from_outer = hold.parts().filter(|part| part.from_outer);
-    let own = hold.parts().filter(|part| !part.from_outer);
+    let from_outer = hold.parts().filter(|part| part.depth > 0);
+    let own = hold.parts().filter(|part| part.depth == 0);
     let parts: Vec<Part> = from_outer.chain(own).copied().collect();
     let mut left = *booked;
     let mut shares = Vec::with_capacity(parts.len());
     for (index, part) in parts.iter().enumerate() {
-        let used = if index + 1 == parts.len() { left } else { part.amounts.least(&left) };
+        let mut used = left;
+        if index + 1 < parts.len() {
+            used = part.amounts.least(&left);
+            // A hold does not know how much of its input a cache will have.
+            used.cache_read = left.cache_read.min(used.input);
+        }
         left = left.minus(&used);
         shares.push((*part, used));
     }
     shares
-}
-
-fn target_of(hold: &Hold) -> Target {
-    Target { account: hold.account, tags: hold.tags, model: hold.model }
 }
 
 fn amounts_of(cost: i128, usage: &Usage) -> Amounts {
@@ -307,6 +243,17 @@ fn totals_of(booked: &Amounts, usage: &Usage, confidence: Confidence) -> Totals 
     let mut totals = Totals { requests: u64::from(booked.requests), cost: [0; 4], usage: *usage };
     totals.cost[confidence as usize] = booked.cost;
     totals
+}
+
+/// What was used as far as the hold knows.
+fn held_usage(held: &Amounts) -> Usage {
+    let most = Amounts::MAX_TOKENS;
+    Usage::tokens(held.input.min(most), held.output.min(most))
+}
+
+/// True of counts that are no tokens: those are checked as amounts.
+fn counts_are_possible(usage: &Usage) -> bool {
+    usage.requests.max(usage.web_search_requests) <= Usage::MAX_COUNT
 }
 
 fn assumed_totals(held: &Amounts) -> Totals {

@@ -51,6 +51,25 @@ pub struct LimitView<'a> {
     pub resets_at: Option<Timestamp>,
 }
 
+impl LimitView<'_> {
+    /// What an ordinary call may still take; negative when overrun.
+    pub fn available(&self) -> i128 {
+        let kept = self.limit.wrap_up.map_or(0, |slice| slice.value());
+        self.limit.amount.value().saturating_sub(kept).saturating_sub(self.committed())
+    }
+
+    /// Spent and held, in percent of the amount, rounded down; 100 for an amount of zero.
+    pub fn used_percent(&self) -> u64 {
+        let hundredfold = self.committed().saturating_mul(100);
+        let percent = hundredfold.checked_div(self.limit.amount.value()).unwrap_or(100);
+        u64::try_from(percent).unwrap_or(0)
+    }
+
+    fn committed(&self) -> i128 {
+        self.spent.saturating_add(self.held)
+    }
+}
+
 impl Ledger {
     /// All accounts.
     pub fn accounts(&self) -> impl Iterator<Item = AccountView<'_>> {
@@ -74,15 +93,22 @@ impl Ledger {
         }
     }
 
-    /// All limits, each on each account that it is for.
+    /// All limits, each on each account that it is for, as of the last event.
     pub fn limits(&self) -> impl Iterator<Item = LimitView<'_>> {
-        let places = (0..).zip(&self.counters);
-        places.filter_map(|(place, counter)| self.limit_view(LimitId(place), counter.as_ref()?))
+        self.limits_at(self.now)
     }
 
-    /// One limit; `None` if it has been lifted.
+    /// All limits, each on each account that it is for. What has left a rolling period by `now` is
+    /// not counted, even if nothing has happened since.
+    pub fn limits_at(&self, now: Timestamp) -> impl Iterator<Item = LimitView<'_>> {
+        let now = self.now.max(now);
+        let places = (0..).zip(&self.counters);
+        places.filter_map(move |(at, counter)| self.limit_view(LimitId(at), counter.as_ref()?, now))
+    }
+
+    /// One limit, as of the last event; `None` if it has been lifted.
     pub fn limit(&self, id: LimitId) -> Option<LimitView<'_>> {
-        self.limit_view(id, self.counters.get(id.0 as usize)?.as_ref()?)
+        self.limit_view(id, self.counters.get(id.0 as usize)?.as_ref()?, self.now)
     }
 
     /// The limits that a charge to an account touches: its own, then those above.
@@ -91,9 +117,14 @@ impl Ledger {
         line.iter().filter_map(|place| self.limit(LimitId(*place)))
     }
 
-    fn limit_view<'a>(&'a self, id: LimitId, counter: &Counter) -> Option<LimitView<'a>> {
+    fn limit_view<'a>(
+        &'a self,
+        id: LimitId,
+        counter: &Counter,
+        now: Timestamp,
+    ) -> Option<LimitView<'a>> {
         let rule = self.rules.get(counter.rule as usize)?.as_ref()?;
-        let Level { spent, held } = counter.level(&self.windows, self.now);
+        let Level { spent, held } = counter.level(&self.windows, now);
         let resets_at = match counter.span {
             Span::Calendar(window) => Some(self.windows[window as usize].end),
             _ => None,

@@ -1,0 +1,21 @@
+# The everyday checks; each is one plain command, so `just` itself is a convenience.
+
+# Everything that has to hold before a change lands.
+check:
+    .ci/run
+
+# The tests of one word: `just test windows`.
+test *words:
+    cargo test {{words}}
+
+# The measured table of the README, as ratios within one run.
+ratios:
+    cargo bench --bench ratios
+
+# All benchmarks.
+bench:
+    cargo bench
+
+# The docs, as a user sees them.
+doc:
+    cargo doc --no-deps --all-features --open

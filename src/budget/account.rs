@@ -1,0 +1,336 @@
+//! Owns the handles: [`Account`], a node of the budget tree that calls are charged to, [`Run`], one
+//! that ends, and [`Tag`], an account of a tree of its own.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use super::ask::{Ask, Charge, Who, Wishes};
+use super::core::{Core, open_below, set_limit};
+use super::error::{AccountError, RecordError, ReserveError, SetLimitError};
+use super::reservation::{Receipt, Reservation};
+use crate::ledger::{AccountId, Command, Limit, LimitView, Measure, Path, Scope};
+use crate::money::Usd;
+use crate::price::{Estimate, Model};
+use crate::usage::Bill;
+
+/// An account of the budget tree: a cheap handle that finds its place without a look-up.
+///
+/// What is charged to it is charged to all accounts above it, up to the root.
+///
+/// ```
+/// use bursar::{BudgetManager, Estimate, Limit, Usd};
+///
+/// let budget = BudgetManager::new(Usd::dollars(100))?;
+/// let research = budget.account("research")?;
+/// research.set_limit(Limit::spend(Usd::dollars(1)))?;
+///
+/// let crawler = research.child("crawler")?;
+/// crawler.reserve(&Estimate::fixed(Usd::cents(80)))?.settle_cost(Usd::cents(75));
+/// assert_eq!(research.spent(), Usd::cents(75));
+/// assert_eq!(crawler.remaining(), Some(Usd::cents(25)));
+///
+/// let refused = crawler.reserve(&Estimate::fixed(Usd::cents(30))).unwrap_err();
+/// assert_eq!(
+///     refused.to_string(),
+///     "`research/crawler` asks for $0.30, but the limit of `research` ($1.00 in all) has $0.25 \
+///      left: $0.75 spent, $0.00 held; it can never pass unless the limit is raised",
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Account {
+    pub(super) core: Arc<Core>,
+    id: AccountId,
+    path: Path,
+}
+
+impl Account {
+    pub(super) fn new(core: &Arc<Core>, id: AccountId, path: Path) -> Account {
+        Account { core: Arc::clone(core), id, path }
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The account below with that name, opened if it is not there.
+    ///
+    /// # Errors
+    /// [`AccountError`] if `name` is no segment of a path, or this account has been closed.
+    pub fn child(&self, name: &str) -> Result<Account, AccountError> {
+        let path = self.path.child(name)?;
+        let id = self.core.locked(|ledger, now| match ledger.find(path.as_str()) {
+            Some(id) => Ok(id),
+            None => open_below(ledger, now, &path),
+        })?;
+        Ok(Account::new(&self.core, id, path))
+    }
+
+    /// Opens a run: a short-lived account below this one, with limits of its own.
+    ///
+    /// # Errors
+    /// [`AccountError`] if `name` is no segment, or there is an account of that name.
+    pub fn run(&self, name: &str) -> Result<Run, AccountError> {
+        let path = self.path.child(name)?;
+        let id = self.core.locked(|ledger, now| match ledger.find(path.as_str()) {
+            Some(_) => Err(AccountError::Exists(path.clone())),
+            None => open_below(ledger, now, &path),
+        })?;
+        Ok(Run { account: Account::new(&self.core, id, path), limits: Vec::new() })
+    }
+
+    /// Sets money and tokens aside for a call. Short for [`ask`](Account::ask) and
+    /// [`Ask::reserve`].
+    ///
+    /// # Errors
+    /// [`ReserveError`]; nothing has been held then.
+    pub fn reserve(&self, estimate: &Estimate) -> Result<Reservation, ReserveError> {
+        self.core.reserve(Who::Account(self.id), estimate, &[], &Wishes::NONE)
+    }
+
+    /// Asks with wishes: alternatives, a shorter output, tags, the part kept for wrapping up,
+    /// inside another call.
+    pub fn ask(&self, estimate: Estimate) -> Ask<'_> {
+        Ask::new(self, estimate)
+    }
+
+    /// Books a call that was made without a hold.
+    ///
+    /// # Errors
+    /// [`RecordError`]; nothing has been booked then.
+    pub fn record_usage(
+        &self,
+        model: &Model,
+        bill: impl Into<Bill>,
+    ) -> Result<Receipt, RecordError> {
+        self.charge(bill).model(model).record()
+    }
+
+    /// A call that was made without a hold, with tags or an idempotency key.
+    pub fn charge(&self, bill: impl Into<Bill>) -> Charge<'_> {
+        Charge::new(self, bill.into())
+    }
+
+    /// Advice, not a promise: whether the call would be admitted at this very moment. By the next
+    /// one somebody else may have taken the money; [`reserve`](Account::reserve) is what decides.
+    pub fn can_afford(&self, estimate: &Estimate) -> bool {
+        self.core.would_admit(Who::Account(self.id), estimate)
+    }
+
+    /// What is booked on it and everything below it, over its lifetime.
+    pub fn spent(&self) -> Usd {
+        self.balance(|balance| balance.spent)
+    }
+
+    /// What is held for calls under way, by it and everything below it.
+    pub fn held(&self) -> Usd {
+        self.balance(|balance| balance.held)
+    }
+
+    fn balance(&self, of: impl Fn(&crate::ledger::Balance) -> i128) -> Usd {
+        let pico = self.core.locked(|ledger, _| ledger.account(self.id).map(|v| of(&v.balance)));
+        Usd::from_pico(pico.unwrap_or_default())
+    }
+
+    /// The least money that any spend limit on it or above it leaves to an ordinary call of any
+    /// model, negative when one is overrun; `None` if there is no such limit. Advice, like
+    /// [`can_afford`](Account::can_afford).
+    pub fn remaining(&self) -> Option<Usd> {
+        self.core.locked(|ledger, _| {
+            let counts = |view: &LimitView<'_>| {
+                view.limit.measure() == Measure::Cost && view.limit.binds_every_model()
+            };
+            let limits = ledger.limits_of(self.id).filter(counts);
+            limits.map(|view| view.available()).min().map(Usd::from_pico)
+        })
+    }
+
+    /// Sets a limit on this account, or changes the one on the same measure, period and models.
+    ///
+    /// # Errors
+    /// [`SetLimitError`] if the limit makes no sense.
+    pub fn set_limit(&self, limit: Limit) -> Result<(), SetLimitError> {
+        let scope = Scope::from(&self.path);
+        self.core.locked(|ledger, now| set_limit(ledger, now, &scope, &limit))
+    }
+
+    /// Lifts the limit on this account that is on the same measure, period and models, whatever its
+    /// amount.
+    ///
+    /// # Errors
+    /// [`SetLimitError::NoSuchLimit`].
+    pub fn lift_limit(&self, limit: &Limit) -> Result<(), SetLimitError> {
+        let command = Command::LiftLimit { scope: Scope::from(&self.path), limit: limit.clone() };
+        self.core.locked(|ledger, now| ledger.execute(now, &command))?;
+        Ok(())
+    }
+
+    /// The kill switch: refuses every new call of this account and all below it, and every growth,
+    /// until it is thawed. Calls under way are settled as ever. The refusals repeat the reason.
+    ///
+    /// # Errors
+    /// [`AccountError::Closed`].
+    pub fn freeze(&self, why: impl Into<Arc<str>>) -> Result<(), AccountError> {
+        self.execute(&Command::Freeze { account: self.id, why: why.into() })
+    }
+
+    /// Ends a freeze of this account. One that is frozen above stays so.
+    ///
+    /// # Errors
+    /// [`AccountError::Closed`].
+    pub fn thaw(&self) -> Result<(), AccountError> {
+        self.execute(&Command::Thaw { account: self.id })
+    }
+
+    /// Notes what a cache has saved this account. No balance changes; the report shows it. A
+    /// negative or absurd amount is not noted.
+    pub fn note_saved(&self, saved: Usd) {
+        let command = Command::Save { account: self.id, saved: saved.pico() };
+        let _ = self.execute(&command);
+    }
+
+    pub(super) fn id(&self) -> AccountId {
+        self.id
+    }
+
+    fn execute(&self, command: &Command) -> Result<(), AccountError> {
+        let done = self.core.locked(|ledger, now| ledger.execute(now, command));
+        done.map(|_| ()).map_err(|rejection| AccountError::from_rejection(&rejection, &self.path))
+    }
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Account").field(&self.path.as_str()).finish()
+    }
+}
+
+/// A short-lived account: one task, one session. When it is closed or dropped it refuses new calls,
+/// waits for those under way, adds its totals to the account above and frees its place.
+///
+/// ```
+/// use bursar::{BudgetManager, Estimate, Limit, Usd};
+///
+/// let budget = BudgetManager::new(Usd::dollars(100))?;
+/// let research = budget.account("research")?;
+/// let mut run = research.run("task-17")?;
+/// run.limit(Limit::spend(Usd::cents(50)))?;
+/// run.reserve(&Estimate::fixed(Usd::cents(40)))?.settle_cost(Usd::cents(30));
+/// run.close();
+/// assert_eq!(research.spent(), Usd::cents(30));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Run {
+    account: Account,
+    limits: Vec<Limit>,
+}
+
+impl Run {
+    /// Sets a limit that lives as long as the run.
+    ///
+    /// # Errors
+    /// [`SetLimitError`] if the limit makes no sense.
+    pub fn limit(&mut self, limit: Limit) -> Result<(), SetLimitError> {
+        self.account.set_limit(limit.clone())?;
+        self.limits.push(limit);
+        Ok(())
+    }
+
+    /// Closes the run. Dropping it does the same.
+    pub fn close(self) {}
+}
+
+impl Deref for Run {
+    type Target = Account;
+
+    fn deref(&self) -> &Account {
+        &self.account
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        let Run { account, limits } = self;
+        let scope = Scope::from(&account.path);
+        account.core.locked(|ledger, now| {
+            let _ = ledger.execute(now, &Command::Close { account: account.id });
+            // A limit that has been lifted meanwhile is as good as lifted.
+            for limit in limits.drain(..) {
+                let lift = Command::LiftLimit { scope: scope.clone(), limit };
+                let _ = ledger.execute(now, &lift);
+            }
+        });
+    }
+}
+
+/// An account in a tree of its own: `user:42`, `team:blue/west`. A call is charged to one account
+/// of the main tree and to at most four tags; the limits of all of them count.
+#[derive(Clone)]
+pub struct Tag(Account);
+
+impl Tag {
+    pub(super) fn new(account: Account) -> Tag {
+        Tag(account)
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// What is booked on it and everything below it.
+    pub fn spent(&self) -> Usd {
+        self.0.spent()
+    }
+
+    /// What is held for calls under way, by it and everything below it.
+    pub fn held(&self) -> Usd {
+        self.0.held()
+    }
+
+    /// The least money that any spend limit on it or above it leaves, see [`Account::remaining`].
+    pub fn remaining(&self) -> Option<Usd> {
+        self.0.remaining()
+    }
+
+    /// Sets a limit on this tag.
+    ///
+    /// # Errors
+    /// [`SetLimitError`] if the limit makes no sense.
+    pub fn set_limit(&self, limit: Limit) -> Result<(), SetLimitError> {
+        self.0.set_limit(limit)
+    }
+
+    /// Refuses every new call that carries this tag or one below it.
+    ///
+    /// # Errors
+    /// [`AccountError::Closed`].
+    pub fn freeze(&self, why: impl Into<Arc<str>>) -> Result<(), AccountError> {
+        self.0.freeze(why)
+    }
+
+    /// Ends a freeze of this tag.
+    ///
+    /// # Errors
+    /// [`AccountError::Closed`].
+    pub fn thaw(&self) -> Result<(), AccountError> {
+        self.0.thaw()
+    }
+
+    pub(super) fn id(&self) -> AccountId {
+        self.0.id
+    }
+
+    pub(super) fn owner(&self) -> u64 {
+        self.0.core.id
+    }
+}
+
+impl fmt::Debug for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Tag").field(&self.0.path.as_str()).finish()
+    }
+}

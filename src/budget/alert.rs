@@ -1,0 +1,234 @@
+//! Owns what somebody is told: [`Alert`], and [`Observer`], who is told.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::error::ReserveError;
+use super::reservation::{Receipt, Reservation};
+use crate::clock::Timestamp;
+use crate::ledger::{Ledger, Limit, LimitId, Notice, Path, Quantity};
+use crate::money::Usd;
+
+/// Something that a person should know. Raised after the lock is free, once for each cause, by the
+/// thread that brought it about.
+///
+/// Its `Display` is a sentence:
+///
+/// ```
+/// use bursar::{BudgetManager, Estimate, Limit, Usd};
+///
+/// let budget = BudgetManager::builder()
+///     .limit("", Limit::spend(Usd::dollars(1)).alert_at([50]))
+///     .on_alert(|alert| assert_eq!(
+///         alert.to_string(),
+///         "the whole budget has spent 60 % of its limit of $1.00 in all ($0.60)",
+///     ))
+///     .build()?;
+/// budget.reserve("crawler", &Estimate::fixed(Usd::cents(70)))?.settle_cost(Usd::cents(60));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "alert")]
+#[non_exhaustive]
+pub enum Alert {
+    /// *Spent* has reached a threshold of a limit: once for each threshold and window.
+    Threshold {
+        /// When.
+        at: Timestamp,
+        /// The account that the limit is on.
+        account: Path,
+        /// The limit.
+        limit: Limit,
+        /// The threshold, in percent of the amount.
+        percent: u16,
+        /// What is spent.
+        spent: Quantity,
+    },
+    /// Spent and held are together above a limit, because a provider billed more than was held, a
+    /// call was recorded without a hold, or the limit was lowered. Calls are refused until there
+    /// is room again.
+    Overrun {
+        /// When.
+        at: Timestamp,
+        /// The account that the limit is on.
+        account: Path,
+        /// The limit.
+        limit: Limit,
+        /// Spent and held.
+        committed: Quantity,
+    },
+    /// A limit that only watches would have refused a call: once for each window.
+    WouldRefuse {
+        /// When.
+        at: Timestamp,
+        /// The account that the limit is on.
+        account: Path,
+        /// The limit.
+        limit: Limit,
+        /// Spent and held, with the call.
+        committed: Quantity,
+    },
+    /// A lease has ended without a word of its call: what was held has been charged, as assumed.
+    Expired {
+        /// When.
+        at: Timestamp,
+        /// The account that was charged.
+        account: Path,
+        /// What was charged.
+        cost: Usd,
+    },
+    /// A bill could not be priced: the larger of the hold and of the part that has a price has
+    /// been charged, as assumed.
+    Unpriced {
+        /// When.
+        at: Timestamp,
+        /// The account that was charged.
+        account: Path,
+        /// What was charged.
+        cost: Usd,
+        /// What is missing, and how to mend it.
+        why: String,
+    },
+    /// A call that had been sent was released without a charge.
+    Refunded {
+        /// When.
+        at: Timestamp,
+        /// The account.
+        account: Path,
+        /// What was held.
+        amount: Usd,
+        /// The reason that was given.
+        why: Arc<str>,
+    },
+}
+
+impl Alert {
+    /// When it was raised.
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Alert::Threshold { at, .. }
+            | Alert::Overrun { at, .. }
+            | Alert::WouldRefuse { at, .. }
+            | Alert::Expired { at, .. }
+            | Alert::Unpriced { at, .. }
+            | Alert::Refunded { at, .. } => *at,
+        }
+    }
+
+    /// The account it is about.
+    pub fn account(&self) -> &Path {
+        match self {
+            Alert::Threshold { account, .. }
+            | Alert::Overrun { account, .. }
+            | Alert::WouldRefuse { account, .. }
+            | Alert::Expired { account, .. }
+            | Alert::Unpriced { account, .. }
+            | Alert::Refunded { account, .. } => account,
+        }
+    }
+
+    /// What a ledger has noticed, in names instead of numbers; `None` if the limit or account is
+    /// gone by now.
+    pub(super) fn from_notice(ledger: &Ledger, notice: &Notice) -> Option<Alert> {
+        let at = ledger.now();
+        let about = |limit: &LimitId, value: i128| {
+            let view = ledger.limit(*limit)?;
+            let measure = view.limit.measure();
+            Some((view.account.clone(), view.limit.clone(), measure.quantity(value)))
+        };
+        Some(match notice {
+            Notice::Threshold { limit, percent, spent, .. } => {
+                let (account, limit, spent) = about(limit, *spent)?;
+                Alert::Threshold { at, account, limit, percent: *percent, spent }
+            }
+            Notice::Overrun { limit, committed, .. } => {
+                let (account, limit, committed) = about(limit, *committed)?;
+                Alert::Overrun { at, account, limit, committed }
+            }
+            Notice::WouldRefuse { limit, committed, .. } => {
+                let (account, limit, committed) = about(limit, *committed)?;
+                Alert::WouldRefuse { at, account, limit, committed }
+            }
+            Notice::Expired { account, cost, .. } => {
+                let account = ledger.account(*account)?.path.clone();
+                Alert::Expired { at, account, cost: Usd::from_pico(*cost) }
+            }
+        })
+    }
+}
+
+impl fmt::Display for Alert {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let account = called(self.account());
+        match self {
+            Alert::Threshold { limit, percent, spent, .. } => {
+                write!(f, "{account} has spent {percent} % of its limit of {limit} ({spent})")
+            }
+            Alert::Overrun { limit, committed, .. } => write!(
+                f,
+                "{account} is over its limit of {limit}: {committed} is spent or held; \
+                 calls are refused until there is room"
+            ),
+            Alert::WouldRefuse { limit, committed, .. } => write!(
+                f,
+                "{account} would be over its limit of {limit}, which only watches: \
+                 {committed} is spent or held"
+            ),
+            Alert::Expired { cost, .. } => write!(
+                f,
+                "a call of {account} never reported back; its hold of {cost} has been charged"
+            ),
+            Alert::Unpriced { cost, why, .. } => {
+                write!(
+                    f,
+                    "a call of {account} could not be priced and was charged at {cost}: {why}"
+                )
+            }
+            Alert::Refunded { amount, why, .. } => write!(
+                f,
+                "a call of {account} that had been sent was released, {amount} uncharged: {why}"
+            ),
+        }
+    }
+}
+
+/// An account in a sentence.
+pub(super) fn called(account: &Path) -> String {
+    match account.as_str() {
+        "" => "the whole budget".to_owned(),
+        path => format!("`{path}`"),
+    }
+}
+
+/// Somebody who watches a budget. Every method has an empty default.
+///
+/// The methods are called after the lock is free, by the thread that made the call, in no
+/// particular order between threads; they may call back into the budget. A panic inside is caught,
+/// so that it loses no charge.
+pub trait Observer: Send + Sync + 'static {
+    /// A call was admitted.
+    fn on_reserve(&self, _account: &Path, _hold: &Reservation) {}
+
+    /// A call was refused.
+    fn on_refuse(&self, _account: &Path, _error: &ReserveError) {}
+
+    /// A call was booked: settled, recorded, or charged because nobody knows what became of it.
+    fn on_settle(&self, _account: &Path, _receipt: &Receipt) {}
+
+    /// A hold was released without a charge.
+    fn on_release(&self, _account: &Path, _amount: Usd) {}
+
+    /// An alert was raised.
+    fn on_alert(&self, _alert: &Alert) {}
+}
+
+/// A closure that is told of alerts.
+pub(super) struct OnAlert<F>(pub(super) F);
+
+impl<F: Fn(&Alert) + Send + Sync + 'static> Observer for OnAlert<F> {
+    fn on_alert(&self, alert: &Alert) {
+        (self.0)(alert);
+    }
+}

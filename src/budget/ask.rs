@@ -1,0 +1,420 @@
+//! Owns asking: [`Ask`], a call that wants in with all its wishes, and [`Charge`], a call that was
+//! made without asking.
+
+use std::sync::Arc;
+
+use super::account::{Account, Tag};
+use super::core::{Core, open_account};
+use super::error::{AccountError, InvalidCall, RecordError, ReserveError};
+use super::reservation::{Admitted, Price, Receipt, Reservation, price_bill};
+use crate::clock::Timestamp;
+use crate::ledger::{
+    AccountId, Bid, Booking, Ledger, Path, Record, Rejection, Reserve, Reserved, Retry, Tags,
+    Target,
+};
+use crate::money::Usd;
+use crate::price::{Bound, Estimate, Model, Terms};
+use crate::usage::Bill;
+
+/// A call that wants in: made by [`Account::ask`], ended by [`reserve`](Ask::reserve).
+///
+/// The first alternative that fits is admitted, all limits or none, under one lock:
+///
+/// ```
+/// use bursar::{BudgetManager, Usd};
+///
+/// let budget = BudgetManager::new(Usd::cents(2))?;
+/// let crawler = budget.account("crawler")?;
+/// let user = budget.tag("user:42")?;
+/// let (sol, luna) = (budget.model("gpt-6.1-sol")?, budget.model("gpt-6-luna")?);
+///
+/// let hold = crawler
+///     .ask(sol.estimate().input(9_000).max_output(4_000)) // up to $0.06
+///     .or(luna.estimate().input(9_000).max_output(4_000)) // up to $0.0032
+///     .at_least(1_000)
+///     .tag(&user)
+///     .reserve()?;
+/// assert_eq!(hold.alternative(), 1);
+/// # hold.release();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing is held until `reserve` is called"]
+pub struct Ask<'a> {
+    account: &'a Account,
+    first: Estimate,
+    others: Vec<Estimate>,
+    wishes: Wishes<'a>,
+}
+
+/// What a call wants beside its estimate.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wishes<'a> {
+    at_least: Option<u64>,
+    tags: Tags,
+    wrap_up: bool,
+    outer: Option<&'a Reservation>,
+    /// A wish that cannot be: told when it is asked for.
+    wrong: Option<InvalidCall>,
+}
+
+impl Wishes<'_> {
+    pub(super) const NONE: Wishes<'static> =
+        Wishes { at_least: None, tags: Tags::NONE, wrap_up: false, outer: None, wrong: None };
+
+    fn tag(&mut self, core: &Core, tag: &Tag) {
+        match self.tags.with(tag.id()) {
+            _ if tag.owner() != core.id => self.wrong = Some(InvalidCall::ForeignHandle),
+            Some(tags) => self.tags = tags,
+            None => self.wrong = Some(InvalidCall::Tags),
+        }
+    }
+}
+
+impl<'a> Ask<'a> {
+    pub(super) fn new(account: &'a Account, first: Estimate) -> Ask<'a> {
+        Ask { account, first, others: Vec::new(), wishes: Wishes::NONE }
+    }
+
+    /// What to take if nothing before fits.
+    pub fn or(mut self, estimate: Estimate) -> Ask<'a> {
+        self.others.push(estimate);
+        self
+    }
+
+    /// Makes do with a shorter output, if this many tokens at least can be had for each choice.
+    /// Without it the whole output cap is asked for, or nothing.
+    pub fn at_least(mut self, output_tokens: u64) -> Ask<'a> {
+        self.wishes.at_least = Some(output_tokens);
+        self
+    }
+
+    /// Charges the call to this tag as well. At most four, each of a tag tree of its own.
+    pub fn tag(mut self, tag: &Tag) -> Ask<'a> {
+        self.wishes.tag(&self.account.core, tag);
+        self
+    }
+
+    /// Takes the part of each limit that is kept for wrapping up, see
+    /// [`Limit::keep_for_wrap_up`](crate::Limit::keep_for_wrap_up).
+    pub fn wrap_up(mut self) -> Ask<'a> {
+        self.wishes.wrap_up = true;
+        self
+    }
+
+    /// Makes the call inside another: the money comes out of the outer hold as far as it goes, what
+    /// is left over goes back to it, and only limits below the outer account are asked for that
+    /// part. The outer call settles only what its inner calls have not.
+    pub fn inside(mut self, outer: &'a Reservation) -> Ask<'a> {
+        self.wishes.outer = Some(outer);
+        self
+    }
+
+    /// Sets the money and the tokens aside.
+    ///
+    /// # Errors
+    /// [`ReserveError`]. Of several alternatives that are all refused, the refusal that could pass
+    /// soonest, of equals the last. Nothing has been held then.
+    pub fn reserve(self) -> Result<Reservation, ReserveError> {
+        let who = Who::Account(self.account.id());
+        self.account.core.reserve(who, &self.first, &self.others, &self.wishes)
+    }
+}
+
+/// Who asks.
+#[derive(Clone, Copy)]
+pub(super) enum Who<'a> {
+    Account(AccountId),
+    /// By name; opened if it is not there.
+    Named(&'a str),
+}
+
+impl Who<'_> {
+    #[inline]
+    fn find(self, ledger: &mut Ledger, now: Timestamp) -> Result<AccountId, AccountError> {
+        match self {
+            Who::Account(id) => Ok(id),
+            Who::Named(name) => match ledger.find(name) {
+                Some(id) => Ok(id),
+                None => open_account(ledger, now, &account_path(name)?),
+            },
+        }
+    }
+
+    fn path(self, ledger: &Ledger) -> Path {
+        match self {
+            Who::Account(id) => ledger.account(id).map(|view| view.path.clone()),
+            Who::Named(name) => Path::new(name).ok(),
+        }
+        .unwrap_or_else(Path::root)
+    }
+}
+
+/// A path of the main tree.
+pub(super) fn account_path(name: &str) -> Result<Path, AccountError> {
+    let path = Path::new(name)?;
+    match path.is_tag() {
+        true => Err(AccountError::WrongTree(path, "an account; ask for it with `tag`")),
+        false => Ok(path),
+    }
+}
+
+impl Core {
+    /// The one way in: prices each alternative at the time inside the lock, and admits the first
+    /// that fits.
+    pub(super) fn reserve(
+        self: &Arc<Core>,
+        who: Who<'_>,
+        first: &Estimate,
+        others: &[Estimate],
+        wishes: &Wishes<'_>,
+    ) -> Result<Reservation, ReserveError> {
+        let foreign = wishes.outer.is_some_and(|outer| !self.is_same(outer));
+        if let Some(wrong) = wishes.wrong.or(foreign.then_some(InvalidCall::ForeignHandle)) {
+            return Err(ReserveError::Invalid(wrong));
+        }
+        let outcome = self.locked(|ledger, now| {
+            let account = who.find(ledger, now)?;
+            let mut refused: Option<ReserveError> = None;
+            for (place, estimate) in std::iter::once(first).chain(others).enumerate() {
+                match self.admit(ledger, now, account, estimate, wishes) {
+                    Ok((reserved, output)) => {
+                        let admitted = Admitted {
+                            hold: reserved.hold,
+                            at: now,
+                            held: Usd::from_pico(reserved.amounts.cost),
+                            max_output_tokens: reserved.output_cap,
+                            output,
+                            alternative: place,
+                        };
+                        return Ok((admitted, estimate));
+                    }
+                    Err(error) => refused = Some(sooner(refused, error)),
+                }
+            }
+            Err(refused.unwrap_or(ReserveError::Invalid(InvalidCall::Impossible)))
+        });
+        match outcome {
+            Ok((admitted, estimate)) => {
+                let hold = Reservation::new(self, admitted, estimate.model(), estimate.terms());
+                if self.is_watched() {
+                    self.tell_reserved(&hold);
+                }
+                Ok(hold)
+            }
+            Err(error) => {
+                if self.is_watched() {
+                    self.tell_refused(who, &error);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    #[inline]
+    fn admit(
+        &self,
+        ledger: &mut Ledger,
+        now: Timestamp,
+        account: AccountId,
+        estimate: &Estimate,
+        wishes: &Wishes<'_>,
+    ) -> Result<(Reserved, Price), ReserveError> {
+        let bound = estimate.bound(now)?;
+        let model = self.model_number(ledger, now, estimate.model());
+        let reserve = Reserve {
+            target: Target { account, tags: wishes.tags, model },
+            bid: bid(&bound, wishes.at_least),
+            wrap_up: wishes.wrap_up,
+            outer: wishes.outer.map(Reservation::id),
+            lease_until: self.lease_until(now),
+        };
+        match ledger.decide_reserve(now, &reserve) {
+            Ok(reserved) => {
+                ledger.apply_reserved(now, &reserved);
+                let Bound { per_output, choices, .. } = bound;
+                Ok((reserved, Price { per_output, choices }))
+            }
+            Err(rejection) => {
+                let asked_by = Who::Account(account).path(ledger);
+                Err(ReserveError::from_rejection(ledger, rejection, &asked_by))
+            }
+        }
+    }
+
+    /// Whether the call would be admitted at this moment.
+    pub(super) fn would_admit(&self, who: Who<'_>, estimate: &Estimate) -> bool {
+        self.locked(|ledger, now| {
+            let (Ok(account), Ok(bound)) = (who.find(ledger, now), estimate.bound(now)) else {
+                return false;
+            };
+            let model = self.model_number(ledger, now, estimate.model());
+            let target = Target { account, tags: Tags::NONE, model };
+            let (wrap_up, outer, lease_until) = (false, None, Timestamp::MAX);
+            let bid = bid(&bound, None);
+            let reserve = Reserve { target, bid, wrap_up, outer, lease_until };
+            ledger.decide_reserve(now, &reserve).is_ok()
+        })
+    }
+
+    #[cold]
+    fn tell_reserved(&self, hold: &Reservation) {
+        let account = self.locked(|ledger, _| super::reservation::account_of(ledger, hold.id()));
+        self.tell(|observer| observer.on_reserve(&account, hold));
+    }
+
+    #[cold]
+    fn tell_refused(&self, who: Who<'_>, error: &ReserveError) {
+        let account = self.locked(|ledger, _| who.path(ledger));
+        self.tell(|observer| observer.on_refuse(&account, error));
+    }
+}
+
+#[inline]
+fn bid(bound: &Bound, at_least: Option<u64>) -> Bid {
+    Bid {
+        fixed: bound.fixed,
+        per_output: bound.per_output,
+        input: bound.input,
+        choices: bound.choices,
+        floor: at_least.unwrap_or(bound.cap).min(bound.cap),
+        cap: bound.cap,
+    }
+}
+
+/// Of two refusals the one that could pass sooner; of equals the later one.
+#[cold]
+fn sooner(before: Option<ReserveError>, error: ReserveError) -> ReserveError {
+    let when = |error: &ReserveError| error.denied().map(|denied| denied.retry);
+    match before {
+        Some(before) if when(&error).is_none() => before,
+        Some(before)
+            if when(&before).is_some_and(|at| at < when(&error).unwrap_or(Retry::Never)) =>
+        {
+            before
+        }
+        _ => error,
+    }
+}
+
+/// A call that was made without a hold, to be booked all the same: made by [`Account::charge`],
+/// ended by [`record`](Charge::record).
+///
+/// ```
+/// use bursar::{BudgetManager, Usage, Usd};
+///
+/// let budget = BudgetManager::new(Usd::dollars(1))?;
+/// let crawler = budget.account("crawler")?;
+/// let luna = budget.model("gpt-6-luna")?;
+///
+/// let usage = Usage::tokens(120_000, 800);
+/// let receipt = crawler.charge(usage).model(&luna).key("request-7").record()?;
+/// assert_eq!(receipt.cost, "0.0124".parse()?);
+/// assert!(crawler.charge(usage).model(&luna).key("request-7").record().is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing is booked until `record` is called"]
+pub struct Charge<'a> {
+    account: &'a Account,
+    bill: Bill,
+    model: Option<Model>,
+    wishes: Wishes<'a>,
+    key: Option<&'a str>,
+}
+
+impl<'a> Charge<'a> {
+    pub(super) fn new(account: &'a Account, bill: Bill) -> Charge<'a> {
+        Charge { account, bill, model: None, wishes: Wishes::NONE, key: None }
+    }
+
+    /// The model that was asked. The bill may name the one that answered.
+    pub fn model(mut self, model: &Model) -> Charge<'a> {
+        self.model = Some(model.clone());
+        self
+    }
+
+    /// Charges the call to this tag as well. At most four, each of a tag tree of its own.
+    pub fn tag(mut self, tag: &Tag) -> Charge<'a> {
+        self.wishes.tag(&self.account.core, tag);
+        self
+    }
+
+    /// Books the call once, however often it is recorded under this key within a day.
+    pub fn key(mut self, key: &'a str) -> Charge<'a> {
+        self.key = Some(key);
+        self
+    }
+
+    /// Books the call. It is booked whatever the limits say (law 3); what cannot be priced is
+    /// booked at the part that can, as assumed, and an [`Alert::Unpriced`](crate::Alert::Unpriced)
+    /// names the remedy.
+    ///
+    /// # Errors
+    /// [`RecordError`]; nothing has been booked then.
+    pub fn record(self) -> Result<Receipt, RecordError> {
+        let core = &self.account.core;
+        if let Some(wrong) = self.wishes.wrong {
+            return Err(RecordError::Invalid(wrong));
+        }
+        let answered = match self.bill.model.as_deref() {
+            None => Ok(None),
+            Some(name) => core.model_that_answered(self.model.as_ref(), name),
+        };
+        let terms = Terms::default().billed(self.bill.service.as_ref(), self.bill.regional);
+        let booked = core.locked(|ledger, now| {
+            let mut priced = price_bill(&self.bill, self.model.as_ref(), answered, &terms, now);
+            let asked = core.model_number(ledger, now, self.model.as_ref());
+            let model = match &priced.other_model {
+                None => asked,
+                other => core.model_number(ledger, now, other.as_ref()),
+            };
+            let (Booking::Exactly(cost) | Booking::AtLeast(cost)) = priced.booking;
+            let record = Record {
+                target: Target { account: self.account.id(), tags: self.wishes.tags, model: asked },
+                cost,
+                usage: self.bill.usage,
+                model,
+                confidence: priced.confidence,
+                key: self.key.map(key_of),
+            };
+            let recorded =
+                ledger.decide_record(now, &record).map_err(|rejection| self.refused(&rejection))?;
+            ledger.apply_recorded(now, &recorded);
+            let receipt = Receipt {
+                cost: Usd::from_pico(cost),
+                held: Usd::ZERO,
+                usage: self.bill.usage,
+                confidence: priced.confidence,
+                computed: priced.computed,
+                model: priced.other_model.take().or_else(|| self.model.clone()),
+                reserved_at: now,
+                settled_at: now,
+            };
+            Ok::<_, RecordError>((receipt, priced.why))
+        });
+        let (receipt, why) = booked?;
+        if core.is_watched() {
+            core.tell_booked(receipt.settled_at, self.account.path().clone(), &receipt, why);
+        }
+        Ok(receipt)
+    }
+
+    fn refused(&self, rejection: &Rejection) -> RecordError {
+        match rejection {
+            Rejection::Duplicate => {
+                RecordError::AlreadyBooked(self.key.unwrap_or_default().chars().take(60).collect())
+            }
+            Rejection::BadTags => RecordError::Invalid(InvalidCall::Tags),
+            Rejection::Impossible => RecordError::Invalid(InvalidCall::Impossible),
+            other => AccountError::from_rejection(other, self.account.path()).into(),
+        }
+    }
+}
+
+/// A key of any length as a number: the first half of its BLAKE3 hash.
+fn key_of(key: &str) -> u128 {
+    let mut half = [0; 16];
+    half.copy_from_slice(&blake3::hash(key.as_bytes()).as_bytes()[..16]);
+    u128::from_le_bytes(half)
+}

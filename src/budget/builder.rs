@@ -1,0 +1,144 @@
+//! Owns how a manager is made: [`Builder`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::alert::{Alert, Observer, OnAlert};
+use super::core::LostCall;
+use super::error::SetLimitError;
+use super::policy::Policy;
+use super::{BudgetManager, Core};
+use crate::clock::{Clock, SystemClock};
+use crate::ledger::Limit;
+use crate::price::PriceBook;
+
+/// Makes a [`BudgetManager`].
+///
+/// ```
+/// use bursar::{BudgetManager, Limit, Period, Usd};
+///
+/// let budget = BudgetManager::builder()
+///     .limit("", Limit::spend(Usd::dollars(100)).per(Period::MONTH))
+///     .limit("research", Limit::spend(Usd::dollars(20)).per(Period::day_in("Europe/Berlin")?).alert_at([50, 80, 95]))
+///     .on_alert(|alert| eprintln!("{alert}"))
+///     .build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a builder makes nothing until `build` is called"]
+pub struct Builder {
+    limits: Vec<(String, Limit)>,
+    clock: Option<Arc<dyn Clock>>,
+    prices: Option<PriceBook>,
+    observers: Vec<Arc<dyn Observer>>,
+    lease: Option<Duration>,
+    on_lost: LostCall,
+}
+
+impl Builder {
+    pub(super) fn new() -> Builder {
+        Builder {
+            limits: Vec::new(),
+            clock: None,
+            prices: None,
+            observers: Vec::new(),
+            lease: None,
+            on_lost: LostCall::default(),
+        }
+    }
+
+    /// Sets a limit on an account (`""` is the root: everybody together), on a tag, or on each
+    /// account that a pattern names: `research/*` is each child of `research` separately.
+    pub fn limit(mut self, accounts: impl Into<String>, limit: Limit) -> Builder {
+        self.limits.push((accounts.into(), limit));
+        self
+    }
+
+    /// Sets all limits of a policy.
+    pub fn policy(mut self, policy: Policy) -> Builder {
+        self.limits.extend(policy.into_limits());
+        self
+    }
+
+    /// Takes prices from this book instead of the built-in one.
+    pub fn prices(mut self, prices: PriceBook) -> Builder {
+        self.prices = Some(prices);
+        self
+    }
+
+    /// Takes the time from this clock instead of the machine's.
+    pub fn clock(mut self, clock: impl Clock) -> Builder {
+        self.clock = Some(Arc::new(clock));
+        self
+    }
+
+    /// Calls this closure for every alert, after the lock is free.
+    pub fn on_alert(self, tell: impl Fn(&Alert) + Send + Sync + 'static) -> Builder {
+        self.observer(OnAlert(tell))
+    }
+
+    /// Adds somebody who watches.
+    pub fn observer(self, observer: impl Observer) -> Builder {
+        self.shared_observer(Arc::new(observer))
+    }
+
+    /// Adds somebody who watches and is shared with others.
+    pub fn shared_observer(mut self, observer: Arc<dyn Observer>) -> Builder {
+        self.observers.push(observer);
+        self
+    }
+
+    /// Gives every hold a lease: when it ends without a word of the call, what was held is charged
+    /// as assumed. Without it, holds of a budget in memory last until their guard is gone.
+    pub fn lease(mut self, lease: Duration) -> Builder {
+        self.lease = Some(lease);
+        self
+    }
+
+    /// What becomes of a hold whose guard is dropped after its call was sent; unless told
+    /// otherwise, it is charged.
+    pub fn on_lost_call(mut self, lost: LostCall) -> Builder {
+        self.on_lost = lost;
+        self
+    }
+
+    /// Makes the manager.
+    ///
+    /// # Errors
+    /// [`BuildError`], which names the limit that makes no sense.
+    pub fn build(self) -> Result<BudgetManager, BuildError> {
+        if self.lease.is_some_and(|lease| lease.is_zero()) {
+            return Err(BuildError::Lease);
+        }
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
+        let prices = self.prices.unwrap_or_else(PriceBook::builtin);
+        let core = Core::new(clock, prices, self.observers, self.lease, self.on_lost);
+        let budget = BudgetManager { core: Arc::new(core) };
+        for (place, (accounts, limit)) in self.limits.into_iter().enumerate() {
+            let number = place.saturating_add(1);
+            budget.set_limit(&accounts, limit).map_err(|source| {
+                let accounts = accounts.chars().take(60).collect();
+                BuildError::Limit { number, accounts, source }
+            })?;
+        }
+        Ok(budget)
+    }
+}
+
+/// Why a manager is not made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// A limit, counted from 1, makes no sense.
+    #[error("limit {number}, for `{accounts}`, cannot be set")]
+    Limit {
+        /// Its number in the order they were given, from 1.
+        number: usize,
+        /// The account or pattern.
+        accounts: String,
+        /// What is wrong with it.
+        source: SetLimitError,
+    },
+    /// A lease of no length.
+    #[error("the lease is zero; leave it out for holds without one")]
+    Lease,
+}

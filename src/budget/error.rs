@@ -1,0 +1,263 @@
+//! Owns why the manager says no: [`ReserveError`] with its [`Denied`], and the small errors of the
+//! other operations.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::alert::called;
+use crate::clock::Timestamp;
+use crate::ledger::{
+    Ledger, Limit, LimitError, Path, PathError, Quantity, Refusal, Rejection, Retry,
+};
+use crate::price::PriceError;
+
+/// Why a call is not admitted. Nothing has been held.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReserveError {
+    /// A limit has no room for it.
+    #[error(transparent)]
+    Denied(Box<Denied>),
+    /// The account, one above it or a tag is frozen.
+    #[error("{} is frozen: {why}", called(account))]
+    Frozen {
+        /// The account that was frozen.
+        account: Path,
+        /// The reason that was given.
+        why: Arc<str>,
+    },
+    /// Nobody knows what the call may cost.
+    #[error(transparent)]
+    Price(#[from] PriceError),
+    /// The name is no account.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// The call makes no sense as it was asked for.
+    #[error("the call cannot be reserved: {0}")]
+    Invalid(InvalidCall),
+}
+
+impl ReserveError {
+    /// The refusal as data, if a limit is in the way.
+    pub fn denied(&self) -> Option<&Denied> {
+        match self {
+            ReserveError::Denied(denied) => Some(denied),
+            _ => None,
+        }
+    }
+
+    /// Puts a ledger's rejection into names. `asked_by` is the account that asked, if it is known.
+    #[cold]
+    pub(super) fn from_rejection(ledger: &Ledger, rejection: Rejection, asked_by: &Path) -> Self {
+        use InvalidCall as I;
+        match rejection {
+            Rejection::Blocked(refusal) => match Denied::new(ledger, &refusal, asked_by) {
+                Some(denied) => ReserveError::Denied(Box::new(denied)),
+                None => ReserveError::Invalid(I::LimitLifted),
+            },
+            Rejection::Frozen { account } => match ledger.account(account) {
+                Some(view) => ReserveError::Frozen {
+                    account: view.path.clone(),
+                    why: view.frozen_why.cloned().unwrap_or_default(),
+                },
+                None => AccountError::Closed(asked_by.clone()).into(),
+            },
+            Rejection::Closed => AccountError::Closed(asked_by.clone()).into(),
+            Rejection::Full => AccountError::Full.into(),
+            Rejection::BadTags => ReserveError::Invalid(I::Tags),
+            Rejection::NotInside => ReserveError::Invalid(I::NotInside),
+            Rejection::NoSuchHold => ReserveError::Invalid(I::OuterEnded),
+            _ => ReserveError::Invalid(I::Impossible),
+        }
+    }
+}
+
+/// What makes no sense in a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidCall {
+    /// Amounts that no call can have.
+    #[error(
+        "its cost is negative or above a hundred billion dollars, or its tokens above a trillion"
+    )]
+    Impossible,
+    /// Tags that do not go together.
+    #[error("a call has at most four tags, each of a tag tree of its own (`user:42`, `team:blue`)")]
+    Tags,
+    /// An account where a tag belongs, or the other way round.
+    #[error("a tag cannot be charged by itself; charge an account and add the tag to the call")]
+    TagAsAccount,
+    /// The inner call belongs to somebody else.
+    #[error(
+        "an inner call is charged to the account of the outer call or to one below it, and carries \
+         the outer call's tags"
+    )]
+    NotInside,
+    /// The outer call has ended.
+    #[error("the outer call has ended or expired")]
+    OuterEnded,
+    /// A handle of another manager.
+    #[error("a tag or an outer call comes from another BudgetManager")]
+    ForeignHandle,
+    /// A limit was lifted at the same moment.
+    #[error("a limit changed at this very moment; ask again")]
+    LimitLifted,
+}
+
+/// A refusal as data. Its `Display` is a sentence that says which limit, why, and what would help.
+///
+/// All amounts are in the measure of the limit.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Denied {
+    /// The account that asked.
+    pub asked_by: Path,
+    /// The account that the limit is on: the one that asked, one above it, or a tag.
+    pub account: Path,
+    /// The limit; of several that are in the way, the one that stays so longest.
+    pub limit: Limit,
+    /// What was asked for, with the shortest output that is of use.
+    pub asked: Quantity,
+    /// What is spent in the present window.
+    pub spent: Quantity,
+    /// What is held for calls under way.
+    pub held: Quantity,
+    /// What a call may take now; negative when the limit is overrun.
+    pub available: Quantity,
+    /// When the call could pass, if nothing else is charged.
+    pub retry: Retry,
+    /// The largest output cap that would pass every limit now, in tokens; `None` if none would.
+    pub max_output_tokens: Option<u64>,
+}
+
+impl Denied {
+    fn new(ledger: &Ledger, refusal: &Refusal, asked_by: &Path) -> Option<Denied> {
+        let view = ledger.limit(refusal.limit)?;
+        let quantity = |value| view.limit.measure().quantity(value);
+        Some(Denied {
+            asked_by: asked_by.clone(),
+            account: view.account.clone(),
+            limit: view.limit.clone(),
+            asked: quantity(refusal.asked),
+            spent: quantity(refusal.spent),
+            held: quantity(refusal.held),
+            available: quantity(refusal.available),
+            retry: refusal.retry,
+            max_output_tokens: refusal.max_output,
+        })
+    }
+
+    /// When the call could pass by the passing of time alone.
+    pub fn retry_at(&self) -> Option<Timestamp> {
+        match self.retry {
+            Retry::At(at) => Some(at),
+            _ => None,
+        }
+    }
+}
+
+impl std::error::Error for Denied {}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Denied { limit, asked, spent, held, available, .. } = self;
+        let unit = match limit.measure() {
+            crate::ledger::Measure::Cost => String::new(),
+            measure => format!(" {measure}"),
+        };
+        let whose = match self.account == self.asked_by {
+            true => "its limit".to_owned(),
+            false => format!("the limit of {}", called(&self.account)),
+        };
+        write!(f, "{} asks for {asked}{unit}, but {whose} ", called(&self.asked_by))?;
+        write!(f, "({limit}) has {available} left: {spent} spent, {held} held; ")?;
+        match self.retry {
+            Retry::WhenHoldsEnd => f.write_str("it could pass when calls under way end")?,
+            Retry::At(at) => write!(f, "it could pass at {at}")?,
+            Retry::Never => f.write_str("it can never pass unless the limit is raised")?,
+        }
+        match self.max_output_tokens {
+            Some(tokens) => {
+                let tokens = crate::ledger::grouped(i128::from(tokens));
+                write!(f, ", or now with at most {tokens} output tokens")
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why a name is no account to charge.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AccountError {
+    /// The path is malformed.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// The account has been closed, or is closing.
+    #[error("{} is closed; open another run", called(.0))]
+    Closed(Path),
+    /// There is a run of that name already.
+    #[error("there is an account {} already; give each run a name of its own", called(.0))]
+    Exists(Path),
+    /// A tag where an account belongs, or the other way round.
+    #[error("`{0}` is not {1}")]
+    WrongTree(Path, &'static str),
+    /// The ledger has no place left.
+    #[error("the ledger is full: it holds four billion accounts, holds and models at most")]
+    Full,
+}
+
+impl AccountError {
+    pub(super) fn from_rejection(rejection: &Rejection, path: &Path) -> AccountError {
+        match rejection {
+            Rejection::Exists => AccountError::Exists(path.clone()),
+            Rejection::Full => AccountError::Full,
+            _ => AccountError::Closed(path.clone()),
+        }
+    }
+}
+
+/// Why a limit is not set or lifted. Nothing has changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetLimitError {
+    /// The account or pattern is malformed.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// The limit makes no sense.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// There is no such limit to lift.
+    #[error("there is no limit on this measure, period and model for these accounts")]
+    NoSuchLimit,
+    /// The ledger has no place left.
+    #[error("the ledger is full: it holds four billion limits at most")]
+    Full,
+}
+
+impl From<Rejection> for SetLimitError {
+    fn from(rejection: Rejection) -> SetLimitError {
+        match rejection {
+            Rejection::Limit(error) => SetLimitError::Limit(error),
+            Rejection::NoSuchLimit => SetLimitError::NoSuchLimit,
+            _ => SetLimitError::Full,
+        }
+    }
+}
+
+/// Why a call is not recorded. Nothing has been booked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// The name is no account.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// A call with that key has been booked within the last day.
+    #[error("a call with the key `{0}` has been booked already")]
+    AlreadyBooked(String),
+    /// The call makes no sense.
+    #[error("the call cannot be recorded: {0}")]
+    Invalid(InvalidCall),
+}

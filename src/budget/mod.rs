@@ -1,0 +1,217 @@
+//! The one lock: [`BudgetManager`], its handles, its guards, its alerts and its report.
+//!
+//! Reading order: [`Account`] asks, [`Ask`] says with what wishes, [`Reservation`] is what it gets,
+//! [`Receipt`] is what is booked, [`ReserveError`] is why not, [`Alert`] is what a person is told,
+//! [`Report`] is what it all adds up to.
+
+mod account;
+mod alert;
+mod ask;
+mod builder;
+mod core;
+mod error;
+mod policy;
+mod report;
+mod reservation;
+mod table;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use account::{Account, Run, Tag};
+pub use alert::{Alert, Observer};
+pub use ask::{Ask, Charge};
+pub use builder::{BuildError, Builder};
+pub use core::LostCall;
+pub use error::{AccountError, Denied, InvalidCall, RecordError, ReserveError, SetLimitError};
+pub use policy::{Policy, PolicyError};
+pub use report::{AccountReport, LimitReport, ModelReport, Report};
+pub use reservation::{Receipt, Reservation};
+
+use self::ask::{Who, Wishes, account_path};
+use self::core::{Core, open_account, set_limit};
+use crate::ledger::{Command, Limit, Path, Scope};
+use crate::money::Usd;
+use crate::price::{Estimate, InsertError, Model, ModelPrice, PriceBook, UnknownModel};
+
+/// The budget of many agents: one ledger behind one lock. Money is reserved before a call and
+/// settled after it, so that parallel calls can never spend more than a limit together.
+///
+/// ```
+/// use bursar::{BudgetManager, Limit, Period, Usage, Usd};
+///
+/// let budget = BudgetManager::builder()
+///     .limit("", Limit::spend(Usd::dollars(100)).per(Period::MONTH))
+///     .limit("research/*", Limit::tokens(200_000).per(Period::DAY))
+///     .build()?;
+///
+/// let crawler = budget.account("research/crawler")?;
+/// let terra = budget.model("gpt-6.1-terra")?;
+/// let hold = crawler.reserve(&terra.estimate().input(1_200).max_output(800))?;
+/// // … call the model with `max_tokens` = hold.max_output_tokens() …
+/// let receipt = hold.settle(Usage::tokens(1_180, 340));
+/// assert_eq!(budget.spent(), receipt.cost);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Clones share the same budget. It has no type parameters and no runtime: it can be kept in any
+/// struct, and used from threads and tasks alike.
+#[derive(Clone)]
+pub struct BudgetManager {
+    core: Arc<Core>,
+}
+
+impl BudgetManager {
+    /// A budget with one limit: so much money in all, for everybody.
+    ///
+    /// # Errors
+    /// [`BuildError`] if the amount is negative or absurd.
+    pub fn new(total: Usd) -> Result<BudgetManager, BuildError> {
+        BudgetManager::builder().limit("", Limit::spend(total)).build()
+    }
+
+    /// A budget with limits, prices, a clock and observers.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// The account of that path, opened if it is not there, with those above it. `""` is the root.
+    ///
+    /// # Errors
+    /// [`AccountError`] if the path is malformed or a tag's, or the account is being closed.
+    pub fn account(&self, path: &str) -> Result<Account, AccountError> {
+        let path = account_path(path)?;
+        let id = self.core.locked(|ledger, now| open_account(ledger, now, &path))?;
+        Ok(Account::new(&self.core, id, path))
+    }
+
+    /// The tag of that path (`user:42`), opened if it is not there.
+    ///
+    /// # Errors
+    /// [`AccountError`] if the path is malformed or has no `:`.
+    pub fn tag(&self, path: &str) -> Result<Tag, AccountError> {
+        let path = Path::new(path)?;
+        if !path.is_tag() {
+            let what = "a tag; a tag has a tree of its own, such as `user:42`";
+            return Err(AccountError::WrongTree(path, what));
+        }
+        let id = self.core.locked(|ledger, now| open_account(ledger, now, &path))?;
+        Ok(Tag::new(Account::new(&self.core, id, path)))
+    }
+
+    /// The model of that name (`gpt-6.1-terra` or `openai/gpt-6.1-terra`), with its price.
+    ///
+    /// # Errors
+    /// [`UnknownModel`], which names the nearest known ones and the remedy: nothing unknown is free
+    /// (law 9).
+    pub fn model(&self, name: &str) -> Result<Model, UnknownModel> {
+        self.core.model(name)
+    }
+
+    /// Sets money and tokens aside for a call of the account of that path. An [`Account`] handle
+    /// saves the look-up.
+    ///
+    /// # Errors
+    /// [`ReserveError`]; nothing has been held then.
+    pub fn reserve(&self, account: &str, estimate: &Estimate) -> Result<Reservation, ReserveError> {
+        self.core.reserve(Who::Named(account), estimate, &[], &Wishes::NONE)
+    }
+
+    /// Advice, not a promise: whether a call of that account would be admitted at this very moment.
+    /// By the next one somebody else may have taken the money; [`reserve`](BudgetManager::reserve)
+    /// is what decides.
+    pub fn can_afford(&self, account: &str, estimate: &Estimate) -> bool {
+        self.core.would_admit(Who::Named(account), estimate)
+    }
+
+    /// What is booked in all, over the lifetime of the budget. Tags are not added.
+    pub fn spent(&self) -> Usd {
+        self.root().spent()
+    }
+
+    /// What is held in all, for calls under way.
+    pub fn held(&self) -> Usd {
+        self.root().held()
+    }
+
+    /// The least money that any spend limit on the whole budget leaves; `None` if there is none.
+    pub fn remaining(&self) -> Option<Usd> {
+        self.root().remaining()
+    }
+
+    fn root(&self) -> Account {
+        Account::new(&self.core, crate::ledger::AccountId::ROOT, Path::root())
+    }
+
+    /// Sets a limit on an account, or on each account that a pattern names (`research/*`, `user:*`),
+    /// or changes the one on the same measure, period and models. What it has counted stays.
+    ///
+    /// # Errors
+    /// [`SetLimitError`] if the path or the limit makes no sense.
+    pub fn set_limit(&self, accounts: &str, limit: Limit) -> Result<(), SetLimitError> {
+        let scope = Scope::new(accounts)?;
+        self.core.locked(|ledger, now| {
+            if let Some(path) = scope.as_path() {
+                open_account(ledger, now, &path).map_err(|_| SetLimitError::Full)?;
+            }
+            set_limit(ledger, now, &scope, &limit)
+        })
+    }
+
+    /// Lifts the limit that was set for the same accounts, measure, period and models, whatever its
+    /// amount.
+    ///
+    /// # Errors
+    /// [`SetLimitError::NoSuchLimit`].
+    pub fn lift_limit(&self, accounts: &str, limit: &Limit) -> Result<(), SetLimitError> {
+        let command = Command::LiftLimit { scope: Scope::new(accounts)?, limit: limit.clone() };
+        self.core.locked(|ledger, now| ledger.execute(now, &command))?;
+        Ok(())
+    }
+
+    /// The kill switch: refuses every new call of this account and all below it until it is thawed.
+    /// `""` is everybody. The refusals repeat the reason.
+    ///
+    /// # Errors
+    /// [`AccountError`] if the path is malformed.
+    pub fn freeze(&self, account: &str, why: impl Into<Arc<str>>) -> Result<(), AccountError> {
+        let path = Path::new(account)?;
+        let id = self.core.locked(|ledger, now| open_account(ledger, now, &path))?;
+        Account::new(&self.core, id, path).freeze(why)
+    }
+
+    /// Ends a freeze of this account. One that is frozen above stays so.
+    ///
+    /// # Errors
+    /// [`AccountError`] if the path is malformed.
+    pub fn thaw(&self, account: &str) -> Result<(), AccountError> {
+        let path = Path::new(account)?;
+        let id = self.core.locked(|ledger, now| open_account(ledger, now, &path))?;
+        Account::new(&self.core, id, path).thaw()
+    }
+
+    /// Writes down a price, or replaces one. [`Model`] handles that were given out before keep the
+    /// price they have; ask for the model again to get the new one.
+    ///
+    /// # Errors
+    /// [`InsertError`] if the price makes no sense.
+    pub fn insert_price(&self, price: ModelPrice) -> Result<(), InsertError> {
+        self.core.change_prices(|book| book.insert(price)).map(|_| ())
+    }
+
+    /// The prices as they stand.
+    pub fn prices(&self) -> PriceBook {
+        self.core.prices()
+    }
+
+    /// Everything as it stands, from one moment: accounts, models, limits, tags. Prints as a table.
+    pub fn report(&self) -> Report {
+        Report::of(&self.core)
+    }
+}
+
+impl fmt::Debug for BudgetManager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BudgetManager").field("spent", &self.spent()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,274 @@
+//! Owns the policy file: limits as a person writes them down, in TOML or JSON.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, de};
+
+use crate::calendar::CalendarUnit;
+use crate::ledger::{Limit, Measure, Period, Quantity, Scope};
+use crate::money::Usd;
+
+/// A list of limits, as a file says them.
+///
+/// ```
+/// use bursar::{BudgetManager, Policy};
+///
+/// let policy = Policy::from_toml(r#"
+///     [[limit]]
+///     account = "research/*"        # "" is the root, the whole tree
+///     spend = "5.00"                # or tokens, input_tokens, output_tokens, requests, in_flight = N
+///     per = "day"                   # lifetime, hour, day, week, month, quarter, year, "rolling 60s"
+///     time_zone = "Europe/Berlin"   # UTC when absent
+///     alert_at = [50, 80, 95]       # percent
+///     only_model = "gpt-6*"
+/// "#)?;
+/// let budget = BudgetManager::builder().policy(policy).build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// An entry may also have `uncached_input_tokens` for its measure, `observe = true` (only watch),
+/// `keep_for_wrap_up` and `opening` (amounts in its measure). Unknown keys are errors.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    limits: Vec<(Scope, Limit)>,
+}
+
+impl Policy {
+    /// Reads TOML.
+    ///
+    /// # Errors
+    /// [`PolicyError`], which names the place and the remedy.
+    pub fn from_toml(text: &str) -> Result<Policy, PolicyError> {
+        toml::from_str(text).map_err(|error| PolicyError(error.to_string().trim_end().to_owned()))
+    }
+
+    /// Reads JSON: `{"limit": [{"account": "", "spend": "5.00", "per": "day"}]}`.
+    ///
+    /// # Errors
+    /// [`PolicyError`], which names the place and the remedy.
+    pub fn from_json(text: &str) -> Result<Policy, PolicyError> {
+        serde_json::from_str(text).map_err(|error| PolicyError(error.to_string()))
+    }
+
+    /// The limits, with the accounts that each is for.
+    pub fn limits(&self) -> impl Iterator<Item = (&Scope, &Limit)> {
+        self.limits.iter().map(|(scope, limit)| (scope, limit))
+    }
+
+    pub(super) fn into_limits(self) -> impl Iterator<Item = (String, Limit)> {
+        self.limits.into_iter().map(|(scope, limit)| (scope.as_str().to_owned(), limit))
+    }
+}
+
+/// A policy file that makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the policy cannot be read: {0}")]
+pub struct PolicyError(String);
+
+impl<'de> Deserialize<'de> for Policy {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Policy, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct File {
+            #[serde(default)]
+            limit: Vec<Entry>,
+        }
+        let entries = File::deserialize(deserializer)?.limit.into_iter().enumerate();
+        let limits = entries.map(|(place, entry)| {
+            let account = entry.account.clone();
+            entry.read().map_err(|problem| {
+                let number = place.saturating_add(1);
+                de::Error::custom(format_args!("limit {number}, for `{account}`: {problem}"))
+            })
+        });
+        Ok(Policy { limits: limits.collect::<Result<_, _>>()? })
+    }
+}
+
+/// One `[[limit]]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    account: String,
+    spend: Option<Usd>,
+    tokens: Option<u64>,
+    input_tokens: Option<u64>,
+    uncached_input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
+    requests: Option<u64>,
+    in_flight: Option<u32>,
+    per: Option<String>,
+    time_zone: Option<String>,
+    #[serde(default)]
+    alert_at: Vec<u16>,
+    only_model: Option<String>,
+    #[serde(default)]
+    observe: bool,
+    keep_for_wrap_up: Option<Usd>,
+    opening: Option<Usd>,
+}
+
+impl Entry {
+    fn read(self) -> Result<(Scope, Limit), String> {
+        let scope = Scope::new(&self.account).map_err(|error| error.to_string())?;
+        let mut limit = self.cap()?.per(self.period()?).alert_at(self.alert_at);
+        if let Some(pattern) = &self.only_model {
+            limit = limit.only_model(pattern);
+        }
+        if self.observe {
+            limit = limit.observe();
+        }
+        let measure = limit.measure();
+        if let Some(amount) = self.keep_for_wrap_up {
+            limit = limit.keep_for_wrap_up(quantity(measure, amount, "keep_for_wrap_up")?);
+        }
+        if let Some(amount) = self.opening {
+            limit = limit.opening(quantity(measure, amount, "opening")?);
+        }
+        limit.check().map_err(|error| error.to_string())?;
+        Ok((scope, limit))
+    }
+
+    /// The one cap that is set.
+    fn cap(&self) -> Result<Limit, String> {
+        let caps = [
+            self.spend.map(Limit::spend),
+            self.tokens.map(Limit::tokens),
+            self.input_tokens.map(Limit::input_tokens),
+            self.uncached_input_tokens.map(Limit::uncached_input_tokens),
+            self.output_tokens.map(Limit::output_tokens),
+            self.requests.map(Limit::requests),
+            self.in_flight.map(Limit::in_flight),
+        ];
+        let mut caps = caps.into_iter().flatten();
+        match (caps.next(), caps.next()) {
+            (Some(limit), None) => Ok(limit),
+            _ => Err("give one of spend, tokens, input_tokens, uncached_input_tokens, \
+                      output_tokens, requests and in_flight, and one only"
+                .to_owned()),
+        }
+    }
+
+    fn period(&self) -> Result<Period, String> {
+        let per = self.per.as_deref().unwrap_or("lifetime");
+        let unit = match per {
+            "hour" => CalendarUnit::Hour,
+            "day" => CalendarUnit::Day,
+            "week" => CalendarUnit::Week,
+            "month" => CalendarUnit::Month,
+            "quarter" => CalendarUnit::Quarter,
+            "year" => CalendarUnit::Year,
+            _ if self.time_zone.is_some() => {
+                return Err(format!(
+                    "time_zone has no meaning for `per = \"{per}\"`; leave it out"
+                ));
+            }
+            "lifetime" => return Ok(Period::Lifetime),
+            _ => {
+                let span = per.strip_prefix("rolling ").and_then(span);
+                return span.map(Period::rolling).ok_or_else(|| {
+                    format!(
+                        "per is `{per}`; write lifetime, hour, day, week, month, quarter, year, or \
+                         a rolling time such as \"rolling 60s\", \"rolling 5min\", \"rolling 24h\", \
+                         \"rolling 30d\""
+                    )
+                });
+            }
+        };
+        let zone = self.time_zone.as_deref().unwrap_or("UTC");
+        Period::calendar(unit, zone).map_err(|error| format!("time_zone: {error}"))
+    }
+}
+
+/// `60s`, `5min`, `24h`, `30d`.
+fn span(text: &str) -> Option<Duration> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(digits);
+    let seconds = match unit.trim_start() {
+        "s" => 1,
+        "m" | "min" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(seconds).map(Duration::from_secs)
+}
+
+/// A figure of an entry in the entry's measure: a number of tokens is read like whole dollars.
+fn quantity(measure: Measure, figure: Usd, field: &str) -> Result<Quantity, String> {
+    if measure == Measure::Cost {
+        return Ok(figure.into());
+    }
+    let whole = figure.exact().to_string().parse::<u64>();
+    whole.map(Quantity::from).map_err(|_| format!("{field} is not a whole number of {measure}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(entry: &str) -> Result<String, String> {
+        let policy = Policy::from_toml(&format!("[[limit]]\n{entry}"));
+        let policy = policy.map_err(|error| error.to_string())?;
+        let limits = policy.limits().map(|(scope, limit)| format!("{scope}: {limit}"));
+        Ok(limits.collect::<Vec<_>>().join("; "))
+    }
+
+    #[test]
+    fn an_entry_is_a_limit() {
+        for (entry, limit) in [
+            ("account = \"\"\nspend = \"5.00\"", ": $5.00 in all"),
+            ("account = \"a\"\nspend = 5", "a: $5.00 in all"),
+            ("account = \"a\"\nspend = 0.0125\nper = \"day\"", "a: $0.0125 per day"),
+            (
+                "account = \"a/*\"\ntokens = 9000\nper = \"month\"\ntime_zone = \"Asia/Tokyo\"",
+                "a/*: 9,000 tokens per month (Asia/Tokyo)",
+            ),
+            ("account = \"a\"\nrequests = 3\nper = \"rolling 60s\"", "a: 3 requests in any 1min"),
+            ("account = \"a\"\nrequests = 3\nper = \"rolling 5min\"", "a: 3 requests in any 5min"),
+            ("account = \"user:*\"\nin_flight = 4", "user:*: 4 calls in flight"),
+            (
+                "account = \"a\"\noutput_tokens = 4\nonly_model = \"gpt*\"\nkeep_for_wrap_up = 2",
+                "a: 4 output tokens in all on gpt*",
+            ),
+        ] {
+            assert_eq!(read(entry).as_deref(), Ok(limit), "{entry}");
+        }
+    }
+
+    #[test]
+    fn a_bad_entry_names_the_field_and_the_remedy() {
+        for (entry, words) in [
+            ("account = \"a\"", "give one of spend"),
+            ("account = \"a\"\nspend = 1\ntokens = 5", "one only"),
+            ("spend = 1", "missing field `account`"),
+            ("account = \"a\"\nspend = -1", "negative"),
+            ("account = \"a\"\nspend = \"1e40\"", "too large"),
+            ("account = \"a\"\nspend = 1\nspent = 2", "unknown field `spent`"),
+            ("account = \"a//b\"\nspend = 1", "empty segment"),
+            ("account = \"a\"\ntokens = -1", "invalid value"),
+            ("account = \"a\"\nspend = 1\nper = \"fortnight\"", "write lifetime, hour"),
+            ("account = \"a\"\nspend = 1\nper = \"rolling 0s\"", "one second"),
+            ("account = \"a\"\nspend = 1\nper = \"rolling\"", "rolling 60s"),
+            ("account = \"a\"\nspend = 1\nper = \"rolling 99999999999999999999d\"", "rolling 60s"),
+            ("account = \"a\"\nspend = 1\nper = \"day\"\ntime_zone = \"Mars\"", "no time zone"),
+            ("account = \"a\"\nspend = 1\ntime_zone = \"UTC\"", "no meaning"),
+            ("account = \"a\"\nspend = 1\nalert_at = [0]", "percent"),
+            ("account = \"a\"\nin_flight = 1\nper = \"day\"", "no period"),
+            ("account = \"a\"\nspend = 1\nkeep_for_wrap_up = 2", "keep_for_wrap_up"),
+            ("account = \"a\"\ntokens = 10\nkeep_for_wrap_up = 0.5", "whole number of tokens"),
+        ] {
+            let error = read(entry).unwrap_err();
+            assert!(error.contains(words), "{entry:?}: {error}");
+        }
+        let error = Policy::from_toml("limits = []").unwrap_err().to_string();
+        assert!(error.contains("unknown field `limits`"), "{error}");
+    }
+
+    #[test]
+    fn json_and_toml_say_the_same() {
+        let json = r#"{"limit":[{"account":"a","spend":"0.10","per":"hour","alert_at":[50]}]}"#;
+        let toml = "[[limit]]\naccount = 'a'\nspend = '0.10'\nper = 'hour'\nalert_at = [50]";
+        assert_eq!(Policy::from_json(json).unwrap(), Policy::from_toml(toml).unwrap());
+    }
+}

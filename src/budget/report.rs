@@ -1,0 +1,235 @@
+//! Owns what it all adds up to: [`Report`], a snapshot of one moment as data.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::Core;
+use crate::clock::Timestamp;
+use crate::ledger::{AccountView, Ledger, LimitView, Measure, ModelId, Path, Quantity, Totals};
+use crate::money::Usd;
+use crate::usage::{Confidence, Usage};
+
+/// A budget as it stands at one moment.
+///
+/// With serde it is data for a machine; its `Display` is a table for a person, at 80 columns. A tag
+/// tree repeats charges of the main tree, so that the two are never added.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// The moment.
+    pub at: Timestamp,
+    /// The day on which the newest price of the book was last checked, as `2026-11-20`.
+    pub prices_as_of: Option<String>,
+    /// Every limit on every account that it is for, by account.
+    pub limits: Vec<LimitReport>,
+    /// The accounts of the main tree, each after the one above it.
+    pub accounts: Vec<AccountReport>,
+    /// The accounts of the tag trees.
+    pub tags: Vec<AccountReport>,
+    /// What was used of each model, over the main tree; the dearest first.
+    pub models: Vec<ModelReport>,
+}
+
+/// One account, with everything below it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct AccountReport {
+    /// Its path; `""` is the root.
+    pub account: Path,
+    /// What is booked.
+    pub spent: Usd,
+    /// What is held for calls under way.
+    pub held: Usd,
+    /// The largest sum of the two so far.
+    pub peak: Usd,
+    /// The part of `spent` that nobody is sure of: a hold was charged because its call was lost, or
+    /// a bill had no price.
+    pub assumed: Usd,
+    /// The part of `spent` that comes from counts that were estimated.
+    pub estimated: Usd,
+    /// What a cache has saved.
+    pub saved: Usd,
+    /// Calls that were booked.
+    pub requests: u64,
+    /// What they used.
+    pub usage: Usage,
+    /// Calls under way.
+    pub open_calls: u64,
+    /// Why it is frozen, if it is itself.
+    pub frozen: Option<Arc<str>>,
+}
+
+/// What was used of one model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ModelReport {
+    /// Its name, `provider/id`; `None` for calls without a model: tools, plain amounts.
+    pub model: Option<Arc<str>>,
+    /// Calls that were booked.
+    pub requests: u64,
+    /// What they used.
+    pub usage: Usage,
+    /// What they cost.
+    pub cost: Usd,
+    /// The part of `cost` that nobody is sure of.
+    pub assumed: Usd,
+}
+
+/// One limit on one account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LimitReport {
+    /// The account.
+    pub account: Path,
+    /// What is limited.
+    pub measure: Measure,
+    /// The limit as words: `$20.00 per day (Europe/Berlin)`.
+    pub limit: String,
+    /// The cap.
+    pub amount: Quantity,
+    /// What is spent in the present window.
+    pub spent: Quantity,
+    /// What is held in the present window.
+    pub held: Quantity,
+    /// What an ordinary call may still take; negative when overrun.
+    pub available: Quantity,
+    /// Spent and held, in percent of the cap, rounded down; 100 for a cap of zero.
+    pub used_percent: u64,
+    /// What was spent in the window before.
+    pub previous_spent: Quantity,
+    /// The largest sum of spent and held so far, in any window.
+    pub peak: Quantity,
+    /// When the present window ends; `None` if it has no end.
+    pub resets_at: Option<Timestamp>,
+}
+
+impl Report {
+    pub(super) fn of(core: &Core) -> Report {
+        let prices_as_of = core.prices().as_of().map(|date| date.to_string());
+        let (at, mut nodes, mut limits, names) = core.locked(|ledger, now| {
+            let nodes: Vec<Node> = ledger.accounts().map(|view| Node::of(&view)).collect();
+            let limits: Vec<LimitReport> = ledger.limits().map(|v| LimitReport::of(&v)).collect();
+            let names = names_of(ledger, &nodes);
+            (now, nodes, limits, names)
+        });
+        nodes.sort_by(|one, other| one.report.account.order().cmp(other.report.account.order()));
+        limits.sort_by(|one, other| one.account.order().cmp(other.account.order()));
+        let models = models_of(&nodes, &names);
+        let all = add_upward(nodes);
+        let (tags, accounts) = all.into_iter().partition(|account| account.account.is_tag());
+        Report { at, prices_as_of, limits, accounts, tags, models }
+    }
+
+    /// The account of that path, with everything below it.
+    pub fn account(&self, path: &str) -> Option<&AccountReport> {
+        let mut all = self.accounts.iter().chain(&self.tags);
+        all.find(|account| account.account.as_str() == path)
+    }
+}
+
+/// An account, and what was charged to it directly.
+struct Node {
+    report: AccountReport,
+    direct: Vec<(ModelId, Totals)>,
+}
+
+impl Node {
+    fn of(view: &AccountView<'_>) -> Node {
+        let mut report = AccountReport {
+            account: view.path.clone(),
+            spent: Usd::from_pico(view.balance.spent),
+            held: Usd::from_pico(view.balance.held),
+            peak: Usd::from_pico(view.balance.peak),
+            assumed: Usd::ZERO,
+            estimated: Usd::ZERO,
+            saved: Usd::from_pico(view.saved),
+            requests: 0,
+            usage: Usage::NONE,
+            open_calls: u64::from(view.open_holds),
+            frozen: view.frozen_why.cloned(),
+        };
+        for (_, totals) in view.direct {
+            report.requests = report.requests.saturating_add(totals.requests);
+            report.usage = report.usage.saturating_add(&totals.usage);
+            let with = |confidence| Usd::from_pico(totals.cost_with(confidence));
+            report.assumed = sum(report.assumed, with(Confidence::Assumed));
+            report.estimated = sum(report.estimated, with(Confidence::Estimated));
+        }
+        Node { report, direct: view.direct.to_vec() }
+    }
+}
+
+impl LimitReport {
+    fn of(view: &LimitView<'_>) -> LimitReport {
+        let measure = view.limit.measure();
+        let quantity = |value| measure.quantity(value);
+        LimitReport {
+            account: view.account.clone(),
+            measure,
+            limit: view.limit.to_string(),
+            amount: view.limit.amount(),
+            spent: quantity(view.spent),
+            held: quantity(view.held),
+            available: quantity(view.available()),
+            used_percent: view.used_percent(),
+            previous_spent: quantity(view.previous_spent),
+            peak: quantity(view.peak),
+            resets_at: view.resets_at,
+        }
+    }
+}
+
+fn names_of(ledger: &Ledger, nodes: &[Node]) -> HashMap<ModelId, Arc<str>> {
+    let used = nodes.iter().flat_map(|node| &node.direct).map(|(model, _)| *model);
+    used.filter_map(|model| Some((model, Arc::clone(ledger.model_name(model)?)))).collect()
+}
+
+fn models_of(nodes: &[Node], names: &HashMap<ModelId, Arc<str>>) -> Vec<ModelReport> {
+    let mut found: HashMap<ModelId, ModelReport> = HashMap::new();
+    let main = nodes.iter().filter(|node| !node.report.account.is_tag());
+    for (model, totals) in main.flat_map(|node| &node.direct) {
+        let entry = found.entry(*model).or_insert_with(|| ModelReport {
+            model: names.get(model).filter(|name| !name.is_empty()).cloned(),
+            requests: 0,
+            usage: Usage::NONE,
+            cost: Usd::ZERO,
+            assumed: Usd::ZERO,
+        });
+        entry.requests = entry.requests.saturating_add(totals.requests);
+        entry.usage = entry.usage.saturating_add(&totals.usage);
+        entry.cost = sum(entry.cost, Usd::from_pico(totals.total_cost()));
+        let assumed = Usd::from_pico(totals.cost_with(Confidence::Assumed));
+        entry.assumed = sum(entry.assumed, assumed);
+    }
+    let mut models: Vec<ModelReport> = found.into_values().collect();
+    models
+        .sort_by(|one, other| other.cost.cmp(&one.cost).then_with(|| one.model.cmp(&other.model)));
+    models
+}
+
+/// Adds to each account what is below it. They come sorted, each after the one above it.
+fn add_upward(nodes: Vec<Node>) -> Vec<AccountReport> {
+    let mut reports: Vec<AccountReport> = nodes.into_iter().map(|node| node.report).collect();
+    let places: HashMap<Path, usize> =
+        reports.iter().enumerate().map(|(place, r)| (r.account.clone(), place)).collect();
+    for place in (0..reports.len()).rev() {
+        let parent = reports[place].account.parent().and_then(|parent| places.get(&parent));
+        let Some(parent) = parent.copied() else { continue };
+        let below = reports[place].clone();
+        let above = &mut reports[parent];
+        above.requests = above.requests.saturating_add(below.requests);
+        above.usage = above.usage.saturating_add(&below.usage);
+        above.open_calls = above.open_calls.saturating_add(below.open_calls);
+        above.assumed = sum(above.assumed, below.assumed);
+        above.estimated = sum(above.estimated, below.estimated);
+        above.saved = sum(above.saved, below.saved);
+    }
+    reports
+}
+
+/// Parts of what the ledger has added without an overflow.
+fn sum(one: Usd, other: Usd) -> Usd {
+    one.checked_add(other).unwrap_or(Usd::MAX)
+}

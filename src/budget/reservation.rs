@@ -1,0 +1,463 @@
+//! Owns the guard of one hold: [`Reservation`], how it ends, and the [`Receipt`] of what was booked.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::Serialize;
+
+use super::alert::Alert;
+use super::core::{Core, LostCall};
+use super::error::ReserveError;
+use crate::clock::Timestamp;
+use crate::ledger::{
+    Bid, Booking, Grow, HoldId, Ledger, ModelId, Path, Rejection, Settle, Settled,
+};
+use crate::money::Usd;
+use crate::price::{Model, Terms, UnknownModel};
+use crate::usage::{Bill, Confidence, Usage};
+
+/// Money and tokens that are set aside for one call.
+///
+/// A hold ends in one of these ways, and in no other:
+///
+/// | what happens | what is booked |
+/// |---|---|
+/// | [`settle`](Reservation::settle), [`settle_cost`](Reservation::settle_cost) | the bill |
+/// | [`release`](Reservation::release), [`refund`](Reservation::refund) | nothing: the provider rejected the call without a bill (connection refused, 4xx) |
+/// | dropped before it was sent | nothing |
+/// | dropped after it was sent: an error with no bill (5xx), a timeout, a cancelled future, a panic | what was held, as [`Assumed`](Confidence::Assumed), because such a call has usually been billed; [`LostCall`] changes that |
+/// | its lease ends first | what was held, as assumed; a later settle books the difference |
+///
+/// ```
+/// use bursar::{Bill, BudgetManager, Usage, Usd};
+///
+/// let budget = BudgetManager::new(Usd::dollars(1))?;
+/// let terra = budget.model("gpt-6.1-terra")?;
+/// let hold = budget.reserve("crawler", &terra.estimate().input(1_200).max_output(800))?;
+/// assert_eq!(hold.max_output_tokens(), 800);
+///
+/// let receipt = hold.settle(Bill::new(Usage::tokens(1_150, 340)));
+/// assert_eq!(receipt.cost, "0.00285".parse()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a reservation that is dropped gives back what it holds"]
+pub struct Reservation {
+    core: Arc<Core>,
+    hold: HoldId,
+    at: Timestamp,
+    held: Usd,
+    max_output_tokens: u64,
+    output: Price,
+    alternative: usize,
+    model: Option<Model>,
+    terms: Terms,
+    sent: AtomicBool,
+    ended: bool,
+}
+
+/// What a token of the output cap was reserved at.
+#[derive(Clone, Copy)]
+pub(super) struct Price {
+    /// Attodollars, all choices together.
+    pub(super) per_output: i128,
+    pub(super) choices: u64,
+}
+
+/// What a new guard is made of.
+pub(super) struct Admitted {
+    pub(super) hold: HoldId,
+    pub(super) at: Timestamp,
+    pub(super) held: Usd,
+    pub(super) max_output_tokens: u64,
+    pub(super) output: Price,
+    pub(super) alternative: usize,
+}
+
+impl Reservation {
+    #[inline]
+    pub(super) fn new(
+        core: &Arc<Core>,
+        admitted: Admitted,
+        model: Option<&Model>,
+        terms: &Terms,
+    ) -> Reservation {
+        Reservation {
+            core: Arc::clone(core),
+            hold: admitted.hold,
+            at: admitted.at,
+            held: admitted.held,
+            max_output_tokens: admitted.max_output_tokens,
+            output: admitted.output,
+            alternative: admitted.alternative,
+            model: model.cloned(),
+            terms: terms.clone(),
+            sent: AtomicBool::new(false),
+            ended: false,
+        }
+    }
+
+    /// The output cap that was admitted, for each choice, in tokens: what the request has to ask
+    /// for as `max_tokens`. 0 for a call without a model.
+    pub fn max_output_tokens(&self) -> u64 {
+        self.max_output_tokens
+    }
+
+    /// What is held.
+    pub fn held(&self) -> Usd {
+        self.held
+    }
+
+    /// When it was reserved. The call belongs to the windows of this moment and has its prices.
+    pub fn reserved_at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// The model it was reserved for; `None` for a tool.
+    pub fn model(&self) -> Option<&Model> {
+        self.model.as_ref()
+    }
+
+    /// Which of the alternatives was admitted: 0 for the first.
+    pub fn alternative(&self) -> usize {
+        self.alternative
+    }
+
+    /// Marks the call as sent: from here on, dropping the guard charges what it holds.
+    /// [`sending`](Reservation::sending) does so by itself.
+    pub fn mark_sent(&self) {
+        self.sent.store(true, Ordering::Relaxed);
+    }
+
+    /// True if the call has been sent.
+    pub fn is_sent(&self) -> bool {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    /// Runs the call, and marks it as sent when the future is first polled. A future that is
+    /// dropped before that costs nothing.
+    ///
+    /// ```
+    /// # async fn call() -> Result<u64, std::io::Error> { Ok(340) }
+    /// # async fn run(hold: bursar::Reservation) -> Result<(), std::io::Error> {
+    /// let output = hold.sending(call()).await?; // an error here charges what is held
+    /// hold.settle(bursar::Usage::tokens(1_150, output));
+    /// # Ok(()) }
+    /// ```
+    pub async fn sending<F: Future>(&self, call: F) -> F::Output {
+        self.mark_sent();
+        call.await
+    }
+
+    /// Adds output tokens to a call that outgrows its cap, reserved in today's windows at the
+    /// prices of the call. Counts neither a request nor a call in flight.
+    ///
+    /// # Errors
+    /// [`ReserveError`]; the hold stays as it was.
+    pub fn grow_output(&mut self, tokens: u64) -> Result<(), ReserveError> {
+        let Price { per_output, choices } = self.output;
+        let (floor, cap) = (tokens, tokens);
+        self.grow(Bid { fixed: 0, per_output, input: 0, choices, floor, cap })?;
+        self.max_output_tokens = self.max_output_tokens.saturating_add(tokens);
+        Ok(())
+    }
+
+    /// Adds money to what is held, in today's windows.
+    ///
+    /// # Errors
+    /// [`ReserveError`]; the hold stays as it was.
+    pub fn grow_cost(&mut self, more: Usd) -> Result<(), ReserveError> {
+        self.grow(Bid::fixed(more.pico()))
+    }
+
+    fn grow(&mut self, bid: Bid) -> Result<(), ReserveError> {
+        let grow = Grow { hold: self.hold, bid, wrap_up: false };
+        let grown = self.core.locked(|ledger, now| {
+            let grown = ledger.decide_grow(now, &grow).map_err(|rejection| {
+                let account = account_of(ledger, self.hold);
+                ReserveError::from_rejection(ledger, rejection, &account)
+            })?;
+            ledger.apply_grown(now, &grown);
+            Ok::<_, ReserveError>(grown)
+        })?;
+        let more = Usd::from_pico(grown.amounts.cost);
+        self.held = self.held.checked_add(more).unwrap_or(Usd::MAX);
+        Ok(())
+    }
+
+    /// Books what the provider answered: a [`Bill`], or a plain [`Usage`] of the model that was
+    /// reserved.
+    ///
+    /// It cannot fail (law 3): not for being over the hold or the limit, late, or unpriced. What
+    /// cannot be priced is booked at the larger of the hold and of what has a price, as
+    /// [`Assumed`](Confidence::Assumed), and an [`Alert::Unpriced`] names the remedy.
+    pub fn settle(mut self, bill: impl Into<Bill>) -> Receipt {
+        let bill = bill.into();
+        let mut priced = self.price(&bill);
+        self.end(Some(bill.usage), &mut priced)
+    }
+
+    /// Books a plain amount: a tool's or a provider's own cost. The tokens that were held count as
+    /// used.
+    pub fn settle_cost(mut self, cost: Usd) -> Receipt {
+        self.end(None, &mut Priced::reported(cost))
+    }
+
+    /// Gives back what is held. For a call that was never sent, or that the provider rejected
+    /// without a bill: connection refused, 4xx. A call that had been sent raises an
+    /// [`Alert::Refunded`].
+    pub fn release(self) {
+        self.refund("released after it was sent");
+    }
+
+    /// Gives back what is held, and says why.
+    pub fn refund(mut self, why: impl Into<Arc<str>>) {
+        self.give_back(why);
+    }
+
+    fn give_back(&mut self, why: impl Into<Arc<str>>) {
+        self.ended = true;
+        let watched = self.core.is_watched();
+        let released = self.core.locked(|ledger, now| {
+            let account = watched.then(|| account_of(ledger, self.hold));
+            let hold = ledger.decide_release(self.hold).ok()?;
+            ledger.apply_released(now, hold);
+            Some((now, account?))
+        });
+        let Some((at, account)) = released else { return };
+        let amount = self.held;
+        self.core.tell(|observer| observer.on_release(&account, amount));
+        if self.is_sent() {
+            self.core.raise(&Alert::Refunded { at, account, amount, why: why.into() });
+        }
+    }
+
+    /// What a bill comes to, at the prices of the moment of the reserve.
+    fn price(&self, bill: &Bill) -> Priced {
+        let asked = self.model.as_ref();
+        let answered = match bill.model.as_deref() {
+            None => Ok(None),
+            Some(name) => self.core.model_that_answered(asked, name),
+        };
+        let terms = self.terms.billed(bill.service.as_ref(), bill.regional);
+        price_bill(bill, asked, answered, &terms, self.at)
+    }
+
+    #[inline]
+    fn end(&mut self, usage: Option<Usage>, priced: &mut Priced) -> Receipt {
+        self.ended = true;
+        let watched = self.core.is_watched();
+        let ended = self.core.locked(|ledger, now| {
+            let account = (watched || priced.why.is_some()).then(|| account_of(ledger, self.hold));
+            let model = match &priced.other_model {
+                Some(model) => self.core.model_number(ledger, now, Some(model)),
+                None => self.core.model_number(ledger, now, self.model.as_ref()),
+            };
+            let settled = decide(ledger, self.hold, usage, model, priced)?;
+            ledger.apply_settled(now, &settled);
+            Some((now, settled, account))
+        });
+        let mut receipt = Receipt {
+            cost: Usd::ZERO,
+            held: self.held,
+            usage: usage.unwrap_or_default(),
+            confidence: priced.confidence,
+            computed: priced.computed,
+            model: priced.other_model.take().or_else(|| self.model.take()),
+            reserved_at: self.at,
+            settled_at: self.at,
+        };
+        // Only a guard ends its hold, so that the hold is there.
+        let Some((at, settled, account)) = ended else { return receipt };
+        (receipt.settled_at, receipt.usage) = (at, settled.usage);
+        receipt.cost = Usd::from_pico(settled.booked.cost);
+        receipt.confidence = settled.confidence;
+        if let Some(account) = account {
+            self.core.tell_booked(at, account, &receipt, priced.why.take());
+        }
+        receipt
+    }
+}
+
+/// Law 8: what was never sent is given back; what was sent is charged.
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        if self.is_sent() && self.core.on_lost == LostCall::ChargeHold {
+            self.end(None, &mut Priced::lost());
+        } else {
+            self.give_back("its reply was lost");
+        }
+    }
+}
+
+impl fmt::Debug for Reservation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reservation")
+            .field("held", &self.held)
+            .field("max_output_tokens", &self.max_output_tokens)
+            .field("model", &self.model.as_ref().map(Model::name))
+            .field("sent", &self.is_sent())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    /// Tells the observers that a call was booked, and raises the alert if it had no price.
+    pub(super) fn tell_booked(
+        &self,
+        at: Timestamp,
+        account: Path,
+        receipt: &Receipt,
+        why: Option<String>,
+    ) {
+        self.tell(|observer| observer.on_settle(&account, receipt));
+        if let Some(why) = why {
+            self.raise(&Alert::Unpriced { at, account, cost: receipt.cost, why });
+        }
+    }
+
+    pub(super) fn is_same(self: &Arc<Core>, hold: &Reservation) -> bool {
+        Arc::ptr_eq(self, &hold.core)
+    }
+}
+
+impl Reservation {
+    pub(super) fn id(&self) -> HoldId {
+        self.hold
+    }
+}
+
+/// What a call is to be booked at.
+pub(super) struct Priced {
+    pub(super) booking: Booking,
+    pub(super) confidence: Confidence,
+    /// What the usage comes to by the price book.
+    pub(super) computed: Option<Usd>,
+    /// The model that answered, if it is another than the one that was asked.
+    pub(super) other_model: Option<Model>,
+    /// Why it has no price.
+    pub(super) why: Option<String>,
+}
+
+impl Priced {
+    fn exactly(cost: Usd, confidence: Confidence) -> Priced {
+        let booking = Booking::Exactly(cost.pico());
+        Priced { booking, confidence, computed: None, other_model: None, why: None }
+    }
+
+    fn unknown(at_least: Usd, why: String) -> Priced {
+        let booking = Booking::AtLeast(at_least.pico());
+        let why = Some(why);
+        Priced { booking, confidence: Confidence::Assumed, computed: None, other_model: None, why }
+    }
+
+    /// Nobody knows what became of the call.
+    fn lost() -> Priced {
+        Priced { why: None, ..Priced::unknown(Usd::ZERO, String::new()) }
+    }
+
+    pub(super) fn reported(cost: Usd) -> Priced {
+        if cost.is_negative() {
+            return Priced::unknown(
+                Usd::ZERO,
+                format!("the cost of {} is negative; settle with what was billed", cost.exact()),
+            );
+        }
+        Priced::exactly(cost, Confidence::Reported)
+    }
+}
+
+/// What a bill comes to, for the model that was asked or the other one that answered. The
+/// provider's own cost wins over a computed one.
+pub(super) fn price_bill(
+    bill: &Bill,
+    asked: Option<&Model>,
+    answered: Result<Option<Model>, UnknownModel>,
+    terms: &Terms,
+    at: Timestamp,
+) -> Priced {
+    let (other, unknown) = match answered {
+        Ok(other) => (other, None),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    let model = other.as_ref().or(asked);
+    let computed = match (model, unknown) {
+        (_, Some(why)) => Err(why),
+        (Some(model), None) => {
+            model.price().cost(&bill.usage, terms, at).map_err(|error| error.to_string())
+        }
+        (None, None) => Err("no model is named; settle with `settle_cost`, or name the model in \
+                             the bill"
+            .to_owned()),
+    };
+    let mut priced = match (bill.reported_cost, &computed) {
+        (Some(cost), _) => Priced::reported(cost),
+        (None, Ok(cost)) => Priced::exactly(*cost, bill.confidence),
+        (None, Err(why)) => {
+            let known = |model: &Model| model.price().known_cost(&bill.usage, terms, at);
+            Priced::unknown(model.map_or(Usd::ZERO, known), why.clone())
+        }
+    };
+    priced.computed = computed.ok();
+    priced.other_model = other;
+    priced
+}
+
+/// What the ledger makes of it. What no call can have used is booked at what was held.
+fn decide(
+    ledger: &Ledger,
+    hold: HoldId,
+    usage: Option<Usage>,
+    model: ModelId,
+    priced: &mut Priced,
+) -> Option<Settled> {
+    let Priced { booking, confidence, .. } = *priced;
+    match ledger.decide_settle(&Settle { hold, booking, usage, model, confidence }) {
+        Ok(settled) => Some(settled),
+        Err(Rejection::Impossible) => {
+            priced.why.get_or_insert_with(|| {
+                "its counts or its cost are more than one call can have; settle with what was \
+                 billed"
+                    .to_owned()
+            });
+            let booking = Booking::AtLeast(0);
+            let confidence = Confidence::Assumed;
+            let settle = Settle { hold, booking, usage: None, model, confidence };
+            ledger.decide_settle(&settle).ok()
+        }
+        Err(_) => None,
+    }
+}
+
+/// The account that a hold is charged to.
+pub(super) fn account_of(ledger: &Ledger, hold: HoldId) -> Path {
+    let account = ledger.hold_account(hold).and_then(|account| ledger.account(account));
+    account.map_or_else(Path::root, |view| view.path.clone())
+}
+
+/// What was booked.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Receipt {
+    /// What was charged.
+    pub cost: Usd,
+    /// What had been held.
+    pub held: Usd,
+    /// What was used. Of an assumed charge, what was held.
+    pub usage: Usage,
+    /// How sure we are.
+    pub confidence: Confidence,
+    /// What the usage comes to by the price book, if it has a price; differs from `cost` where the
+    /// provider reported its own.
+    pub computed: Option<Usd>,
+    /// The model that answered.
+    pub model: Option<Model>,
+    /// The moment whose windows and prices count.
+    pub reserved_at: Timestamp,
+    /// When it was booked.
+    pub settled_at: Timestamp,
+}

@@ -1,0 +1,164 @@
+//! Owns how a report looks in a terminal of 80 columns.
+
+use std::fmt;
+
+use super::report::{AccountReport, LimitReport, ModelReport, Report};
+use crate::clock::Timestamp;
+use crate::ledger::{Path, grouped};
+use crate::money::Usd;
+
+const WIDTH: usize = 80;
+/// The most rows of one table; the dearest are kept.
+const ROWS: usize = 40;
+const BAR: u64 = 16;
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dated = |day| format!("prices as of {day}");
+        let prices = self.prices_as_of.as_ref().map_or_else(String::new, dated);
+        let left = format!("Budget at {}", moment(self.at));
+        let head = format!("{left}{prices:>width$}", width = WIDTH.saturating_sub(left.len()));
+        writeln!(f, "{}", head.trim_end())?;
+        limits(f, &self.limits)?;
+        accounts(f, "ACCOUNTS", &self.accounts)?;
+        accounts(f, "TAGS", &self.tags)?;
+        models(f, &self.models)?;
+        let frozen = self.accounts.iter().chain(&self.tags);
+        for (account, why) in frozen.filter_map(|a| Some((&a.account, a.frozen.as_ref()?))) {
+            writeln!(f, "\nfrozen: {}, because {why}", shown(account))?;
+        }
+        Ok(())
+    }
+}
+
+fn limits(f: &mut fmt::Formatter<'_>, limits: &[LimitReport]) -> fmt::Result {
+    if limits.is_empty() {
+        return writeln!(f, "\nNo limits are set: nothing is refused.");
+    }
+    writeln!(f, "\n{:<38} {:>6} {:>11} {:>10} {:>11}", "LIMITS", "used", "spent", "held", "left")?;
+    let mut fullest: Vec<&LimitReport> = limits.iter().collect();
+    if fullest.len() > ROWS {
+        fullest.sort_by_key(|limit| std::cmp::Reverse(limit.used_percent));
+    }
+    for limit in fullest.iter().take(ROWS) {
+        let name = cut(&shown(&limit.account), 38);
+        let used = format!("{}%", limit.used_percent);
+        let (spent, held, left) = (&limit.spent, &limit.held, &limit.available);
+        writeln!(f, "{name:<38} {used:>6} {spent:>11} {held:>10} {left:>11}")?;
+        let until = match limit.resets_at {
+            Some(end) => format!(", until {}", moment(end)),
+            None => String::new(),
+        };
+        let what = cut(&format!("{}{until}", limit.limit), WIDTH.saturating_sub(20));
+        writeln!(f, "  {}  {what}", bar(limit.used_percent))?;
+    }
+    more(f, limits.len())
+}
+
+fn accounts(f: &mut fmt::Formatter<'_>, title: &str, accounts: &[AccountReport]) -> fmt::Result {
+    if accounts.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        f,
+        "\n{title:<22} {:>6} {:>11} {:>10} {:>9} {:>9} {:>7}",
+        "calls", "tokens", "spent", "held", "assumed", "saved"
+    )?;
+    let mut dearest: Vec<&AccountReport> = accounts.iter().collect();
+    if dearest.len() > ROWS {
+        dearest.sort_by_key(|account| std::cmp::Reverse(account.spent));
+    }
+    for account in dearest.iter().take(ROWS) {
+        let name = match accounts.len() > ROWS {
+            true => shown(&account.account),
+            false => indented(&account.account),
+        };
+        writeln!(
+            f,
+            "{:<22} {:>6} {:>11} {:>10} {:>9} {:>9} {:>7}",
+            cut(&name, 22),
+            grouped(i128::from(account.requests)),
+            grouped(i128::from(account.usage.total_tokens())),
+            account.spent,
+            money_or_dash(account.held),
+            money_or_dash(account.assumed),
+            money_or_dash(account.saved),
+        )?;
+    }
+    more(f, accounts.len())
+}
+
+fn models(f: &mut fmt::Formatter<'_>, models: &[ModelReport]) -> fmt::Result {
+    if models.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        f,
+        "\n{:<33} {:>7} {:>13} {:>13} {:>10}",
+        "MODELS", "calls", "input", "output", "cost"
+    )?;
+    for model in models.iter().take(ROWS) {
+        writeln!(
+            f,
+            "{:<33} {:>7} {:>13} {:>13} {:>10}",
+            cut(model.model.as_deref().unwrap_or("(no model)"), 33),
+            grouped(i128::from(model.requests)),
+            grouped(i128::from(model.usage.input_tokens())),
+            grouped(i128::from(model.usage.output_tokens())),
+            model.cost,
+        )?;
+    }
+    more(f, models.len())
+}
+
+fn more(f: &mut fmt::Formatter<'_>, rows: usize) -> fmt::Result {
+    match rows.saturating_sub(ROWS) {
+        0 => Ok(()),
+        left => writeln!(f, "… and {left} more"),
+    }
+}
+
+fn bar(percent: u64) -> String {
+    let filled = percent.min(100).saturating_mul(BAR) / 100;
+    let cell = |place| if place < filled { '█' } else { '░' };
+    (0..BAR).map(cell).collect()
+}
+
+fn shown(account: &Path) -> String {
+    match account.as_str() {
+        "" => "(all)".to_owned(),
+        path => path.to_owned(),
+    }
+}
+
+/// The last segment, set in by its depth.
+fn indented(account: &Path) -> String {
+    let path = account.as_str();
+    let depth = path.matches('/').count() + usize::from(!path.is_empty() && !account.is_tag());
+    let name = path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("(all)");
+    format!("{}{name}", "  ".repeat(depth))
+}
+
+fn money_or_dash(amount: Usd) -> String {
+    if amount.is_zero() { "-".to_owned() } else { amount.to_string() }
+}
+
+/// To the minute.
+fn moment(at: Timestamp) -> String {
+    let text = at.to_string();
+    match (text.get(..10), text.get(11..16)) {
+        (Some(day), Some(time)) if text.ends_with('Z') => format!("{day} {time} UTC"),
+        _ => text,
+    }
+}
+
+/// The text, cut to so many characters.
+fn cut(text: &str, width: usize) -> String {
+    match text.char_indices().nth(width) {
+        None => text.to_owned(),
+        Some(_) => {
+            let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+            format!("{kept}…")
+        }
+    }
+}

@@ -1,0 +1,504 @@
+//! Owns [`PriceBook`]: which price belongs to a name.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+
+use super::catalogue;
+use super::date::Date;
+use super::model::{Flaw, Model, ModelPrice};
+use super::names::{shorter, slips};
+
+/// The prices that are known, by name. Cheap to clone.
+///
+/// A model is asked for as `provider/id` or as `id`, and found by, in this order: its exact name,
+/// an exact alias, the same after a region, version or date is taken off (`us.`, `-v1:0`,
+/// `-20251101`), and at last the names that [`PriceBook::alias`] has added. A name that only
+/// begins like a known one is not found: a price of another version would be a wrong price.
+///
+/// ```
+/// use bursar::{ModelPrice, PriceBook};
+///
+/// let mut book = PriceBook::builtin();
+/// assert_eq!(&**book.find("claude-opus-4-1")?.name(), "anthropic/claude-opus-4-1");
+///
+/// let refused = book.find("claude-opus-4-9").unwrap_err();
+/// assert!(refused.to_string().contains("insert a `ModelPrice`"));
+///
+/// book.insert(ModelPrice::free("ollama", "qwen3:8b"))?;
+/// assert!(book.find("qwen3:8b")?.price().is_free());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct PriceBook(Arc<Pages>);
+
+#[derive(Clone, Default)]
+struct Pages {
+    prices: Vec<Arc<ModelPrice>>,
+    /// Places in `prices`, the latest last.
+    by_id: HashMap<Arc<str>, Vec<usize>>,
+    by_alias: HashMap<Arc<str>, Vec<usize>>,
+    nicknames: HashMap<Arc<str>, usize>,
+    as_of: Option<Date>,
+}
+
+impl PriceBook {
+    /// The list that comes with this version, of about a hundred models. It is read once.
+    pub fn builtin() -> PriceBook {
+        catalogue::builtin()
+    }
+
+    /// A book without a price.
+    pub fn empty() -> PriceBook {
+        PriceBook::default()
+    }
+
+    /// Puts in a price, in place of the one of the same provider and id, which is returned.
+    ///
+    /// # Errors
+    /// [`InsertError`] if the price contradicts itself or lacks what every price needs.
+    pub fn insert(&mut self, price: ModelPrice) -> Result<Option<Arc<ModelPrice>>, InsertError> {
+        if let Some(flaw) = price.flaw() {
+            return Err(InsertError { model: price.name().clone(), flaw });
+        }
+        Ok(Arc::make_mut(&mut self.0).put(Arc::new(price)))
+    }
+
+    /// Puts in all prices of another book, over those of the same provider and id. Each price
+    /// still says where it was [read](ModelPrice::read_in).
+    pub fn merge(&mut self, other: &PriceBook) {
+        let pages = Arc::make_mut(&mut self.0);
+        for price in &other.0.prices {
+            pages.put(price.clone());
+        }
+        for (nickname, place) in &other.0.nicknames {
+            let price = &other.0.prices[*place];
+            if let Some(place) = pages.in_provider(price.provider(), price.id()) {
+                pages.nicknames.insert(nickname.clone(), place);
+            }
+        }
+        pages.as_of = pages.as_of.max(other.0.as_of);
+    }
+
+    /// Lets a model be found by another name too. A name that the book knows otherwise keeps its
+    /// meaning.
+    ///
+    /// # Errors
+    /// [`UnknownModel`] if the book has no price for `target`.
+    pub fn alias(&mut self, name: &str, target: &str) -> Result<(), UnknownModel> {
+        let place = self.0.place(target).map_err(|miss| self.unknown(target, miss))?;
+        Arc::make_mut(&mut self.0).nicknames.insert(name.into(), place);
+        Ok(())
+    }
+
+    /// Finds a model by `provider/id` or `id`.
+    ///
+    /// # Errors
+    /// [`UnknownModel`] if the book has no price for it, or if several providers have one.
+    pub fn find(&self, name: &str) -> Result<Model, UnknownModel> {
+        match self.0.place(name) {
+            Ok(place) => Ok(Model::new(self.0.prices[place].clone())),
+            Err(miss) => Err(self.unknown(name, miss)),
+        }
+    }
+
+    /// Finds a model among those of one provider only.
+    ///
+    /// # Errors
+    /// [`UnknownModel`] if the book has no price for it.
+    pub fn find_in(&self, provider: &str, name: &str) -> Result<Model, UnknownModel> {
+        match self.0.in_provider(provider, name) {
+            Some(place) => Ok(Model::new(self.0.prices[place].clone())),
+            None => Err(self.unknown(&format!("{provider}/{name}"), Vec::new())),
+        }
+    }
+
+    /// Finds the model that answered: among those of the provider that was asked, or else anywhere.
+    ///
+    /// # Errors
+    /// As [`PriceBook::find`].
+    pub fn find_from(&self, provider: &str, name: &str) -> Result<Model, UnknownModel> {
+        match self.0.in_provider(provider, name) {
+            Some(place) => Ok(Model::new(self.0.prices[place].clone())),
+            None => self.find(name),
+        }
+    }
+
+    /// All prices, in the order in which they first came in.
+    pub fn iter(&self) -> impl Iterator<Item = &ModelPrice> {
+        self.0.prices.iter().map(|price| &**price)
+    }
+
+    /// How many models have a price.
+    pub fn len(&self) -> usize {
+        self.0.prices.len()
+    }
+
+    /// True without a price.
+    pub fn is_empty(&self) -> bool {
+        self.0.prices.is_empty()
+    }
+
+    /// When the list was compiled; `None` for a book made by hand.
+    pub fn as_of(&self) -> Option<Date> {
+        self.0.as_of
+    }
+
+    /// True if the list was compiled more than `age` ago: load a newer one. A book made by hand is
+    /// never old.
+    pub fn older_than(&self, now: Timestamp, age: Duration) -> bool {
+        self.0.as_of.is_some_and(|date| now.since(date.start()) > age)
+    }
+
+    pub(super) fn set_as_of(&mut self, date: Date) {
+        Arc::make_mut(&mut self.0).as_of = Some(date);
+    }
+
+    fn unknown(&self, name: &str, offered: Vec<usize>) -> UnknownModel {
+        let is_ambiguous = !offered.is_empty();
+        let candidates = if is_ambiguous { offered } else { self.0.nearest(name) };
+        UnknownModel {
+            name: name.chars().take(80).collect(),
+            candidates: candidates.iter().map(|p| self.0.prices[*p].name().clone()).collect(),
+            is_ambiguous,
+            as_of: self.0.as_of,
+        }
+    }
+}
+
+impl fmt::Debug for PriceBook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let as_of = self.0.as_of.map(|date| date.to_string());
+        f.debug_struct("PriceBook").field("models", &self.len()).field("as_of", &as_of).finish()
+    }
+}
+
+impl Pages {
+    fn put(&mut self, price: Arc<ModelPrice>) -> Option<Arc<ModelPrice>> {
+        let same = |place: &&usize| self.prices[**place].provider() == price.provider();
+        let known = self.by_id.get(price.id()).and_then(|places| places.iter().find(same)).copied();
+        let place = known.unwrap_or(self.prices.len());
+        let old = known.map(|place| std::mem::replace(&mut self.prices[place], price.clone()));
+        match &old {
+            Some(old) => {
+                for alias in old.aliases() {
+                    if let Some(places) = self.by_alias.get_mut(alias) {
+                        places.retain(|other| *other != place);
+                    }
+                }
+            }
+            None => {
+                self.by_id.entry(price.id().into()).or_default().push(place);
+                self.prices.push(price.clone());
+            }
+        }
+        for alias in price.aliases() {
+            self.by_alias.entry(alias.into()).or_default().push(place);
+        }
+        old
+    }
+
+    /// The place of a price, or the places of all that could be meant.
+    fn place(&self, name: &str) -> Result<usize, Vec<usize>> {
+        let scoped = name.split_once('/');
+        let scope = |exact: &str| self.exactly_in(scoped?.0, exact);
+        if let Some(place) = scoped.and_then(|(_, id)| scope(id)) {
+            return Ok(place);
+        }
+        if let Some(place) = self.anywhere(name)? {
+            return Ok(place);
+        }
+        if let Some(place) = scoped.and_then(|(_, id)| shorter(id).find_map(scope)) {
+            return Ok(place);
+        }
+        for form in shorter(name) {
+            if let Some(place) = self.anywhere(form)? {
+                return Ok(place);
+            }
+        }
+        self.nicknames.get(name).copied().ok_or_else(Vec::new)
+    }
+
+    fn in_provider(&self, provider: &str, name: &str) -> Option<usize> {
+        std::iter::once(name).chain(shorter(name)).find_map(|form| self.exactly_in(provider, form))
+    }
+
+    fn exactly_in(&self, provider: &str, name: &str) -> Option<usize> {
+        [&self.by_id, &self.by_alias].into_iter().find_map(|index| {
+            let theirs = |place: &&usize| self.prices[**place].provider() == provider;
+            index.get(name)?.iter().rev().find(theirs).copied()
+        })
+    }
+
+    /// The one provider's model of exactly that id or alias; an error if several providers have it.
+    fn anywhere(&self, name: &str) -> Result<Option<usize>, Vec<usize>> {
+        for index in [&self.by_id, &self.by_alias] {
+            let Some(places) = index.get(name) else { continue };
+            let provider = |place: &usize| self.prices[*place].provider();
+            match places.split_last() {
+                None => {}
+                Some((last, rest)) if rest.iter().all(|p| provider(p) == provider(last)) => {
+                    return Ok(Some(*last));
+                }
+                Some(_) => return Err(places.clone()),
+            }
+        }
+        Ok(None)
+    }
+
+    /// At most three models whose names are few slips away.
+    fn nearest(&self, name: &str) -> Vec<usize> {
+        let id = name.split_once('/').map_or(name, |(_, id)| id);
+        let mut near: Vec<(usize, usize)> = Vec::new();
+        for (place, price) in self.prices.iter().enumerate() {
+            let names = price.aliases().chain([price.id()]);
+            let by_id = names.filter_map(|known| slips(id, known)).min();
+            let distance = by_id.into_iter().chain(slips(name, price.name())).min();
+            near.extend(distance.map(|distance| (distance, place)));
+        }
+        near.sort_unstable();
+        near.into_iter().take(3).map(|(_, place)| place).collect()
+    }
+}
+
+/// A price that cannot be put into a book.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the price of `{model}` cannot be used: {flaw}")]
+pub struct InsertError {
+    model: Arc<str>,
+    flaw: Flaw,
+}
+
+impl InsertError {
+    /// What is wrong with it.
+    pub fn flaw(&self) -> Flaw {
+        self.flaw
+    }
+}
+
+/// The book has no one price for a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownModel {
+    name: String,
+    candidates: Vec<Arc<str>>,
+    is_ambiguous: bool,
+    as_of: Option<Date>,
+}
+
+impl UnknownModel {
+    /// The name that was asked for, cut after 80 letters.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Those that could be meant, as `provider/id`: all that have exactly that name, or at most
+    /// three whose names are near.
+    pub fn candidates(&self) -> &[Arc<str>] {
+        &self.candidates
+    }
+
+    /// True if several providers offer a model of that name.
+    pub fn is_ambiguous(&self) -> bool {
+        self.is_ambiguous
+    }
+}
+
+impl fmt::Display for UnknownModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let candidates = self.candidates.join("`, `");
+        if self.is_ambiguous {
+            return write!(
+                f,
+                "`{}` is offered by several providers at prices of their own; \
+                 name one of them: `{candidates}`",
+                self.name
+            );
+        }
+        write!(f, "no price is known for `{}`; ", self.name)?;
+        f.write_str("insert a `ModelPrice` for it, or load a newer price list")?;
+        if let Some(date) = self.as_of {
+            write!(f, " (this one is of {date})")?;
+        }
+        if !candidates.is_empty() {
+            write!(f, "; did you mean `{candidates}`?")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for UnknownModel {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::price::Rate;
+    use proptest::prelude::*;
+
+    fn owl(provider: &str, id: &str) -> ModelPrice {
+        ModelPrice::new(provider, id, Rate::ZERO, Rate::ZERO)
+    }
+
+    fn book(prices: impl IntoIterator<Item = ModelPrice>) -> PriceBook {
+        let mut book = PriceBook::empty();
+        for price in prices {
+            book.insert(price).unwrap();
+        }
+        book
+    }
+
+    fn found(book: &PriceBook, name: &str) -> String {
+        match book.find(name) {
+            Ok(model) => model.name().to_string(),
+            Err(unknown) => unknown.to_string(),
+        }
+    }
+
+    #[test]
+    fn names_are_matched_exactly_or_without_region_version_and_date() {
+        let book = PriceBook::builtin();
+        for (name, expected) in [
+            ("gpt-6.1-terra", "openai/gpt-6.1-terra"),
+            ("openai/gpt-6.1-terra", "openai/gpt-6.1-terra"),
+            ("gpt-5-2025-08-07", "openai/gpt-5"),
+            ("openai/gpt-5-2099-01-31", "openai/gpt-5"),
+            ("gpt-4o-2024-05-13", "openai/gpt-4o-2024-05-13"), // a price of its own
+            ("gpt-4o-2024-11-20", "openai/gpt-4o"),
+            ("claude-sonnet-4-5-20250929", "anthropic/claude-sonnet-4-5"),
+            ("claude-sonnet-4-5@20250929", "anthropic/claude-sonnet-4-5"),
+            ("claude-sonnet-4-5-20250929-v1:0", "anthropic/claude-sonnet-4-5"),
+            ("claude-sonnet-4-20250514", "anthropic/claude-sonnet-4-0"),
+            ("openai/gpt-oss-120b", "groq/openai/gpt-oss-120b"), // not OpenAI's own
+            ("groq/openai/gpt-oss-120b", "groq/openai/gpt-oss-120b"),
+            ("us.amazon.nova-pro-v1:0", "bedrock/amazon.nova-pro-v1:0"),
+            ("bedrock/eu.amazon.nova-pro-v1:0", "bedrock/amazon.nova-pro-v1:0"),
+            (
+                "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+                "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            ),
+        ] {
+            assert_eq!(found(&book, name), expected, "{name}");
+        }
+    }
+
+    /// genai-prices #471, tokscale #523: an older version's price for a newer model. litellm
+    /// 1.109.1 answers $0.00 for the first four, and for the real `claude-opus-4-1` and `o1-mini`.
+    #[test]
+    fn a_name_that_only_begins_like_a_known_one_is_unknown() {
+        let book = PriceBook::builtin();
+        for (name, near) in [
+            ("gpt-9", "openai/gpt-5"),
+            ("claude-opus-4-9", "anthropic/claude-opus-4-8"),
+            ("gemini-9-pro", "gemini"),
+            ("anthropic/claude-sonnet-4.5", "anthropic/claude-sonnet-4-5"),
+            ("o1-mini", "openai/o3-mini"),
+            ("claude-opus-4", "anthropic/claude-opus-4-"),
+            ("command-a-vision", ""),
+            ("command", ""),
+            ("eu.anthropic.claude-opus-4-8", "claude-opus-4-8"), // dearer than global, and not listed
+            ("azure/gpt-5", ""),
+            ("", ""),
+            ("/", ""),
+        ] {
+            let unknown = book.find(name).unwrap_err();
+            let text = unknown.to_string();
+            assert!(text.contains("insert a `ModelPrice` for it"), "{name}: {text}");
+            assert!(text.contains("this one is of 2026-11-20"), "{name}: {text}");
+            assert!(text.contains(near), "{name}: {text}");
+            assert!(unknown.candidates().len() <= 3 && !unknown.is_ambiguous());
+        }
+        assert_eq!(found(&book, "claude-opus-4-1"), "anthropic/claude-opus-4-1");
+    }
+
+    #[test]
+    fn an_id_of_several_providers_needs_one() {
+        let book =
+            book([owl("azure", "gpt-5"), owl("openai", "gpt-5").alias("five"), owl("x", "five")]);
+        let ambiguous = book.find("gpt-5").unwrap_err();
+        assert!(ambiguous.is_ambiguous());
+        assert_eq!(
+            ambiguous.to_string(),
+            "`gpt-5` is offered by several providers at prices of their own; \
+             name one of them: `azure/gpt-5`, `openai/gpt-5`"
+        );
+        assert_eq!(found(&book, "azure/gpt-5"), "azure/gpt-5");
+        assert_eq!(found(&book, "five"), "x/five", "an id before an alias");
+        assert_eq!(&**book.find_from("openai", "five").unwrap().name(), "openai/gpt-5");
+        assert_eq!(&**book.find_from("azure", "gpt-5-2025-08-07").unwrap().name(), "azure/gpt-5");
+        assert_eq!(&**book.find_from("azure", "five").unwrap().name(), "x/five");
+        assert_eq!(&**book.find_in("openai", "gpt-5").unwrap().name(), "openai/gpt-5");
+        assert!(book.find_in("azure", "five").is_err());
+    }
+
+    #[test]
+    fn a_later_price_replaces_an_older_one_and_says_who_said_it() {
+        let mut list = book([owl("acme", "owl").alias("hoot").source("list")]);
+        let mut copy = list.clone();
+        let old = list.insert(owl("acme", "owl").alias("screech").source("me")).unwrap();
+        assert_eq!(old.unwrap().read_in(), Some("list"));
+        assert_eq!((list.len(), list.find("owl").unwrap().price().read_in()), (1, Some("me")));
+        assert!(list.find("hoot").is_err() && list.find("screech").is_ok());
+        assert!(copy.find("hoot").is_ok(), "a clone keeps its own prices");
+
+        copy.insert(owl("acme", "lark")).unwrap();
+        copy.alias("bird", "acme/owl").unwrap();
+        list.merge(&copy);
+        let names: Vec<String> = list.iter().map(|price| price.name().to_string()).collect();
+        assert_eq!(names, ["acme/owl", "acme/lark"]);
+        assert_eq!(list.find("bird").unwrap().price().read_in(), Some("list"));
+        assert!(list.find("hoot").is_ok() && list.find("screech").is_err());
+        list.insert(owl("acme", "jay").alias("hoot")).unwrap();
+        assert_eq!(found(&list, "hoot"), "acme/jay", "the later of two aliases");
+    }
+
+    #[test]
+    fn names_of_ones_own_come_last() {
+        let mut book = PriceBook::builtin();
+        book.alias("default", "gpt-6.1-terra").unwrap();
+        book.alias("gpt-5", "gpt-6.1-terra").unwrap();
+        assert_eq!(found(&book, "default"), "openai/gpt-6.1-terra");
+        assert_eq!(found(&book, "gpt-5"), "openai/gpt-5");
+        assert!(book.alias("mine", "gpt-9").unwrap_err().to_string().contains("`gpt-9`"));
+    }
+
+    /// opencode #31150 served data that was 4 to 40 times stale.
+    #[test]
+    fn a_book_knows_its_age() {
+        let book = PriceBook::builtin();
+        let month = Duration::from_secs(30 * 86_400);
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        assert_eq!(book.as_of().unwrap().to_string(), "2026-11-20");
+        assert!(!book.older_than(at("2026-12-20T00:00:00Z"), month));
+        assert!(book.older_than(at("2026-12-20T00:00:01Z"), month));
+        assert!(!PriceBook::empty().older_than(Timestamp::MAX, month));
+    }
+
+    proptest! {
+        #[test]
+        fn no_name_panics_and_none_is_found_by_chance(name in "\\PC{0,100}") {
+            let unknown = PriceBook::builtin().find(&name);
+            prop_assert!(unknown.is_err() && !unknown.unwrap_err().to_string().is_empty());
+        }
+
+        #[test]
+        fn no_dressed_up_name_panics(
+            name in "(openai/|us\\.|/|é)?(gpt-5|claude-opus-4-8|/|é)(-|@)?(20251101|2025-11-0é)?(-v1:0)?",
+        ) {
+            let _ = PriceBook::builtin().find(&name);
+            let _ = PriceBook::builtin().find_from(&name, &name);
+        }
+
+        /// The price of the named model is found under its name, id and aliases.
+        #[test]
+        fn every_listed_name_finds_its_own_model(place in 0_usize..108) {
+            let book = PriceBook::builtin();
+            let price = &book.0.prices[place];
+            for name in price.aliases().chain([price.id(), price.name()]) {
+                let model = book.find(name).unwrap();
+                prop_assert_eq!(model.name(), price.name());
+            }
+        }
+    }
+}

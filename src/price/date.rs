@@ -1,0 +1,77 @@
+//! Owns [`Date`]: the day on which a price begins, was checked, or a model retires.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::clock::Timestamp;
+
+/// A day of the calendar in UTC, written `2026-12-01`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Date(jiff::civil::Date);
+
+impl Date {
+    /// The first moment of the day, in UTC.
+    pub fn start(self) -> Timestamp {
+        match jiff::tz::TimeZone::UTC
+            .to_timestamp(self.0.to_datetime(jiff::civil::Time::midnight()))
+        {
+            Ok(moment) => Timestamp::from_micros(moment.as_microsecond()),
+            Err(_) if self.0.year() < 0 => Timestamp::MIN,
+            Err(_) => Timestamp::MAX,
+        }
+    }
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl FromStr for Date {
+    type Err = ParseDateError;
+
+    fn from_str(text: &str) -> Result<Date, ParseDateError> {
+        let shaped = text.len() == 10 && text.bytes().all(|b| b == b'-' || b.is_ascii_digit());
+        match text.parse() {
+            Ok(date) if shaped => Ok(Date(date)),
+            _ => Err(ParseDateError { text: text.chars().take(40).collect() }),
+        }
+    }
+}
+
+/// The text is no day of the calendar.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a day; write it as text, such as \"2026-12-01\"")]
+pub struct ParseDateError {
+    text: String,
+}
+
+impl Serialize for Date {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Date {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_begin_at_midnight_utc() {
+        let day: Date = "2026-12-01".parse().unwrap();
+        assert_eq!(day.start(), "2026-12-01T00:00:00Z".parse().unwrap());
+        assert_eq!(day.to_string(), "2026-12-01");
+        for text in ["2026-13-01", "2026-12-1", "20261201", "2026-12-01T00:00:00Z", "", "soon"] {
+            assert!(text.parse::<Date>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! Owns [`Estimate`]: an upper bound of what one call will cost.
+
+use crate::clock::Timestamp;
+use crate::money::{Usd, div_up};
+use crate::usage::{Service, Usage};
+
+use super::cost::{ATTO_PER_PICO, PriceError, Terms};
+use super::model::{Model, ModelPrice};
+use super::rates::{Bucket, CacheTtl};
+use super::schedule::{Level, Schedule};
+
+/// An **upper bound** of one call: what it may cost at most.
+///
+/// Input counts at the dearest bucket that the request can reach, output at the larger of output
+/// and reasoning, both at the dearest long-context tier up to the bounded input. So whatever the
+/// provider reports within the bounds, the bill is not larger.
+///
+/// ```
+/// use bursar::{Estimate, PriceBook, Usd};
+///
+/// let terra = PriceBook::builtin().find("gpt-6.1-terra")?;
+/// let at = "2026-11-24T09:00:00Z".parse()?;
+/// let call = terra.estimate().input(1_200).max_output(800);
+/// assert_eq!(call.cost_at(at)?.exact().to_string(), "0.0055"); // $1.25: a cache write; $5
+///
+/// let search = Estimate::fixed(Usd::cents(1));
+/// assert_eq!(search.cost_at(at)?, Usd::cents(1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Estimate {
+    model: Option<Model>,
+    fixed: Usd,
+    input: u64,
+    input_audio: u64,
+    max_output: Option<u64>,
+    choices: u64,
+    /// A bit for each bucket.
+    cache_writes: u16,
+    web_searches: u64,
+    terms: Terms,
+    output_audio: bool,
+}
+
+impl Estimate {
+    /// A plain amount, for what is no model: a tool, a search, a sandbox, an image. Tokens that it
+    /// is told of count for limits on tokens and cost nothing more.
+    pub fn fixed(cost: Usd) -> Estimate {
+        Estimate { fixed: cost, ..Estimate::nothing() }
+    }
+
+    pub(super) fn of(model: Model) -> Estimate {
+        Estimate { model: Some(model), ..Estimate::nothing() }
+    }
+
+    fn nothing() -> Estimate {
+        Estimate {
+            model: None,
+            fixed: Usd::ZERO,
+            input: 0,
+            input_audio: 0,
+            max_output: None,
+            choices: 1,
+            cache_writes: 0,
+            web_searches: 0,
+            terms: Terms::default(),
+            output_audio: false,
+        }
+    }
+
+    /// Bounds the input: text and images, from the prompt cache or not.
+    #[must_use]
+    pub fn input(mut self, tokens: u64) -> Estimate {
+        self.input = tokens;
+        self
+    }
+
+    /// Bounds the audio input, which is beside the text input.
+    #[must_use]
+    pub fn input_audio(mut self, tokens: u64) -> Estimate {
+        self.input_audio = tokens;
+        self
+    }
+
+    /// Bounds the output of one choice, reasoning included; give the request the same cap. Without
+    /// it, the most that the model can answer.
+    #[must_use]
+    pub fn max_output(mut self, tokens: u64) -> Estimate {
+        self.max_output = Some(tokens);
+        self
+    }
+
+    /// Asks for several answers to the same input (OpenAI's `n`); none counts as one.
+    #[must_use]
+    pub fn choices(mut self, choices: u64) -> Estimate {
+        self.choices = choices.max(1);
+        self
+    }
+
+    /// Says that the request marks input to be written to the prompt cache for so long. May be said
+    /// for several times to live. OpenAI writes its cache unasked; that is always counted.
+    #[must_use]
+    pub fn cache_writes(mut self, ttl: CacheTtl) -> Estimate {
+        self.cache_writes |= 1 << ttl.bucket() as u16;
+        self
+    }
+
+    /// Bounds the searches that the provider runs.
+    #[must_use]
+    pub fn web_searches(mut self, searches: u64) -> Estimate {
+        self.web_searches = searches;
+        self
+    }
+
+    /// Asks for a service tier.
+    #[must_use]
+    pub fn service(mut self, service: Service) -> Estimate {
+        self.terms.service = service;
+        self
+    }
+
+    /// Asks for processing in one region, at the surcharge for data residency.
+    #[must_use]
+    pub fn regional(mut self, regional: bool) -> Estimate {
+        self.terms.regional = regional;
+        self
+    }
+
+    /// Says that the answer may be audio.
+    #[must_use]
+    pub fn output_audio(mut self, audio: bool) -> Estimate {
+        self.output_audio = audio;
+        self
+    }
+
+    /// The model that is asked; `None` for a fixed amount.
+    pub fn model(&self) -> Option<&Model> {
+        self.model.as_ref()
+    }
+
+    /// On which terms the call is asked for.
+    pub fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    /// The upper bound in dollars, rounded up, at the prices of the moment `at`.
+    ///
+    /// # Errors
+    /// [`PriceError`]: a bound needs a price for all that can be reached, and an end of the output.
+    pub fn cost_at(&self, at: Timestamp) -> Result<Usd, PriceError> {
+        let bound = self.bound(at)?;
+        // Cannot saturate: tokens are at most 1e12, a rate with its surcharge at most 1e17.
+        let atto = bound.per_output.saturating_mul(i128::from(bound.cap));
+        let atto = atto.saturating_add(bound.fixed);
+        Ok(Usd::from_pico(div_up(atto, i128::from(ATTO_PER_PICO))))
+    }
+
+    /// The upper bound as a line in the output cap.
+    pub(crate) fn bound(&self, at: Timestamp) -> Result<Bound, PriceError> {
+        let Some(model) = &self.model else { return self.bound_of_fixed() };
+        let price = model.price();
+        let cap = self.max_output.or(price.max_output_tokens());
+        let cap = cap.ok_or_else(|| PriceError::NoOutputCap { model: price.name().clone() })?;
+        let input = self.possible_input(cap);
+        let input = input.ok_or_else(|| PriceError::Impossible { model: price.name().clone() })?;
+        let bound = Bound { fixed: 0, per_output: 0, input, choices: self.choices, cap };
+        if price.is_free() {
+            return Ok(bound);
+        }
+        let schedule = price.schedule(&self.terms.service, at)?;
+        let tokens = u128::from(self.input) * self.dearest_text(schedule, input)
+            + u128::from(self.input_audio) * self.dearest_audio(price, schedule, input)?;
+        let per_output = u128::from(self.choices) * self.dearest_output(price, schedule, input)?;
+        let requests = u64::from(price.request_fee().is_some());
+        let fees = price.fee(self.web_searches, price.search_fee(), "web_search_requests")?
+            + price.fee(requests, price.request_fee(), "requests")?;
+        Ok(Bound {
+            fixed: clamped(self.with_surcharge(price, tokens)? + fees),
+            per_output: clamped(self.with_surcharge(price, per_output)?),
+            ..bound
+        })
+    }
+
+    fn bound_of_fixed(&self) -> Result<Bound, PriceError> {
+        let cap = self.max_output.unwrap_or(0);
+        let atto = self.fixed.pico().checked_mul(i128::from(ATTO_PER_PICO));
+        let fixed = atto.filter(|_| (0..=MAX_FIXED_PICO).contains(&self.fixed.pico()));
+        match (fixed, self.possible_input(cap)) {
+            (Some(fixed), Some(input)) => {
+                Ok(Bound { fixed, per_output: 0, input, choices: self.choices, cap })
+            }
+            (None, _) => Err(PriceError::FixedOutOfRange { amount: self.fixed }),
+            (_, None) => Err(PriceError::Impossible { model: "a fixed estimate".into() }),
+        }
+    }
+
+    /// All input, if one call can have it and so much output.
+    fn possible_input(&self, cap: u64) -> Option<u64> {
+        let output = cap.checked_mul(self.choices)?;
+        let input = self.input.checked_add(self.input_audio)?;
+        let counts = [input.checked_add(output)?, self.choices, self.web_searches];
+        counts.into_iter().all(|count| count <= Usage::MAX_COUNT).then_some(input)
+    }
+
+    fn dearest_text(&self, schedule: &Schedule, input: u64) -> u128 {
+        let writes = [
+            Bucket::CacheWrite5m,
+            Bucket::CacheWrite30m,
+            Bucket::CacheWrite1h,
+            Bucket::CacheWrite12h,
+        ];
+        let marked = |bucket: &Bucket| self.cache_writes >> *bucket as u16 & 1 == 1;
+        let at = |level: &Level| {
+            let unasked =
+                |bucket: &Bucket| *bucket == Bucket::CacheWrite30m && level.is_published(*bucket);
+            let reachable = writes.into_iter().filter(|b| marked(b) || unasked(b));
+            let reachable = reachable.chain([Bucket::Input, Bucket::CacheRead]);
+            reachable.map(|bucket| level.atto(bucket)).max().unwrap_or(0)
+        };
+        schedule.levels_up_to(input).map(at).max().unwrap_or(0)
+    }
+
+    fn dearest_audio(
+        &self,
+        price: &ModelPrice,
+        schedule: &Schedule,
+        input: u64,
+    ) -> Result<u128, PriceError> {
+        if self.input_audio == 0 {
+            return Ok(0);
+        }
+        let fresh = dearest(price, schedule, input, Bucket::InputAudio)?;
+        // Without a price of its own it is no bound that is lacking: such a bill has no price.
+        let cached = dearest(price, schedule, input, Bucket::CacheReadAudio).unwrap_or(0);
+        Ok(fresh.max(cached))
+    }
+
+    fn dearest_output(
+        &self,
+        price: &ModelPrice,
+        schedule: &Schedule,
+        input: u64,
+    ) -> Result<u128, PriceError> {
+        let text = dearest(price, schedule, input, Bucket::Output)?;
+        let reasoning = dearest(price, schedule, input, Bucket::Reasoning)?;
+        let audio = match self.output_audio {
+            true => dearest(price, schedule, input, Bucket::OutputAudio)?,
+            false => 0,
+        };
+        Ok(text.max(reasoning).max(audio))
+    }
+
+    /// Rounded up to an attodollar.
+    fn with_surcharge(&self, price: &ModelPrice, atto: u128) -> Result<u128, PriceError> {
+        if !self.terms.regional {
+            return Ok(atto);
+        }
+        let ratio = price.ratio()?;
+        let times = atto * u128::from(ratio.numerator());
+        Ok(times.div_ceil(u128::from(ratio.denominator())))
+    }
+}
+
+/// The dearest rate of a bucket that an input of at most so many tokens can meet.
+fn dearest(
+    price: &ModelPrice,
+    schedule: &Schedule,
+    input: u64,
+    bucket: Bucket,
+) -> Result<u128, PriceError> {
+    let mut dearest = 0;
+    for level in schedule.levels_up_to(input) {
+        if !level.is_priced(bucket) {
+            return Err(price.no_rate(bucket));
+        }
+        dearest = dearest.max(level.atto(bucket));
+    }
+    Ok(dearest)
+}
+
+fn clamped(atto: u128) -> i128 {
+    i128::try_from(atto).unwrap_or(i128::MAX)
+}
+
+/// A hundred billion dollars: the largest charge that the ledger takes.
+const MAX_FIXED_PICO: i128 = 100_000_000_000_000_000_000_000;
+
+/// What one call may cost at most, as a line in its output cap: `fixed + per_output * cap`
+/// attodollars, rounded up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bound {
+    /// All but the output, in attodollars (1e-18 USD).
+    pub(crate) fixed: i128,
+    /// One token of the cap, in attodollars, all choices together.
+    pub(crate) per_output: i128,
+    /// Input tokens, audio included.
+    pub(crate) input: u64,
+    /// How many answers are asked for.
+    pub(crate) choices: u64,
+    /// Output tokens of one answer.
+    pub(crate) cap: u64,
+}

@@ -1,0 +1,48 @@
+//! What it costs: [`Rate`], [`ModelPrice`] and its cost, [`PriceBook`], and [`Estimate`].
+//!
+//! A [`PriceBook`] finds the [`Model`] of a name; its [`ModelPrice`] turns the
+//! [`Usage`](crate::Usage) of a call that was made into its exact cost, and its [`Estimate`] bounds
+//! a call that is yet to be made.
+//!
+//! # Which rate a token is charged
+//!
+//! 1. The **epoch**: the last prices that begin at or before the moment of the call.
+//! 2. The **hours**: peak rates, where the epoch has them and it is peak.
+//! 3. The **service tier**. A tier that the epoch does not name has no price; that of the standard
+//!    tier is never assumed.
+//! 4. The **long-context tier**: the whole request moves, by the sum of all its input.
+//!
+//! What is not written down is resolved once, when a price is made, and [`Origin`] says how:
+//!
+//! - A key that a service tier or a long-context tier lacks is that of the block which it modifies:
+//!   long batch to batch to standard.
+//! - Where two modifiers meet and nobody says what they cost together (a priority call beyond the
+//!   standard long-context tier; a batch call at peak), each bucket costs the larger of the two.
+//! - Then, and only then: a cache read costs what input costs, a cache write what the next shorter
+//!   time to live costs or else input, reasoning what output costs.
+//! - Nothing stands in for audio, for a search or request fee, nor for the surcharge for data
+//!   residency: a call that uses them without a price is an error, and never free.
+
+mod book;
+mod catalogue;
+mod cost;
+mod date;
+mod estimate;
+mod model;
+mod names;
+mod rate;
+mod rates;
+mod schedule;
+#[cfg(test)]
+mod tests;
+
+pub use book::{InsertError, PriceBook, UnknownModel};
+pub use catalogue::BookError;
+pub use cost::{PriceError, Terms};
+pub use date::{Date, ParseDateError};
+pub(crate) use estimate::Bound;
+pub use estimate::Estimate;
+pub use model::{Flaw, Model, ModelPrice};
+pub use rate::{Fee, Rate, RateError, Ratio};
+pub use rates::{Block, Bucket, CacheTtl, Peak, PeakError, Rates, Tier};
+pub use schedule::Origin;

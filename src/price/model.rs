@@ -1,0 +1,531 @@
+//! Owns [`ModelPrice`], what one model costs, and [`Model`], the cheap handle of one that was found.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+use crate::clock::Timestamp;
+use crate::usage::Service;
+
+use super::cost::PriceError;
+use super::date::Date;
+use super::estimate::Estimate;
+use super::rate::{Fee, Rate, Ratio};
+use super::rates::{Block, Bucket, CacheTtl, Peak, Rates, Tier};
+use super::schedule::{Epoch, Origin, Resolved, Schedule, times};
+
+/// What one model of one provider costs: rates by date, input length, service tier and hour.
+///
+/// Written by hand, it is a chain that reads in the order of time. What follows
+/// [`from_date`](ModelPrice::from_date) is said of the prices from that day on:
+///
+/// ```
+/// use bursar::price::{CacheTtl, Rates, Tier};
+/// use bursar::{ModelPrice, PriceBook, Service};
+///
+/// let price = ModelPrice::new("acme", "owl-2", "3".parse()?, "15".parse()?)
+///     .cache_read("0.3".parse()?)
+///     .cache_write(CacheTtl::FiveMinutes, "3.75".parse()?)
+///     .tier(Tier::above(200_000, Rates::new("6".parse()?, "22.5".parse()?)))
+///     .from_date("2027-01-01".parse()?, "2".parse()?, "10".parse()?)
+///     .service(Service::Batch, Rates::new("1".parse()?, "5".parse()?))
+///     .max_output(64_000)
+///     .source("the vendor's price page");
+/// PriceBook::empty().insert(price)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ModelPrice {
+    name: Arc<str>,
+    provider: Arc<str>,
+    id: Arc<str>,
+    aliases: Vec<Arc<str>>,
+    context_window: Option<u64>,
+    max_output: Option<u64>,
+    source: Option<String>,
+    as_of: Option<Date>,
+    retires: Option<Date>,
+    retired: bool,
+    note: Option<String>,
+    free: bool,
+    per_search: Option<Fee>,
+    per_request: Option<Fee>,
+    regional: Option<Ratio>,
+    fast: Option<Ratio>,
+    /// As written down.
+    epochs: Vec<Epoch>,
+    /// As charged, in order of time.
+    resolved: Box<[Resolved]>,
+}
+
+impl ModelPrice {
+    /// A model at one price for input and output, whenever it was called.
+    pub fn new(
+        provider: impl Into<Arc<str>>,
+        id: impl Into<Arc<str>>,
+        input: Rate,
+        output: Rate,
+    ) -> ModelPrice {
+        let oldest = Epoch::new(None, Rates::new(input, output));
+        ModelPrice::of_epochs(provider.into(), id.into(), vec![oldest])
+    }
+
+    /// A model that costs nothing, in every bucket and service tier, because you say so: one that
+    /// runs on your own machine.
+    pub fn free(provider: impl Into<Arc<str>>, id: impl Into<Arc<str>>) -> ModelPrice {
+        let mut price = ModelPrice::of_epochs(provider.into(), id.into(), Vec::new());
+        price.free = true;
+        price
+    }
+
+    pub(super) fn of_epochs(provider: Arc<str>, id: Arc<str>, epochs: Vec<Epoch>) -> ModelPrice {
+        let mut price = ModelPrice {
+            name: format!("{provider}/{id}").into(),
+            provider,
+            id,
+            aliases: Vec::new(),
+            context_window: None,
+            max_output: None,
+            source: None,
+            as_of: None,
+            retires: None,
+            retired: false,
+            note: None,
+            free: false,
+            per_search: None,
+            per_request: None,
+            regional: None,
+            fast: None,
+            epochs,
+            resolved: Box::default(),
+        };
+        price.resolve();
+        price
+    }
+
+    /// Starts new prices on a day (in UTC, from midnight on). What the chain says next is said of
+    /// them.
+    #[must_use]
+    pub fn from_date(mut self, from: Date, input: Rate, output: Rate) -> ModelPrice {
+        self.epochs.push(Epoch::new(Some(from), Rates::new(input, output)));
+        self.resolve();
+        self
+    }
+
+    /// Names the rate of one bucket.
+    #[must_use]
+    pub fn rate(self, bucket: Bucket, rate: Rate) -> ModelPrice {
+        self.change(|epoch| epoch.base.rates = epoch.base.rates.clone().with(bucket, rate))
+    }
+
+    /// Names the rate of input read from the prompt cache; without one it costs what input costs.
+    #[must_use]
+    pub fn cache_read(self, rate: Rate) -> ModelPrice {
+        self.rate(Bucket::CacheRead, rate)
+    }
+
+    /// Names the rate of input written to the prompt cache; without one it costs what the next
+    /// shorter time to live costs, or input.
+    #[must_use]
+    pub fn cache_write(self, ttl: CacheTtl, rate: Rate) -> ModelPrice {
+        self.rate(ttl.bucket(), rate)
+    }
+
+    /// Names the rate of reasoning; without one it costs what output costs.
+    #[must_use]
+    pub fn reasoning(self, rate: Rate) -> ModelPrice {
+        self.rate(Bucket::Reasoning, rate)
+    }
+
+    /// Names the rate of audio input; without one it has no price.
+    #[must_use]
+    pub fn input_audio(self, rate: Rate) -> ModelPrice {
+        self.rate(Bucket::InputAudio, rate)
+    }
+
+    /// Names the rate of audio output; without one it has no price.
+    #[must_use]
+    pub fn output_audio(self, rate: Rate) -> ModelPrice {
+        self.rate(Bucket::OutputAudio, rate)
+    }
+
+    /// Adds a long-context tier.
+    #[must_use]
+    pub fn tier(self, tier: Tier) -> ModelPrice {
+        self.change(|epoch| epoch.base.tiers.push(tier))
+    }
+
+    /// Names what a service tier costs. Without this, a call of that tier has no price.
+    #[must_use]
+    pub fn service(self, service: Service, block: impl Into<Block>) -> ModelPrice {
+        self.change(|epoch| {
+            if service == Service::Standard {
+                epoch.base = block.into();
+            } else {
+                epoch.services.retain(|(other, _)| *other != service);
+                epoch.services.push((service, block.into()));
+            }
+        })
+    }
+
+    /// Names other rates for some hours of the day.
+    #[must_use]
+    pub fn peak(self, peak: Peak) -> ModelPrice {
+        self.change(|epoch| epoch.peak = Some(peak))
+    }
+
+    /// Names the fee of one web search. Without this, a search has no price.
+    #[must_use]
+    pub fn per_search(mut self, fee: Fee) -> ModelPrice {
+        self.per_search = Some(fee);
+        self
+    }
+
+    /// Names the fee of one request.
+    #[must_use]
+    pub fn per_request(mut self, fee: Fee) -> ModelPrice {
+        self.per_request = Some(fee);
+        self
+    }
+
+    /// Names the surcharge on all tokens for data residency (processing in one region). Without
+    /// this, a regional call has no price; [`Ratio::ONE`] says that there is no surcharge.
+    #[must_use]
+    pub fn regional(mut self, ratio: Ratio) -> ModelPrice {
+        self.regional = Some(ratio);
+        self
+    }
+
+    /// Prices [`Service::Fast`] at the standard rates times `ratio`, wherever it is not named.
+    #[must_use]
+    pub fn fast_multiplier(mut self, ratio: Ratio) -> ModelPrice {
+        self.fast = Some(ratio);
+        self.resolve();
+        self
+    }
+
+    /// Names how many tokens fit into a request.
+    #[must_use]
+    pub fn context_window(mut self, tokens: u64) -> ModelPrice {
+        self.context_window = Some(tokens);
+        self
+    }
+
+    /// Names how many tokens the model answers at most, reasoning included.
+    #[must_use]
+    pub fn max_output(mut self, tokens: u64) -> ModelPrice {
+        self.max_output = Some(tokens);
+        self
+    }
+
+    /// Adds another name by which it is found.
+    #[must_use]
+    pub fn alias(mut self, alias: impl Into<Arc<str>>) -> ModelPrice {
+        self.aliases.push(alias.into());
+        self
+    }
+
+    /// Says where the price was read.
+    #[must_use]
+    pub fn source(mut self, source: impl Into<String>) -> ModelPrice {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Says when the price was checked.
+    #[must_use]
+    pub fn as_of(mut self, date: Date) -> ModelPrice {
+        self.as_of = Some(date);
+        self
+    }
+
+    /// Says when the provider switches the model off.
+    #[must_use]
+    pub fn retires(mut self, date: Date) -> ModelPrice {
+        self.retires = Some(date);
+        self
+    }
+
+    /// Says that the model is switched off. Its price stays, for what was spent.
+    #[must_use]
+    pub fn retired(mut self) -> ModelPrice {
+        self.retired = true;
+        self
+    }
+
+    /// Adds a remark for a person.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> ModelPrice {
+        self.note = Some(note.into());
+        self
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Epoch)) -> ModelPrice {
+        if let Some(last) = self.epochs.last_mut() {
+            change(last);
+            self.resolve();
+        }
+        self
+    }
+
+    fn resolve(&mut self) {
+        let mut resolved: Vec<Resolved> =
+            self.epochs.iter().map(|epoch| Resolved::new(epoch, self.fast)).collect();
+        resolved.sort_by_key(|epoch| epoch.from);
+        self.resolved = resolved.into();
+    }
+}
+
+/// What is known of it.
+impl ModelPrice {
+    /// `provider/id`.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Who offers it: `openai`, `bedrock`, …
+    pub fn provider(&self) -> &str {
+        &self.provider
+    }
+
+    /// The provider's name of the model.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Other names of the model.
+    pub fn aliases(&self) -> impl Iterator<Item = &str> {
+        self.aliases.iter().map(|alias| &**alias)
+    }
+
+    /// How many tokens fit into a request.
+    pub fn context_window_tokens(&self) -> Option<u64> {
+        self.context_window
+    }
+
+    /// How many tokens the model answers at most.
+    pub fn max_output_tokens(&self) -> Option<u64> {
+        self.max_output
+    }
+
+    /// Where the price was read.
+    pub fn read_in(&self) -> Option<&str> {
+        self.source.as_deref()
+    }
+
+    /// When the price was checked.
+    pub fn checked_on(&self) -> Option<Date> {
+        self.as_of
+    }
+
+    /// When the provider switches it off.
+    pub fn retires_on(&self) -> Option<Date> {
+        self.retires
+    }
+
+    /// True if the provider has switched it off by then.
+    pub fn is_retired(&self, at: Timestamp) -> bool {
+        self.retired || self.retires.is_some_and(|date| date.start() <= at)
+    }
+
+    /// A remark for a person.
+    pub fn remark(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+
+    /// True for what was made by [`ModelPrice::free`].
+    pub fn is_free(&self) -> bool {
+        self.free
+    }
+
+    /// The fee of one web search.
+    pub fn search_fee(&self) -> Option<Fee> {
+        if self.free { Some(Fee::ZERO) } else { self.per_search }
+    }
+
+    /// The fee of one request.
+    pub fn request_fee(&self) -> Option<Fee> {
+        if self.free { Some(Fee::ZERO) } else { self.per_request }
+    }
+
+    /// The rate of a bucket in a request of so many input tokens, and where it comes from; `None`
+    /// if the bucket has no price.
+    ///
+    /// # Errors
+    /// The service tier has no price, or the model had none yet.
+    pub fn rate_of(
+        &self,
+        bucket: Bucket,
+        service: &Service,
+        input_tokens: u64,
+        at: Timestamp,
+    ) -> Result<Option<(Rate, Origin)>, PriceError> {
+        if self.free {
+            return Ok(Some((Rate::ZERO, Origin::Published)));
+        }
+        Ok(self.schedule(service, at)?.level(input_tokens).rate(bucket))
+    }
+
+    pub(super) fn regional_ratio(&self) -> Option<Ratio> {
+        if self.free { Some(Ratio::ONE) } else { self.regional }
+    }
+
+    #[inline]
+    pub(super) fn schedule(
+        &self,
+        service: &Service,
+        at: Timestamp,
+    ) -> Result<&Schedule, PriceError> {
+        let found = self.resolved.iter().rev().find(|epoch| epoch.from <= at);
+        match found {
+            None => Err(PriceError::NotYet { model: self.name.clone() }),
+            Some(epoch) => epoch.schedule(service, at).ok_or_else(|| PriceError::NoService {
+                model: self.name.clone(),
+                service: service.clone(),
+            }),
+        }
+    }
+
+    /// The standard price at that time, or the oldest known one.
+    pub(super) fn nearest_standard(&self, at: Timestamp) -> Option<&Schedule> {
+        let known = self.resolved.iter().rev().find(|epoch| epoch.from <= at);
+        known.or(self.resolved.first())?.schedule(&Service::Standard, at)
+    }
+
+    /// What is wrong with it, if anything: checked when it comes into a book.
+    pub(super) fn flaw(&self) -> Option<Flaw> {
+        if self.provider.is_empty() || self.provider.contains('/') {
+            return Some(Flaw::Provider);
+        }
+        if self.id.is_empty() || self.aliases.iter().any(|alias| alias.is_empty()) {
+            return Some(Flaw::EmptyName);
+        }
+        if self.epochs.is_empty() != self.free {
+            return Some(if self.free { Flaw::FreeWithPrices } else { Flaw::NoPrices });
+        }
+        let mut starts: Vec<Timestamp> = self.resolved.iter().map(|epoch| epoch.from).collect();
+        starts.dedup();
+        if starts.len() < self.epochs.len() {
+            return Some(Flaw::EpochTwice);
+        }
+        self.epochs.iter().find_map(|epoch| self.flaw_of(epoch))
+    }
+
+    fn flaw_of(&self, epoch: &Epoch) -> Option<Flaw> {
+        let base = &epoch.base.rates;
+        for needed in [Bucket::Input, Bucket::Output] {
+            if base.get(needed).is_none() {
+                return Some(Flaw::Missing { bucket: needed });
+            }
+        }
+        let blocks = epoch.services.iter().map(|(_, block)| block).chain([&epoch.base]);
+        for block in blocks {
+            let mut lengths: Vec<u64> = block.tiers.iter().map(|tier| tier.from_input).collect();
+            lengths.sort_unstable();
+            lengths.dedup();
+            if lengths.len() < block.tiers.len() {
+                return Some(Flaw::TierTwice);
+            }
+        }
+        let has_fast = epoch.services.iter().any(|(service, _)| *service == Service::Fast);
+        match self.fast {
+            Some(ratio) if !has_fast && times(&epoch.base, ratio).is_none() => Some(Flaw::Fast),
+            _ => None,
+        }
+    }
+}
+
+/// What keeps a price out of a book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Flaw {
+    /// No provider, or one with a slash, which would make `provider/id` ambiguous.
+    #[error("the provider's name must not be empty nor contain `/`")]
+    Provider,
+    /// An id or an alias without a letter.
+    #[error("an id or an alias is empty; leave it out or name the model")]
+    EmptyName,
+    /// Nothing is said of what it costs.
+    #[error("it has no prices; write a `price`, or `free = true` if it costs nothing")]
+    NoPrices,
+    /// It is free and costs something.
+    #[error("it is free and has prices; keep one of the two")]
+    FreeWithPrices,
+    /// Two prices from the same day on.
+    #[error("two prices begin on the same day; keep one, or give each a `from` of its own")]
+    EpochTwice,
+    /// Two tiers from the same length on.
+    #[error("two long-context tiers begin at the same length; keep one")]
+    TierTwice,
+    /// A rate that every model needs.
+    #[error("a price lacks its `{bucket}` rate; write it down, \"0\" if it is free")]
+    Missing {
+        /// The bucket without a rate.
+        bucket: Bucket,
+    },
+    /// The factor for fast does not give whole picodollars, or more than a cent a token.
+    #[error("`fast_multiplier` makes no exact rate; write the rates of `fast` in full instead")]
+    Fast,
+}
+
+/// A model whose price was found, as a handle: cheap to clone, no look-up on the hot path.
+///
+/// Comes from [`PriceBook::find`](super::PriceBook::find).
+#[derive(Clone)]
+pub struct Model {
+    price: Arc<ModelPrice>,
+    /// Which budget has given it a number, and which number; 0 and 0: none has.
+    owner: u64,
+    number: u32,
+}
+
+impl Model {
+    pub(super) fn new(price: Arc<ModelPrice>) -> Model {
+        Model { price, owner: 0, number: 0 }
+    }
+
+    /// `provider/id`.
+    pub fn name(&self) -> &Arc<str> {
+        self.price.name()
+    }
+
+    /// What it costs.
+    pub fn price(&self) -> &ModelPrice {
+        &self.price
+    }
+
+    /// Begins the estimate of a call: nothing in, as much out as the model can answer.
+    pub fn estimate(&self) -> Estimate {
+        Estimate::of(self.clone())
+    }
+
+    /// The same model as a budget knows it: by a number of its own.
+    pub(crate) fn registered(&self, owner: u64, number: u32) -> Model {
+        Model { price: self.price.clone(), owner, number }
+    }
+
+    /// The number that `owner` has given it, if that one has.
+    pub(crate) fn number_of(&self, owner: u64) -> Option<u32> {
+        (owner != 0 && self.owner == owner).then_some(self.number)
+    }
+}
+
+impl fmt::Debug for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Model").field(self.name()).finish()
+    }
+}
+
+/// Its name.
+impl Serialize for Model {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl fmt::Display for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}

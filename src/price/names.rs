@@ -1,0 +1,126 @@
+//! Owns how names of models are compared: what may be taken off a name, and which names are near.
+
+use super::date::Date;
+
+/// Where a provider runs the model: the same model at the same list price, if the list has no line
+/// for the region itself.
+const REGIONS: [&str; 8] = ["us.", "us-gov.", "eu.", "apac.", "jp.", "au.", "ca.", "global."];
+
+/// What is left of a name without its region, its version and its date, nearest first.
+///
+/// Only what is known to be no part of a model's name is taken off: `-2026-03-05`, `-20251101`,
+/// `@20251101`, `-v1:0`, and a region such as `us.` in front. Never a mere prefix: `claude-opus-4`
+/// is not `claude-opus-4-9` (genai-prices #471, tokscale #523).
+pub(super) fn shorter(name: &str) -> impl Iterator<Item = &str> {
+    let unversioned = without_version(name);
+    let undated = without_date(unversioned.unwrap_or(name));
+    let forms = [Some(name), unversioned, undated].into_iter().flatten();
+    let elsewhere = forms.clone().filter_map(without_region);
+    forms.skip(1).chain(elsewhere)
+}
+
+fn without_region(name: &str) -> Option<&str> {
+    REGIONS.iter().find_map(|region| name.strip_prefix(region)).filter(|rest| !rest.is_empty())
+}
+
+/// Takes off `-v1:0`.
+fn without_version(name: &str) -> Option<&str> {
+    let (rest, minor) = name.rsplit_once(':')?;
+    let (rest, major) = rest.rsplit_once("-v")?;
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    (is_number(major) && is_number(minor) && !rest.is_empty()).then_some(rest)
+}
+
+/// Takes off `-2026-03-05`, `-20260305`, `@20260305` and `@2026-03-05`.
+fn without_date(name: &str) -> Option<&str> {
+    [10, 8].into_iter().find_map(|length| {
+        let (rest, date) = name.split_at_checked(name.len().checked_sub(length)?)?;
+        let rest = rest.strip_suffix(['-', '@'])?;
+        (!rest.is_empty() && is_date(date)).then_some(rest)
+    })
+}
+
+fn is_date(text: &str) -> bool {
+    let dashed = match text.len() {
+        8 if text.is_ascii() => format!("{}-{}-{}", &text[..4], &text[4..6], &text[6..]),
+        _ => text.to_owned(),
+    };
+    dashed.starts_with("20") && dashed.parse::<Date>().is_ok()
+}
+
+/// How many letters differ, if that is few enough for a slip of the pen.
+pub(super) fn slips(asked: &str, known: &str) -> Option<usize> {
+    const LONGEST: usize = 80;
+    let most = 2 + asked.len() / 6;
+    if asked.len() > LONGEST || known.len() > LONGEST || asked.len().abs_diff(known.len()) > most {
+        return None;
+    }
+    let known: Vec<u8> = known.bytes().map(|byte| byte.to_ascii_lowercase()).collect();
+    // One row of the edit distance: from what was asked so far to each beginning of the known name.
+    let mut row: Vec<usize> = (0..=known.len()).collect();
+    for (index, letter) in asked.bytes().map(|byte| byte.to_ascii_lowercase()).enumerate() {
+        let mut diagonal = index;
+        row[0] = index + 1;
+        for (place, other) in known.iter().enumerate() {
+            let replaced = diagonal + usize::from(letter != *other);
+            diagonal = row[place + 1];
+            row[place + 1] = replaced.min(diagonal + 1).min(row[place] + 1);
+        }
+    }
+    row.last().copied().filter(|distance| *distance <= most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn only_regions_versions_and_dates_are_taken_off() {
+        for (name, expected) in [
+            ("gpt-5", vec![]),
+            ("gpt-5-2025-08-07", vec!["gpt-5"]),
+            ("claude-x-20251101", vec!["claude-x"]),
+            ("claude-x@20251101", vec!["claude-x"]),
+            ("claude-x@2025-11-01", vec!["claude-x"]),
+            ("claude-x-20251101-v1:0", vec!["claude-x-20251101", "claude-x"]),
+            ("nova-pro-v1:0", vec!["nova-pro"]),
+            ("us.nova-pro-v1:0", vec!["us.nova-pro", "nova-pro-v1:0", "nova-pro"]),
+            ("claude-x-20251399", vec![]),
+            ("claude-x-19991101", vec![]),
+            ("claude-x@latest", vec![]),
+            ("gpt-4-0613", vec![]),
+            ("claude-opus-4-9", vec![]),
+            ("model-v2", vec![]),
+            ("model:free", vec![]),
+            ("-20251101", vec![]),
+            ("us.", vec![]),
+            ("usual.model", vec![]),
+        ] {
+            assert_eq!(shorter(name).collect::<Vec<_>>(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn near_names_are_few_slips_away() {
+        assert_eq!(slips("gpt-5", "gpt-5"), Some(0));
+        assert_eq!(slips("GPT-9", "gpt-5"), Some(1));
+        assert_eq!(slips("claude-sonnet-4.5", "claude-sonnet-4-5"), Some(1));
+        assert_eq!(slips("kitten", "sitting"), Some(3));
+        assert_eq!(slips("gpt-5", "grok-4"), None);
+        assert_eq!(slips("", "gpt"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_name_panics(name in "\\PC{0,40}", known in "\\PC{0,40}") {
+            prop_assert!(shorter(&name).all(|form| !form.is_empty() && form.len() < name.len()));
+            let _ = slips(&name, &known);
+        }
+
+        #[test]
+        fn no_dated_name_panics(name in "(us\\.|é)?[a-z]{0,3}[-@é]?(20[0-9-]{6,8}|é)?(-v1:0)?") {
+            let _ = shorter(&name).count();
+        }
+    }
+}

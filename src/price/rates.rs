@@ -1,0 +1,331 @@
+//! Owns prices as they are written down: [`Bucket`], [`Rates`], [`Tier`], [`Block`], [`Peak`].
+
+use std::fmt;
+
+use crate::calendar::Zone;
+use crate::clock::Timestamp;
+
+use super::rate::Rate;
+
+/// A kind of token that has a price of its own; the token buckets of [`Usage`](crate::Usage).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Bucket {
+    /// Input from no cache and into none.
+    Input,
+    /// Audio input.
+    InputAudio,
+    /// Input read from the prompt cache.
+    CacheRead,
+    /// Audio input read from the prompt cache.
+    CacheReadAudio,
+    /// Input written to the prompt cache for 5 minutes.
+    CacheWrite5m,
+    /// Input written to the prompt cache for 30 minutes.
+    CacheWrite30m,
+    /// Input written to the prompt cache for 1 hour.
+    CacheWrite1h,
+    /// Input written to the prompt cache for 12 hours.
+    CacheWrite12h,
+    /// Visible output.
+    Output,
+    /// Output spent on reasoning.
+    Reasoning,
+    /// Audio output.
+    OutputAudio,
+}
+
+impl Bucket {
+    pub(super) const COUNT: usize = Bucket::ALL.len();
+    pub(super) const ALL: [Bucket; 11] = [
+        Bucket::Input,
+        Bucket::InputAudio,
+        Bucket::CacheRead,
+        Bucket::CacheReadAudio,
+        Bucket::CacheWrite5m,
+        Bucket::CacheWrite30m,
+        Bucket::CacheWrite1h,
+        Bucket::CacheWrite12h,
+        Bucket::Output,
+        Bucket::Reasoning,
+        Bucket::OutputAudio,
+    ];
+
+    /// The bucket as the catalogue calls it: `input`, `cache_write_1h`, …
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Bucket::Input => "input",
+            Bucket::InputAudio => "input_audio",
+            Bucket::CacheRead => "cache_read",
+            Bucket::CacheReadAudio => "cache_read_audio",
+            Bucket::CacheWrite5m => "cache_write_5m",
+            Bucket::CacheWrite30m => "cache_write_30m",
+            Bucket::CacheWrite1h => "cache_write_1h",
+            Bucket::CacheWrite12h => "cache_write_12h",
+            Bucket::Output => "output",
+            Bucket::Reasoning => "reasoning",
+            Bucket::OutputAudio => "output_audio",
+        }
+    }
+
+    /// The bucket whose rate stands in where this one has none. Nothing stands in for audio, which
+    /// costs several times what text does.
+    pub(super) const fn stand_in(self) -> Option<Bucket> {
+        match self {
+            Bucket::CacheRead | Bucket::CacheWrite5m => Some(Bucket::Input),
+            Bucket::CacheWrite30m => Some(Bucket::CacheWrite5m),
+            Bucket::CacheWrite1h => Some(Bucket::CacheWrite30m),
+            Bucket::CacheWrite12h => Some(Bucket::CacheWrite1h),
+            Bucket::Reasoning => Some(Bucket::Output),
+            Bucket::Input | Bucket::Output => None,
+            Bucket::InputAudio | Bucket::CacheReadAudio | Bucket::OutputAudio => None,
+        }
+    }
+}
+
+impl fmt::Display for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// How long the provider's prompt cache keeps what is written to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CacheTtl {
+    /// 5 minutes (Anthropic).
+    FiveMinutes,
+    /// 30 minutes (OpenAI).
+    ThirtyMinutes,
+    /// 1 hour (Anthropic).
+    OneHour,
+    /// 12 hours (OpenAI).
+    TwelveHours,
+}
+
+impl CacheTtl {
+    pub(super) const fn bucket(self) -> Bucket {
+        match self {
+            CacheTtl::FiveMinutes => Bucket::CacheWrite5m,
+            CacheTtl::ThirtyMinutes => Bucket::CacheWrite30m,
+            CacheTtl::OneHour => Bucket::CacheWrite1h,
+            CacheTtl::TwelveHours => Bucket::CacheWrite12h,
+        }
+    }
+}
+
+/// The rates that one line of a price list names; what it leaves out falls back as
+/// [the module](crate::price) says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rates(pub(super) [Option<Rate>; Bucket::COUNT]);
+
+impl Rates {
+    /// The two that nearly every line has.
+    pub fn new(input: Rate, output: Rate) -> Rates {
+        Rates::none().with(Bucket::Input, input).with(Bucket::Output, output)
+    }
+
+    /// No rate at all.
+    pub fn none() -> Rates {
+        Rates::default()
+    }
+
+    /// Names the rate of one bucket.
+    #[must_use]
+    pub fn with(mut self, bucket: Bucket, rate: Rate) -> Rates {
+        self.0[bucket as usize] = Some(rate);
+        self
+    }
+
+    /// Names the rate of input read from the prompt cache.
+    #[must_use]
+    pub fn cache_read(self, rate: Rate) -> Rates {
+        self.with(Bucket::CacheRead, rate)
+    }
+
+    /// Names the rate of input written to the prompt cache.
+    #[must_use]
+    pub fn cache_write(self, ttl: CacheTtl, rate: Rate) -> Rates {
+        self.with(ttl.bucket(), rate)
+    }
+
+    /// Names the rate of reasoning output.
+    #[must_use]
+    pub fn reasoning(self, rate: Rate) -> Rates {
+        self.with(Bucket::Reasoning, rate)
+    }
+
+    pub(super) fn get(&self, bucket: Bucket) -> Option<Rate> {
+        self.0[bucket as usize]
+    }
+}
+
+/// Rates for long contexts: they hold for the **whole** request once its input is long enough
+/// (claude-code-hub #869, genai-prices #241). All input counts: uncached, audio, cache reads and
+/// cache writes (litellm #16377).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tier {
+    pub(super) from_input: u64,
+    pub(super) rates: Rates,
+}
+
+impl Tier {
+    /// For requests of **more than** `tokens` input tokens, as OpenAI, Google and Anthropic count.
+    pub fn above(tokens: u64, rates: Rates) -> Tier {
+        Tier { from_input: tokens.saturating_add(1), rates }
+    }
+
+    /// For requests of `tokens` input tokens or more, as xAI counts.
+    pub fn from(tokens: u64, rates: Rates) -> Tier {
+        Tier { from_input: tokens, rates }
+    }
+}
+
+/// Rates together with their long-context tiers: what a service tier costs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Block {
+    pub(super) rates: Rates,
+    pub(super) tiers: Vec<Tier>,
+}
+
+impl Block {
+    /// These rates at any length.
+    pub fn new(rates: Rates) -> Block {
+        Block { rates, tiers: Vec::new() }
+    }
+
+    /// Adds a long-context tier.
+    #[must_use]
+    pub fn tier(mut self, tier: Tier) -> Block {
+        self.tiers.push(tier);
+        self
+    }
+}
+
+impl From<Rates> for Block {
+    fn from(rates: Rates) -> Block {
+        Block::new(rates)
+    }
+}
+
+/// Rates for some hours of some weekdays, on the clock of one place.
+///
+/// DeepSeek's peak hours spare Chinese public holidays. No table of holidays is built in, so the
+/// peak is charged on a holiday too: an estimate stays an upper bound, and a cost can be too high.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peak {
+    zone: Zone,
+    /// Bit 0 is Monday.
+    weekdays: u8,
+    /// Half-open ranges of seconds of the local day.
+    ranges: Vec<(u32, u32)>,
+    pub(super) rates: Rates,
+}
+
+impl Peak {
+    /// Peak rates in `zone`, on `weekdays` (Monday is 1, Sunday 7), between `hours` such as
+    /// `09:00-12:00`: nine o'clock is in, twelve is out, and `24:00` is the end of the day.
+    ///
+    /// # Errors
+    /// A weekday or a range that is none.
+    pub fn new<'a>(
+        zone: Zone,
+        weekdays: impl IntoIterator<Item = u8>,
+        hours: impl IntoIterator<Item = &'a str>,
+        rates: Rates,
+    ) -> Result<Peak, PeakError> {
+        let mut days = 0_u8;
+        for day in weekdays {
+            match day {
+                1..=7 => days |= 1 << (day - 1),
+                _ => return Err(PeakError::Weekday { day }),
+            }
+        }
+        let mut ranges = Vec::new();
+        for text in hours {
+            let range = range(text);
+            ranges.push(range.ok_or_else(|| PeakError::Hours { text: text.to_owned() })?);
+        }
+        Ok(Peak { zone, weekdays: days, ranges, rates })
+    }
+
+    /// True within the peak. Where there is no calendar (beyond the year 9999) it is always peak.
+    pub(super) fn contains(&self, at: Timestamp) -> bool {
+        let Some((weekday, second)) = self.zone.weekday_and_second(at) else { return true };
+        self.weekdays >> (weekday - 1) & 1 == 1
+            && self.ranges.iter().any(|(start, end)| (*start..*end).contains(&second))
+    }
+}
+
+fn range(text: &str) -> Option<(u32, u32)> {
+    let (start, end) = text.split_once('-')?;
+    let (start, end) = (second_of_day(start)?, second_of_day(end)?);
+    (start < end).then_some((start, end))
+}
+
+fn second_of_day(text: &str) -> Option<u32> {
+    let (hour, minute) = text.trim().split_once(':')?;
+    let two_digits = |text: &str| match text.as_bytes() {
+        [tens @ b'0'..=b'9', ones @ b'0'..=b'9'] => {
+            Some(u32::from(tens - b'0') * 10 + u32::from(ones - b'0'))
+        }
+        _ => None,
+    };
+    let (hour, minute) = (two_digits(hour)?, two_digits(minute)?);
+    let second = hour * 3_600 + minute * 60;
+    (minute < 60 && second <= 86_400).then_some(second)
+}
+
+/// Why peak hours are none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PeakError {
+    /// No weekday.
+    #[error("{day} is not a weekday in `days`; Monday is 1, Sunday is 7")]
+    Weekday {
+        /// What was asked for.
+        day: u8,
+    },
+    /// No range of hours.
+    #[error(
+        "`{text}` is not a range in `hours`; write \"09:00-12:00\", and split at midnight what \
+         runs past it"
+    )]
+    Hours {
+        /// What was asked for.
+        text: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_are_indexed_by_their_place() {
+        for (index, bucket) in Bucket::ALL.into_iter().enumerate() {
+            assert_eq!(bucket as usize, index);
+        }
+    }
+
+    #[test]
+    fn hours_are_half_open_and_within_a_day() {
+        for (text, expected) in [
+            ("09:00-12:00", Some((32_400, 43_200))),
+            ("00:00-24:00", Some((0, 86_400))),
+            (" 14:30 - 18:05 ", Some((52_200, 65_100))),
+            ("12:00-09:00", None),
+            ("12:00-12:00", None),
+            ("22:00-24:01", None),
+            ("9:00-12:00", None),
+            ("09:60-12:00", None),
+            ("+9:00-12:00", None),
+            ("09:00", None),
+            ("", None),
+        ] {
+            assert_eq!(range(text), expected, "{text}");
+        }
+        let refused = Peak::new(Zone::UTC, [0], [], Rates::none()).unwrap_err();
+        assert!(refused.to_string().contains("Monday is 1"));
+    }
+}

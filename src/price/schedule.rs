@@ -1,0 +1,302 @@
+//! Owns what prices come to once every fallback is resolved: a rate for each bucket, by input
+//! length, service tier, hour and date. Done once, when a price is made or loaded.
+
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::usage::Service;
+
+use super::date::Date;
+use super::rate::{Rate, Ratio};
+use super::rates::{Block, Bucket, Peak, Rates, Tier};
+
+/// Prices from one date to the next, as they are written down.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Epoch {
+    /// `None`: the oldest known.
+    pub(super) from: Option<Date>,
+    pub(super) base: Block,
+    pub(super) services: Vec<(Service, Block)>,
+    pub(super) peak: Option<Peak>,
+}
+
+impl Epoch {
+    pub(super) fn new(from: Option<Date>, rates: Rates) -> Epoch {
+        Epoch { from, base: Block::new(rates), ..Epoch::default() }
+    }
+}
+
+/// The same with all fallbacks resolved.
+#[derive(Clone, Debug)]
+pub(super) struct Resolved {
+    pub(super) from: Timestamp,
+    usual: Services,
+    peak: Option<Box<(Peak, Services)>>,
+}
+
+impl Resolved {
+    /// `fast` is a factor on the standard prices, for an epoch that has no block for fast.
+    pub(super) fn new(epoch: &Epoch, fast: Option<Ratio>) -> Resolved {
+        let base = &epoch.base;
+        let standard = Schedule::new(base, &base.rates);
+        let mut usual = Services::new(standard);
+        for (service, block) in &epoch.services {
+            usual.set(service, Schedule::of_service(block, base));
+        }
+        if let (None, Some(ratio)) = (usual.get(&Service::Fast), fast) {
+            if let Some(block) = times(base, ratio) {
+                usual.set(&Service::Fast, Schedule::new(&block, &block.rates));
+            }
+        }
+        let peak = epoch.peak.as_ref().map(|peak| {
+            let standard = Schedule::of_service(&Block::new(peak.rates.clone()), base);
+            Box::new((peak.clone(), usual.at_peak(standard)))
+        });
+        let from = epoch.from.map_or(Timestamp::MIN, Date::start);
+        Resolved { from, usual, peak }
+    }
+
+    /// What `service` costs at a moment of this epoch.
+    #[inline]
+    pub(super) fn schedule(&self, service: &Service, at: Timestamp) -> Option<&Schedule> {
+        match &self.peak {
+            Some(peak) if peak.0.contains(at) => peak.1.get(service),
+            _ => self.usual.get(service),
+        }
+    }
+}
+
+/// Every rate and tier times `ratio`; `None` if one is then no exact rate.
+pub(super) fn times(block: &Block, ratio: Ratio) -> Option<Block> {
+    let scale = |rates: &Rates| {
+        let mut scaled = rates.clone();
+        for rate in scaled.0.iter_mut().flatten() {
+            *rate = rate.times(ratio)?;
+        }
+        Some(scaled)
+    };
+    let tier = |tier: &Tier| Some(Tier { from_input: tier.from_input, rates: scale(&tier.rates)? });
+    let tiers = block.tiers.iter().map(tier).collect::<Option<Vec<Tier>>>()?;
+    Some(Block { rates: scale(&block.rates)?, tiers })
+}
+
+/// A schedule for each service tier that has a price.
+#[derive(Clone, Debug)]
+struct Services {
+    standard: Schedule,
+    batch: Option<Schedule>,
+    flex: Option<Schedule>,
+    priority: Option<Schedule>,
+    fast: Option<Schedule>,
+    others: Vec<(Arc<str>, Schedule)>,
+}
+
+impl Services {
+    fn new(standard: Schedule) -> Services {
+        let (batch, flex, priority, fast) = (None, None, None, None);
+        Services { standard, batch, flex, priority, fast, others: Vec::new() }
+    }
+
+    #[inline]
+    fn get(&self, service: &Service) -> Option<&Schedule> {
+        match service {
+            Service::Standard => Some(&self.standard),
+            Service::Batch => self.batch.as_ref(),
+            Service::Flex => self.flex.as_ref(),
+            Service::Priority => self.priority.as_ref(),
+            Service::Fast => self.fast.as_ref(),
+            Service::Other(name) => {
+                self.others.iter().find(|(other, _)| other == name).map(|(_, schedule)| schedule)
+            }
+        }
+    }
+
+    fn set(&mut self, service: &Service, schedule: Schedule) {
+        match service {
+            Service::Standard => self.standard = schedule,
+            Service::Batch => self.batch = Some(schedule),
+            Service::Flex => self.flex = Some(schedule),
+            Service::Priority => self.priority = Some(schedule),
+            Service::Fast => self.fast = Some(schedule),
+            Service::Other(name) => {
+                self.others.retain(|(other, _)| other != name);
+                self.others.push((name.clone(), schedule));
+            }
+        }
+    }
+
+    /// The same in peak hours, when the standard price is `peak`. Nobody publishes what another
+    /// service costs then: the larger of its own rate and the peak's.
+    fn at_peak(&self, peak: Schedule) -> Services {
+        let larger = |usual: &Option<Schedule>| usual.as_ref().map(|usual| usual.larger(&peak));
+        Services {
+            batch: larger(&self.batch),
+            flex: larger(&self.flex),
+            priority: larger(&self.priority),
+            fast: larger(&self.fast),
+            others: self.others.iter().map(|(n, usual)| (n.clone(), usual.larger(&peak))).collect(),
+            standard: peak,
+        }
+    }
+}
+
+/// What one service tier costs, by the length of the input.
+#[derive(Clone, Debug)]
+pub(super) struct Schedule {
+    base: Level,
+    /// In ascending order of input.
+    tiers: Box<[Level]>,
+}
+
+impl Schedule {
+    /// `block`, where a key it lacks is that of the rates it modifies.
+    fn new(block: &Block, modified: &Rates) -> Schedule {
+        let rates = Named::of(&block.rates).or(&Named::of(modified));
+        let mut tiers: Vec<Level> = block
+            .tiers
+            .iter()
+            .map(|tier| Named::of(&tier.rates).or(&rates).level(tier.from_input))
+            .collect();
+        tiers.sort_by_key(|level| level.from_input);
+        Schedule { base: rates.level(0), tiers: tiers.into() }
+    }
+
+    /// A modifier of `base`. If only `base` has long-context tiers, what both cost together is not
+    /// known: the larger of the two rates, bucket by bucket.
+    fn of_service(block: &Block, base: &Block) -> Schedule {
+        let service = Schedule::new(block, &base.rates);
+        if !service.tiers.is_empty() {
+            return service;
+        }
+        let standard = Schedule::new(base, &base.rates);
+        let tiers = standard.tiers.iter().map(|tier| tier.larger(&service.base, tier.from_input));
+        Schedule { tiers: tiers.collect(), ..service }
+    }
+
+    /// The larger of the two rates, bucket by bucket, at every length.
+    fn larger(&self, other: &Schedule) -> Schedule {
+        let lengths = self.tiers.iter().chain(&other.tiers).map(|level| level.from_input);
+        let mut lengths: Vec<u64> = lengths.collect();
+        lengths.sort_unstable();
+        lengths.dedup();
+        let at = |input: u64| self.level(input).larger(other.level(input), input);
+        Schedule {
+            base: self.base.larger(&other.base, 0),
+            tiers: lengths.into_iter().map(at).collect(),
+        }
+    }
+
+    /// The rates of a request of so much input: the whole request is billed at them.
+    #[inline]
+    pub(super) fn level(&self, input: u64) -> &Level {
+        self.tiers.iter().rev().find(|tier| tier.from_input <= input).unwrap_or(&self.base)
+    }
+
+    /// The rates that a request of up to so much input can meet.
+    pub(super) fn levels_up_to(&self, input: u64) -> impl Iterator<Item = &Level> {
+        let tiers = self.tiers.iter().take_while(move |tier| tier.from_input <= input);
+        std::iter::once(&self.base).chain(tiers)
+    }
+}
+
+/// Where a rate comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Origin {
+    /// It is written down for just this.
+    Published,
+    /// The block of the service tier or the long-context tier does not name it: it is that of the
+    /// block which this one modifies.
+    Inherited,
+    /// No rate of this bucket is known: it is that of the next bucket in the chain (cache read to
+    /// input, cache write to the next shorter time to live and then to input, reasoning to output).
+    Fallback,
+    /// Two modifiers meet, and nobody says what they cost together: the larger of the two.
+    Larger,
+}
+
+/// A rate for every bucket that has one.
+#[derive(Clone, Debug)]
+pub(super) struct Level {
+    /// The least input for which it holds.
+    from_input: u64,
+    /// Attodollars per token; 0 where there is no price.
+    atto: [u64; Bucket::COUNT],
+    origin: [Option<Origin>; Bucket::COUNT],
+}
+
+impl Level {
+    /// Attodollars for one token of the bucket; 0 without a price.
+    #[inline]
+    pub(super) fn atto(&self, bucket: Bucket) -> u128 {
+        u128::from(self.atto[bucket as usize])
+    }
+
+    #[inline]
+    pub(super) fn is_priced(&self, bucket: Bucket) -> bool {
+        self.origin[bucket as usize].is_some()
+    }
+
+    /// True if the price list has a rate for just this bucket.
+    pub(super) fn is_published(&self, bucket: Bucket) -> bool {
+        !matches!(self.origin[bucket as usize], None | Some(Origin::Fallback))
+    }
+
+    pub(super) fn rate(&self, bucket: Bucket) -> Option<(Rate, Origin)> {
+        let origin = self.origin[bucket as usize]?;
+        Some((Rate::from_atto(self.atto[bucket as usize]), origin))
+    }
+
+    fn larger(&self, other: &Level, from_input: u64) -> Level {
+        let mut level = Level { from_input, ..self.clone() };
+        for bucket in Bucket::ALL {
+            let index = bucket as usize;
+            level.atto[index] = self.atto[index].max(other.atto[index]);
+            level.origin[index] = match (self.origin[index], other.origin[index]) {
+                (None, None) => None,
+                (Some(Origin::Fallback), Some(Origin::Fallback)) => Some(Origin::Fallback),
+                _ => Some(Origin::Larger),
+            };
+        }
+        level
+    }
+}
+
+/// Rates on the way to a [`Level`], each with its origin.
+struct Named([Option<(Rate, Origin)>; Bucket::COUNT]);
+
+impl Named {
+    fn of(rates: &Rates) -> Named {
+        Named(rates.0.map(|rate| rate.map(|rate| (rate, Origin::Published))))
+    }
+
+    /// Takes over what it lacks.
+    fn or(mut self, modified: &Named) -> Named {
+        for (own, theirs) in self.0.iter_mut().zip(modified.0) {
+            *own = own.or(theirs.map(|(rate, _)| (rate, Origin::Inherited)));
+        }
+        self
+    }
+
+    /// The bucket fallbacks come last: a price of the modified block is nearer to the truth.
+    fn level(&self, from_input: u64) -> Level {
+        let mut level =
+            Level { from_input, atto: [0; Bucket::COUNT], origin: [None; Bucket::COUNT] };
+        for bucket in Bucket::ALL {
+            let index = bucket as usize;
+            if let Some((rate, origin)) = self.0[index] {
+                level.atto[index] = rate.atto_per_token();
+                level.origin[index] = Some(origin);
+            } else if let Some(rate) = self.stand_in(bucket) {
+                level.atto[index] = rate.atto_per_token();
+                level.origin[index] = Some(Origin::Fallback);
+            }
+        }
+        level
+    }
+
+    fn stand_in(&self, bucket: Bucket) -> Option<Rate> {
+        let next = bucket.stand_in()?;
+        self.0[next as usize].map(|(rate, _)| rate).or_else(|| self.stand_in(next))
+    }
+}

@@ -1,0 +1,740 @@
+//! Owns the tests of what a call costs: tables of what users of other tools have suffered, and
+//! properties against a naive sum.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::clock::Timestamp;
+use crate::money::Usd;
+use crate::usage::{Service, Usage};
+
+const NOON: &str = "2026-11-24T12:00:00Z";
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn rate(text: &str) -> Rate {
+    text.parse().unwrap()
+}
+
+fn model(name: &str) -> Model {
+    PriceBook::builtin().find(name).unwrap()
+}
+
+fn cost_of(name: &str, usage: Usage, terms: impl Into<Terms>, moment: &str) -> String {
+    match model(name).price().cost(&usage, &terms.into(), at(moment)) {
+        Ok(cost) => cost.exact().to_string(),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn standard(name: &str, usage: Usage) -> String {
+    cost_of(name, usage, Service::Standard, NOON)
+}
+
+fn regional() -> Terms {
+    Terms { regional: true, ..Terms::default() }
+}
+
+fn usage() -> Usage {
+    Usage::NONE
+}
+
+/// One line, one story: a model, what was used, and what that costs.
+#[test]
+fn every_bucket_has_its_own_rate() {
+    for (story, name, usage, dollars) in [
+        (
+            "litellm #9812: cached tokens of Anthropic billed as input too, $0.0913 for $0.0544",
+            "claude-sonnet-4-5",
+            Usage { input_uncached: 3, cache_read: 12_304, output: 1_000, ..usage() },
+            "0.0187002", // 3 at $3, 12,304 at $0.30, 1,000 at $15
+        ),
+        (
+            "litellm #5443, #6215: cached tokens at the price of input",
+            "gpt-4o",
+            Usage { cache_read: 1_000_000, ..usage() },
+            "1.25",
+        ),
+        (
+            "opencode #17130: a missing cache price read as zero; here it is that of input",
+            "gpt-5.5-pro",
+            Usage { cache_read: 1_000_000, ..usage() },
+            "60", // above 272,000 tokens, all cached
+        ),
+        (
+            "pi #5603, daiv #1159: writes for 1 hour at the rate of those for 5 minutes",
+            "claude-opus-4-8",
+            Usage { cache_write_5m: 10_000, cache_write_1h: 10_000, ..usage() },
+            "0.1625", // $6.25 and $10
+        ),
+        (
+            "OpenAI's two times to live",
+            "gpt-6.1-terra",
+            Usage { cache_write_30m: 10_000, cache_write_12h: 10_000, ..usage() },
+            "0.0375",
+        ),
+        (
+            "llm-gemini #75, 9router PR #2762: reasoning neither lost nor billed twice",
+            "gpt-6.1-terra",
+            Usage { output: 236, reasoning: 576, ..usage() },
+            "0.00406", // 812 at $5
+        ),
+        (
+            "litellm #12913: $35 for a search instead of $0.035; here $10 for a thousand",
+            "gpt-6.1-terra",
+            Usage { web_search_requests: 3, ..usage() },
+            "0.03",
+        ),
+        (
+            "audio input has a price of its own",
+            "gemini-2.5-flash",
+            Usage { input_uncached: 1_000, input_audio: 1_000, ..usage() },
+            "0.0013",
+        ),
+        ("nothing used costs nothing", "claude-opus-4-8", usage(), "0"),
+    ] {
+        assert_eq!(standard(name, usage), dollars, "{story}");
+    }
+}
+
+/// litellm #16377, genai-prices #241 and #711, claude-code-hub #869.
+#[test]
+fn the_whole_request_moves_to_the_long_tier() {
+    let read = |tokens| Usage { cache_read: tokens, ..usage() };
+    for (story, name, usage, dollars) in [
+        ("272,000 exactly is still short", "gpt-6.1-terra", Usage::tokens(272_000, 0), "0.272"),
+        ("one more is long, all of it", "gpt-6.1-terra", Usage::tokens(272_001, 0), "0.544002"),
+        ("output moves too", "gpt-6.1-terra", Usage::tokens(272_001, 1_000), "0.551502"),
+        ("output does not count", "gpt-6.1-terra", Usage::tokens(1_000, 272_001), "1.361005"),
+        ("200,000 of xAI is already long", "grok-4.6", Usage::tokens(200_000, 0), "0.8"),
+        ("one less is short", "grok-4.6", Usage::tokens(199_999, 0), "0.399998"),
+        ("cache reads count", "gpt-6.1-terra", read(272_001), "0.0272001"),
+        ("cache reads alone, short", "gpt-6.1-terra", read(272_000), "0.0136"),
+        (
+            "cache writes count",
+            "gpt-6.1-terra",
+            Usage { input_uncached: 1, cache_write_30m: 272_000, ..usage() },
+            "0.680002", // $2 and $2.50
+        ),
+    ] {
+        assert_eq!(standard(name, usage), dollars, "{story}");
+    }
+    let tier = Tier::above(10, Rates::new(rate("2"), rate("2")));
+    let spoken = ModelPrice::new("acme", "owl", rate("1"), rate("1")).input_audio(rate("5"));
+    let usage = Usage { input_uncached: 6, input_audio: 5, ..usage() };
+    let cost = spoken.tier(tier).cost(&usage, &Terms::default(), at(NOON)).unwrap();
+    assert_eq!(cost.pico(), 6 * 2_000_000 + 5 * 5_000_000, "audio counts, at its inherited rate");
+}
+
+/// ccusage #1636 ($2,472.81 for $1,923.92), opencode #31150: yesterday's price for today's call.
+#[test]
+fn a_call_is_priced_at_the_rates_of_its_day() {
+    let million = Usage::tokens(200_000, 0);
+    for (name, moment, dollars) in [
+        ("gemini-4-argon", "2026-11-30T23:59:59.999999Z", "0.4"),
+        ("gemini-4-argon", "2026-12-01T00:00:00Z", "0.8"),
+        ("gemini-4-argon", "2026-12-01T00:30:00+01:00", "0.4"),
+        ("gpt-5.6-luna", "2026-07-29T23:59:59Z", "0.2"),
+        ("gpt-5.6-luna", "2026-07-30T00:00:00Z", "0.04"),
+        ("gpt-5.6-luna", "1970-01-01T00:00:00Z", "0.2"),
+        ("mistral-large-4", "2026-10-19T12:00:00Z", "0.136"),
+        ("mistral-large-4", "2026-10-20T12:00:00Z", "0.272"),
+        ("mistral-large-4", "2026-10-29T12:00:00Z", "0.14"),
+    ] {
+        assert_eq!(cost_of(name, million, Service::Standard, moment), dollars, "{name} {moment}");
+    }
+    let early = cost_of("gpt-6.2-sol", million, Service::Standard, "2026-11-16T23:59:59Z");
+    assert!(early.contains("before the first one"), "{early}");
+    for moment in [Timestamp::MIN, Timestamp::MAX] {
+        let price = model("gemini-4-argon");
+        assert!(price.price().cost(&million, &Terms::default(), moment).is_ok());
+    }
+}
+
+/// genai-prices #582 and llm-gateway #2755: the hours count in Beijing, and weekends are no peak.
+#[test]
+fn peak_hours_are_those_of_the_vendors_clock() {
+    for (moment, peak) in [
+        ("2026-11-24T00:59:59Z", false), // Tuesday, 08:59:59 in Beijing
+        ("2026-11-24T01:00:00Z", true),
+        ("2026-11-24T03:59:59Z", true),
+        ("2026-11-24T04:00:00Z", false), // noon
+        ("2026-11-24T06:00:00Z", true),
+        ("2026-11-24T09:59:59Z", true),
+        ("2026-11-24T10:00:00Z", false),
+        ("2026-11-27T02:00:00Z", true),  // Friday
+        ("2026-11-28T02:00:00Z", false), // Saturday
+        ("2026-11-29T02:00:00Z", false), // Sunday
+        ("2026-11-30T00:30:00Z", false), // Monday, 08:30
+        ("2026-10-01T02:00:00Z", true),  // a public holiday: charged as peak, see `Peak`
+    ] {
+        let expected = if peak { "0.9012" } else { "0.4506" };
+        let usage = Usage { cache_read: 200_000, ..Usage::tokens(1_000_000, 500_000) };
+        let got = cost_of("deepseek-flash", usage, Service::Standard, moment);
+        assert_eq!(got, expected, "{moment}");
+    }
+    let before = Usage::tokens(1_000_000, 0);
+    let got = cost_of("deepseek-v4-pro", before, Service::Standard, "2026-08-14T02:00:00Z");
+    assert_eq!(got, "0.435", "the older price knew no peak");
+}
+
+/// genai returns the standard price for a tier that it does not know: 44 % too low for priority.
+#[test]
+fn a_service_tier_has_its_own_price_or_none() {
+    let short = Usage::tokens(100_000, 1_000);
+    let long = Usage::tokens(300_000, 1_000);
+    for (story, name, service, usage, moment, expected) in [
+        ("half", "gpt-6.1-terra", Service::Batch, short, NOON, "0.0525"),
+        ("batch has tiers of its own", "gpt-6.1-terra", Service::Batch, long, NOON, "0.30375"),
+        ("priority too", "gpt-6.1-terra", Service::Priority, long, NOON, "1.215"),
+        (
+            "priority without long tiers: the larger of $12.5 and $10, of $75 and $45",
+            "gpt-5.5",
+            Service::Priority,
+            long,
+            NOON,
+            "3.825",
+        ),
+        (
+            "flex without long tiers: the larger of $15 and $60, of $90 and $270",
+            "gpt-5.5-pro",
+            Service::Flex,
+            long,
+            NOON,
+            "18.27",
+        ),
+        ("below the tier it is its own", "gpt-5.5-pro", Service::Flex, short, NOON, "1.59"),
+        ("fast is twice", "claude-opus-4-8", Service::Fast, short, NOON, "1.05"),
+        ("no fast", "claude-opus-4-7", Service::Fast, short, NOON, "`fast`"),
+        ("no priority", "claude-opus-4-8", Service::Priority, short, NOON, "`priority`"),
+        ("no flex", "claude-opus-4-1", Service::Flex, short, NOON, "`flex`"),
+        (
+            "the older epoch has no batch",
+            "gpt-5.6-sol",
+            Service::Batch,
+            short,
+            "2026-08-20T00:00:00Z",
+            "`batch`",
+        ),
+        (
+            "nor the later one",
+            "gemini-4-argon",
+            Service::Batch,
+            short,
+            "2026-12-01T00:00:00Z",
+            "`batch`",
+        ),
+        ("turbo", "gpt-6.1-terra", Service::from("turbo"), short, NOON, "`turbo`"),
+    ] {
+        let got = cost_of(name, usage, service, moment);
+        if expected.starts_with('`') {
+            assert!(
+                got.contains(expected) && got.contains("write its price down"),
+                "{story}: {got}"
+            );
+        } else {
+            assert_eq!(got, expected, "{story}");
+        }
+    }
+}
+
+/// litellm 1.109.1 bills a batched 1-hour write at 0.01875 per 10,000 tokens instead of 0.03.
+#[test]
+fn services_cross_with_cache_writes() {
+    let usage = Usage { cache_write_1h: 10_000, ..usage() };
+    assert_eq!(cost_of("claude-sonnet-4-5", usage, Service::Batch, NOON), "0.03");
+    let read = Usage { cache_read: 1_000_000, ..Usage::NONE };
+    assert_eq!(cost_of("gpt-5.4", read, Service::Batch, NOON), "0.25", "published, not derived");
+    let read = Usage { cache_read: 100_000, ..read };
+    assert_eq!(cost_of("gpt-5.4", read, Service::Batch, NOON), "0.013", "published, not derived");
+}
+
+#[test]
+fn data_residency_costs_a_tenth_more_on_tokens_only() {
+    let usage = Usage { web_search_requests: 1, ..Usage::tokens(100_000, 1_000) };
+    assert_eq!(cost_of("gpt-6.1-terra", usage, regional(), NOON), "0.1255"); // 0.105 * 1.1 + 0.01
+    assert_eq!(cost_of("claude-opus-4-8", usage, regional(), NOON), "0.5875");
+    let terms = Terms { service: Service::Batch, regional: true };
+    assert_eq!(cost_of("claude-opus-4-8", usage, terms, NOON), "0.29875");
+    let unknown = cost_of("gpt-5", usage, regional(), NOON);
+    assert!(unknown.contains("as 1 if there is none"), "{unknown}");
+}
+
+/// Law 9: unknown is not free.
+#[test]
+fn what_has_no_price_is_an_error_and_never_zero() {
+    for (usage, hint) in [
+        (Usage { input_audio: 1, ..usage() }, "`input_audio`"),
+        (Usage { cache_read_audio: 1, ..usage() }, "`cache_read_audio`"),
+        (Usage { output_audio: 1, ..usage() }, "`output_audio`"),
+        (Usage { requests: 1, ..usage() }, "`requests`"),
+        (Usage::tokens(Usage::MAX_COUNT, 1), "at most a trillion"),
+        (Usage::tokens(u64::MAX, u64::MAX), "at most a trillion"),
+        (Usage { web_search_requests: u64::MAX, ..usage() }, "at most a trillion"),
+    ] {
+        let got = standard("gpt-6.1-terra", usage);
+        assert!(got.contains(hint), "{usage:?}: {got}");
+    }
+    let got = standard("codestral-2508", Usage { web_search_requests: 1, ..usage() });
+    assert!(got.contains("`web_search_requests`"), "{got}");
+}
+
+#[test]
+fn free_is_a_price_that_somebody_wrote_down() {
+    let free = ModelPrice::free("ollama", "qwen3:8b");
+    let usage =
+        Usage { output_audio: 9, requests: 9, web_search_requests: 9, ..Usage::tokens(9, 9) };
+    for service in [Service::Standard, Service::Batch, Service::from("turbo")] {
+        let terms = Terms { service, regional: true };
+        assert_eq!(free.cost(&usage, &terms, at(NOON)), Ok(Usd::ZERO));
+    }
+    assert!(free.cost(&Usage::tokens(u64::MAX, 0), &Terms::default(), at(NOON)).is_err());
+    let zero = ModelPrice::new("acme", "gift", Rate::ZERO, Rate::ZERO);
+    assert_eq!(zero.cost(&Usage::tokens(9, 9), &Terms::default(), at(NOON)), Ok(Usd::ZERO));
+}
+
+#[test]
+fn a_cost_is_rounded_once_half_to_even_and_a_known_part_up() {
+    for (atto_per_token, tokens, cost, known) in [
+        (1, 499_999, 0, 1),
+        (1, 500_000, 0, 1),
+        (1, 500_001, 1, 1),
+        (1, 1_500_000, 2, 2),
+        (1, 2_500_000, 2, 3),
+        (3, 500_000, 2, 2), // each token on its own would be nothing
+        (1, 2_000_000, 2, 2),
+    ] {
+        let owl = ModelPrice::new("acme", "owl", Rate::from_atto(atto_per_token), Rate::ZERO);
+        let usage = Usage::tokens(tokens, 0);
+        let terms = Terms::default();
+        assert_eq!(owl.cost(&usage, &terms, at(NOON)).unwrap().pico(), cost, "{tokens}");
+        assert_eq!(owl.known_cost(&usage, &terms, at(NOON)).pico(), known, "{tokens}");
+    }
+    let owl = ModelPrice::new("acme", "owl", Rate::from_atto(1), Rate::ZERO);
+    let owl = owl.regional("1.1".parse().unwrap());
+    let cost = |tokens| owl.cost(&Usage::tokens(tokens, 0), &regional(), at(NOON)).unwrap().pico();
+    assert_eq!((cost(454_545), cost(454_546)), (0, 1), "the surcharge comes before the rounding");
+}
+
+#[test]
+fn the_largest_possible_call_is_priced_exactly() {
+    let dearest = ModelPrice::new("acme", "owl", Rate::MAX, Rate::MAX)
+        .per_search(Fee::MAX)
+        .per_request(Fee::MAX)
+        .regional("9.999999".parse().unwrap());
+    let most = Usage {
+        requests: Usage::MAX_COUNT,
+        web_search_requests: Usage::MAX_COUNT,
+        ..Usage::tokens(Usage::MAX_COUNT, 0)
+    };
+    let cost = dearest.cost(&most, &regional(), at(NOON)).unwrap();
+    assert_eq!(cost.exact().to_string(), "2099999990000"); // 1e10 * 9.999999 + 2e12
+    assert_eq!(dearest.known_cost(&most, &regional(), at(NOON)), cost);
+}
+
+#[test]
+fn of_what_cannot_be_priced_the_known_part_is() {
+    let owl = model("gpt-6.1-terra");
+    let known = |usage, terms: Terms, moment: &str| {
+        owl.price().known_cost(&usage, &terms, at(moment)).exact().to_string()
+    };
+    let spoken = Usage { output_audio: 50, requests: 1, ..Usage::tokens(1_000, 100) };
+    assert_eq!(known(spoken, Terms::default(), NOON), "0.0015");
+    assert_eq!(known(spoken, Service::from("turbo").into(), NOON), "0.0015");
+    assert_eq!(known(spoken, regional(), NOON), "0.00165");
+    assert_eq!(known(Usage::tokens(u64::MAX, 1), Terms::default(), NOON), "0");
+    let unborn = model("gpt-6.2-sol");
+    let usage = Usage::tokens(1_000, 0);
+    let then = at("2020-01-01T00:00:00Z");
+    let known = unborn.price().known_cost(&usage, &Terms::default(), then);
+    assert_eq!(known.exact().to_string(), "0.002");
+}
+
+#[test]
+fn every_rate_says_where_it_comes_from() {
+    let terra = model("gpt-5.5");
+    let of = |bucket, service: Service, input| {
+        let found = terra.price().rate_of(bucket, &service, input, at(NOON)).unwrap();
+        found.map(|(rate, origin)| (rate.to_string(), origin))
+    };
+    let is = |rate: &str, origin| Some((rate.to_owned(), origin));
+    assert_eq!(of(Bucket::Input, Service::Standard, 1), is("5", Origin::Published));
+    assert_eq!(of(Bucket::CacheWrite12h, Service::Standard, 1), is("5", Origin::Fallback));
+    assert_eq!(of(Bucket::Reasoning, Service::Batch, 1), is("15", Origin::Fallback));
+    assert_eq!(of(Bucket::CacheRead, Service::Priority, 300_000), is("1.25", Origin::Larger));
+    assert_eq!(of(Bucket::Reasoning, Service::Priority, 300_000), is("75", Origin::Fallback));
+    assert_eq!(of(Bucket::InputAudio, Service::Standard, 1), None);
+}
+
+/// Service and tier inheritance come first, the bucket fallbacks last.
+#[test]
+fn a_missing_key_is_that_of_the_block_it_modifies() {
+    let owl = ModelPrice::new("acme", "owl", rate("10"), rate("20"))
+        .cache_read(rate("1"))
+        .cache_write(CacheTtl::FiveMinutes, rate("12"))
+        .reasoning(rate("30"))
+        .tier(Tier::above(100, Rates::none().with(Bucket::Input, rate("40"))))
+        .service(
+            Service::Batch,
+            Block::new(Rates::none().with(Bucket::Input, rate("5")))
+                .tier(Tier::above(100, Rates::none().with(Bucket::Output, rate("11")))),
+        )
+        .service(Service::Flex, Rates::none().with(Bucket::Input, rate("6")));
+    for (bucket, service, input, expected, origin) in [
+        (Bucket::CacheRead, Service::Standard, 101, "1", Origin::Inherited),
+        (Bucket::CacheWrite1h, Service::Standard, 101, "12", Origin::Fallback),
+        (Bucket::CacheRead, Service::Batch, 1, "1", Origin::Inherited),
+        (Bucket::Input, Service::Batch, 101, "5", Origin::Inherited),
+        (Bucket::Output, Service::Batch, 1, "20", Origin::Inherited),
+        (Bucket::Output, Service::Batch, 101, "11", Origin::Published),
+        (Bucket::Reasoning, Service::Batch, 101, "30", Origin::Inherited),
+        (Bucket::Input, Service::Flex, 101, "40", Origin::Larger),
+        (Bucket::Input, Service::Flex, 100, "6", Origin::Published),
+    ] {
+        let found = owl.rate_of(bucket, &service, input, at(NOON)).unwrap();
+        assert_eq!(found, Some((rate(expected), origin)), "{bucket} {service} {input}");
+    }
+}
+
+#[test]
+fn what_other_modifiers_cost_at_peak_is_the_larger_rate() {
+    let peak = Peak::new(crate::calendar::Zone::UTC, 1..=7, ["12:00-13:00"], {
+        Rates::new(rate("4"), rate("4"))
+    });
+    let owl = ModelPrice::new("acme", "owl", rate("2"), rate("2"))
+        .tier(Tier::above(100, Rates::new(rate("3"), rate("5"))))
+        .service(Service::Batch, Rates::new(rate("1"), rate("1")))
+        .service(Service::Priority, Rates::new(rate("9"), rate("3")))
+        .peak(peak.unwrap());
+    let of = |service: Service, input, output, moment| {
+        owl.cost(&Usage::tokens(input, output), &service.into(), at(moment)).unwrap().pico()
+            / 1_000_000
+    };
+    assert_eq!(of(Service::Standard, 100, 0, NOON), 400);
+    assert_eq!(of(Service::Standard, 200, 0, NOON), 800, "peak $4 over long $3");
+    assert_eq!(of(Service::Standard, 200, 10, NOON), 850, "long $5 over peak $4");
+    assert_eq!(of(Service::Batch, 100, 0, NOON), 400);
+    assert_eq!(of(Service::Priority, 100, 10, NOON), 940);
+    assert_eq!(of(Service::Batch, 100, 0, "2026-11-24T13:00:00Z"), 100);
+}
+
+#[test]
+fn a_price_that_contradicts_itself_stays_out() {
+    let owl = || ModelPrice::new("acme", "owl", rate("1"), rate("2"));
+    let day: Date = "2026-12-01".parse().unwrap();
+    let tier = || Tier::above(9, Rates::none());
+    let cases = [
+        (ModelPrice::new("", "owl", rate("1"), rate("2")), Flaw::Provider),
+        (ModelPrice::new("a/b", "owl", rate("1"), rate("2")), Flaw::Provider),
+        (ModelPrice::new("acme", "", rate("1"), rate("2")), Flaw::EmptyName),
+        (owl().alias(""), Flaw::EmptyName),
+        (
+            owl().from_date(day, rate("1"), rate("1")).from_date(day, rate("2"), rate("2")),
+            Flaw::EpochTwice,
+        ),
+        (owl().tier(tier()).tier(Tier::from(10, Rates::none())), Flaw::TierTwice),
+        (
+            owl().service(Service::Batch, Block::new(Rates::none()).tier(tier()).tier(tier())),
+            Flaw::TierTwice,
+        ),
+        (owl().service(Service::Standard, Rates::none()), Flaw::Missing { bucket: Bucket::Input }),
+        (
+            owl()
+                .rate(Bucket::CacheRead, Rate::from_atto(1))
+                .fast_multiplier("1.5".parse().unwrap()),
+            Flaw::Fast,
+        ),
+    ];
+    for (price, flaw) in cases {
+        let error = PriceBook::empty().insert(price.clone()).unwrap_err();
+        assert_eq!(error.flaw(), flaw, "{price:?}");
+        assert!(error.to_string().starts_with("the price of `"), "{error}");
+    }
+}
+
+#[test]
+fn an_estimate_counts_the_dearest_input_it_can_reach() {
+    let bound = |name: &str, change: fn(Estimate) -> Estimate| {
+        let estimate = change(model(name).estimate().input(1_000).max_output(100));
+        estimate.cost_at(at(NOON)).map_or_else(|e| e.to_string(), |usd| usd.exact().to_string())
+    };
+    for (story, got, expected) in [
+        ("OpenAI writes its cache unasked", bound("gpt-6.1-terra", |e| e), "0.00175"),
+        ("where it has such a price", bound("gpt-5", |e| e), "0.00225"),
+        ("Anthropic when marked", bound("claude-opus-4-8", |e| e), "0.0075"),
+        ("for an hour", bound("claude-opus-4-8", |e| e.cache_writes(CacheTtl::OneHour)), "0.0125"),
+        (
+            "the dearer of two marks",
+            bound("claude-opus-4-8", |e| {
+                e.cache_writes(CacheTtl::OneHour).cache_writes(CacheTtl::FiveMinutes)
+            }),
+            "0.0125",
+        ),
+        ("three answers", bound("gpt-5", |e| e.choices(3)), "0.00425"),
+        ("none is one", bound("gpt-5", |e| e.choices(0)), "0.00225"),
+        ("searches", bound("gpt-5", |e| e.web_searches(2)), "0.02225"),
+        ("batch", bound("gpt-5", |e| e.service(Service::Batch)), "0.001125"),
+        ("in one region", bound("claude-opus-4-8", |e| e.regional(true)), "0.00825"),
+        ("long", bound("gpt-5.5", |e| e.input(300_000)), "3.0045"),
+        ("spoken input", bound("gemini-2.5-flash", |e| e.input_audio(1_000)), "0.00155"),
+    ] {
+        assert_eq!(got, expected, "{story}");
+    }
+    for (story, got, hint) in [
+        ("no audio price", bound("gpt-5", |e| e.input_audio(1)), "`input_audio`"),
+        ("no audio answer", bound("gpt-5", |e| e.output_audio(true)), "`output_audio`"),
+        ("no such tier", bound("gpt-5-pro", |e| e.service(Service::Fast)), "`fast`"),
+        ("no surcharge", bound("gpt-5", |e| e.regional(true)), "one region"),
+        ("absurd", bound("gpt-5", |e| e.choices(u64::MAX)), "at most a trillion"),
+        (
+            "absurd without output",
+            bound("gpt-5", |e| e.max_output(0).choices(u64::MAX)),
+            "trillion",
+        ),
+        ("absurd input", bound("gpt-5", |e| e.input(u64::MAX).input_audio(1)), "trillion"),
+    ] {
+        assert!(got.contains(hint), "{story}: {got}");
+    }
+}
+
+/// Agenta #6341: a hold of 64,000 tokens is only right if nothing else limits the answer.
+#[test]
+fn the_output_of_an_estimate_has_an_end() {
+    let owl = ModelPrice::new("acme", "owl", rate("1"), rate("2"));
+    let mut book = PriceBook::empty();
+    book.insert(owl.clone()).unwrap();
+    book.insert(ModelPrice::free("local", "owlet")).unwrap();
+    for name in ["owl", "owlet"] {
+        let endless = book.find(name).unwrap().estimate().input(10).cost_at(at(NOON));
+        assert!(endless.unwrap_err().to_string().contains("give the estimate a `max_output`"));
+    }
+    book.insert(owl.max_output(1_000)).unwrap();
+    let bound = book.find("owl").unwrap().estimate().input(10).bound(at(NOON)).unwrap();
+    assert_eq!((bound.fixed, bound.per_output), (10_000_000_000_000, 2_000_000_000_000));
+    assert_eq!((bound.input, bound.choices, bound.cap), (10, 1, 1_000));
+}
+
+#[test]
+fn a_fixed_estimate_is_an_amount_and_perhaps_tokens() {
+    let tool = Estimate::fixed(Usd::cents(3)).input(50).max_output(7);
+    let bound = tool.bound(at(NOON)).unwrap();
+    assert_eq!(bound.fixed, 30_000_000_000_000_000);
+    assert_eq!((bound.per_output, bound.input, bound.choices, bound.cap), (0, 50, 1, 7));
+    assert_eq!(Estimate::fixed(Usd::ZERO).cost_at(at(NOON)), Ok(Usd::ZERO));
+    for amount in [Usd::cents(-1), Usd::MAX, Usd::MIN, Usd::dollars(100_000_000_001)] {
+        assert!(Estimate::fixed(amount).cost_at(at(NOON)).is_err(), "{amount}");
+    }
+    assert!(Estimate::fixed(Usd::ZERO).input(u64::MAX).cost_at(at(NOON)).is_err());
+}
+
+#[test]
+fn handles_are_shared_between_threads() {
+    fn check<T: Send + Sync + Clone + 'static>() {}
+    check::<Model>();
+    check::<Estimate>();
+    check::<PriceBook>();
+    let terra = model("gpt-6.1-terra");
+    assert_eq!(terra.number_of(7), None);
+    let registered = terra.registered(7, 3);
+    assert_eq!((registered.number_of(7), registered.number_of(8)), (Some(3), None));
+    assert_eq!(terra.registered(0, 3).number_of(0), None);
+}
+
+/// The rate of a bucket, by the words of the module's documentation: the oracle.
+fn naive_rate(price: &Written, service: usize, input: u64, bucket: usize) -> Option<u64> {
+    const CHAINS: [&[usize]; 11] = [
+        &[0],
+        &[1],
+        &[2, 0],
+        &[3],
+        &[4, 0],
+        &[5, 4, 0],
+        &[6, 5, 4, 0],
+        &[7, 6, 5, 4, 0],
+        &[8],
+        &[9, 8],
+        &[10],
+    ];
+    let pick = |blocks: &[&Named]| {
+        CHAINS[bucket].iter().find_map(|key| blocks.iter().find_map(|block| block[*key]))
+    };
+    let base = &price.blocks[0];
+    let base_tier = base.1.as_ref().filter(|tier| input > tier.0);
+    if service == 0 {
+        return match base_tier {
+            Some((_, tier)) => pick(&[tier, &base.0]),
+            None => pick(&[&base.0]),
+        };
+    }
+    let (rates, own) = &price.blocks[service];
+    match (own, base_tier) {
+        (Some((above, tier)), _) if input > *above => pick(&[tier, rates, &base.0]),
+        (None, Some((_, tier))) => pick(&[rates, &base.0]).max(pick(&[tier, &base.0])),
+        _ => pick(&[rates, &base.0]),
+    }
+}
+
+type Named = [Option<u64>; 11];
+
+/// A price as a test writes it: standard, then batch, each with at most one tier.
+#[derive(Clone, Debug)]
+struct Written {
+    blocks: [(Named, Option<(u64, Named)>); 2],
+    fees: [u64; 2],
+}
+
+fn named() -> BoxedStrategy<Named> {
+    let sparse = prop_oneof![Just(None), (0..=Rate::MAX.atto_per_token()).prop_map(Some)];
+    proptest::array::uniform11(sparse).boxed()
+}
+
+fn written() -> BoxedStrategy<Written> {
+    let block = || (named(), proptest::option::of((0_u64..3_000, named()))).boxed();
+    let whole = (0..=Rate::MAX.atto_per_token(), 0..=Rate::MAX.atto_per_token());
+    let fees = proptest::array::uniform2(0..=Fee::MAX.atto_each() / 1_000_000);
+    ([block(), block()], whole, fees)
+        .prop_map(|(mut blocks, (input, output), fees)| {
+            blocks[0].0[0] = Some(input);
+            blocks[0].0[8] = Some(output);
+            Written { blocks, fees }
+        })
+        .boxed()
+}
+
+fn price_of(written: &Written) -> ModelPrice {
+    let rates = |named: &Named| Rates(named.map(|rate| rate.map(Rate::from_atto)));
+    let block = |(base, tier): &(Named, Option<(u64, Named)>)| {
+        let block = Block::new(rates(base));
+        match tier {
+            Some((above, named)) => block.tier(Tier::above(*above, rates(named))),
+            None => block,
+        }
+    };
+    let fee = |micros: u64| Fee::each(Usd::from_pico(i128::from(micros))).unwrap();
+    ModelPrice::new("acme", "owl", Rate::ZERO, Rate::ZERO)
+        .service(Service::Standard, block(&written.blocks[0]))
+        .service(Service::Batch, block(&written.blocks[1]))
+        .per_search(fee(written.fees[0]))
+        .per_request(fee(written.fees[1]))
+        .regional("1.1".parse().unwrap())
+}
+
+/// Some counts, in the order of the buckets, then requests and searches.
+fn counts() -> impl Strategy<Value = [u64; 13]> {
+    let count = prop_oneof![Just(0), 0_u64..2_000, 0_u64..50_000_000_000];
+    proptest::array::uniform13(count)
+}
+
+fn usage_of(c: &[u64; 13]) -> Usage {
+    Usage {
+        input_uncached: c[0],
+        input_audio: c[1],
+        cache_read: c[2],
+        cache_read_audio: c[3],
+        cache_write_5m: c[4],
+        cache_write_30m: c[5],
+        cache_write_1h: c[6],
+        cache_write_12h: c[7],
+        output: c[8],
+        reasoning: c[9],
+        output_audio: c[10],
+        requests: c[11],
+        web_search_requests: c[12],
+    }
+}
+
+/// Ten attodollars times the surcharge, or the name of a bucket without a price.
+fn naive_sum(price: &Written, service: usize, counts: &[u64; 13], regional: bool) -> Option<i128> {
+    let input = counts[..8].iter().sum();
+    let mut sum = 0_i128;
+    for (bucket, count) in counts[..11].iter().enumerate().filter(|(_, count)| **count > 0) {
+        sum += i128::from(*count) * i128::from(naive_rate(price, service, input, bucket)?);
+    }
+    let fees = i128::from(counts[12]) * i128::from(price.fees[0])
+        + i128::from(counts[11]) * i128::from(price.fees[1]);
+    Some(sum * if regional { 11 } else { 10 } + fees * 1_000_000 * 10)
+}
+
+proptest! {
+    #[test]
+    fn a_cost_is_the_naive_sum(
+        written in written(),
+        counts in counts(),
+        batch in any::<bool>(),
+        is_regional in any::<bool>(),
+    ) {
+        let service = if batch { Service::Batch } else { Service::Standard };
+        let terms = Terms { service, regional: is_regional };
+        let cost = price_of(&written).cost(&usage_of(&counts), &terms, at(NOON));
+        match naive_sum(&written, usize::from(batch), &counts, is_regional) {
+            None => prop_assert!(cost.is_err(), "{cost:?}"),
+            Some(sum) => {
+                let (whole, rest) = (sum / 10_000_000, sum % 10_000_000);
+                let up = rest > 5_000_000 || (rest == 5_000_000 && whole % 2 == 1);
+                prop_assert_eq!(cost.unwrap().pico(), whole + i128::from(up));
+            }
+        }
+    }
+
+    /// The real cost of a call within its estimate is never above it.
+    #[test]
+    fn a_bound_holds(
+        written in written(),
+        batch in any::<bool>(),
+        is_regional in any::<bool>(),
+        marks in proptest::array::uniform4(any::<bool>()),
+        talks in any::<bool>(),
+        input in 0_u64..6_000,
+        audio in prop_oneof![Just(0_u64), 0_u64..3_000],
+        cap in 0_u64..3_000,
+        choices in 1_u64..4,
+        searches in 0_u64..3,
+        parts in proptest::array::uniform11(0_u64..1_000),
+        share in 0_u64..=1_000,
+    ) {
+        let mut book = PriceBook::empty();
+        book.insert(price_of(&written)).unwrap();
+        let model = book.find("owl").unwrap();
+        let service = if batch { Service::Batch } else { Service::Standard };
+        let ttls = [
+            CacheTtl::FiveMinutes,
+            CacheTtl::ThirtyMinutes,
+            CacheTtl::OneHour,
+            CacheTtl::TwelveHours,
+        ];
+        let mut estimate = model.estimate().input(input).input_audio(audio).max_output(cap)
+            .choices(choices).web_searches(searches).service(service.clone())
+            .regional(is_regional).output_audio(talks);
+        for (ttl, _) in ttls.into_iter().zip(marks).filter(|(_, marked)| *marked) {
+            estimate = estimate.cache_writes(ttl);
+        }
+        // Split each bound over the buckets that it covers, by weight.
+        let split = |total: u64, buckets: &[usize], counts: &mut [u64; 13]| {
+            let total = total * share / 1_000;
+            let weight: u64 = buckets.iter().map(|bucket| parts[*bucket] + 1).sum();
+            for bucket in buckets {
+                counts[*bucket] = total * (parts[*bucket] + 1) / weight;
+            }
+        };
+        let published_30m = [0, usize::from(batch)].iter().any(|s| written.blocks[*s].0[5].is_some());
+        let mut text = vec![0, 2];
+        text.extend([4, 5, 6, 7].into_iter().zip(marks).filter(|(_, m)| *m).map(|(b, _)| b));
+        if published_30m && !text.contains(&5) {
+            text.push(5);
+        }
+        let mut counts = [0_u64; 13];
+        split(input, &text, &mut counts);
+        split(audio, &[1, 3], &mut counts);
+        split(cap * choices, if talks { &[8, 9, 10] } else { &[8, 9] }, &mut counts);
+        counts[11] = 1;
+        counts[12] = searches;
+        let usage = usage_of(&counts);
+        let terms = Terms { service, regional: is_regional };
+        let cost = model.price().cost(&usage, &terms, at(NOON));
+        if let (Ok(most), Ok(cost)) = (estimate.cost_at(at(NOON)), cost) {
+            prop_assert!(cost <= most, "{cost} > {most} for {usage:?}");
+        }
+    }
+}
