@@ -508,3 +508,6 @@ impl ser::SerializeStruct for Struct<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -153,3 +153,10 @@ impl<V> Drop for Seat<'_, V> {
 fn wake(waiting: BTreeMap<u64, Waker>) {
     waiting.into_values().for_each(Waker::wake);
 }
+
+#[cfg(test)]
+impl<V> Flights<V> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.table.lock().is_empty()
+    }
+}

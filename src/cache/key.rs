@@ -247,3 +247,144 @@ impl ser::Error for KeyError {
         KeyError::Unwritable(message.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::collections::HashSet;
+
+    #[test]
+    fn namespaces_never_run_into_each_other() {
+        let spaces = [
+            Namespace::shared_by_all(),
+            Namespace::of_tenant(""),
+            Namespace::of_tenant("shared"),
+            Namespace::of_tenant("tenant"),
+            Namespace::of_tenant("a"),
+            Namespace::of_tenant("b"),
+            Namespace::of_tenant("a").with("model", "x"),
+            Namespace::of_tenant("a").with("model", "xy"),
+            Namespace::of_tenant("a").with("modelx", "y"),
+            Namespace::of_tenant("a").with("model", "").with("x", ""),
+            Namespace::of_tenant("a").with("model", "x").with("", ""),
+            Namespace::of_tenant("amodelx"),
+            Namespace::of_tenant("a\0model\0x"),
+            Namespace::shared_by_all().with("tenant", "a"),
+            Namespace::shared_by_all().with("a", "model"),
+            Namespace::of_tenant("a").with("tenant", "b"),
+            Namespace::of_tenant("a").with("temperature", 1),
+            Namespace::of_tenant("a").with("temperature", 0.1),
+        ];
+        let mut keys = HashSet::new();
+        for space in &spaces {
+            assert!(keys.insert(space.key("request").unwrap()), "{space:?}");
+            assert!(keys.insert(space.chain("request").unwrap().key()), "{space:?}");
+        }
+    }
+
+    #[test]
+    fn a_namespace_is_what_it_says_and_not_how_it_was_built() {
+        let one = Namespace::of_tenant("a").with("model", "x").with("provider", "p");
+        let other = Namespace::of_tenant("a").with("provider", "p").with("model", "y");
+        assert_ne!(one, other);
+        let other = other.with("model", "x");
+        assert_eq!(one, other);
+        assert_eq!(one.key(&json!({"a": 1})), other.key(&json!({"a": 1})));
+    }
+
+    #[test]
+    fn requests_that_differ_in_any_way_have_keys_of_their_own() {
+        let space = Namespace::of_tenant("a");
+        let requests = [
+            json!(null),
+            json!([]),
+            json!({}),
+            json!(""),
+            json!("null"),
+            json!(0),
+            json!(0.0),
+            json!(-0.0),
+            json!("0"),
+            json!(false),
+            json!(1),
+            json!(1.0),
+            json!([1]),
+            json!([[1]]),
+            json!({"a": 1}),
+            json!({"a": "1"}),
+            json!({"a": 1.0}),
+            json!({"a": null}),
+            json!({"a": {"b": 1}}),
+            json!({"a": {}, "b": 1}),
+            json!({"a,b": 1}),
+            json!(["a", "b"]),
+            json!(["ab"]),
+            json!(["a,b"]),
+            json!("a\",\"b"),
+            json!({"a\":1,\"b": 1}),
+            json!("é"),
+            json!("e\u{301}"),
+            json!("a "),
+            json!("a"),
+            json!("A"),
+        ];
+        let keys: HashSet<CacheKey> =
+            requests.iter().map(|request| space.key(request).unwrap()).collect();
+        assert_eq!(keys.len(), requests.len());
+    }
+
+    #[test]
+    fn a_chain_is_known_by_its_messages_and_their_order() {
+        let space = Namespace::of_tenant("a");
+        let chain = |head: &str, messages: &[&str]| {
+            let mut chain = space.chain(head).unwrap();
+            messages.iter().for_each(|message| chain.push(message).unwrap());
+            chain.key()
+        };
+        let chains = [
+            chain("", &[]),
+            chain("a", &[]),
+            chain("", &["a"]),
+            chain("a", &["a"]),
+            chain("", &["a", "b"]),
+            chain("", &["b", "a"]),
+            chain("", &["ab"]),
+            chain("", &["a", ""]),
+            chain("", &["", "a"]),
+            chain("", &["a", "b", "c"]),
+            chain("", &["a", "bc"]),
+        ];
+        assert_eq!(chains.iter().collect::<HashSet<_>>().len(), chains.len());
+        assert_eq!(chain("a", &["b", "c"]), chain("a", &["b", "c"]));
+
+        let mut grown = space.chain("a").unwrap();
+        grown.push("b").unwrap();
+        let mut fork = grown;
+        fork.push_key(space.key("c").unwrap());
+        assert_eq!(fork.key(), chain("a", &["b", "c"]), "a kept key does for the message");
+        assert_eq!(grown.key(), chain("a", &["b"]), "a copy grows alone");
+        assert_eq!(grown.push(&f64::NAN), Err(KeyError::NotFinite));
+        assert_eq!(grown.key(), chain("a", &["b"]), "what has no key adds nothing");
+    }
+
+    #[test]
+    fn a_key_is_printed_in_hexadecimal_and_hashes_to_its_first_bytes() {
+        let key = Namespace::of_tenant("a").key("b").unwrap();
+        let text = key.to_string();
+        assert_eq!(text.len(), 64);
+        assert_eq!(u8::from_str_radix(&text[..2], 16).unwrap(), key.as_bytes()[0]);
+        assert_eq!(format!("{key:?}"), format!("CacheKey({text})"));
+    }
+
+    /// Keys may be kept on disk one day: they must not change by accident.
+    #[test]
+    fn keys_are_the_same_in_every_version() {
+        let space = Namespace::of_tenant("acme").with("model", "gpt-6.1");
+        let key = space.key(&json!({"b": [1, 1.0], "a": "é"})).unwrap();
+        assert_eq!(key.to_string()[..16], *"11c9eef1795b42a0");
+        let mut chain = space.chain("head").unwrap();
+        chain.push("message").unwrap();
+        assert_eq!(chain.key().to_string()[..16], *"fcdc59f46251c3b2");
+    }
+}

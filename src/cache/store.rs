@@ -272,3 +272,18 @@ impl Hasher for FirstBytes {
         self.0
     }
 }
+
+#[cfg(test)]
+impl<V> Store<V> {
+    /// Recounts what the books say.
+    pub(super) fn check(&self) {
+        let books = self.books.lock();
+        assert_eq!(books.slots.len(), self.map.len());
+        let weight: u64 = self.map.iter().map(|entry| entry.weight).sum();
+        assert_eq!(books.weight, weight);
+        for (place, slot) in books.slots.iter().enumerate() {
+            let entry = self.map.get(&slot.key).expect("each slot has an entry");
+            assert_eq!((entry.slot.load(Relaxed), entry.expires), (place, slot.expires));
+        }
+    }
+}
