@@ -16,7 +16,7 @@ use crate::money::Usd;
 use flight::{Flights, Landed, Turn};
 pub use key::{CacheKey, KeyChain, KeyError, Namespace};
 pub use stats::Stats;
-use store::{Bounds, Entry, Store};
+use store::{Bounds, Store};
 
 /// Keeps results for a while, and knows what each of them cost.
 ///
@@ -213,7 +213,7 @@ impl<V> Shared<V> {
         let weight = self.settings.weigher.as_ref().map_or(1, |weigh| weigh(&fresh.value));
         let expires = now.plus(fresh.ttl.unwrap_or(self.settings.ttl));
         let landed = Landed { value: fresh.value, cost, stored: now };
-        self.store.insert(key, Entry::new(landed.clone(), weight, expires), now);
+        self.store.insert(key, landed.clone(), weight, expires);
         landed
     }
 }

@@ -41,7 +41,6 @@ pub(super) struct Store<V> {
 /// One result.
 pub(super) struct Entry<V> {
     landed: Landed<V>,
-    weight: u64,
     expires: Timestamp,
     hits: AtomicU64,
     /// When it was last used, in microseconds.
@@ -51,19 +50,19 @@ pub(super) struct Entry<V> {
 }
 
 impl<V> Entry<V> {
-    pub(super) fn new(landed: Landed<V>, weight: u64, expires: Timestamp) -> Entry<V> {
+    fn new(landed: Landed<V>, expires: Timestamp, slot: usize) -> Entry<V> {
         let used = AtomicI64::new(landed.stored.as_micros());
-        let (hits, slot) = (AtomicU64::new(0), AtomicUsize::new(0));
-        Entry { landed, weight, expires, hits, used, slot }
+        let (hits, slot) = (AtomicU64::new(0), AtomicUsize::new(slot));
+        Entry { landed, expires, hits, used, slot }
     }
 
     /// What it earns: `(hits + 1) × cost ÷ (weight × milliseconds since it was last used)`, times
     /// a constant.
-    fn worth(&self, now: Timestamp) -> u128 {
+    fn worth(&self, weight: u64, now: Timestamp) -> u128 {
         let cost = u64::try_from(self.landed.cost.pico()).unwrap_or(u64::MAX).max(LEAST_COST);
         let uses = self.hits.load(Relaxed).min(u64::from(u32::MAX)) + 1;
         let idle = now.since(Timestamp::from_micros(self.used.load(Relaxed))).as_millis();
-        let space = u128::from(self.weight.max(1)).saturating_mul(idle.max(1));
+        let space = u128::from(weight.max(1)).saturating_mul(idle.max(1));
         // At most 64 + 33 bits, and 31 more for the fraction.
         ((u128::from(cost) * u128::from(uses)) << 31) / space
     }
@@ -84,6 +83,7 @@ struct Books {
 struct Slot {
     key: CacheKey,
     expires: Timestamp,
+    weight: u64,
 }
 
 /// What has left the store. Declared before the books are locked and so dropped after they are
@@ -111,30 +111,28 @@ impl<V> Store<V> {
         Some(entry.landed.clone().answer(Source::Cached, now))
     }
 
-    pub(super) fn insert(&self, key: CacheKey, entry: Entry<V>, now: Timestamp) {
+    /// Keeps a result until that moment, if it may be kept at all.
+    pub(super) fn insert(&self, key: CacheKey, landed: Landed<V>, weight: u64, expires: Timestamp) {
+        let now = landed.stored;
         let mut gone = Gone::new();
         let books = &mut *self.books.lock();
+        self.sweep_some(books, now, &mut gone);
         if let Some(slot) = self.slot_of(&key) {
             self.take(books, slot, now, &mut gone);
         }
-        self.sweep_some(books, now, &mut gone);
-        if entry.expires <= now || entry.weight > self.bounds.weight || self.bounds.entries == 0 {
-            gone.push(entry);
+        if expires <= now || weight > self.bounds.weight || self.bounds.entries == 0 {
             return;
         }
-        let room = self.bounds.weight - entry.weight;
+        let room = self.bounds.weight - weight;
         while books.weight > room || books.slots.len() >= self.bounds.entries {
             let Some(slot) = self.least_worth(books, now) else { break };
-            if books.slots[slot].expires > now {
-                books.past.evictions += 1;
-            }
+            books.past.evictions += u64::from(books.slots[slot].expires > now);
             self.take(books, slot, now, &mut gone);
         }
-        books.weight += entry.weight;
+        books.weight += weight;
         books.past.inserts += 1;
-        entry.slot.store(books.slots.len(), Relaxed);
-        books.slots.push(Slot { key, expires: entry.expires });
-        self.map.insert(key, entry);
+        self.map.insert(key, Entry::new(landed, expires, books.slots.len()));
+        books.slots.push(Slot { key, expires, weight });
     }
 
     pub(super) fn remove(&self, key: &CacheKey, now: Timestamp) -> Option<Arc<V>> {
@@ -200,7 +198,7 @@ impl<V> Store<V> {
             moved.slot.store(slot, Relaxed);
         }
         if let Some((_, entry)) = self.map.remove(&taken.key) {
-            books.weight -= entry.weight;
+            books.weight -= taken.weight;
             books.past.expirations += u64::from(entry.expires <= now);
             books.past.add_hits(entry.hits.load(Relaxed), entry.landed.cost);
             gone.push(entry);
@@ -231,7 +229,7 @@ impl<V> Store<V> {
             if at.expires <= now {
                 return Some(slot);
             }
-            let worth = self.map.get(&at.key).map_or(0, |entry| entry.worth(now));
+            let worth = self.map.get(&at.key).map_or(0, |entry| entry.worth(at.weight, now));
             if least.is_none_or(|(_, lowest)| worth < lowest) {
                 least = Some((slot, worth));
             }
@@ -279,7 +277,7 @@ impl<V> Store<V> {
     pub(super) fn check(&self) {
         let books = self.books.lock();
         assert_eq!(books.slots.len(), self.map.len());
-        let weight: u64 = self.map.iter().map(|entry| entry.weight).sum();
+        let weight: u64 = books.slots.iter().map(|slot| slot.weight).sum();
         assert_eq!(books.weight, weight);
         for (place, slot) in books.slots.iter().enumerate() {
             let entry = self.map.get(&slot.key).expect("each slot has an entry");
