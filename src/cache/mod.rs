@@ -59,7 +59,9 @@ use store::{Bounds, Store};
 /// which is to say, the dollars that it saves for each byte and second. A costly result outlives a
 /// cheap one, a small one a large one, and nothing lives on its merits for ever, because the time
 /// in the divisor grows until it is used again. A result that cost less than a microdollar counts
-/// as a microdollar, so that free ones are ranked by their use.
+/// as a microdollar, so that free ones are ranked by their use. A test compares the rule with
+/// letting go of what was used longest ago, on a mixed stream of requests whose costs differ: it
+/// saves at least a quarter more money.
 ///
 /// # Sharing
 ///

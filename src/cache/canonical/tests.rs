@@ -3,6 +3,7 @@
 use super::*;
 use proptest::prelude::*;
 use serde::Serialize;
+use serde::ser::{self, Serializer};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 

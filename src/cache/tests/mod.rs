@@ -220,6 +220,64 @@ fn a_destructor_or_a_weigher_may_use_the_cache() {
     cache.clear();
 }
 
+/// A made-up stream of requests: a few are frequent, many are rare, two in five repeat a recent
+/// one; costs and sizes spread over two orders of magnitude. Gives the request, cents and bytes.
+fn stream(count: usize) -> Vec<(usize, i64, usize)> {
+    let mut state = 0x2545_f491_u64;
+    let mut below = move |end: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 16) as usize % end
+    };
+    let mut asked: Vec<usize> = Vec::new();
+    for _ in 0..count {
+        let recent = asked.len().min(300);
+        let request = if recent > 0 && below(5) < 2 {
+            asked[asked.len() - 1 - below(recent)]
+        } else {
+            let end = 1 + below(3_000); // frequent if its number is low
+            below(end)
+        };
+        asked.push(request);
+    }
+    let spread = |request: usize, salt: usize| {
+        let mixed = (request + salt).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+        1 << (mixed % 8)
+    };
+    asked.iter().map(|&n| (n, spread(n, 1) as i64, spread(n, 77) as usize)).collect()
+}
+
+#[test]
+fn the_rule_saves_more_than_forgetting_what_was_used_longest_ago() {
+    const BYTES: usize = 4_000;
+    let clock = clock();
+    let cache = ResultCache::builder()
+        .max_weight(BYTES as u64, |bytes: &usize| *bytes as u64)
+        .clock(clock.clone())
+        .build();
+    // The other cache: the last one was used last.
+    let mut oldest_first: Vec<(usize, usize)> = Vec::new();
+    let mut other_saved = 0;
+    for (request, cents, bytes) in stream(20_000) {
+        clock.advance(Duration::from_millis(50));
+        if cache.get(&key(request)).is_none() {
+            cache.insert(key(request), bytes, Usd::cents(cents));
+        }
+        if let Some(at) = oldest_first.iter().position(|(held, _)| *held == request) {
+            oldest_first.remove(at);
+            other_saved += cents;
+        }
+        oldest_first.push((request, bytes));
+        while oldest_first.iter().map(|(_, bytes)| bytes).sum::<usize>() > BYTES {
+            oldest_first.remove(0);
+        }
+    }
+    let (saved, other) = (cache.stats().saved, Usd::cents(other_saved));
+    let four_fifths = saved.pico() / 5 * 4;
+    assert!(other.pico() < four_fifths, "{saved} beside {other}");
+}
+
 /// Recounts what the books say, and checks the bounds.
 fn check<V>(cache: &ResultCache<V>, entries: usize, weight: u64) {
     cache.shared.store.check();
