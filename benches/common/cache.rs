@@ -169,7 +169,7 @@ impl Request {
         let text = "The quick brown fox said \"jumps\" over the lazy dog,\nand paid 3 cents. ";
         let message = |n: usize| Message {
             role: if n % 2 == 0 { "user" } else { "assistant" },
-            content: text.repeat(1 + n % 11),
+            content: text.repeat(1 + n % 5),
         };
         let mut request = Request {
             model: "gpt-6.1-terra",

@@ -230,6 +230,36 @@ fn a_waiter_that_is_dropped_is_forgotten_and_stops_nobody() {
 }
 
 #[test]
+fn a_waiter_that_gives_up_takes_its_waker_along() {
+    let (cache, _) = cache(10, 100);
+    let mut leader = Task::new(&cache, run(1, Ok("v")));
+    let mut waiter = Task::new(&cache, run(0, Ok("not run")));
+    assert!(leader.poll().is_pending() && waiter.poll().is_pending());
+    let bell = Arc::downgrade(&waiter.bell);
+    drop(waiter);
+    assert!(bell.upgrade().is_none());
+    assert_eq!(leader.poll(), ready("v", Source::Ran));
+    check_empty(&cache);
+}
+
+#[test]
+fn a_waiter_of_a_flight_that_has_landed_leaves_the_next_flight_alone() {
+    let (cache, _) = cache(0, 100);
+    let mut leader = Task::new(&cache, run(1, Ok("first")));
+    let mut waiter = Task::new(&cache, run(0, Ok("not run")));
+    assert!(leader.poll().is_pending() && waiter.poll().is_pending());
+    assert_eq!(leader.poll(), ready("first", Source::Ran));
+    let mut next = Task::new(&cache, run(1, Ok("next")));
+    assert!(next.poll().is_pending());
+    drop((leader, waiter));
+    let mut joined = Task::new(&cache, run(0, Ok("not run")));
+    assert!(joined.poll().is_pending(), "it waits for the flight that is under way");
+    assert_eq!(next.poll(), ready("next", Source::Ran));
+    assert_eq!(joined.poll(), ready("next", Source::Waited));
+    check_empty(&cache);
+}
+
+#[test]
 fn all_of_a_flight_may_be_dropped() {
     let (cache, _) = cache(10, 100);
     let mut tasks = [0, 1, 2].map(|_| Task::new(&cache, run(9, Ok("v"))));

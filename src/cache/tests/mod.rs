@@ -183,14 +183,19 @@ fn what_earns_least_makes_place() {
 
 #[test]
 fn an_expired_result_makes_place_before_one_that_lives() {
-    let (cache, clock) = cache(2, 100);
-    cache.insert(key("cheap"), "v".to_owned(), Usd::ZERO);
-    let short = Fresh::new("v".to_owned(), Usd::dollars(5)).keep_for(SECOND);
-    cache.insert_fresh(key("short"), short);
-    clock.advance(2 * SECOND);
-    cache.insert(key("new"), "v".to_owned(), Usd::ZERO);
-    assert!(cache.get(&key("cheap")).is_some());
-    assert_eq!((cache.stats().evictions, cache.stats().expirations), (0, 1));
+    for place in 0..8 {
+        let (cache, clock) = cache(8, 100);
+        for n in 0..8 {
+            let fresh = match n == place {
+                true => Fresh::new("v".to_owned(), Usd::dollars(5)).keep_for(SECOND),
+                false => Fresh::new("v".to_owned(), Usd::ZERO),
+            };
+            cache.insert_fresh(key(n), fresh);
+        }
+        clock.advance(SECOND);
+        cache.insert(key("new"), "v".to_owned(), Usd::ZERO);
+        assert_eq!((cache.stats().evictions, cache.stats().expirations), (0, 1), "{place}");
+    }
 }
 
 #[test]
