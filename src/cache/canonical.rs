@@ -82,11 +82,13 @@ impl Writer {
         }
     }
 
+    #[inline]
     fn list(&mut self, open: &'static [u8], close: &'static [u8]) -> List<'_> {
         self.text.extend_from_slice(open);
         List { start: self.text.len(), writer: self, close }
     }
 
+    #[inline]
     fn object(&mut self, close: &'static [u8]) -> Object<'_> {
         self.text.push(b'{');
         let (start, first) = (self.text.len(), self.entries.len());
@@ -102,6 +104,7 @@ impl Writer {
     }
 
     /// Ends a list or an object whose parts each end with a comma.
+    #[inline]
     fn close(&mut self, start: usize, close: &'static [u8]) {
         if self.text.len() > start {
             self.text.pop();
@@ -217,6 +220,7 @@ impl List<'_> {
         Ok(())
     }
 
+    #[inline]
     fn finish(self) {
         self.writer.close(self.start, self.close);
     }
@@ -270,6 +274,7 @@ impl Object<'_> {
         Ok(())
     }
 
+    #[inline]
     fn finish(self) {
         if !self.in_order {
             self.writer.sort(self.first);

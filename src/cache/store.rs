@@ -262,10 +262,12 @@ impl Hasher for FirstBytes {
         }
     }
 
+    #[inline]
     fn write_u64(&mut self, word: u64) {
         self.0 = word;
     }
 
+    #[inline]
     fn finish(&self) -> u64 {
         self.0
     }

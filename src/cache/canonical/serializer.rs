@@ -18,6 +18,7 @@ const EMBEDDED: [&str; 2] = ["$serde_json::private::RawValue", "$serde_json::pri
 
 macro_rules! leaves {
     ($($method:ident($type:ty)),* $(,)?) => {$(
+        #[inline]
         fn $method(self, value: $type) -> Result<(), KeyError> {
             self.leaf(&value)
         }
@@ -42,6 +43,7 @@ impl<'a> Serializer for &'a mut Writer {
         serialize_i128(i128), serialize_u128(u128),
     }
 
+    #[inline]
     fn serialize_str(self, text: &str) -> Result<(), KeyError> {
         self.leaf(text)
     }
@@ -62,6 +64,7 @@ impl<'a> Serializer for &'a mut Writer {
         serde_json::Serializer::new(&mut self.text).collect_str(text).map_err(KeyError::other)
     }
 
+    #[inline]
     fn serialize_none(self) -> Result<(), KeyError> {
         self.leaf(&())
     }
@@ -78,6 +81,7 @@ impl<'a> Serializer for &'a mut Writer {
         self.leaf(&())
     }
 
+    #[inline]
     fn serialize_unit_variant(
         self,
         _: &'static str,
@@ -108,6 +112,7 @@ impl<'a> Serializer for &'a mut Writer {
         Ok(())
     }
 
+    #[inline]
     fn serialize_seq(self, _: Option<usize>) -> Result<List<'a>, KeyError> {
         Ok(self.list(b"[", b"]"))
     }
@@ -131,10 +136,12 @@ impl<'a> Serializer for &'a mut Writer {
         Ok(self.list(b"[", b"]}"))
     }
 
+    #[inline]
     fn serialize_map(self, _: Option<usize>) -> Result<Object<'a>, KeyError> {
         Ok(self.object(b"}"))
     }
 
+    #[inline]
     fn serialize_struct(self, name: &'static str, _: usize) -> Result<Struct<'a>, KeyError> {
         Ok(if EMBEDDED.contains(&name) {
             Struct::Embedded(self)
@@ -165,6 +172,7 @@ macro_rules! lists {
                 self.part(|writer| value.serialize(writer))
             }
 
+            #[inline]
             fn end(self) -> Result<(), KeyError> {
                 self.finish();
                 Ok(())
@@ -192,6 +200,7 @@ impl ser::SerializeMap for Object<'_> {
         self.value(|writer| value.serialize(writer))
     }
 
+    #[inline]
     fn end(self) -> Result<(), KeyError> {
         self.finish();
         Ok(())
@@ -210,6 +219,7 @@ impl ser::SerializeStructVariant for Object<'_> {
         self.entry(name, |writer| value.serialize(writer))
     }
 
+    #[inline]
     fn end(self) -> Result<(), KeyError> {
         self.finish();
         Ok(())
@@ -231,6 +241,7 @@ impl ser::SerializeStruct for Struct<'_> {
         }
     }
 
+    #[inline]
     fn end(self) -> Result<(), KeyError> {
         if let Struct::Fields(object) = self {
             object.finish();
