@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["usage"],
     &["price"],
     &["ledger"],
-    &["budget"],
+    &["budget", "cache"],
 ];
 
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {
