@@ -36,6 +36,7 @@
 //! | [`usage`] | what was used: [`Usage`] in disjoint buckets, [`Bill`] |
 //! | [`price`] | what it costs: [`PriceBook`], [`Model`], and [`Estimate`], the upper bound of a call |
 //! | [`ledger`] | what is left: the pure machine of accounts, limits, windows and holds |
+//! | [`select`], [`plan`] | which model to ask, and how much to set aside: [`ModelSelector`], [`Plan`] |
 //! | [`budget`] | the one lock: [`BudgetManager`], [`Account`], [`Reservation`], [`Alert`], [`Report`] |
 //! | [`cache`] | spend less: [`ResultCache`], which runs equal calls once |
 //!
@@ -67,6 +68,8 @@ mod sync;
 pub mod usage;
 pub mod price;
 pub mod ledger;
+pub mod select;
+pub mod plan;
 pub mod budget;
 pub mod cache;
 
@@ -77,7 +80,9 @@ pub use budget::{
 pub use cache::ResultCache;
 pub use ledger::{Limit, Measure, Path, Period, Quantity};
 pub use money::Usd;
+pub use plan::Plan;
 pub use price::{Estimate, Model, ModelPrice, PriceBook, Rate};
+pub use select::ModelSelector;
 pub use usage::{Bill, Confidence, Service, Usage, UsageMeter};
 
 /// The README's code, compiled.

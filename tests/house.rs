@@ -11,6 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["usage"],
     &["price"],
     &["ledger"],
+    &["select", "plan"],
     &["budget", "cache"],
 ];
 

@@ -9,9 +9,11 @@ use super::ask::{Ask, Charge, Who, Wishes};
 use super::core::{Core, open_below, set_limit};
 use super::error::{AccountError, RecordError, ReserveError, SetLimitError};
 use super::reservation::{Receipt, Reservation};
+use crate::clock::Timestamp;
 use crate::ledger::{AccountId, Command, Limit, LimitView, Measure, Path, Scope};
 use crate::money::Usd;
 use crate::price::{Estimate, Model};
+use crate::select::{Funds, Ranking};
 use crate::usage::Bill;
 
 /// An account of the budget tree: a cheap handle that finds its place without a look-up.
@@ -96,6 +98,13 @@ impl Account {
         Ask::new(self, estimate)
     }
 
+    /// Asks for the models of a ranking, the first choice first; the first that fits is admitted.
+    pub fn ask_ranked(&self, ranking: &Ranking) -> Ask<'_> {
+        let estimates = ranking.iter().skip(1).map(|ranked| ranked.estimate.clone());
+        let first = self.ask(ranking.best().estimate.clone());
+        estimates.fold(first, Ask::or)
+    }
+
     /// Books a call that was made without a hold.
     ///
     /// # Errors
@@ -139,11 +148,18 @@ impl Account {
     /// [`can_afford`](Account::can_afford).
     pub fn remaining(&self) -> Option<Usd> {
         self.core.locked(|ledger, now| {
-            let counts = |view: &LimitView<'_>| {
-                view.limit.measure() == Measure::Cost && view.limit.binds_every_model()
-            };
-            let limits = ledger.limits_of(self.id, now).filter(counts);
+            let limits = ledger.limits_of(self.id, now).filter(binds_all_money);
             limits.map(|view| view.available()).min().map(Usd::from_pico)
+        })
+    }
+
+    /// What each spend limit on it or above it leaves to an ordinary call of any model, for
+    /// [`Wish::funds`](crate::select::Wish::funds). Advice, like
+    /// [`can_afford`](Account::can_afford).
+    pub fn funds(&self) -> Vec<Funds> {
+        self.core.locked(|ledger, now| {
+            let limits = ledger.limits_of(self.id, now).filter(binds_all_money);
+            limits.map(|view| funds(&view, now)).collect()
         })
     }
 
@@ -198,6 +214,20 @@ impl Account {
     fn execute(&self, command: &Command) -> Result<(), AccountError> {
         let done = self.core.locked(|ledger, now| ledger.execute(now, command));
         done.map(|_| ()).map_err(|rejection| AccountError::from_rejection(&rejection, &self.path))
+    }
+}
+
+/// True for a limit on the cost of every model.
+fn binds_all_money(view: &LimitView<'_>) -> bool {
+    view.limit.measure() == Measure::Cost && view.limit.binds_every_model()
+}
+
+fn funds(view: &LimitView<'_>, now: Timestamp) -> Funds {
+    let left = Usd::from_pico(view.available());
+    let funds = Funds::new(Usd::from_pico(view.limit.amount().value()), left);
+    match (view.started_at, view.resets_at) {
+        (Some(start), Some(end)) => funds.within(now, start, end),
+        _ => funds,
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 
-use crate::calendar::CalendarUnit;
+use crate::calendar::{CalendarUnit, Zone};
 use crate::ledger::{Limit, Measure, Period, Quantity, Scope};
 use crate::money::Usd;
 
@@ -50,6 +50,24 @@ impl Policy {
         serde_json::from_str(text).map_err(|error| PolicyError(error.to_string()))
     }
 
+    /// Writes TOML, which reads back as the same policy. Amounts are in full; a rolling time is in
+    /// whole seconds, rounded up.
+    ///
+    /// ```
+    /// use bursar::Policy;
+    ///
+    /// let policy = Policy::from_toml("[[limit]]\naccount = ''\nspend = 90\nper = 'month'")?;
+    /// assert_eq!(
+    ///     policy.to_toml(),
+    ///     "[[limit]]\naccount = \"\"\nspend = \"90.00\"\nper = \"month\"\n",
+    /// );
+    /// # Ok::<(), bursar::budget::PolicyError>(())
+    /// ```
+    pub fn to_toml(&self) -> String {
+        let entries = self.limits.iter().map(|(scope, limit)| written(scope, limit));
+        entries.collect::<Vec<_>>().join("\n")
+    }
+
     /// The limits, with the accounts that each is for.
     pub fn limits(&self) -> impl Iterator<Item = (&Scope, &Limit)> {
         self.limits.iter().map(|(scope, limit)| (scope, limit))
@@ -58,6 +76,83 @@ impl Policy {
     pub(super) fn into_limits(self) -> impl Iterator<Item = (String, Limit)> {
         self.limits.into_iter().map(|(scope, limit)| (scope.as_str().to_owned(), limit))
     }
+}
+
+/// From limits that were made in code, such as those of a [`Plan`](crate::Plan).
+impl FromIterator<(Scope, Limit)> for Policy {
+    fn from_iter<T: IntoIterator<Item = (Scope, Limit)>>(limits: T) -> Policy {
+        Policy { limits: limits.into_iter().collect() }
+    }
+}
+
+/// One `[[limit]]`, as text.
+fn written(scope: &Scope, limit: &Limit) -> String {
+    let measure = limit.measure();
+    let cap = match measure {
+        Measure::Cost => "spend",
+        Measure::Tokens => "tokens",
+        Measure::InputTokens => "input_tokens",
+        Measure::UncachedInputTokens => "uncached_input_tokens",
+        Measure::OutputTokens => "output_tokens",
+        Measure::Requests => "requests",
+        Measure::InFlight => "in_flight",
+    };
+    let account = quoted(scope.as_str());
+    let mut text = format!("[[limit]]\naccount = {account}\n{cap} = {}\n", figure(limit.amount()));
+    let mut line = |key: &str, value: String| text.extend([key, " = ", &value, "\n"]);
+    match limit.period() {
+        Period::Lifetime => {}
+        Period::Calendar(unit, zone) => {
+            line("per", quoted(unit.as_str()));
+            if *zone != Zone::UTC {
+                line("time_zone", quoted(zone.name()));
+            }
+        }
+        Period::Rolling(span) => {
+            let seconds = span.as_secs().saturating_add(u64::from(span.subsec_nanos() > 0));
+            line("per", format!("\"rolling {seconds}s\""));
+        }
+    }
+    if !limit.alert_at.is_empty() {
+        line("alert_at", format!("{:?}", limit.alert_at));
+    }
+    if let Some(pattern) = limit.only_models() {
+        line("only_model", quoted(pattern.as_str()));
+    }
+    if limit.is_observing() {
+        line("observe", "true".to_owned());
+    }
+    let amounts = [("keep_for_wrap_up", limit.wrap_up), ("opening", limit.opening)];
+    for (key, amount) in amounts {
+        amount.into_iter().for_each(|amount| line(key, figure(amount)));
+    }
+    text
+}
+
+/// Money in quotes and with cents at least, a count bare.
+fn figure(quantity: Quantity) -> String {
+    let exact = match quantity {
+        Quantity::Count(count) => return count.to_string(),
+        Quantity::Money(amount) => amount.exact().to_string(),
+    };
+    match exact.split_once('.') {
+        None => format!("\"{exact}.00\""),
+        Some((_, decimals)) if decimals.len() == 1 => format!("\"{exact}0\""),
+        Some(_) => format!("\"{exact}\""),
+    }
+}
+
+/// A basic string of TOML.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from('"');
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => quoted.extend(['\\', letter]),
+            _ if letter.is_control() => quoted += &format!("\\u{:04X}", u32::from(letter)),
+            _ => quoted.push(letter),
+        }
+    }
+    quoted + "\""
 }
 
 /// A policy file that makes no sense.

@@ -9,6 +9,7 @@ use super::Core;
 use crate::clock::Timestamp;
 use crate::ledger::{AccountView, Ledger, LimitView, Measure, ModelId, Path, Quantity, Totals};
 use crate::money::Usd;
+use crate::plan::{BurnRate, Forecast};
 use crate::usage::{Confidence, Usage};
 
 /// A budget as it stands at one moment.
@@ -101,6 +102,9 @@ pub struct LimitReport {
     pub previous_spent: Quantity,
     /// The largest sum of spent and held so far, in any window.
     pub peak: Quantity,
+    /// When the present window began; `None` if the limit has no window of the calendar.
+    #[serde(default)]
+    pub started_at: Option<Timestamp>,
     /// When the present window ends; `None` if it has no end.
     pub resets_at: Option<Timestamp>,
 }
@@ -163,6 +167,23 @@ impl Node {
 }
 
 impl LimitReport {
+    /// Where a limit on money over a calendar period leads, `at` the moment of the report: at the
+    /// rate of the present window, and at that of the present and the previous one together (which
+    /// is slower than the truth if the limit is younger than that). `None` for any other limit.
+    pub fn forecast(&self, at: Timestamp) -> Option<Forecast> {
+        let money = |quantity: Quantity| match quantity {
+            Quantity::Money(amount) => Some(amount),
+            Quantity::Count(_) => None,
+        };
+        let (limit, spent) = (money(self.amount)?, money(self.spent)?);
+        let (start, end) = (self.started_at?, self.resets_at?);
+        let (since, window) = (at.since(start), end.since(start));
+        let both = sum(spent, money(self.previous_spent)?);
+        let short = BurnRate::new(spent, since);
+        let long = BurnRate::new(both, since.saturating_add(window));
+        Some(Forecast::new(at, short, long).limit(limit, spent).until(end))
+    }
+
     fn of(view: &LimitView<'_>) -> LimitReport {
         let measure = view.limit.measure();
         let quantity = |value| measure.quantity(value);
@@ -177,6 +198,7 @@ impl LimitReport {
             used_percent: view.used_percent(),
             previous_spent: quantity(view.previous_spent),
             peak: quantity(view.peak),
+            started_at: view.started_at,
             resets_at: view.resets_at,
         }
     }

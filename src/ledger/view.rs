@@ -47,6 +47,8 @@ pub struct LimitView<'a> {
     pub peak: i128,
     /// The highest threshold that has fired in this window, in percent; 0 for none.
     pub fired: u16,
+    /// When the present window began; `None` if the limit has no window of the calendar.
+    pub started_at: Option<Timestamp>,
     /// When the present window ends; `None` if it has no end.
     pub resets_at: Option<Timestamp>,
 }
@@ -127,8 +129,8 @@ impl Ledger {
     ) -> Option<LimitView<'a>> {
         let rule = self.rules.get(counter.rule)?;
         let Level { spent, held } = counter.level(&self.windows, now);
-        let resets_at = match counter.span {
-            Span::Calendar(window) => Some(self.windows[window as usize].end),
+        let window = match counter.span {
+            Span::Calendar(window) => Some(&self.windows[window as usize]),
             _ => None,
         };
         Some(LimitView {
@@ -141,7 +143,8 @@ impl Ledger {
             previous_spent: counter.previous_level(&self.windows).spent,
             peak: counter.peak(),
             fired: counter.fired(),
-            resets_at: resets_at.filter(|end| *end != Timestamp::MAX),
+            started_at: window.map(|window| window.start),
+            resets_at: window.map(|window| window.end).filter(|end| *end != Timestamp::MAX),
         })
     }
 

@@ -143,6 +143,16 @@ impl Estimate {
         &self.terms
     }
 
+    /// All input, audio included.
+    pub(crate) fn input_tokens(&self) -> u64 {
+        self.input.saturating_add(self.input_audio)
+    }
+
+    /// The output cap of one choice, if one was named.
+    pub(crate) fn asked_output(&self) -> Option<u64> {
+        self.max_output
+    }
+
     /// The upper bound in dollars, rounded up, at the prices of the moment `at`.
     ///
     /// # Errors

@@ -1,0 +1,121 @@
+//! Owns [`NoModel`]: why no candidate is left, one by one.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::money::Usd;
+use crate::price::PriceError;
+
+use super::Capability;
+
+/// A candidate that was ruled out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RuledOut {
+    /// `provider/id`.
+    pub model: Arc<str>,
+    /// Why.
+    pub why: Reason,
+}
+
+impl fmt::Display for RuledOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` {}", self.model, self.why)
+    }
+}
+
+/// Why a candidate was ruled out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// It is not good enough.
+    Quality {
+        /// Its quality.
+        quality: u8,
+        /// The least that was wished for.
+        floor: u8,
+    },
+    /// It cannot do what is needed, as far as anybody has said.
+    Lacks(Capability),
+    /// Its answer is shorter than what was asked for.
+    Output {
+        /// The output cap of the estimate, in tokens.
+        asked: u64,
+        /// The most that it answers, in tokens.
+        most: u64,
+    },
+    /// The request does not fit into its context.
+    Context {
+        /// Input and output cap of the estimate, in tokens.
+        needs: u64,
+        /// Its context window, in tokens.
+        window: u64,
+    },
+    /// The call may cost more than was wished for.
+    Cost {
+        /// What the call costs at most.
+        cost: Usd,
+        /// The most that was wished for.
+        ceiling: Usd,
+    },
+    /// The call has no price.
+    Price(PriceError),
+    /// Its provider has switched it off.
+    Retired,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Quality { quality, floor } => {
+                write!(f, "has quality {quality}, below the floor of {floor}")
+            }
+            Reason::Lacks(capability) => write!(f, "is not said to have {capability}"),
+            Reason::Output { asked, most } => {
+                write!(f, "answers at most {most} tokens, and {asked} are asked for")
+            }
+            Reason::Context { needs, window } => {
+                write!(f, "has room for {window} tokens, and the call needs {needs}")
+            }
+            Reason::Cost { cost, ceiling } => {
+                write!(f, "may cost {cost}, above the ceiling of {ceiling}")
+            }
+            Reason::Price(error) => write!(f, "cannot be priced ({error})"),
+            Reason::Retired => f.write_str("has been switched off by its provider"),
+        }
+    }
+}
+
+/// No candidate is left: all of them, with the reason why each was ruled out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoModel {
+    pub(super) ruled_out: Vec<RuledOut>,
+}
+
+impl NoModel {
+    /// The candidates, in the order in which they were named.
+    pub fn ruled_out(&self) -> &[RuledOut] {
+        &self.ruled_out
+    }
+}
+
+/// At most so many candidates are named in the sentence; the data has them all.
+const NAMED: usize = 6;
+
+impl fmt::Display for NoModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.ruled_out.is_empty() {
+            return f.write_str("the selector has no candidates; add one with `candidate`");
+        }
+        f.write_str("no model fits: ")?;
+        for (place, one) in self.ruled_out.iter().take(NAMED).enumerate() {
+            write!(f, "{}{one}", if place == 0 { "" } else { "; " })?;
+        }
+        match self.ruled_out.len().saturating_sub(NAMED) {
+            0 => Ok(()),
+            more => write!(f, "; and {more} more"),
+        }
+    }
+}
+
+impl std::error::Error for NoModel {}

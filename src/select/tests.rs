@@ -1,0 +1,277 @@
+//! Owns the tests of the selector: tables, and properties against the rule as it is documented.
+
+use super::*;
+use crate::clock::ManualClock;
+use crate::price::{ModelPrice, PriceBook, Rate, Rates, Tier};
+use proptest::prelude::*;
+
+fn rate(dollars: i64) -> Rate {
+    Rate::per_million(Usd::dollars(dollars)).unwrap()
+}
+
+fn model(price: ModelPrice) -> Model {
+    let id = price.id().to_owned();
+    let mut book = PriceBook::empty();
+    book.insert(price).unwrap();
+    book.find(&id).unwrap()
+}
+
+/// A model that costs so many dollars for a million tokens, in or out.
+fn priced(id: &str, dollars: i64) -> Model {
+    model(ModelPrice::new("test", id, rate(dollars), rate(dollars)).max_output(50_000))
+}
+
+fn selector(candidates: impl IntoIterator<Item = Candidate>) -> ModelSelector {
+    let clock = ManualClock::at("2026-11-24T09:00:00Z".parse().unwrap());
+    candidates.into_iter().fold(ModelSelector::new().clock(clock), ModelSelector::candidate)
+}
+
+fn three() -> ModelSelector {
+    selector([
+        Candidate::new(&priced("mid", 4), 80).can([Capability::Tools, Capability::Json]),
+        Candidate::new(&priced("best", 20), 95).can([Capability::Tools, Capability::Vision]),
+        Candidate::new(&priced("cheap", 1), 50).context_window(20_000),
+    ])
+}
+
+/// A million tokens: a model costs in dollars what it is priced at.
+fn million(model: &Model) -> Estimate {
+    model.estimate().input(990_000).max_output(10_000)
+}
+
+fn small(model: &Model) -> Estimate {
+    model.estimate().input(900).max_output(100)
+}
+
+fn order(ranking: &Ranking) -> String {
+    let ids: Vec<&str> = ranking.iter().map(|ranked| ranked.model.price().id()).collect();
+    ids.join(" ")
+}
+
+#[test]
+fn as_in_the_seed_simple_is_the_cheapest_and_complex_the_best() {
+    for (complexity, id) in [
+        (Complexity::Simple, "cheap"),
+        (Complexity::Complex, "best"),
+        (Complexity::Unknown, "cheap"),
+        (Complexity::Medium, "mid"), // 500 × (80 − 20), against 50 − 5 and 95 − 100
+    ] {
+        assert_eq!(three().select(complexity).unwrap().price().id(), id, "{complexity:?}");
+    }
+}
+
+#[test]
+fn a_draining_account_moves_a_complex_task_to_cheaper_models() {
+    for (left, thrift, expected) in [
+        (100, 0, "best mid cheap"),
+        (50, 0, "best mid cheap"),
+        (40, 250, "mid best cheap"), // 0.75 × 80 − 0.25 × 20 = 55; 46.25; 36.25
+        (30, 500, "mid cheap best"), // 30; 22.5; −2.5
+        (20, 750, "cheap mid best"), // 8.75; 5; −51.25
+        (5, 1_000, "cheap mid best"),
+        (-5, 1_000, "cheap mid best"),
+    ] {
+        let funds = Funds::new(Usd::dollars(100), Usd::dollars(left));
+        let wish = Wish::new(Complexity::Complex).funds([funds]);
+        let ranking = three().rank(small, &wish).unwrap();
+        assert_eq!(ranking.thrift_per_mille(), thrift, "{left}");
+        assert_eq!(order(&ranking), expected, "{left}");
+    }
+}
+
+#[test]
+fn a_wish_rules_out_and_says_why() {
+    let ranking = |estimate: fn(&Model) -> Estimate, wish: &Wish| {
+        let ranking = three().rank(estimate, wish).unwrap();
+        let why: Vec<String> = ranking.ruled_out().iter().map(RuledOut::to_string).collect();
+        (order(&ranking), why.join("; "))
+    };
+    let simple = || Wish::new(Complexity::Simple);
+    for (estimate, wish, expected, why) in [
+        (
+            small as fn(&Model) -> Estimate,
+            simple().min_quality(60),
+            "mid best",
+            "`test/cheap` has quality 50, below the floor of 60",
+        ),
+        (
+            small,
+            simple().needs([Capability::Vision]),
+            "best",
+            "`test/mid` is not said to have vision; `test/cheap` is not said to have vision",
+        ),
+        (
+            million,
+            simple().max_cost(Usd::dollars(4)),
+            "mid",
+            "`test/best` may cost $20.00, above the ceiling of $4.00; \
+             `test/cheap` has room for 20000 tokens, and the call needs 1000000",
+        ),
+        (
+            |model| match model.price().id() {
+                "mid" => model.estimate().input(9).max_output(50_001),
+                _ => model.estimate().input(9),
+            },
+            simple(),
+            "cheap best",
+            "`test/mid` answers at most 50000 tokens, and 50001 are asked for",
+        ),
+        (small, simple().thrift(0), "best mid cheap", ""),
+    ] {
+        assert_eq!(ranking(estimate, &wish), (expected.to_owned(), why.to_owned()));
+    }
+}
+
+#[test]
+fn a_refusal_names_every_candidate_and_its_reason() {
+    let wish = Wish::new(Complexity::Complex)
+        .min_quality(60)
+        .needs([Capability::Json])
+        .max_cost(Usd::dollars(3));
+    let refused = three().rank(million, &wish).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "no model fits: `test/mid` may cost $4.00, above the ceiling of $3.00; \
+         `test/best` is not said to have JSON output; \
+         `test/cheap` has quality 50, below the floor of 60",
+    );
+    assert_eq!(
+        refused.ruled_out()[2].why,
+        Reason::Quality { quality: 50, floor: 60 },
+        "a refusal is data"
+    );
+    let nobody = ModelSelector::new().select(Complexity::Simple).unwrap_err();
+    assert_eq!(nobody.to_string(), "the selector has no candidates; add one with `candidate`");
+    let many = selector((0..9).map(|n| Candidate::new(&priced(&format!("m{n}"), 1), 1)));
+    let refused = many.rank(small, &Wish::default().min_quality(2)).unwrap_err().to_string();
+    assert!(refused.ends_with("; and 3 more"), "{refused}");
+}
+
+#[test]
+fn a_retired_or_unpriced_model_is_not_asked() {
+    let new = ModelPrice::new("test", "new", rate(1), rate(1));
+    let unpriced = model(new);
+    let retired = PriceBook::builtin().find("claude-3-5-haiku-latest").unwrap();
+    let selector = selector([Candidate::new(&unpriced, 9), Candidate::new(&retired, 9)]);
+    let refused = selector.rank(|model| model.estimate().input(5), &Wish::default()).unwrap_err();
+    let refused = refused.to_string();
+    assert!(
+        refused.contains("`test/new` cannot be priced (nothing limits the output"),
+        "{refused}"
+    );
+    assert!(refused.contains("has been switched off by its provider"), "{refused}");
+}
+
+#[test]
+fn the_price_of_this_very_call_counts_its_long_context_tier_too() {
+    let tier = Tier::above(100_000, Rates::new(rate(30), rate(30)));
+    let tiered = ModelPrice::new("test", "tiered", rate(2), rate(2)).max_output(9_000).tier(tier);
+    let selector =
+        selector([Candidate::new(&model(tiered), 70), Candidate::new(&priced("flat", 5), 70)]);
+    let at = |input| {
+        let bound = move |model: &Model| model.estimate().input(input).max_output(100);
+        order(&selector.rank(bound, &Wish::new(Complexity::Complex)).unwrap())
+    };
+    assert_eq!(at(100_000), "tiered flat");
+    assert_eq!(at(100_001), "flat tiered");
+}
+
+#[test]
+fn a_candidate_named_again_takes_the_place_of_the_first() {
+    let owl = priced("owl", 1);
+    let selector = selector([Candidate::new(&owl, 10), Candidate::new(&owl, 120)]);
+    assert_eq!(selector.candidates().len(), 1);
+    assert_eq!(selector.candidates()[0].quality(), 100);
+}
+
+fn candidates() -> impl Strategy<Value = Vec<(u8, i64, u8, u64)>> {
+    let one = (0_u8..=100, 0_i64..30, 0_u8..8, 500_u64..3_000);
+    proptest::collection::vec(one, 1..8)
+}
+
+fn capabilities(bits: u8) -> impl Iterator<Item = Capability> {
+    let all = [Capability::Tools, Capability::Vision, Capability::Json];
+    all.into_iter().filter(move |one| bits >> *one as u8 & 1 == 1)
+}
+
+fn built(candidates: &[(u8, i64, u8, u64)]) -> ModelSelector {
+    selector(candidates.iter().enumerate().map(|(n, (quality, dollars, bits, window))| {
+        Candidate::new(&priced(&format!("m{n}"), *dollars), *quality)
+            .can(capabilities(*bits))
+            .context_window(*window)
+    }))
+}
+
+proptest! {
+    #[test]
+    fn a_ranking_keeps_every_wish_and_loses_nobody(
+        candidates in candidates(),
+        floor in 0_u8..100,
+        bits in 0_u8..8,
+        cents in 0_i64..4,
+        left in -10_i64..100,
+    ) {
+        let selector = built(&candidates);
+        let ceiling = Usd::cents(cents);
+        let wish = Wish::new(Complexity::Complex)
+            .min_quality(floor)
+            .needs(capabilities(bits))
+            .max_cost(ceiling)
+            .funds([Funds::new(Usd::dollars(100), Usd::dollars(left))]);
+        let (fitting, ruled_out) = match selector.rank(small, &wish) {
+            Ok(ranking) => (ranking.iter().cloned().collect(), ranking.ruled_out().len()),
+            Err(refused) => (Vec::new(), refused.ruled_out().len()),
+        };
+        prop_assert_eq!(fitting.len() + ruled_out, candidates.len());
+        for ranked in &fitting {
+            let place: usize = ranked.model.price().id()[1..].parse().unwrap();
+            let (quality, _, can, window) = candidates[place];
+            prop_assert!(quality >= floor && can & bits == bits && window >= 1_000);
+            prop_assert!(ranked.cost <= ceiling);
+        }
+        let expected = candidates.iter().filter(|(quality, dollars, can, window)| {
+            let cost = Usd::dollars(*dollars).pico() / 1_000;
+            *quality >= floor && can & bits == bits && *window >= 1_000 && cost <= ceiling.pico()
+        });
+        prop_assert_eq!(fitting.len(), expected.count());
+    }
+
+    #[test]
+    fn at_equal_quality_the_cheaper_is_first_however_much_money_is_left(
+        candidates in candidates(),
+        thrift in 0_u16..=1_000,
+    ) {
+        let ranking = built(&candidates).rank(|m| m.estimate().input(1).max_output(1),
+            &Wish::default().thrift(thrift)).unwrap();
+        let ranked: Vec<&Ranked> = ranking.iter().collect();
+        for (place, first) in ranked.iter().enumerate() {
+            for later in &ranked[place + 1..] {
+                prop_assert!(first.quality != later.quality || first.cost <= later.cost);
+                prop_assert!(first.cost != later.cost || first.quality >= later.quality);
+                prop_assert!(thrift < 1_000 || first.cost <= later.cost, "drained: by price");
+                prop_assert!(thrift > 0 || first.quality >= later.quality, "plenty: by quality");
+            }
+        }
+    }
+
+    #[test]
+    fn a_cheaper_model_that_is_ahead_stays_ahead_as_the_money_drains(
+        candidates in candidates(),
+        thrift in 0_u16..1_000,
+        more in 0_u16..1_000,
+    ) {
+        let selector = built(&candidates);
+        let places = |thrift| {
+            let wish = Wish::default().thrift(thrift);
+            let ranking = selector.rank(|m| m.estimate().input(1).max_output(1), &wish).unwrap();
+            ranking.iter().map(|r| (r.model.name().clone(), r.cost)).collect::<Vec<_>>()
+        };
+        let (before, after) = (places(thrift), places(thrift + more));
+        let place = |name: &Arc<str>| after.iter().position(|(other, _)| other == name).unwrap();
+        for (at, (name, cost)) in before.iter().enumerate() {
+            for (later, dearer) in &before[at + 1..] {
+                prop_assert!(cost >= dearer || place(name) < place(later));
+            }
+        }
+    }
+}
