@@ -82,7 +82,9 @@ impl Options {
             "--agents" => self.finish(kind.replace(Kind::new(value)), book)?,
             _ => match kind {
                 Some(kind) => kind.take(option, value)?,
-                None => return Err(format!("{option} stands before an --agents; see --help").into()),
+                None => {
+                    return Err(format!("{option} stands before an --agents; see --help").into());
+                }
             },
         }
         Ok(())
@@ -127,9 +129,9 @@ impl Kind {
             "--count" => self.count = count()?,
             "--tasks" => self.tasks = count()?,
             "--tokens" => {
-                let pair = value.split_once('/').and_then(|(input, output)| {
-                    Some((input.parse().ok()?, output.parse().ok()?))
-                });
+                let pair = value
+                    .split_once('/')
+                    .and_then(|(input, output)| Some((input.parse().ok()?, output.parse().ok()?)));
                 self.tokens = pair.ok_or_else(|| wrong("tokens in and out, such as 6000/800"))?;
             }
             "--model" => {
