@@ -361,6 +361,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_reads_back() {
+        let rolling = Period::rolling(Duration::from_secs(90));
+        let berlin = Period::day_in("Europe/Berlin").unwrap();
+        let limits = [
+            ("", Limit::spend(Usd::from_pico(1)).per(Period::YEAR).alert_at([50, 120])),
+            ("a/*", Limit::spend(Usd::cents(150)).per(berlin).keep_for_wrap_up(Usd::cents(5))),
+            ("user:*", Limit::tokens(9_000).per(rolling).only_model("gpt-6*").opening(7)),
+            ("a\\\"b", Limit::input_tokens(1).per(Period::HOUR).observe()),
+            ("ü", Limit::output_tokens(2).per(Period::WEEK).keep_for_wrap_up(1)),
+            ("q", Limit::uncached_input_tokens(3).per(Period::QUARTER)),
+            ("r", Limit::requests(4).per(Period::MONTH).only_model("\"\t\u{7f}")),
+            ("f", Limit::in_flight(5)),
+        ];
+        let read = |(to, limit): (&str, Limit)| (Scope::new(to).unwrap(), limit);
+        let policy: Policy = limits.into_iter().map(read).collect();
+        let text = policy.to_toml();
+        assert_eq!(Policy::from_toml(&text).map_err(|e| format!("{e}{text}")), Ok(policy));
+    }
+
+    #[test]
     fn json_and_toml_say_the_same() {
         let json = r#"{"limit":[{"account":"a","spend":"0.10","per":"hour","alert_at":[50]}]}"#;
         let toml = "[[limit]]\naccount = 'a'\nspend = '0.10'\nper = 'hour'\nalert_at = [50]";

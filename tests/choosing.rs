@@ -1,0 +1,231 @@
+//! Owns the tests of choosing and planning from outside: a ranking that the ledger admits from,
+//! limits of a plan that a budget keeps, a forecast from a report, and the two examples as a user
+//! runs them.
+
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use bursar::clock::ManualClock;
+use bursar::plan::{Agents, Factor};
+use bursar::select::{Candidate, Complexity, Wish};
+use bursar::{
+    BudgetManager, Estimate, Limit, Model, ModelPrice, ModelSelector, Period, Plan, Policy,
+    PriceBook, Rate, Usage, Usd,
+};
+use serde_json::Value;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+fn rate(dollars: i64) -> Rate {
+    Rate::per_million(Usd::dollars(dollars)).unwrap()
+}
+
+fn clock() -> ManualClock {
+    ManualClock::at("2026-11-24T00:00:00Z".parse().unwrap())
+}
+
+/// A million tokens cost $20 of the best, $1 of the cheapest.
+fn budget(clock: &ManualClock, limit: Limit) -> (BudgetManager, ModelSelector) {
+    let mut prices = PriceBook::empty();
+    for (id, dollars) in [("best", 20), ("mid", 4), ("cheap", 1)] {
+        prices.insert(ModelPrice::new("test", id, rate(dollars), rate(dollars))).unwrap();
+    }
+    let builder = BudgetManager::builder().clock(clock.clone()).prices(prices);
+    let budget = builder.limit("", limit).build().unwrap();
+    let of = |id: &str, quality| Candidate::new(&budget.model(id).unwrap(), quality);
+    let selector = [of("best", 95), of("mid", 80), of("cheap", 50)]
+        .into_iter()
+        .fold(ModelSelector::new().clock(clock.clone()), ModelSelector::candidate);
+    (budget, selector)
+}
+
+/// Ten thousand tokens: 20, 4 or 1 cents.
+fn call(model: &Model) -> Estimate {
+    model.estimate().input(9_000).max_output(1_000)
+}
+
+#[test]
+fn complex_tasks_move_to_cheaper_models_as_the_account_drains_and_the_limit_holds() {
+    let (budget, selector) = budget(&clock(), Limit::spend(Usd::dollars(10)));
+    let agent = budget.account("agent").unwrap();
+    let mut asked: Vec<(String, u32)> = Vec::new();
+    loop {
+        let wish = Wish::new(Complexity::Complex).funds(agent.funds());
+        let ranking = selector.rank(call, &wish).unwrap();
+        let Ok(hold) = agent.ask_ranked(&ranking).reserve() else { break };
+        let id = hold.model().unwrap().price().id().to_owned();
+        match asked.last_mut() {
+            Some((last, times)) if *last == id => *times += 1,
+            _ => asked.push((id, 1)),
+        }
+        hold.settle(Usage::tokens(9_000, 1_000));
+    }
+    // Thrift passes 3/19 (mid before best) at 564 ‰ of the limit, 2/3 (cheap before mid) at 767 ‰.
+    let order: Vec<&str> = asked.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(order, ["best", "mid", "cheap"]);
+    assert_eq!(asked[0].1, 29, "$5.80: the first call above $5.64");
+    assert_eq!(budget.spent(), Usd::dollars(10), "to the last cent, and not over it");
+    assert!(asked.iter().map(|(_, times)| times).sum::<u32>() > 29 + 40 + 200);
+}
+
+#[test]
+fn running_ahead_of_the_day_is_thriftier_and_a_new_day_is_not() {
+    let clock = clock();
+    let (budget, selector) = budget(&clock, Limit::spend(Usd::dollars(10)).per(Period::DAY));
+    let agent = budget.account("agent").unwrap();
+    let first = || {
+        let wish = Wish::new(Complexity::Complex).funds(agent.funds());
+        selector.rank(call, &wish).unwrap().best().model.price().id().to_owned()
+    };
+    assert_eq!(first(), "best");
+    agent.reserve(&Estimate::fixed(Usd::dollars(4))).unwrap().settle_cost(Usd::dollars(4));
+    assert_eq!(first(), "cheap", "two fifths in the first minute");
+    clock.advance(9 * HOUR);
+    assert_eq!(first(), "best", "in step with the day again: 400 ‰ used, 375 ‰ over");
+    clock.advance(15 * HOUR);
+    assert_eq!(agent.funds()[0].used_per_mille(), 0);
+    assert_eq!(first(), "best");
+}
+
+#[test]
+fn what_the_ledger_cannot_admit_goes_to_the_next_of_the_ranking() {
+    let (budget, selector) = budget(&clock(), Limit::spend(Usd::cents(5)));
+    let agent = budget.account("agent").unwrap();
+    let ranking = selector.rank(call, &Wish::new(Complexity::Complex)).unwrap();
+    assert_eq!(ranking.best().model.price().id(), "best");
+    let hold = agent.ask_ranked(&ranking).reserve().unwrap();
+    assert_eq!((hold.alternative(), hold.held()), (1, Usd::cents(4)));
+}
+
+#[test]
+fn the_limits_of_a_plan_are_a_budget_that_keeps_to_it() {
+    let clock = clock();
+    let mut prices = PriceBook::empty();
+    prices.insert(ModelPrice::new("test", "model", rate(2), rate(2))).unwrap();
+    let model = prices.find("model").unwrap();
+    let plan = Plan::builder()
+        .agents(Agents::new("agents", 5).tasks_per_day(100).tokens(800, 200).model(&model, 1))
+        .margin(Factor::ONE)
+        .build("2026-11-24T00:00:00Z".parse().unwrap())
+        .unwrap();
+
+    let policy: Policy = plan.limits().into_iter().collect();
+    assert_eq!(Policy::from_toml(&policy.to_toml()).unwrap(), policy, "limits read back");
+    let builder = BudgetManager::builder().clock(clock.clone()).prices(prices);
+    let budget = builder.policy(policy).build().unwrap();
+    let agents = [1, 2, 3, 4, 5].map(|n| budget.account(&format!("agents/{n}")).unwrap());
+    let task = model.estimate().input(800).max_output(200);
+    for agent in &agents {
+        let done = std::iter::from_fn(|| agent.reserve(&task).ok());
+        let done = done.take(400).map(|hold| drop(hold.settle(Usage::tokens(800, 200)))).count();
+        assert_eq!(done, 300, "a hundred tasks with an overhead of three");
+    }
+    assert_eq!(budget.spent(), Usd::dollars(3));
+    clock.advance(24 * HOUR);
+    assert_eq!(plan.learned_overhead(budget.spent(), 24 * HOUR), "3".parse().ok());
+    assert!(agents[0].reserve(&task).is_ok(), "a new day");
+}
+
+#[test]
+fn a_report_forecasts_its_limits() {
+    let clock = clock();
+    let (budget, _) = budget(&clock, Limit::spend(Usd::dollars(24)).per(Period::DAY));
+    budget.set_limit("", Limit::tokens(1_000_000).per(Period::DAY)).unwrap();
+    budget.set_limit("", Limit::spend(Usd::dollars(500))).unwrap();
+    let agent = budget.account("agent").unwrap();
+    let spend = |dollars| {
+        let amount = Usd::dollars(dollars);
+        agent.reserve(&Estimate::fixed(amount)).unwrap().settle_cost(amount);
+    };
+    spend(6);
+    clock.advance(24 * HOUR + 6 * HOUR);
+    spend(12);
+    let report = budget.report();
+    let forecasts: Vec<_> = report.limits.iter().map(|limit| limit.forecast(report.at)).collect();
+    let [daily]: [_; 1] = forecasts.into_iter().flatten().collect::<Vec<_>>().try_into().unwrap();
+    assert_eq!(daily.short().per_day(), Usd::dollars(48));
+    assert_eq!(daily.long().per_day().pico(), Usd::dollars(18).pico() * 24 / 30);
+    assert_eq!(daily.used_up_at(), "2026-11-25T12:00:00Z".parse().ok());
+    let end = daily.at_end().unwrap();
+    assert_eq!(*end.end(), Usd::dollars(12 + 36));
+}
+
+fn example(name: &str, arguments: &[&str]) -> Output {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["run", "--quiet", "--example", name, "--"]).args(arguments);
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap()
+}
+
+fn printed(name: &str, arguments: &[&str]) -> String {
+    let output = example(name, arguments);
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{err}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.lines().all(|line| line.chars().count() <= 90), "{text}");
+    text
+}
+
+#[test]
+fn the_plan_example_prints_a_table_or_a_policy_that_reads_back() {
+    let kind = ["--agents", "research", "--count", "5", "--tasks", "100", "--tokens", "800/200"];
+    let base = [&kind[..], &["--model", "gpt-6.1-terra", "--at", "2026-11-24T00:00:00Z"]].concat();
+    let table = printed("plan", &base);
+    // 500 × (800 × $1 + 200 × $5) ÷ 1,000,000 = $0.90; ×3; ×30; ×3.
+    let words = "research                    5        $0.90        $2.70       $81.00      $243.00";
+    assert!(table.contains(words), "{table}");
+    let text = printed("plan", &[&base[..], &["--policy", "--margin", "1.5"]].concat());
+    let policy = Policy::from_toml(&text).unwrap();
+    let limits: Vec<String> = policy.limits().map(|(to, limit)| format!("{to}: {limit}")).collect();
+    assert_eq!(
+        limits,
+        [
+            ": $121.50 per month",
+            "research: $121.50 per month",
+            "research: $4.05 per day",
+            "research/*: $0.81 per day"
+        ]
+    );
+    assert!(printed("plan", &[]).contains("review/*"), "a plan to look at");
+}
+
+#[test]
+fn a_bad_command_line_of_the_plan_is_explained() {
+    for (arguments, words) in [
+        (&["--agent", "x"][..], "--agent stands before an --agents"),
+        (&["--agents", "a", "--modell", "x"], "there is no option --modell"),
+        (&["--agents", "a", "--model", "gpt-9"], "gpt-9"),
+        (&["--agents", "a", "--count", "0"], "`a` cannot be made: there is nobody"),
+        (&["--agents", "a", "--prompt-hits", "101"], "takes percent"),
+        (&["--agents"], "--agents needs a value"),
+        (&["--overhead", "many"], "is not a factor"),
+    ] {
+        let output = example("plan", arguments);
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && err.contains(words), "{arguments:?}: {err}");
+    }
+}
+
+#[test]
+fn the_save_example_saves_and_its_books_balance() {
+    let rows: Vec<Value> = serde_json::from_str(&json_of("save")).unwrap();
+    let usd = |row: &Value, key: &str| row[key].as_str().unwrap().parse::<Usd>().unwrap();
+    let count = |row: &Value, key: &str| row[key].as_u64().unwrap();
+    let spent: Vec<Usd> = rows.iter().map(|row| usd(row, "spent_usd")).collect();
+    for row in &rows {
+        assert_eq!(count(row, "calls") + count(row, "hits"), 500, "{row}");
+    }
+    let (plain, cache, select, both) = (spent[0], spent[1], spent[2], spent[3]);
+    assert!(both < cache && cache < plain && both < select && select < plain, "{spent:?}");
+    let without = cache.checked_add(usd(&rows[1], "saved_by_cache_usd"));
+    assert_eq!(without, Some(plain), "what a cache says it saved, it has saved");
+    let without = both.checked_add(usd(&rows[3], "saved_by_cache_usd"));
+    assert_eq!(without, Some(select));
+    assert!(both.pico() * 2 < plain.pico(), "less than half");
+    assert!(printed("save", &[]).contains("with both"));
+}
+
+fn json_of(name: &str) -> String {
+    let output = example(name, &["--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
