@@ -93,7 +93,11 @@ fn what_the_ledger_cannot_admit_goes_to_the_next_of_the_ranking() {
     let agent = budget.account("agent").unwrap();
     let ranking = selector.rank(call, &Wish::new(Complexity::Complex)).unwrap();
     assert_eq!(ranking.best().model.price().id(), "best");
-    let hold = agent.ask_ranked(&ranking).reserve().unwrap();
+    let user = budget.tag("user:42").unwrap();
+    user.set_limit(Limit::spend(Usd::dollars(1)).per(Period::MONTH)).unwrap();
+    assert_eq!(user.funds()[0].left(), Usd::dollars(1));
+    let hold = agent.ask_ranked(&ranking).tag(&user).reserve().unwrap();
+    assert_eq!(user.funds()[0].left(), Usd::cents(96));
     assert_eq!((hold.alternative(), hold.held()), (1, Usd::cents(4)));
 }
 
@@ -171,7 +175,7 @@ fn the_plan_example_prints_a_table_or_a_policy_that_reads_back() {
     let base = [&kind[..], &["--model", "gpt-6.1-terra", "--at", "2026-11-24T00:00:00Z"]].concat();
     let table = printed("plan", &base);
     // 500 × (800 × $1 + 200 × $5) ÷ 1,000,000 = $0.90; ×3; ×30; ×3.
-    let words = "research                    5        $0.90        $2.70       $81.00      $243.00";
+    let words = "research                   5        $0.90        $2.70       $81.00      $243.00";
     assert!(table.contains(words), "{table}");
     let text = printed("plan", &[&base[..], &["--policy", "--margin", "1.5"]].concat());
     let policy = Policy::from_toml(&text).unwrap();

@@ -10,7 +10,7 @@ use std::error::Error;
 use bursar::cache::{Namespace, ResultCache};
 use bursar::clock::{ManualClock, Timestamp};
 use bursar::select::{Candidate, Complexity, Wish};
-use bursar::{Account, BudgetManager, Model, ModelSelector, Reservation, Usage, Usd};
+use bursar::{Account, BudgetManager, Limit, Model, ModelSelector, Reservation, Usage, Usd};
 use serde_json::{Value, json};
 
 use tasks::{Task, tasks, tokens};
@@ -58,8 +58,8 @@ struct Office {
 impl Office {
     fn open(ways: Ways) -> Result<Office, Box<dyn Error>> {
         let clock = ManualClock::at("2026-11-24T09:00:00Z".parse::<Timestamp>()?);
-        let budget = BudgetManager::builder().clock(clock.clone()).build()?;
-        budget.set_limit("", bursar::Limit::spend(Usd::dollars(50)))?;
+        let limit = Limit::spend(Usd::dollars(50));
+        let budget = BudgetManager::builder().clock(clock.clone()).limit("", limit).build()?;
         let (sol, terra, luna) = (
             budget.model("gpt-6.1-sol")?,
             budget.model("gpt-6.1-terra")?,
@@ -92,17 +92,17 @@ impl Office {
         Ok(day)
     }
 
-    /// One task: trim, look, choose, reserve, call, settle, keep.
+    /// One task: look, choose, reserve, call, settle, keep.
     fn task(&self, task: &Task, day: &mut Day) -> Result<(), Box<dyn Error>> {
         let messages = context(task);
-        let key = self.namespace.key(messages)?;
+        let key = self.namespace.key(&messages)?;
         if self.ways.cache {
             if let Some(answer) = self.cache.get(&key) {
                 self.agent.note_saved(answer.saved);
                 return Ok(());
             }
         }
-        let (count, bound) = tokens(messages);
+        let (count, bound) = tokens(&messages);
         let hold = self.reserve(task, bound)?;
         hold.mark_sent();
         let (answer, usage) = fake_model(task, count, &hold);
@@ -124,9 +124,9 @@ impl Office {
     }
 }
 
-/// What is sent of a chat. All of it, as yet: this is the place of `bursar::trim_context`.
-fn context(task: &Task) -> &[Value] {
-    &task.messages
+/// What is sent of a chat: all of it. This is the place to trim it.
+fn context(task: &Task) -> Vec<Value> {
+    task.messages.clone()
 }
 
 /// Stands for a provider's client.

@@ -311,6 +311,11 @@ impl Tag {
         &self.0.path
     }
 
+    /// What each spend limit on it or above it leaves, see [`Account::funds`].
+    pub fn funds(&self) -> Vec<Funds> {
+        self.0.funds()
+    }
+
     /// What is booked on it and everything below it.
     pub fn spent(&self) -> Usd {
         self.0.spent()

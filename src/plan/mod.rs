@@ -136,7 +136,9 @@ impl Plan {
     /// | each kind, `research` | a calendar month, with an alert at 80 percent; a day |
     /// | each agent of a kind, `research/*` | a day |
     ///
-    /// All are in UTC. Collected into a [`Policy`](crate::Policy) they set up a budget, or become a
+    /// All are in UTC. With a margin of 1 the limit of the month is tight in months of 31 days.
+    ///
+    /// Collected into a [`Policy`](crate::Policy) they set up a budget, or become a
     /// policy file by [`Policy::to_toml`](crate::Policy::to_toml).
     pub fn limits(&self) -> Vec<(Scope, Limit)> {
         let spend = |amount: Usd| Limit::spend(cents_up(amount));

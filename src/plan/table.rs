@@ -9,7 +9,7 @@ impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{:<22} {:>6} {:>12} {:>12} {:>12} {:>12}",
+            "{:<21} {:>6} {:>12} {:>12} {:>12} {:>12}",
             "agents", "count", "a day, base", "a day", "30 days", "set aside"
         )?;
         let mut all = 0_u64;
@@ -20,7 +20,7 @@ impl fmt::Display for Plan {
         row(f, "all", all, self.day(), self.month())?;
         write!(
             f,
-            "{} in 365 days. The overhead is {}; set aside is 30 days with a margin of {}.",
+            "{} in 365 days. Overhead {}; set aside: 30 days, with a margin of {}.",
             self.year().expected,
             self.overhead,
             self.margin
@@ -36,10 +36,10 @@ fn row(
     month: Figures,
 ) -> fmt::Result {
     let name: String = match name.chars().count() {
-        ..=22 => name.to_owned(),
-        _ => name.chars().take(21).chain(['…']).collect(),
+        ..=21 => name.to_owned(),
+        _ => name.chars().take(20).chain(['…']).collect(),
     };
     let [base, expected, month, set_aside]: [Usd; 4] =
         [day.base, day.expected, month.expected, month.set_aside];
-    writeln!(f, "{name:<22} {count:>6} {base:>12} {expected:>12} {month:>12} {set_aside:>12}")
+    writeln!(f, "{name:<21} {count:>6} {base:>12} {expected:>12} {month:>12} {set_aside:>12}")
 }

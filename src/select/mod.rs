@@ -316,7 +316,8 @@ impl Wish {
     }
 
     /// Says what money is left, so that the ranking becomes thriftier as it runs short. It rules
-    /// nothing out: whether there is enough is for the ledger to say.
+    /// nothing out: whether there is enough is for the ledger to say. May be said for an account
+    /// and for each of the call's tags.
     pub fn funds(mut self, funds: impl IntoIterator<Item = Funds>) -> Wish {
         self.funds.extend(funds);
         self
