@@ -188,6 +188,7 @@ fn a_limit_is_used_up_at_the_faster_rate() {
         (rate(0, 10), rate(20, 100), 40, 1_000, Some(300), (40, 240)),
         (rate(0, 10), rate(0, 100), 40, 1_000, None, (40, 40)),
         (rate(1, 100), rate(1, 100), 40, 1_000, None, (50, 50)), // lasts until the end
+        (rate(6, 100), rate(6, 100), 40, 1_000, None, (100, 100)), // to the last second
         (rate(5, 0), rate(0, 0), 40, 1_000, None, (40, 40)),     // no time, no rate
         (rate(0, 1), rate(0, 1), 120, 1_000, Some(0), (120, 120)), // over it already
         (rate(-5, 1), rate(1, 100), 99, 1_000, Some(100), (99, 109)), // a refund is no burning

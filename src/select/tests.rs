@@ -177,6 +177,29 @@ fn the_price_of_this_very_call_counts_its_long_context_tier_too() {
 }
 
 #[test]
+fn what_fits_exactly_fits() {
+    let owl = priced("owl", 1);
+    for (window, input, output, fits) in [
+        (1_000, 900, 100, true),
+        (1_000, 901, 100, false),
+        (60_000, 9, 50_000, true),
+        (60_000, 9, 50_001, false),
+    ] {
+        let selector = selector([Candidate::new(&owl, 10).context_window(window)]);
+        let call = |model: &Model| model.estimate().input(input).max_output(output);
+        assert_eq!(selector.rank(call, &Wish::default()).is_ok(), fits, "{input} {output}");
+    }
+}
+
+#[test]
+fn at_one_price_the_better_is_first_even_when_only_the_price_counts() {
+    let fair = Candidate::new(&priced("fair", 1), 40);
+    let good = Candidate::new(&priced("good", 1), 70);
+    let selector = selector([fair, good]);
+    assert_eq!(selector.select(Complexity::Simple).unwrap().price().id(), "good");
+}
+
+#[test]
 fn a_candidate_named_again_takes_the_place_of_the_first() {
     let owl = priced("owl", 1);
     let selector = selector([Candidate::new(&owl, 10), Candidate::new(&owl, 120)]);
