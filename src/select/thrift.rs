@@ -235,7 +235,8 @@ mod tests {
         ) {
             let rule = Thrift { used: from..to, ..Thrift::default() };
             let at = |left: i128| {
-                rule.of(Complexity::Complex, &[Funds::new(Usd::from_pico(limit), Usd::from_pico(left))])
+                let funds = Funds::new(Usd::from_pico(limit), Usd::from_pico(left));
+                rule.of(Complexity::Complex, &[funds])
             };
             prop_assert!(at(left - less) >= at(left));
             prop_assert!(at(left) <= 1_000);
