@@ -204,7 +204,8 @@ mod monotonic {
     impl Instant {
         pub(super) fn now() -> Instant {
             let now = clock_gettime(ClockId::MonotonicCoarse);
-            Instant(now.tv_sec.saturating_mul(1_000_000).saturating_add(now.tv_nsec / 1_000))
+            // Cannot wrap: seconds since the machine was started.
+            Instant(now.tv_sec.wrapping_mul(1_000_000).wrapping_add(now.tv_nsec / 1_000))
         }
 
         pub(super) fn elapsed_micros(self) -> i64 {
