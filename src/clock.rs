@@ -29,6 +29,9 @@ impl Timestamp {
     /// After everything: what never comes.
     pub const MAX: Timestamp = Timestamp(i64::MAX);
 
+    /// The last moment that comes.
+    pub(crate) const LAST: Timestamp = Timestamp(i64::MAX - 1);
+
     /// Microseconds since 1970-01-01T00:00:00Z.
     pub const fn from_micros(micros: i64) -> Timestamp {
         Timestamp(micros)
