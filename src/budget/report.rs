@@ -89,6 +89,14 @@ pub struct LimitReport {
     pub measure: Measure,
     /// The limit as words: `$20.00 per day (Europe/Berlin)`.
     pub limit: String,
+    /// The accounts or the pattern that it was set for.
+    pub scope: String,
+    /// The period as words: `day (Europe/Berlin)`.
+    pub period: String,
+    /// The models that it counts; `None` for all.
+    pub only_model: Option<String>,
+    /// True if it only watches: it refuses nothing.
+    pub observe: bool,
     /// The cap.
     pub amount: Quantity,
     /// What is spent in the present window.
@@ -174,6 +182,10 @@ impl LimitReport {
             account: view.account.clone(),
             measure,
             limit: view.limit.to_string(),
+            scope: view.scope.to_string(),
+            period: view.limit.period().to_string(),
+            only_model: view.limit.only_models().map(|pattern| pattern.to_string()),
+            observe: view.limit.is_observing(),
             amount: view.limit.amount(),
             spent: quantity(view.spent),
             held: quantity(view.held),
