@@ -72,7 +72,7 @@ fn the_published_lists_are_read_whole() {
         for ours in PriceBook::builtin().iter() {
             for name in ours.aliases().chain([ours.id()]) {
                 let found = book.find(name).unwrap();
-                if &***found.name() == name {
+                if **found.name() == *name {
                     continue; // a provider and its model, named in full
                 }
                 assert_eq!(found.price().provider(), ours.provider(), "{name} keeps its meaning");

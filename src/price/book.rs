@@ -524,6 +524,51 @@ mod tests {
         assert_eq!(found(&list, "hoot"), "acme/jay", "the later of two aliases");
     }
 
+    /// A program that asks for `gpt-5` still gets that of OpenAI when a list of all the world is
+    /// merged in, and it does not become ambiguous.
+    #[test]
+    fn a_merge_changes_prices_and_no_meaning() {
+        let mut book = book([
+            owl("openai", "gpt-5").alias("five").max_output(9).source("built-in"),
+            owl("google", "gem").retired(),
+        ]);
+        let mut list = PriceBook::empty();
+        for (provider, id) in [("azure", "gpt-5"), ("azure", "gpt-5-2026-01-01"), ("x", "five")] {
+            list.insert(owl(provider, id).source("list")).unwrap();
+        }
+        list.insert(owl("openai", "gpt-5").context_window(8).source("list")).unwrap();
+        list.insert(owl("vertex", "gem")).unwrap();
+        list.insert(owl("vertex", "new")).unwrap();
+        list.insert(owl("azure", "new")).unwrap();
+        list.mean("gem", "vertex", "gem");
+        list.mean("new", "vertex", "new");
+        book.merge(&list);
+        for (name, meant) in [
+            ("gpt-5", "openai/gpt-5"),
+            ("five", "openai/gpt-5"),
+            ("x/five", "x/five"),
+            ("azure/gpt-5", "azure/gpt-5"),
+            ("gpt-5-2026-01-01", "openai/gpt-5"),
+            ("gem", "google/gem"),
+            ("new", "vertex/new"),
+        ] {
+            assert_eq!(found(&book, name), meant, "{name}");
+        }
+        let model = book.find("gpt-5").unwrap();
+        let price = model.price();
+        assert_eq!(price.read_in(), Some("list"));
+        assert_eq!((price.max_output_tokens(), price.context_window_tokens()), (Some(9), Some(8)));
+
+        // The list gives the other name to another model of the same provider: so be it.
+        let mut newer = PriceBook::empty();
+        newer.insert(owl("openai", "gpt-6").alias("five")).unwrap();
+        newer.insert(owl("openai", "gpt-5")).unwrap();
+        newer.insert(owl("google", "gem")).unwrap();
+        book.merge(&newer);
+        assert_eq!(&**book.find_in("openai", "five").unwrap().name(), "openai/gpt-6");
+        assert!(book.find("google/gem").unwrap().price().is_retired(Timestamp::MIN));
+    }
+
     #[test]
     fn names_of_ones_own_come_last() {
         let mut book = PriceBook::builtin();
