@@ -100,8 +100,11 @@ impl PriceBook {
     /// of another from now on.
     pub fn merge(&mut self, other: &PriceBook) {
         let pages = Arc::make_mut(&mut self.0);
+        // All of them before the first price comes in, which would have a say in the next.
         for price in &other.0.prices {
             pages.keep_meanings(price);
+        }
+        for price in &other.0.prices {
             let is_free = |name: &str| other.0.exactly_in(price.provider(), name).is_none();
             let price = match pages.same_as(price) {
                 Some(place) => Arc::new(price.described_like(&pages.prices[place], is_free)),
@@ -541,7 +544,7 @@ mod tests {
         list.insert(owl("vertex", "new")).unwrap();
         list.insert(owl("azure", "new")).unwrap();
         list.mean("gem", "vertex", "gem");
-        list.mean("new", "vertex", "new");
+        list.mean("new", "azure", "new");
         book.merge(&list);
         for (name, meant) in [
             ("gpt-5", "openai/gpt-5"),
@@ -550,7 +553,7 @@ mod tests {
             ("azure/gpt-5", "azure/gpt-5"),
             ("gpt-5-2026-01-01", "openai/gpt-5"),
             ("gem", "google/gem"),
-            ("new", "vertex/new"),
+            ("new", "azure/new"), // not that which comes in first
         ] {
             assert_eq!(found(&book, name), meant, "{name}");
         }

@@ -208,6 +208,9 @@ impl Times {
             let service = service(&raw::object(when).map_err(failed)?);
             let raw = variant.get("prices").ok_or_else(|| failed(Reason::Missing))?;
             let prices = Prices::read(raw, write, remarks)?;
+            for time in &self.0 {
+                prices.over(&time.prices).check_among(remarks)?;
+            }
             match (service, condition(&variant)?) {
                 (Some(Service::Standard), None) if prices.names_no_tokens() => {}
                 (Some(service), None) if service != Service::Standard => {
@@ -263,7 +266,13 @@ impl Times {
         fee: impl Fn(&Prices) -> Option<T>,
         remarks: &mut Vec<Refusal>,
     ) -> Option<T> {
-        let fees: Vec<Option<T>> = self.0.iter().map(|time| fee(&time.prices)).collect();
+        let mut fees = Vec::new();
+        for time in &self.0 {
+            fees.push(fee(&time.prices));
+            let others = time.services.iter().map(|(_, prices)| prices);
+            let others = others.chain(time.hours.iter().map(|(_, prices)| prices));
+            fees.extend(others.map(&fee).filter(Option::is_some));
+        }
         if fees.iter().any(|other| *other != fees[0]) {
             remarks.push(("kcount".to_owned(), Reason::Largest));
         }

@@ -262,6 +262,22 @@ fn variants_are_service_tiers() {
     assert!(two.contains("flex"), "{two}");
 }
 
+#[test]
+fn what_a_variant_asks_for_beside_tokens_is_not_forgotten() {
+    let variant = |prices: &str| {
+        one(&format!(
+            r#""prices": {{"input_mtok": 1, "output_mtok": 2, "web_searches_kcount": 10}},
+               "price_variants": [{{"when": {{"speed": "fast"}}, "prices": {prices}}}]"#
+        ))
+    };
+    let list = variant(r#"{"input_mtok": 2, "web_searches_kcount": 20}"#);
+    let search = Usage { web_search_requests: 1, ..Usage::NONE };
+    assert_eq!(standard(&list, search), "0.02");
+    assert_eq!(remarks(&list), ["kcount: Largest"]);
+    let list = variant(r#"{"input_mtok": 2, "output_image_mtok": 30}"#);
+    assert_eq!(list.refused[0].reason, Reason::Dearer);
+}
+
 /// genai-prices #471, #577, tokscale #523: an older version's price by the beginning of a name.
 #[test]
 fn only_names_that_a_model_must_equal_are_taken_over() {

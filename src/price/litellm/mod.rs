@@ -82,7 +82,8 @@ impl<'a> Entry<'a> {
 
     fn price(mut self) -> Result<ModelPrice, Refusal> {
         self.check_rates()?;
-        if self.lines.are_zero() {
+        let fees = ["search_context_cost_per_query", "input_cost_per_request"];
+        if self.lines.are_zero() && fees.iter().all(|fee| self.fields.get(fee).is_none()) {
             let price = ModelPrice::free(self.provider, self.id);
             return Ok(self.described(price));
         }

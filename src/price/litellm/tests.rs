@@ -432,6 +432,13 @@ fn what_is_no_price_is_taken_over_if_it_can_be_read() {
             "input_cost_per_token": 0, "output_cost_per_token": 0}}"#,
     );
     assert!(free.unwrap().book.find("x/owl:free").unwrap().price().is_free());
+    let searching = PriceBook::from_litellm(
+        r#"{"owl:free": {"litellm_provider": "acme", "input_cost_per_token": 0,
+            "output_cost_per_token": 0, "search_context_cost_per_query": {"low": 0.01}}}"#,
+    );
+    let search = Usage { web_search_requests: 1, ..Usage::tokens(9, 9) };
+    let fee = cost(&searching.unwrap(), "owl:free", search, Service::Standard, NOON);
+    assert_eq!(fee, "0.01", "a free model whose searches are not");
 }
 
 proptest! {
