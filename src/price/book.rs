@@ -307,7 +307,9 @@ impl Pages {
     /// it; an error if several have.
     fn anywhere(&self, name: &str) -> Result<Option<usize>, Vec<usize>> {
         if let Some(place) = self.meant.get(name) {
-            return Ok(Some(*place));
+            // The provider is meant: it may have a model of exactly that name by now.
+            let provider = self.prices[*place].provider();
+            return Ok(self.exactly_in(provider, name).or(Some(*place)));
         }
         for index in [&self.by_id, &self.by_alias] {
             let Some(places) = index.get(name) else { continue };
@@ -567,7 +569,10 @@ mod tests {
         newer.insert(owl("openai", "gpt-6").alias("five")).unwrap();
         newer.insert(owl("openai", "gpt-5")).unwrap();
         newer.insert(owl("google", "gem")).unwrap();
+        newer.insert(owl("openai", "gpt-5-2026-01-01")).unwrap();
         book.merge(&newer);
+        let dated = found(&book, "gpt-5-2026-01-01");
+        assert_eq!(dated, "openai/gpt-5-2026-01-01", "the same provider's own, once it is known");
         assert_eq!(&**book.find_in("openai", "five").unwrap().name(), "openai/gpt-6");
         assert!(book.find("google/gem").unwrap().price().is_retired(Timestamp::MIN));
     }
