@@ -37,6 +37,7 @@
 //! | [`price`] | what it costs: [`PriceBook`], [`Model`], and [`Estimate`], the upper bound of a call |
 //! | [`ledger`] | what is left: the pure machine of accounts, limits, windows and holds |
 //! | [`budget`] | the one lock: [`BudgetManager`], [`Account`], [`Reservation`], [`Alert`], [`Report`] |
+//! | [`cache`] | spend less: [`ResultCache`], which runs equal calls once |
 //!
 //! An **account** is a node of the budget tree, named by a path (`acme/research/crawler`); charging
 //! it charges all accounts above it, up to the root `""`. A **tag** (`user:42`) is an account in a
@@ -67,11 +68,13 @@ pub mod usage;
 pub mod price;
 pub mod ledger;
 pub mod budget;
+pub mod cache;
 
 pub use budget::{
     Account, Alert, BudgetManager, Observer, Policy, Receipt, Report, Reservation, ReserveError,
     Run, Tag,
 };
+pub use cache::ResultCache;
 pub use ledger::{Limit, Measure, Path, Period, Quantity};
 pub use money::Usd;
 pub use price::{Estimate, Model, ModelPrice, PriceBook, Rate};

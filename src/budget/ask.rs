@@ -220,17 +220,18 @@ impl Core {
             outer: wishes.outer.map(Reservation::id),
             lease_until: self.lease_until(now),
         };
+        let output = Price { per_output: bound.per_output, choices: bound.choices };
+        let admitted = |hold, cost, max_output_tokens| {
+            let held = Usd::from_pico(cost);
+            Admitted { hold, at: now, held, max_output_tokens, output, alternative: 0 }
+        };
+        if let Some((hold, cost)) = ledger.reserve_plainly(now, &reserve) {
+            return Ok(admitted(hold, cost, bound.cap));
+        }
         match ledger.decide_reserve(now, &reserve) {
             Ok(reserved) => {
                 ledger.apply_reserved(now, &reserved);
-                Ok(Admitted {
-                    hold: reserved.hold,
-                    at: now,
-                    held: Usd::from_pico(reserved.amounts.cost),
-                    max_output_tokens: reserved.output_cap,
-                    output: Price { per_output: bound.per_output, choices: bound.choices },
-                    alternative: 0,
-                })
+                Ok(admitted(reserved.hold, reserved.amounts.cost, reserved.output_cap))
             }
             Err(rejection) => {
                 let asked_by = Who::Account(account).path(ledger);

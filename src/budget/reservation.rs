@@ -11,9 +11,7 @@ use super::alert::Alert;
 use super::core::{Core, LostCall};
 use super::error::ReserveError;
 use crate::clock::Timestamp;
-use crate::ledger::{
-    Bid, Booking, Grow, HoldId, Ledger, ModelId, Path, Rejection, Settle, Settled,
-};
+use crate::ledger::{Bid, Booking, Grow, HoldId, Ledger, Path, Rejection, Settle};
 use crate::money::Usd;
 use crate::price::{Model, Terms, UnknownModel};
 use crate::usage::{Bill, Confidence, Usage};
@@ -263,11 +261,15 @@ impl Reservation {
             let account = (watched || priced.why.is_some()).then(|| account_of(ledger, self.hold));
             let answered = priced.other_model.as_ref().or(self.model.as_ref());
             let model = self.core.model_number(ledger, now, answered);
-            let settled = decide(ledger, self.hold, usage, model, priced)?;
-            ledger.apply_settled(now, &settled);
-            receipt.cost = Usd::from_pico(settled.booked.cost);
-            receipt.usage = settled.usage;
-            receipt.confidence = settled.confidence;
+            let Priced { booking, confidence, .. } = *priced;
+            let settle = Settle { hold: self.hold, booking, usage, model, confidence };
+            let (cost, usage) = match ledger.settle_plainly(now, &settle) {
+                Some(booked) => booked,
+                None => settle_at_length(ledger, now, settle, priced)?,
+            };
+            receipt.cost = Usd::from_pico(cost);
+            receipt.usage = usage;
+            receipt.confidence = priced.confidence;
             receipt.settled_at = now;
             account
         });
@@ -402,30 +404,28 @@ pub(super) fn price_bill(
     priced
 }
 
-/// What the ledger makes of it. What no call can have used is booked at what was held.
-fn decide(
-    ledger: &Ledger,
-    hold: HoldId,
-    usage: Option<Usage>,
-    model: ModelId,
+/// Settles by way of an event. What no call can have used is booked at what was held.
+#[cold]
+#[inline(never)]
+fn settle_at_length(
+    ledger: &mut Ledger,
+    now: Timestamp,
+    settle: Settle,
     priced: &mut Priced,
-) -> Option<Settled> {
-    let Priced { booking, confidence, .. } = *priced;
-    match ledger.decide_settle(&Settle { hold, booking, usage, model, confidence }) {
-        Ok(settled) => Some(settled),
-        Err(Rejection::Impossible) => {
-            priced.why.get_or_insert_with(|| {
-                "its counts or its cost are more than one call can have; settle with what was \
-                 billed"
-                    .to_owned()
-            });
-            let booking = Booking::AtLeast(0);
-            let confidence = Confidence::Assumed;
-            let settle = Settle { hold, booking, usage: None, model, confidence };
-            ledger.decide_settle(&settle).ok()
-        }
-        Err(_) => None,
+) -> Option<(i128, Usage)> {
+    let mut decided = ledger.decide_settle(&settle);
+    if decided == Err(Rejection::Impossible) {
+        priced.confidence = Confidence::Assumed;
+        priced.why.get_or_insert_with(|| {
+            "its counts or its cost are more than one call can have; settle with what was billed"
+                .to_owned()
+        });
+        let (booking, confidence) = (Booking::AtLeast(0), Confidence::Assumed);
+        decided = ledger.decide_settle(&Settle { booking, usage: None, confidence, ..settle });
     }
+    let settled = decided.ok()?;
+    ledger.apply_settled(now, &settled);
+    Some((settled.booked.cost, settled.usage))
 }
 
 /// The account that a hold is charged to.

@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use super::amounts::{Amounts, Measure};
 use super::limit::{Limit, Period};
-use super::lines::Turn;
 use super::path::Path;
 use super::{LimitId, Notice};
 use crate::calendar::{CalendarUnit, Zone};
@@ -88,18 +87,15 @@ struct Slot {
 #[derive(Clone, Debug, PartialEq)]
 #[repr(C)]
 pub(super) struct Counter {
-    /// In its window.
-    now: Level,
-    /// What is left of the amount: always `amount - spent - held`.
+    /// What is left of the amount in its window. What is spent is what is neither left nor held.
     room: i128,
-    /// The next amount of `spent` at which a threshold fires.
-    next_alert: i128,
+    held: i128,
     /// The smallest room since the amount was set.
     low: i128,
+    /// Where `room + held` comes down to this, so much is spent that a threshold fires.
+    alert_room: i128,
     /// The age of the ledger in which it is plain and up to date; 0 for none.
     plain_in: u64,
-    /// When its window began.
-    start: Timestamp,
     pub(super) measure: Measure,
     pub(super) observe: bool,
     /// Above its amount, for a reason that the law allows: raised when it came about.
@@ -149,12 +145,11 @@ impl Counter {
     ) -> Counter {
         let amount = limit.amount.value();
         let mut counter = Counter {
-            now: Level::default(),
             room: amount,
-            next_alert: i128::MAX,
+            held: 0,
             low: amount,
+            alert_room: i128::MIN,
             plain_in: 0,
-            start: Timestamp::MIN,
             measure: limit.measure,
             observe: limit.observe,
             over: false,
@@ -185,57 +180,57 @@ impl Counter {
     /// Takes over a changed limit: the counts stay, and the thresholds that fired stay fired.
     pub(super) fn change(&mut self, limit: &Arc<Limit>) {
         self.earlier_peak = self.peak();
-        self.amount = limit.amount.value();
-        self.recount();
-        self.low = self.room;
+        self.room += limit.amount.value() - self.amount;
+        (self.amount, self.low) = (limit.amount.value(), self.room);
         self.wrap_up = limit.wrap_up.map_or(0, |slice| slice.value());
         self.observe = limit.observe;
         self.limit = Arc::clone(limit);
         self.arm();
     }
 
-    /// Adds what a call holds, if the counter is plain in this age of the ledger: its window is
-    /// the present one, and nothing but its amount is asked of it. The call fits.
+    /// True if the counter is plain in this age of the ledger: it counts money, in the present
+    /// window, and nothing but its amount is asked of it.
     #[inline(always)]
-    pub(super) fn hold_plainly(&mut self, age: u64, amounts: &Amounts) -> bool {
-        if self.plain_in != age {
+    fn is_plain(&self, age: u64) -> bool {
+        self.plain_in == age
+    }
+
+    /// True if the counter is plain and has room for the call. False says nothing: then the counter
+    /// has to be looked at as a whole.
+    #[inline(always)]
+    pub(super) fn fits_plainly(&self, age: u64, cost: i128) -> bool {
+        self.is_plain(age) && cost <= self.room
+    }
+
+    /// Adds what a call holds, if the counter is plain. The call fits.
+    #[inline(always)]
+    pub(super) fn hold_plainly(&mut self, age: u64, cost: i128) -> bool {
+        if !self.is_plain(age) {
             return false;
         }
-        let amount = self.of(amounts);
-        self.now.held += amount;
-        self.room -= amount;
-        self.low = self.low.min(self.room);
+        self.held += cost;
+        self.take(cost);
         true
     }
 
-    /// Turns what is held into what is spent, if the counter is plain in this age of the ledger,
-    /// the charge lies in its window, and nobody has to be told of it.
+    /// Turns what is held into what is spent and the rest that comes back, if the counter is plain
+    /// and nobody has to be told of it. The charge lies in the present window.
     #[inline(always)]
-    pub(super) fn turn_plainly(&mut self, age: u64, turn: &Turn) -> bool {
-        let (held, spent) = (self.of(&turn.held), self.of(&turn.spent));
-        let (all_spent, room) = (self.now.spent + spent, self.room + held - spent);
-        if self.plain_in != age || turn.at < self.start || all_spent >= self.next_alert || room < 0
-        {
+    pub(super) fn turn_plainly(&mut self, age: u64, held: i128, back: i128) -> bool {
+        let (held, room) = (self.held - held, self.room + back);
+        if !self.is_plain(age) || held + room <= self.alert_room {
             return false;
         }
-        self.now = Level { spent: all_spent, held: self.now.held - held };
-        self.room = room;
-        self.low = self.low.min(room);
+        (self.held, self.room) = (held, room);
         true
-    }
-
-    /// True if the counter is plain in this age of the ledger and has room for the call. False says
-    /// nothing: then the counter has to be looked at as a whole.
-    #[inline(always)]
-    pub(super) fn fits_plainly(&self, age: u64, amounts: &Amounts) -> bool {
-        self.plain_in == age && self.of(amounts) <= self.room
     }
 
     /// Says that the counter has been brought up to date in this age of the ledger. Follows each
     /// change that is not a plain one.
     #[inline]
     pub(super) fn refresh(&mut self, age: u64) {
-        let plain = !self.observe
+        let plain = self.measure == Measure::Cost
+            && !self.observe
             && !self.over
             && self.filter == Counter::NO_FILTER
             && self.wrap_up == 0
@@ -248,10 +243,22 @@ impl Counter {
         self.earlier_peak.max(self.amount - self.low)
     }
 
-    /// Makes the room anew after spent, held or the amount has changed.
+    /// What is spent in its window.
     #[inline]
-    fn recount(&mut self) {
-        self.room = self.amount - self.now.committed();
+    fn spent(&self) -> i128 {
+        self.amount - self.room - self.held
+    }
+
+    /// Spent and held in its window.
+    #[inline]
+    fn here(&self) -> Level {
+        Level { spent: self.spent(), held: self.held }
+    }
+
+    /// Takes so much of the room, or with less than nothing gives it back.
+    #[inline]
+    fn take(&mut self, amount: i128) {
+        self.room -= amount;
         self.low = self.low.min(self.room);
     }
 
@@ -259,13 +266,13 @@ impl Counter {
     #[inline]
     pub(super) fn level(&self, windows: &[Window], now: Timestamp) -> Level {
         match self.span {
-            Span::Lifetime => self.now,
+            Span::Lifetime => self.here(),
             Span::Calendar(window) if windows[window as usize].number == self.window_number => {
-                self.now
+                self.here()
             }
             Span::Calendar(_) => Level::default(),
             Span::Rolling(span) => {
-                Level { spent: self.now.spent - self.expired(span, now), held: self.now.held }
+                Level { spent: self.spent() - self.expired(span, now), held: self.held }
             }
         }
     }
@@ -276,7 +283,7 @@ impl Counter {
             Span::Calendar(window) => {
                 match windows[window as usize].number.wrapping_sub(self.window_number) {
                     0 => self.previous,
-                    1 => self.now,
+                    1 => self.here(),
                     _ => Level::default(),
                 }
             }
@@ -327,10 +334,9 @@ impl Counter {
     #[cold]
     fn enter_window(&mut self, window: &Window) {
         let next = window.number.wrapping_sub(self.window_number) == 1;
-        self.previous = if next { self.now } else { Level::default() };
-        self.now = Level::default();
-        self.recount();
-        (self.window_number, self.start) = (window.number, window.start);
+        self.previous = if next { self.here() } else { Level::default() };
+        (self.room, self.held) = (self.amount, 0);
+        self.window_number = window.number;
         (self.fired, self.would_refuse, self.over) = (0, false, false);
         self.arm();
     }
@@ -339,7 +345,7 @@ impl Counter {
     pub(super) fn start_in(&mut self, windows: &[Window]) {
         if let Span::Calendar(window) = self.span {
             let window = &windows[window as usize];
-            (self.window_number, self.start) = (window.number, window.start);
+            self.window_number = window.number;
         }
     }
 
@@ -348,8 +354,8 @@ impl Counter {
     pub(super) fn hold(&mut self, place: Place, amount: i128) {
         match place {
             Place::Current => {
-                self.now.held += amount;
-                self.recount();
+                self.held += amount;
+                self.take(amount);
             }
             Place::Previous => self.previous.held += amount,
             Place::Gone => {}
@@ -366,11 +372,10 @@ impl Counter {
                     self.spend_in_slot(slot, amount);
                 }
             }
-            (Place::Current, _) => self.now.spent += amount,
+            (Place::Current, _) => self.take(amount),
             (Place::Previous, _) => self.previous.spent += amount,
             (Place::Gone, _) => {}
         }
-        self.recount();
     }
 
     fn spend_in_slot(&mut self, number: i64, amount: i128) {
@@ -379,7 +384,7 @@ impl Counter {
             Some(slot) if slot.number == number => slot.spent += amount,
             _ => self.slots.insert(place, Slot { number, spent: amount }),
         }
-        self.now.spent += amount;
+        self.take(amount);
     }
 
     /// What has left a rolling period of `span` by `now` and is still counted.
@@ -393,17 +398,16 @@ impl Counter {
             if slot_leaves(slot.number, span) > now {
                 break;
             }
-            self.now.spent -= slot.spent;
+            self.room += slot.spent;
             self.slots.pop_front();
         }
-        self.recount();
-        if self.over && self.now.committed() <= self.amount {
+        if self.over && self.room >= 0 {
             self.over = false;
         }
         // A rolling window has no start. A threshold can fire again when a full period has passed
         // since, and what is spent has come down.
-        if self.now.spent < self.fired_from && is_over(span, self.fired_at, now) {
-            let (spent, thresholds) = (self.now.spent, &self.limit.alert_at);
+        if self.spent() < self.fired_from && is_over(span, self.fired_at, now) {
+            let (spent, thresholds) = (self.spent(), &self.limit.alert_at);
             let reached = thresholds.iter().filter(|percent| spent >= self.threshold(**percent));
             self.fired = reached.max().copied().unwrap_or(0).min(self.fired);
             self.arm();
@@ -413,7 +417,7 @@ impl Counter {
     /// The first moment at which `asked` fits into a rolling period, if nothing else is charged.
     /// The caller has made sure that it fits into an empty one.
     pub(super) fn rolling_room_at(&self, span: i64, asked: i128, cap: i128) -> Option<Timestamp> {
-        let mut spent = self.now.spent;
+        let mut spent = self.spent();
         for slot in &self.slots {
             spent -= slot.spent;
             if spent + asked <= cap {
@@ -433,15 +437,14 @@ impl Counter {
         kept: bool,
         out: &mut Vec<Notice>,
     ) {
-        if self.now.spent >= self.next_alert {
+        if self.room + self.held <= self.alert_room {
             self.fire(limit, at, out);
         }
-        let committed = self.now.committed();
-        let cap = if self.observe && kept { self.amount - self.wrap_up } else { self.amount };
-        if committed <= cap {
+        let unseen = if self.observe && kept { self.wrap_up } else { 0 };
+        if self.room >= unseen {
             self.over = false;
         } else {
-            self.notice_over(limit, committed, at, out);
+            self.notice_over(limit, at, out);
         }
     }
 
@@ -449,8 +452,8 @@ impl Counter {
     fn fire(&mut self, limit: LimitId, at: Timestamp, out: &mut Vec<Notice>) {
         let rule = Arc::clone(&self.limit);
         for percent in rule.alert_at.iter().copied() {
-            if percent > self.fired && self.now.spent >= self.threshold(percent) {
-                let (spent, amount) = (self.now.spent, self.amount);
+            if percent > self.fired && self.spent() >= self.threshold(percent) {
+                let (spent, amount) = (self.spent(), self.amount);
                 let (account, rule) = (self.path.clone(), Arc::clone(&rule));
                 out.push(Notice::Threshold { limit, account, rule, percent, spent, amount });
                 self.fired = percent;
@@ -461,14 +464,8 @@ impl Counter {
     }
 
     #[cold]
-    fn notice_over(
-        &mut self,
-        limit: LimitId,
-        committed: i128,
-        at: Timestamp,
-        out: &mut Vec<Notice>,
-    ) {
-        let amount = self.amount;
+    fn notice_over(&mut self, limit: LimitId, at: Timestamp, out: &mut Vec<Notice>) {
+        let (amount, committed) = (self.amount, self.here().committed());
         let about = (self.path.clone(), Arc::clone(&self.limit));
         if self.observe {
             let rested = match self.span {
@@ -489,7 +486,8 @@ impl Counter {
 
     fn arm(&mut self) {
         let next = self.limit.alert_at.iter().find(|percent| **percent > self.fired);
-        self.next_alert = next.map_or(i128::MAX, |percent| self.threshold(*percent));
+        let from = |percent: &u16| self.amount - self.threshold(*percent);
+        self.alert_room = next.map_or(i128::MIN, from);
         self.fired_from = if self.fired == 0 { i128::MIN } else { self.threshold(self.fired) };
     }
 
@@ -503,28 +501,25 @@ impl Counter {
     pub(super) fn open_with(&mut self, spent: i128, at: Timestamp) {
         match self.span {
             Span::Rolling(_) => self.spend(Place::Current, at, at, spent),
-            _ => self.now.spent = spent,
+            _ => self.room = self.amount - spent - self.held,
         }
-        self.recount();
         self.low = self.room;
     }
 
     /// Recounts what can be recounted from the counter alone.
     pub(super) fn check(&self, windows: &[Window], now: Timestamp, age: u64) -> Result<(), String> {
         let slots: i128 = self.slots.iter().map(|slot| slot.spent).sum();
-        if matches!(self.span, Span::Rolling(_)) && slots != self.now.spent {
-            return Err(format!("the slots hold {slots}, the counter says {}", self.now.spent));
+        if matches!(self.span, Span::Rolling(_)) && slots != self.spent() {
+            return Err(format!("the slots hold {slots}, the counter says {}", self.spent()));
         }
         if self.slots.len() > 2 * SLOTS as usize {
             return Err(format!("{} slots are kept", self.slots.len()));
         }
-        if self.room != self.amount - self.now.committed() || self.low > self.room {
-            return Err(format!("{:?} leaves {} of {}", self.now, self.room, self.amount));
+        if self.low > self.room {
+            return Err(format!("the smallest room was {}, it is {}", self.low, self.room));
         }
         let level = self.level(windows, now);
-        if self.plain_in == age
-            && (level != self.now || self.over || self.place(windows, self.start) != Place::Current)
-        {
+        if self.plain_in == age && (level != self.here() || self.over) {
             return Err("it says that it is plain and is not".to_owned());
         }
         if level.committed() > self.amount && !self.over && !self.observe {
@@ -536,10 +531,7 @@ impl Counter {
     /// What is asked for, of the measure that is counted.
     #[inline]
     pub(super) fn of(&self, amounts: &Amounts) -> i128 {
-        match self.measure {
-            Measure::Cost => amounts.cost, // by far the most, and foreseen
-            measure => amounts.of(measure),
-        }
+        amounts.of(self.measure)
     }
 
     /// The highest threshold that has fired in this window.

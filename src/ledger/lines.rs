@@ -5,12 +5,12 @@
     reason = "sums of possible amounts stay inside i128: see Amounts::MAX_COST"
 )]
 
-use super::accounts::NONE;
+use super::accounts::{Accounts, NONE};
 use super::amounts::Amounts;
 use super::command::Target;
-use super::counter::{Counter, Place};
+use super::counter::{Counter, Place, Window};
 use super::holds::{Hold, Part};
-use super::{HoldId, Ledger, LimitId};
+use super::{Filter, HoldId, Ledger, LimitId, ModelId, Notice};
 use crate::clock::Timestamp;
 
 /// When the counters tell what a step has brought about.
@@ -37,31 +37,75 @@ pub(super) struct Turn {
     pub(super) spent: Amounts,
 }
 
+/// What a counter has to know when its change is not a plain one.
+struct Scene<'a> {
+    windows: &'a [Window],
+    filters: &'a [Filter],
+    model: ModelId,
+    now: Timestamp,
+    age: u64,
+    tell: Tell,
+    notices: &'a mut Vec<Notice>,
+}
+
+// Kept apart from the walks, which are fast because they are small.
+impl Scene<'_> {
+    #[inline(never)]
+    fn shift_held(&mut self, limit: LimitId, counter: &mut Counter, part: &Part, sign: i128) {
+        let amount = counter.of(&part.amounts) * sign;
+        if amount == 0 || !self.counts(counter) {
+            return;
+        }
+        let place = self.enter(counter, part.at);
+        counter.hold(place, amount);
+        self.leave(limit, counter);
+    }
+
+    #[inline(never)]
+    fn turn(&mut self, limit: LimitId, counter: &mut Counter, turn: &Turn) {
+        let (held, spent) = (counter.of(&turn.held), counter.of(&turn.spent));
+        if (held == 0 && spent == 0) || !self.counts(counter) {
+            return;
+        }
+        let place = self.enter(counter, turn.at);
+        counter.hold(place, -held);
+        counter.spend(place, turn.at, self.now, spent);
+        self.leave(limit, counter);
+    }
+
+    /// True if the counter counts calls of this model.
+    fn counts(&self, counter: &Counter) -> bool {
+        counter.filter == Counter::NO_FILTER
+            || self.filters[counter.filter as usize].lets_through(self.model)
+    }
+
+    /// Brings the counter up to date; returns where a charge reserved at `at` is counted.
+    fn enter(&self, counter: &mut Counter, at: Timestamp) -> Place {
+        counter.advance(self.windows, self.now);
+        counter.place(self.windows, at)
+    }
+
+    /// Tells what the change has brought about, unless that is for later.
+    fn leave(&mut self, limit: LimitId, counter: &mut Counter) {
+        if self.tell != Tell::Later {
+            counter.notice(limit, self.now, self.tell == Tell::Ordinary, self.notices);
+        }
+        counter.refresh(self.age);
+    }
+}
+
 impl Ledger {
     /// Adds a part to what is held along the whole line, or with -1 takes it away.
     #[inline]
     pub(super) fn shift_held(&mut self, target: &Target, part: &Part, sign: i128, tell: Tell) {
         let plainly = sign == 1 && tell != Tell::Later;
-        let Ledger { accounts, counters, windows, filters, notices, now, age, .. } = self;
+        let (accounts, counters, mut scene) = self.scene(target, tell);
         for charged in Ledger::charged(target) {
             for limit in &accounts.at(charged).line {
                 let Some(counter) = &mut counters[*limit as usize] else { continue };
-                if plainly && counter.hold_plainly(*age, &part.amounts) {
-                    continue;
+                if !plainly || !counter.hold_plainly(scene.age, part.amounts.cost) {
+                    scene.shift_held(LimitId(*limit), counter, part, sign);
                 }
-                let amount = counter.of(&part.amounts) * sign;
-                let filtered = counter.filter != Counter::NO_FILTER
-                    && !filters[counter.filter as usize].lets_through(target.model);
-                if amount == 0 || filtered {
-                    continue;
-                }
-                counter.advance(windows, *now);
-                let place = counter.place(windows, part.at);
-                counter.hold(place, amount);
-                if tell != Tell::Later {
-                    counter.notice(LimitId(*limit), *now, tell == Tell::Ordinary, notices);
-                }
-                counter.refresh(*age);
             }
         }
         self.shift_balances(target, part.amounts.cost * sign, 0);
@@ -70,28 +114,15 @@ impl Ledger {
     /// Moves a charge from held to spent along the whole line.
     #[inline]
     pub(super) fn turn(&mut self, target: &Target, turn: &Turn, tell: Tell) {
-        let plainly = tell != Tell::Later;
-        let Ledger { accounts, counters, windows, filters, notices, now, age, .. } = self;
+        let (held, back) = (turn.held.cost, turn.held.cost - turn.spent.cost);
+        let plainly = tell != Tell::Later && back >= 0 && turn.at >= self.latest_start;
+        let (accounts, counters, mut scene) = self.scene(target, tell);
         for charged in Ledger::charged(target) {
             for limit in &accounts.at(charged).line {
                 let Some(counter) = &mut counters[*limit as usize] else { continue };
-                if plainly && counter.turn_plainly(*age, turn) {
-                    continue;
+                if !plainly || !counter.turn_plainly(scene.age, held, back) {
+                    scene.turn(LimitId(*limit), counter, turn);
                 }
-                let (held, spent) = (counter.of(&turn.held), counter.of(&turn.spent));
-                let filtered = counter.filter != Counter::NO_FILTER
-                    && !filters[counter.filter as usize].lets_through(target.model);
-                if filtered || (held == 0 && spent == 0) {
-                    continue;
-                }
-                counter.advance(windows, *now);
-                let place = counter.place(windows, turn.at);
-                counter.hold(place, -held);
-                counter.spend(place, turn.at, *now, spent);
-                if tell != Tell::Later {
-                    counter.notice(LimitId(*limit), *now, tell == Tell::Ordinary, notices);
-                }
-                counter.refresh(*age);
             }
         }
         self.shift_balances(target, -turn.held.cost, turn.spent.cost);
@@ -101,25 +132,21 @@ impl Ledger {
     /// younger than that has never counted the charge, and does not count its correction.
     pub(super) fn correct(&mut self, target: &Target, turn: &Turn, charged_by: u64) {
         let assumed = Amounts { in_flight: 0, ..turn.held };
-        let Ledger { accounts, counters, windows, filters, notices, now, age, .. } = self;
+        let (accounts, counters, mut scene) = self.scene(target, Tell::Whole);
         for charged in Ledger::charged(target) {
             for limit in &accounts.at(charged).line {
                 let Some(counter) = &mut counters[*limit as usize] else { continue };
                 let more = counter.of(&turn.spent) - counter.of(&assumed);
-                let filtered = counter.filter != Counter::NO_FILTER
-                    && !filters[counter.filter as usize].lets_through(target.model);
-                if filtered || more == 0 {
+                if more == 0 || !scene.counts(counter) {
                     continue;
                 }
                 if counter.since > charged_by {
                     counter.opening_gap -= more;
                     continue;
                 }
-                counter.advance(windows, *now);
-                let place = counter.place(windows, turn.at);
-                counter.spend(place, turn.at, *now, more);
-                counter.notice(LimitId(*limit), *now, false, notices);
-                counter.refresh(*age);
+                let place = scene.enter(counter, turn.at);
+                counter.spend(place, turn.at, scene.now, more);
+                scene.leave(LimitId(*limit), counter);
             }
         }
         self.shift_balances(target, 0, turn.spent.cost - assumed.cost);
@@ -127,23 +154,32 @@ impl Ledger {
 
     /// Tells what several steps together have brought about for the limits that `amounts` touch.
     pub(super) fn tell(&mut self, target: &Target, amounts: &Amounts, tell: Tell) {
-        let Ledger { accounts, counters, windows, filters, notices, now, age, .. } = self;
+        let (accounts, counters, mut scene) = self.scene(target, tell);
         for charged in Ledger::charged(target) {
             for limit in &accounts.at(charged).line {
                 let Some(counter) = &mut counters[*limit as usize] else { continue };
-                let filtered = counter.filter != Counter::NO_FILTER
-                    && !filters[counter.filter as usize].lets_through(target.model);
-                if !filtered && counter.of(amounts) != 0 {
-                    counter.advance(windows, *now);
-                    counter.notice(LimitId(*limit), *now, tell == Tell::Ordinary, notices);
-                    counter.refresh(*age);
+                if counter.of(amounts) != 0 && scene.counts(counter) {
+                    scene.enter(counter, scene.now);
+                    scene.leave(LimitId(*limit), counter);
                 }
             }
         }
     }
 
     #[inline]
+    fn scene(
+        &mut self,
+        target: &Target,
+        tell: Tell,
+    ) -> (&Accounts, &mut [Option<Counter>], Scene<'_>) {
+        let Ledger { accounts, counters, windows, filters, notices, now, age, .. } = self;
+        let (model, now, age) = (target.model, *now, *age);
+        (accounts, counters, Scene { windows, filters, model, now, age, tell, notices })
+    }
+
+    #[inline]
     fn shift_balances(&mut self, target: &Target, held: i128, spent: i128) {
+        let grows = held + spent > 0;
         for charged in Ledger::charged(target) {
             let mut next = charged;
             while next != NONE {
@@ -151,7 +187,9 @@ impl Ledger {
                 let balance = &mut account.balance;
                 balance.held += held;
                 balance.spent += spent;
-                balance.peak = balance.peak.max(balance.held + balance.spent);
+                if grows {
+                    balance.peak = balance.peak.max(balance.held + balance.spent);
+                }
                 next = account.parent;
             }
         }

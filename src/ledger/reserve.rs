@@ -178,41 +178,17 @@ impl Ledger {
     }
 
     /// True if no limit of the line is in the way.
-    #[inline]
     fn fits(&self, now: Timestamp, want: &Want<'_>, fit: &Fit) -> bool {
-        let plainly = fit.moved.is_empty();
-        for charged in Ledger::charged(want.target) {
-            for limit in &self.accounts.at(charged).line {
-                let Some(counter) = self.counter(*limit) else { continue };
-                if plainly && counter.fits_plainly(self.age, &fit.amounts) {
-                    continue;
-                }
-                if !self.fits_one(now, want, fit, charged, counter) {
-                    return false;
-                }
-            }
+        if fit.moved.is_empty() {
+            return self.has_room(now, want.target, &fit.amounts, want.wrap_up);
         }
-        true
-    }
-
-    /// True if this limit is not in the way. One on whose measure the call asks nothing is not
-    /// consulted.
-    fn fits_one(
-        &self,
-        now: Timestamp,
-        want: &Want<'_>,
-        fit: &Fit,
-        charged: u32,
-        counter: &Counter,
-    ) -> bool {
-        if counter.observe || !self.filter_lets_through(counter, want.target.model) {
-            return true;
-        }
-        let needed = match fit.moved.is_empty() {
-            true => counter.of(&fit.amounts),
-            false => self.needed_beside_outer(want, fit, charged, counter),
-        };
-        needed <= 0 || needed <= counter.room(&self.windows, now, want.wrap_up)
+        Ledger::charged(want.target).all(|charged| {
+            self.accounts.at(charged).line.iter().all(|limit| {
+                let Some(counter) = self.counter(*limit) else { return true };
+                let needed = self.needed_beside_outer(want, fit, charged, counter);
+                self.has_room_in(counter, now, want.target.model, needed, want.wrap_up)
+            })
+        })
     }
 
     /// What an inner call needs of a limit: what comes out of the outer hold is free where the
@@ -344,17 +320,12 @@ impl Ledger {
     pub(crate) fn apply_reserved(&mut self, at: Timestamp, reserved: &Reserved) {
         self.step(at);
         let tell = Tell::of(reserved.wrap_up);
-        for account in Ledger::charged(&reserved.target) {
-            let account = self.accounts.at_mut(account);
-            account.holds = account.holds.saturating_add(1);
-        }
         let mut first = Part { at, amounts: reserved.amounts, depth: 0 };
         let Reserved { hold, target, lease_until, .. } = reserved;
         let Some(outer) = reserved.outer else {
-            self.shift_held(target, &first, 1, tell);
-            self.holds.insert(*hold, target, &first, *lease_until);
-            return;
+            return self.hold_alone(*hold, target, &first, *lease_until, tell);
         };
+        self.one_hold_more(target);
         first.amounts = excess(reserved.amounts, &reserved.moved);
         self.transfer(outer, target, &first, &reserved.moved, tell);
         let hold = self.holds.insert(*hold, target, &first, *lease_until);

@@ -19,19 +19,8 @@ impl Ledger {
     pub(crate) fn decide_settle(&self, settle: &Settle) -> Result<Settled, Rejection> {
         let hold = self.holds.get(settle.hold).ok_or(Rejection::NoSuchHold)?;
         let held = if hold.more.is_empty() { hold.first.amounts } else { hold.total() };
-        let cost = match settle.booking {
-            Booking::Exactly(cost) => cost,
-            Booking::AtLeast(cost) => cost.max(held.cost.min(Amounts::MAX_COST)),
-        };
-        let usage = settle.usage.unwrap_or_else(|| held_usage(&held));
-        let booked = Amounts { requests: held.requests, ..amounts_of(cost, &usage) };
-        if !booked.is_possible()
-            || !counts_are_possible(&usage)
-            || cost < 0
-            || self.events >= 2 * Ledger::MAX_EVENTS
-        {
-            return Err(Rejection::Impossible);
-        }
+        let booked = booked_by(settle, &held).filter(|_| self.events < 2 * Ledger::MAX_EVENTS);
+        let (booked, usage) = booked.ok_or(Rejection::Impossible)?;
         let (model, confidence) = (settle.model, settle.confidence);
         Ok(Settled { hold: settle.hold, held, booked, usage, model, confidence })
     }
@@ -185,7 +174,7 @@ impl Ledger {
     }
 
     #[inline]
-    fn charge(&mut self, target: &Target, model: ModelId, charge: &Charge<'_>) {
+    pub(super) fn charge(&mut self, target: &Target, model: ModelId, charge: &Charge<'_>) {
         for charged in Ledger::charged(target) {
             self.accounts.at_mut(charged).totals_of(model).charge(charge);
         }
@@ -198,7 +187,15 @@ impl Ledger {
     }
 
     #[inline]
-    fn one_hold_less(&mut self, target: &Target) {
+    pub(super) fn one_hold_more(&mut self, target: &Target) {
+        for charged in Ledger::charged(target) {
+            let account = self.accounts.at_mut(charged);
+            account.holds = account.holds.saturating_add(1);
+        }
+    }
+
+    #[inline]
+    pub(super) fn one_hold_less(&mut self, target: &Target) {
         for charged in Ledger::charged(target) {
             let account = self.accounts.at_mut(charged);
             account.holds = account.holds.saturating_sub(1);
@@ -241,7 +238,25 @@ fn amounts_of(cost: i128, usage: &Usage) -> Amounts {
     }
 }
 
-fn charge_of<'a>(booked: &Amounts, usage: &'a Usage, confidence: Confidence) -> Charge<'a> {
+/// What a settle books of a hold, and what was used; `None` if no call can have used it.
+#[inline]
+pub(super) fn booked_by(settle: &Settle, held: &Amounts) -> Option<(Amounts, Usage)> {
+    let cost = match settle.booking {
+        Booking::Exactly(cost) => cost,
+        Booking::AtLeast(cost) => cost.max(held.cost.min(Amounts::MAX_COST)),
+    };
+    let usage = settle.usage.unwrap_or_else(|| held_usage(held));
+    let booked = Amounts { requests: held.requests, ..amounts_of(cost, &usage) };
+    let possible = booked.is_possible() && counts_are_possible(&usage) && cost >= 0;
+    possible.then_some((booked, usage))
+}
+
+#[inline]
+pub(super) fn charge_of<'a>(
+    booked: &Amounts,
+    usage: &'a Usage,
+    confidence: Confidence,
+) -> Charge<'a> {
     Charge { requests: booked.requests, cost: booked.cost, usage, confidence }
 }
 

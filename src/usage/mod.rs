@@ -1,5 +1,5 @@
 //! What was used: [`Usage`], the token counts of one call, and [`Bill`], what the provider said
-//! of it.
+//! of it; [`tokens`], how many tokens a text has.
 //!
 //! [`Bill::from_response`] reads a response body, [`UsageMeter`] a stream. Each provider's form has
 //! a file of its own.
@@ -17,6 +17,7 @@ mod json;
 mod ollama;
 mod openai;
 mod stream;
+pub mod tokens;
 
 use std::fmt;
 use std::str::FromStr;
@@ -29,6 +30,7 @@ use crate::money::Usd;
 pub use body::{Api, Body};
 pub use error::UsageError;
 pub use stream::UsageMeter;
+pub use tokens::TokenCounter;
 
 /// Two usages, bucket by bucket.
 macro_rules! combine {

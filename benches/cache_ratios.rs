@@ -1,0 +1,123 @@
+//! Prints what the cache costs beside others, each pair measured in turn in the same run, because
+//! machines differ and are shared. `cargo bench --bench cache_ratios`.
+
+#[path = "common/cache.rs"]
+mod common;
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use bursar::ResultCache;
+use bursar::cache::{CacheKey, Namespace};
+use common::{Bench, Measured, QuickTtl, Request, Value};
+
+const ROUNDS: usize = 1_001;
+
+type Moka = moka::sync::Cache<CacheKey, Value>;
+type Quick = quick_cache::sync::Cache<CacheKey, Value>;
+type Call = Box<dyn FnMut()>;
+
+fn main() {
+    println!("| work | ns | beside | ns | ratio | aim |");
+    println!("|---|---:|---|---:|---:|---|");
+    caches("hit", Kind::Hit, "moka at least 5, quick_cache at least 1");
+    caches("miss", Kind::Miss, "");
+    caches("insert", Kind::Replace, "");
+    caches("insert, evicting", Kind::Evict, "");
+    for bytes in [1_000, 10_000, 100_000] {
+        keys(bytes);
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Hit,
+    Miss,
+    Replace,
+    Evict,
+}
+
+fn caches(name: &str, kind: Kind, aim: &str) {
+    let others = [
+        ("moka, TTL", call::<Moka>(kind)),
+        ("quick_cache, TTL by hand", call::<QuickTtl>(kind)),
+        ("quick_cache, no TTL", call::<Quick>(kind)),
+    ];
+    for (other, mut theirs) in others {
+        compare(name, &mut call::<ResultCache<String>>(kind), other, &mut theirs, aim);
+    }
+}
+
+fn call<C: Measured + 'static>(kind: Kind) -> Call {
+    let (mut bench, expected) = match kind {
+        Kind::Hit => (Bench::<C>::hits(), true),
+        Kind::Miss => (Bench::<C>::misses(), false),
+        Kind::Replace => (Bench::<C>::replaces(), true),
+        Kind::Evict => (Bench::<C>::evicts(), true),
+    };
+    match kind {
+        Kind::Hit | Kind::Miss => Box::new(move || assert_eq!(bench.get(), expected)),
+        Kind::Replace | Kind::Evict => Box::new(move || bench.put()),
+    }
+}
+
+fn keys(bytes: usize) {
+    let space = Namespace::of_tenant("acme");
+    let (chain, last) = Request::of(bytes).grown(&space);
+    let sized = |name: &str| format!("{name}, {} KB", bytes / 1_000);
+
+    let plain: fn(usize) -> Call = |bytes| {
+        let request = Request::of(bytes);
+        Box::new(move || {
+            black_box(black_box(&request).plain());
+        })
+    };
+    let request = Request::of(bytes);
+    let value = serde_json::to_value(&request).unwrap();
+    let of_space = space.clone();
+    let mut key: Call = Box::new(move || drop(black_box(of_space.key(black_box(&request)))));
+    let mut key_of_value: Call = Box::new(move || drop(black_box(space.key(black_box(&value)))));
+    let mut grown: Call = Box::new(move || {
+        let mut chain = black_box(chain);
+        black_box(chain.push(black_box(&last)).map(|()| chain.key())).unwrap();
+    });
+    let floor = "`to_vec` + blake3";
+    compare(&sized("key"), &mut key, floor, &mut plain(bytes), "at least 0.63");
+    compare(&sized("key of a `Value`"), &mut key_of_value, floor, &mut plain(bytes), "");
+    compare(&sized("key, grown"), &mut grown, "the whole key", &mut key, "at least 10");
+}
+
+/// Prints the medians, and the median of the ratios, theirs to ours.
+fn compare(name: &str, ours: &mut Call, other: &str, theirs: &mut Call, aim: &str) {
+    let times = [fitting(ours), fitting(theirs)];
+    let rounds = (0..ROUNDS).map(|_| (nanos(ours, times[0]), nanos(theirs, times[1])));
+    let (mut our, mut their, mut ratio) = (Vec::new(), Vec::new(), Vec::new());
+    for (one, other) in rounds {
+        our.push(one);
+        their.push(other);
+        ratio.push(other / one);
+    }
+    let (our, their, ratio) = (median(our), median(their), median(ratio));
+    println!("| {name} | {our:.1} | {other} | {their:.1} | {ratio:.2} | {aim} |");
+}
+
+/// How often a call fits into a fifth of a millisecond: short enough that most rounds are not
+/// interrupted.
+fn fitting(call: &mut Call) -> u32 {
+    let mut times = 1;
+    while nanos(call, times) * f64::from(times) < 2e5 {
+        times *= 2;
+    }
+    times
+}
+
+fn nanos(call: &mut Call, times: u32) -> f64 {
+    let started = Instant::now();
+    (0..times).for_each(|_| call());
+    started.elapsed().as_secs_f64() * 1e9 / f64::from(times)
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

@@ -1,0 +1,116 @@
+//! Owns the short way: a call that stands alone, decided and applied in one step and without an
+//! event. What it means is what `decide` and `apply` do one after the other; a property below holds
+//! the two side by side. It declines whatever is not plain, and has changed nothing then.
+
+use super::amounts::Amounts;
+use super::command::{Reserve, Settle, Target};
+use super::counter::Counter;
+use super::holds::Part;
+use super::lines::{Tell, Turn};
+use super::settle::{booked_by, charge_of};
+use super::{HoldId, Ledger, ModelId};
+use crate::clock::Timestamp;
+use crate::usage::Usage;
+
+impl Ledger {
+    /// Reserves the whole output cap; returns the hold and what it costs, in picodollars. `None`
+    /// if the call has to be shortened, is refused, or comes out of another.
+    #[inline]
+    pub(crate) fn reserve_plainly(
+        &mut self,
+        at: Timestamp,
+        reserve: &Reserve,
+    ) -> Option<(HoldId, i128)> {
+        let target = &reserve.target;
+        let amounts = reserve.bid.amounts(reserve.bid.cap)?;
+        if reserve.outer.is_some()
+            || self.events >= Ledger::MAX_EVENTS
+            || self.check_target(target).is_err()
+            || !self.has_room(at, target, &amounts, reserve.wrap_up)
+        {
+            return None;
+        }
+        let hold = self.holds.next_id()?;
+        self.step(at);
+        let part = Part { at, amounts, depth: 0 };
+        self.hold_alone(hold, target, &part, reserve.lease_until, Tell::of(reserve.wrap_up));
+        Some((hold, amounts.cost))
+    }
+
+    /// Settles a hold of one part; returns what is booked, in picodollars, and what was used.
+    /// `None` if the hold has more parts or has expired, or the bill is no possible one.
+    #[inline]
+    pub(crate) fn settle_plainly(
+        &mut self,
+        at: Timestamp,
+        settle: &Settle,
+    ) -> Option<(i128, Usage)> {
+        let hold = self.holds.open(settle.hold).filter(|hold| hold.more.is_empty())?;
+        let (target, reserved_at, held) = (hold.target, hold.first.at, hold.first.amounts);
+        let (booked, usage) = booked_by(settle, &held)?;
+        if self.events >= 2 * Ledger::MAX_EVENTS {
+            return None;
+        }
+        self.step(at);
+        let turn = Turn { at: reserved_at, held, spent: booked };
+        self.turn(&target, &turn, Tell::Whole);
+        self.charge(&target, settle.model, &charge_of(&booked, &usage, settle.confidence));
+        self.holds.free(settle.hold);
+        self.one_hold_less(&target);
+        Some((booked.cost, usage))
+    }
+
+    /// True if no limit of the line is in the way of a call that stands alone.
+    #[inline]
+    pub(super) fn has_room(
+        &self,
+        now: Timestamp,
+        target: &Target,
+        amounts: &Amounts,
+        wrap_up: bool,
+    ) -> bool {
+        for charged in Ledger::charged(target) {
+            for limit in &self.accounts.at(charged).line {
+                let Some(counter) = self.counter(*limit) else { continue };
+                if counter.fits_plainly(self.age, amounts.cost) {
+                    continue;
+                }
+                if !self.has_room_in(counter, now, target.model, counter.of(amounts), wrap_up) {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// True if this limit is not in the way of a call that needs so much of it. A limit of which
+    /// the call needs nothing is not consulted.
+    pub(super) fn has_room_in(
+        &self,
+        counter: &Counter,
+        now: Timestamp,
+        model: ModelId,
+        needed: i128,
+        wrap_up: bool,
+    ) -> bool {
+        needed <= 0
+            || counter.observe
+            || !self.filter_lets_through(counter, model)
+            || needed <= counter.room(&self.windows, now, wrap_up)
+    }
+
+    /// Puts a new hold of one part in its place, all along its line.
+    #[inline]
+    pub(super) fn hold_alone(
+        &mut self,
+        hold: HoldId,
+        target: &Target,
+        part: &Part,
+        lease_until: Timestamp,
+        tell: Tell,
+    ) {
+        self.shift_held(target, part, 1, tell);
+        self.one_hold_more(target);
+        self.holds.insert(hold, target, part, lease_until);
+    }
+}
