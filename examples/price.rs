@@ -9,6 +9,10 @@
 //! A line is `{"id", "provider", "model", "at", "service", "regional", "usage": {bucket: count}}`.
 //! `provider`, `at` (RFC 3339, or a day; now), `service` (`standard`) and `regional` (`false`) may
 //! be left out. A line that cannot be priced is answered by `{"id", "error"}`.
+//!
+//! `--prices FILE` puts a price list over the built-in one: LiteLLM's, genai-prices' or one in
+//! TOML, told apart by what is in it. It may be given several times; the later goes before. What
+//! of a list is refused is summed up on standard error.
 
 use std::error::Error;
 use std::io::{self, BufRead, BufWriter, Write};
@@ -37,8 +41,8 @@ struct Id<'a> {
     id: Option<&'a RawValue>,
 }
 
-fn main() -> io::Result<()> {
-    let book = PriceBook::builtin();
+fn main() -> Result<(), Box<dyn Error>> {
+    let book = book(std::env::args().skip(1))?;
     let mut input = io::stdin().lock();
     let mut output = BufWriter::new(io::stdout().lock());
     let mut line = Vec::new();
@@ -56,7 +60,22 @@ fn main() -> io::Result<()> {
         }
         line.clear();
     }
-    output.flush()
+    Ok(output.flush()?)
+}
+
+fn book(mut arguments: impl Iterator<Item = String>) -> Result<PriceBook, Box<dyn Error>> {
+    let mut book = PriceBook::builtin();
+    while let Some(argument) = arguments.next() {
+        let file = match argument.as_str() {
+            "--prices" => arguments.next().ok_or("`--prices` needs a file")?,
+            other => return Err(format!("`{other}` is not known; only `--prices FILE` is").into()),
+        };
+        let bytes = std::fs::read(&file).map_err(|error| format!("{file}: {error}"))?;
+        let list = PriceBook::from_list(bytes).map_err(|error| format!("{file}: {error}"))?;
+        eprintln!("{file}: {list}");
+        book.merge(&list.book);
+    }
+    Ok(book)
 }
 
 fn cost(book: &PriceBook, line: &[u8]) -> Result<Usd, Box<dyn Error>> {

@@ -1,17 +1,26 @@
 //! Owns the test of the `price` example from outside: a log is repriced line by line.
 
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
+
+fn run(arguments: &[&str], lines: &str) -> Output {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["run", "--quiet", "--example", "price", "--"]).args(arguments);
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::piped());
+    let mut child = cargo.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // A run that refuses its arguments does not read its input.
+    let _ = child.stdin.take().unwrap().write_all(lines.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+fn answers(output: &Output) -> Vec<serde_json::Value> {
+    assert!(output.status.success());
+    let text = std::str::from_utf8(&output.stdout).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
 
 fn price(lines: &str) -> Vec<serde_json::Value> {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["run", "--quiet", "--example", "price"]).current_dir(env!("CARGO_MANIFEST_DIR"));
-    let mut child = cargo.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success());
-    let text = String::from_utf8(output.stdout).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    answers(&run(&[], lines))
 }
 
 #[test]
@@ -36,4 +45,34 @@ not json
         assert_eq!(cost(place), None);
     }
     assert_eq!((cost(6), cost(7)), (Some("1.2"), Some("0.6")), "peak on Friday, not on Saturday");
+}
+
+#[test]
+fn a_price_list_of_ones_own_goes_over_the_built_in_one() {
+    let log = r#"{"id":1,"model":"gpt-5","at":"2026-11-20","usage":{"input_uncached":1000000}}
+{"id":2,"model":"acme/owl-2","at":"2026-11-20","usage":{"input_uncached":1000000}}
+{"id":3,"model":"hoot-1","at":"2026-11-20","usage":{"input_uncached":1000000}}
+{"id":4,"model":"gpt-6.1-terra","at":"2026-11-20","usage":{"output":1000000}}
+"#;
+    let lists = ["litellm.json", "genai.json", "own.toml"];
+    let lists: Vec<String> = lists.iter().map(|list| format!("tests/data/prices/{list}")).collect();
+    let arguments: Vec<&str> = lists.iter().flat_map(|list| ["--prices", list]).collect();
+    let output = run(&arguments, log);
+    let costs = answers(&output);
+    let cost = |place: usize| costs[place]["cost_usd"].as_str();
+    assert_eq!([cost(0), cost(1), cost(2), cost(3)], [Some("2"), Some("3"), Some("4"), Some("5")]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("litellm.json: ") && said.contains(" refused"), "{said}");
+    assert!(said.contains("such as `acme/empty`: there is no price"), "{said}");
+
+    for (arguments, words) in [
+        (&["--prices"][..], "needs a file"),
+        (&["--prices", "tests/data/prices/none.json"], "none.json"),
+        (&["--prices", "README.md"], "README.md"),
+        (&["--list"], "`--list` is not known"),
+    ] {
+        let refused = run(arguments, log);
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(!refused.status.success() && said.contains(words), "{arguments:?}: {said}");
+    }
 }
