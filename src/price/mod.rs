@@ -33,6 +33,7 @@ mod model;
 mod names;
 mod rate;
 mod rates;
+mod request;
 mod schedule;
 #[cfg(test)]
 mod tests;
