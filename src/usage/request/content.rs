@@ -56,11 +56,12 @@ impl Reader<'_> {
             self.add(self.framing.per_message);
             return self.part(message, place, 0);
         }
-        self.add(self.framing.per_message + 1);
+        self.add(self.framing.per_message);
         message.fields(|name, value| match name {
             _ if value.is_null() => Ok(()),
             "role" => {
-                self.text(value);
+                // A well-known word, which needs no margin.
+                self.add(self.counter.count(&value.string().unwrap_or_default()));
                 Ok(())
             }
             "name" => {
