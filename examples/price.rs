@@ -6,27 +6,41 @@
 //! {"id":1,"cost_usd":"0.001266"}
 //! ```
 //!
-//! A line is `{"id", "provider", "model", "at", "service", "regional", "usage": {bucket: count}}`.
+//! A line is `{"id", "provider", "model", "at", "service", "regional"}` and one of
+//!
+//! - `"usage": {bucket: count}`, answered by `{"id", "cost_usd"}`;
+//! - `"response"`: what the provider answered, as JSON or as text (JSON, or a whole event stream),
+//!   answered by `{"id", "model", "usage", "cost_usd", "confidence"}`. A cost that the provider
+//!   reports wins: its confidence is `reported`. What the response says of its model and service
+//!   wins over the line.
+//!
 //! `provider`, `at` (RFC 3339, or a day; now), `service` (`standard`) and `regional` (`false`) may
-//! be left out. A line that cannot be priced is answered by `{"id", "error"}`.
+//! be left out, and `model` if the response names it. A line that cannot be priced is answered by
+//! `{"id", "error"}`.
+//!
+//! `--usage-only` leaves prices out: it answers `{"id", "model", "usage", "confidence"}`, the
+//! confidence of the counts, and needs no model to be known.
 
 use std::error::Error;
 use std::io::{self, BufRead, BufWriter, Write};
 
 use bursar::clock::{Clock, SystemClock, Timestamp};
 use bursar::price::{Date, Terms};
-use bursar::{PriceBook, Service, Usage, Usd};
+use bursar::{Bill, Confidence, Model, PriceBook, Service, Usage, Usd};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 #[derive(Deserialize)]
 struct Call<'a> {
     provider: Option<String>,
-    model: String,
+    model: Option<String>,
     at: Option<String>,
     service: Option<String>,
     regional: Option<bool>,
-    usage: Usage,
+    usage: Option<Usage>,
+    #[serde(borrow)]
+    response: Option<&'a RawValue>,
     #[serde(borrow, rename = "id")]
     _id: Option<&'a RawValue>,
 }
@@ -39,6 +53,7 @@ struct Id<'a> {
 
 fn main() -> io::Result<()> {
     let book = PriceBook::builtin();
+    let usage_only = std::env::args().any(|argument| argument == "--usage-only");
     let mut input = io::stdin().lock();
     let mut output = BufWriter::new(io::stdout().lock());
     let mut line = Vec::new();
@@ -46,10 +61,10 @@ fn main() -> io::Result<()> {
         if !line.trim_ascii().is_empty() {
             let id = serde_json::from_slice(&line).ok().and_then(|line: Id<'_>| line.id);
             let id = id.map_or("null", RawValue::get);
-            match cost(&book, line.trim_ascii()) {
-                Ok(cost) => writeln!(output, r#"{{"id":{id},"cost_usd":"{}"}}"#, cost.exact())?,
+            match answer(&book, line.trim_ascii(), usage_only) {
+                Ok(fields) => writeln!(output, r#"{{"id":{id},{fields}}}"#)?,
                 Err(error) => {
-                    let error = serde_json::Value::from(error.to_string());
+                    let error = Value::from(error.to_string());
                     writeln!(output, r#"{{"id":{id},"error":{error}}}"#)?;
                 }
             }
@@ -59,19 +74,73 @@ fn main() -> io::Result<()> {
     output.flush()
 }
 
-fn cost(book: &PriceBook, line: &[u8]) -> Result<Usd, Box<dyn Error>> {
+/// The fields of the answer, behind its id.
+fn answer(book: &PriceBook, line: &[u8], usage_only: bool) -> Result<String, Box<dyn Error>> {
     let call: Call<'_> = serde_json::from_slice(line)?;
-    let model = match &call.provider {
-        Some(provider) => book.find_in(provider, &call.model)?,
-        None => book.find(&call.model)?,
+    let bill = match (call.usage, call.response) {
+        (Some(usage), None) => Bill::new(usage),
+        (None, Some(response)) => bill_of(response)?,
+        _ => return Err("a line needs either `usage` or `response`".into()),
     };
+    let model = json!(bill.model.as_ref().or(call.model.as_ref()));
+    let usage = serde_json::to_string(&bill.usage)?;
+    if usage_only {
+        let confidence = bill.confidence;
+        return Ok(format!(r#""model":{model},"usage":{usage},"confidence":"{confidence}""#));
+    }
+    let (cost, confidence) = cost(book, &call, &bill)?;
+    let cost = format!(r#""cost_usd":"{}""#, cost.exact());
+    Ok(match call.response {
+        None => cost,
+        Some(_) => {
+            format!(r#""model":{model},"usage":{usage},{cost},"confidence":"{confidence}""#)
+        }
+    })
+}
+
+/// What a response says, be it JSON or a text of JSON or events.
+fn bill_of(response: &RawValue) -> Result<Bill, Box<dyn Error>> {
+    let bill = match serde_json::from_str::<String>(response.get()) {
+        Ok(text) => Bill::from_response(&text)?,
+        Err(_) => Bill::from_response(response.get())?,
+    };
+    bill.ok_or_else(|| "the response says nothing of usage".into())
+}
+
+fn cost(
+    book: &PriceBook,
+    call: &Call<'_>,
+    bill: &Bill,
+) -> Result<(Usd, Confidence), Box<dyn Error>> {
+    if let Some(cost) = bill.reported_cost {
+        return Ok((cost, Confidence::Reported));
+    }
+    let model = model(book, call, bill)?;
     let at = match &call.at {
         Some(text) => moment(text)?,
         None => SystemClock::new().now(),
     };
-    let service = call.service.as_deref().map_or(Service::Standard, Service::from);
-    let terms = Terms { service, regional: call.regional.unwrap_or(false) };
-    Ok(model.price().cost(&call.usage, &terms, at)?)
+    let asked = call.service.as_deref().map_or(Service::Standard, Service::from);
+    let service = bill.service.clone().unwrap_or(asked);
+    let regional = bill.regional.or(call.regional).unwrap_or(false);
+    let cost = model.price().cost(&bill.usage, &Terms { service, regional }, at)?;
+    Ok((cost, bill.confidence))
+}
+
+/// The model that answered; if that name is not known, the one that the line names.
+fn model(book: &PriceBook, call: &Call<'_>, bill: &Bill) -> Result<Model, Box<dyn Error>> {
+    let mut unknown = None;
+    for name in [&bill.model, &call.model].into_iter().flatten() {
+        let found = match &call.provider {
+            Some(provider) => book.find_in(provider, name),
+            None => book.find(name),
+        };
+        match found {
+            Ok(model) => return Ok(model),
+            Err(error) => unknown = unknown.or(Some(error)),
+        }
+    }
+    Err(unknown.map_or_else(|| "no `model` is named".into(), Into::into))
 }
 
 fn moment(text: &str) -> Result<Timestamp, Box<dyn Error>> {

@@ -90,6 +90,9 @@ fn embeddings_have_no_output() {
     let request = read(OPENAI_EMBEDDINGS, "text-embedding-3-large");
     assert_eq!((request.max_output, request.choices), (Some(0), 3));
     assert!(!request.is_one_prompt, "each text has a window of its own");
+    let text = r#"{"inputs": "Once upon", "parameters": {"max_new_tokens": 60}}"#;
+    assert_eq!(read(text, "some/model").max_output, Some(60), "Hugging Face's text generation");
+    assert_eq!(read(r#"{"inputs": "Once upon"}"#, "some/model").max_output, None);
     let single = read(r#"{"input": "One text."}"#, "text-embedding-3-small");
     assert_eq!((single.max_output, single.is_one_prompt), (Some(0), true));
     let cohere = r#"{"model": "embed-v4.0", "input_type": "search_query", "texts": ["a", "b"]}"#;
@@ -215,7 +218,8 @@ fn tiers_and_marks_in_all_their_spellings() {
         ("prompt_cache_options", json!({"ttl": "30m"}), [0, 1, 0, 0]),
         ("prompt_cache_retention", json!("24h"), [0, 0, 0, 1]),
         ("prompt_cache_retention", json!("in_memory"), [0, 0, 0, 0]),
-        ("n", json!(1), [0, 0, 0, 0]),
+        ("prompt_cache_options", json!({"mode": "explicit"}), [0, 1, 0, 0]),
+        ("context_management", json!({"edits": [{"type": "clear_tool_uses"}]}), [0, 0, 0, 0]),
     ] {
         assert_eq!(marks(&with(field, value.clone())), expected, "{field}: {value}");
     }
@@ -282,6 +286,18 @@ fn what_the_body_does_not_hold_is_named() {
         (r#"{"messages": [{"role": "assistant", "audio": {"id": "a"}}]}"#, "messages[0].audio"),
         (r#"{"input": "Hi", "tools": [{"type": "file_search"}]}"#, "tools[0]"),
         (r#"{"messages": [], "mcp_servers": [{"url": "x"}]}"#, "mcp_servers"),
+        (
+            r#"{"messages": [], "context_management": {"edits": [{"type": "compact_20260112"}]}}"#,
+            "context_management",
+        ),
+        (
+            r#"{"messages": [{"content": [{"type": "input_audio", "input_audio": "https://x/a.mp3"}]}]}"#,
+            "messages[0].content[0]",
+        ),
+        (
+            r#"{"messages": [{"content": [{"video": {"source": {"bytes": "AAAA"}}}]}]}"#,
+            "messages[0].content[0].video",
+        ),
         (r#"{"contents": [], "tools": [{"googleSearch": {}}]}"#, "tools[0]"),
     ] {
         let request = read(body, "gpt-6.1-terra");

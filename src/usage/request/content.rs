@@ -129,6 +129,11 @@ impl Reader<'_> {
             | "mcp_tool_result"
             | "search_result"
             | "message" => self.nested(part, place, depth),
+            "image_generation_call" => self.image(part, None, place), // read again as an image
+            "video" | "video_url" | "input_video" => {
+                self.unseen(place);
+                Ok(())
+            }
             kind => {
                 self.json(part);
                 if !is_text(kind) {
@@ -155,6 +160,10 @@ impl Reader<'_> {
                 }
                 "image" => self.image(value, None, here),
                 "audio" => self.audio(value, here),
+                "video" => {
+                    self.unseen(here);
+                    Ok(())
+                }
                 "document" => self.document(value, here, depth),
                 "inlineData" | "inline_data" | "fileData" | "file_data" => self.blob(value, here),
                 "toolResult" | "functionResponse" | "function_response" => {

@@ -21,6 +21,7 @@ pub(super) struct Reader<'c> {
     pub(super) request: Request,
     pub(super) searches: Searches,
     has_input: bool,
+    is_chat: bool,
     is_embedding: bool,
     prompts: u64,
     /// Output that one API counts beside its cap.
@@ -59,6 +60,7 @@ impl<'c> Reader<'c> {
             request: Request::nothing(),
             searches: Searches::default(),
             has_input: false,
+            is_chat: false,
             is_embedding: model.contains("embed"),
             prompts: 1,
             beside_cap: 0,
@@ -76,7 +78,7 @@ impl<'c> Reader<'c> {
         request.web_searches = self.searches.total();
         request.is_one_prompt &= self.prompts == 1;
         request.max_output = match request.max_output {
-            None if self.is_embedding => Some(0),
+            None if self.is_embedding && !self.is_chat => Some(0),
             cap => cap.map(|cap| cap.saturating_add(self.beside_cap)),
         };
         Ok(request)
@@ -86,7 +88,7 @@ impl<'c> Reader<'c> {
         let place = Place::Field(name);
         match name {
             "messages" | "contents" => {
-                self.has_input = true;
+                (self.has_input, self.is_chat) = (true, true);
                 self.messages(value, place)
             }
             "system" | "instructions" | "systemInstruction" | "system_instruction" => {
@@ -94,13 +96,12 @@ impl<'c> Reader<'c> {
                 self.content(value, place, 0)
             }
             "content" => {
-                (self.has_input, self.is_embedding) = (true, true); // Gemini's embedContent
+                self.has_input = true; // Gemini's embedContent
                 self.content(value, place, 0)
             }
-            "input" => self.inputs(value, place),
-            "texts" | "inputs" => {
-                self.is_embedding = true;
-                self.inputs(value, place)
+            "input" | "texts" => {
+                self.is_embedding |= self.inputs(value, place)? || name == "texts";
+                Ok(())
             }
             "prompt" if value.is_object() => {
                 self.has_input = true;
@@ -108,12 +109,7 @@ impl<'c> Reader<'c> {
                 self.unseen(place); // OpenAI's stored prompts
                 Ok(())
             }
-            "prompt" => {
-                let is_embedding = self.is_embedding;
-                let read = self.inputs(value, place);
-                self.is_embedding = is_embedding;
-                read
-            }
+            "prompt" | "inputs" => self.inputs(value, place).map(|_| ()),
             "images" => value.items(|image| self.image(image, None, place)),
             "tools" | "functions" => self.tools(value, place),
             "toolConfig" | "tool_config" => value.fields(|name, value| match name {
@@ -141,7 +137,11 @@ impl<'c> Reader<'c> {
                 }
             }
             "inference_geo" => request.regional = says(value, "us"),
-            "cache_control" | "prompt_cache_options" => self.cache_mark(value),
+            "cache_control" => self.cache_mark(value),
+            "prompt_cache_options" => match value.field("ttl") {
+                Some(ttl) => self.cache_ttl(ttl),
+                None => request.cache_write_30m = true,
+            },
             "prompt_cache_retention" if !says(value, "in_memory") => self.cache_ttl(value),
             "modalities" => return self.modalities(value),
             "response_format" | "text" | "format" | "output_config" | "outputConfig"
@@ -155,6 +155,7 @@ impl<'c> Reader<'c> {
             | "generation_config"
             | "inferenceConfig"
             | "options"
+            | "parameters"
             | "additionalModelRequestFields" => return self.generation(value),
             "web_search_options" => {
                 self.searches.bounded += 1; // a search model searches once for each request
@@ -167,7 +168,8 @@ impl<'c> Reader<'c> {
             "previous_response_id" | "conversation" | "cachedContent" | "cached_content" => {
                 self.unseen(place);
             }
-            "mcp_servers" | "context_management" | "connectors" | "plugins" => {
+            "context_management" => return self.context_management(value, place),
+            "mcp_servers" | "connectors" | "plugins" => {
                 self.json(value);
                 self.runs_tools(place);
             }
@@ -210,6 +212,20 @@ impl<'c> Reader<'c> {
         })
     }
 
+    /// What is cleared from the context costs nothing; to sum it up, the model is asked once more.
+    fn context_management(&mut self, value: Json<'_>, place: Place<'_>) -> Read {
+        let mut only_clears = true;
+        value.field("edits").unwrap_or(value).items(|edit| {
+            let kind = edit.field("type").and_then(Json::string);
+            only_clears &= kind.is_some_and(|kind| kind.starts_with("clear_"));
+            Ok(())
+        })?;
+        if !only_clears {
+            self.runs_tools(place);
+        }
+        Ok(())
+    }
+
     fn modalities(&mut self, names: Json<'_>) -> Read {
         names.items(|name| {
             let is_audio = name.string().is_some_and(|name| name.eq_ignore_ascii_case("audio"));
@@ -219,20 +235,21 @@ impl<'c> Reader<'c> {
     }
 
     /// What is read as plain text or tokens: Responses' and embeddings' `input`, `prompt`, `texts`.
-    fn inputs(&mut self, value: Json<'_>, place: Place<'_>) -> Read {
+    /// True if it is several texts, or numbers: Responses takes neither.
+    fn inputs(&mut self, value: Json<'_>, place: Place<'_>) -> Result<bool, UsageError> {
         self.has_input = true;
         if !value.is_array() {
             self.add(self.framing.per_message + 1);
-            return self.content(value, place, 0);
+            return self.content(value, place, 0).map(|()| false);
         }
-        let (mut index, mut prompts) = (0, 0_u64);
+        let (mut index, mut prompts, mut is_plain) = (0, 0_u64, false);
         value.items(|item| {
             let here = Place::Item(&place, index);
             index += 1;
             if item.is_object() {
                 return self.message(item, here);
             }
-            self.is_embedding = true;
+            is_plain = true;
             if item.number().is_some() {
                 self.add(1);
                 return Ok(());
@@ -248,7 +265,7 @@ impl<'c> Reader<'c> {
             }
         })?;
         self.prompts = self.prompts.max(prompts);
-        Ok(())
+        Ok(is_plain)
     }
 
     /// The larger of two caps: who knows which one the server obeys.

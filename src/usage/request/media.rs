@@ -101,7 +101,8 @@ impl Reader<'_> {
 
     pub(super) fn audio(&mut self, audio: Json<'_>, place: Place<'_>) -> Read {
         let source = audio.field("source").unwrap_or(audio);
-        let data = payload(source).or_else(|| audio.string().map(|_| audio));
+        let is_url = audio.string().is_some_and(|text| text.starts_with("http"));
+        let data = payload(source).or_else(|| audio.string().filter(|_| !is_url).map(|_| audio));
         let kind = ["format", "media_type", "mime_type", "mimeType"];
         let kind = kind.iter().find_map(|name| audio.field(name)?.string());
         match data {
