@@ -127,20 +127,23 @@ fn cost(
     Ok((cost, bill.confidence))
 }
 
-/// The model that answered; if that name is not known, the one that the line names.
+/// The model that answered, as the provider of the line or of its model sells it; where the answer
+/// names none, or none that is known, the model of the line.
 fn model(book: &PriceBook, call: &Call<'_>, bill: &Bill) -> Result<Model, Box<dyn Error>> {
-    let mut unknown = None;
-    for name in [&bill.model, &call.model].into_iter().flatten() {
-        let found = match &call.provider {
-            Some(provider) => book.find_in(provider, name),
-            None => book.find(name),
-        };
-        match found {
-            Ok(model) => return Ok(model),
-            Err(error) => unknown = unknown.or(Some(error)),
-        }
+    let find = |name: &String| match &call.provider {
+        Some(provider) => book.find_in(provider, name),
+        None => book.find(name),
+    };
+    let asked = call.model.as_ref().map(find);
+    let answered = bill.model.as_ref().map(|name| match &asked {
+        Some(Ok(asked)) => book.find_from(asked.price().provider(), name),
+        _ => find(name),
+    });
+    match (answered, asked) {
+        (Some(Ok(model)), _) | (_, Some(Ok(model))) => Ok(model),
+        (Some(Err(unknown)), _) | (None, Some(Err(unknown))) => Err(unknown.into()),
+        (None, None) => Err("no `model` is named".into()),
     }
-    Err(unknown.map_or_else(|| "no `model` is named".into(), Into::into))
 }
 
 fn moment(text: &str) -> Result<Timestamp, Box<dyn Error>> {

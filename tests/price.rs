@@ -48,12 +48,13 @@ const RESPONSES: &str = r#"{"id":1,"at":"2026-11-20","response":{"model":"gpt-6.
 {"id":7,"provider":"openai","model":"gpt-6.1-terra","at":"2026-11-20","response":{"usage":{"prompt_tokens":86,"completion_tokens":236,"total_tokens":322}}}
 {"id":8,"model":"gpt-6.1-terra","response":"data: {\"choices\":[{\"delta\":{\"content\":\"Cut off\"}}]}\n\n"}
 {"id":9,"model":"gpt-6.1-terra"}
+{"id":10,"model":"gpt-6.1-terra","at":"2026-11-20","response":{"model":"our-deployment","service_tier":"flex","usage":{"prompt_tokens":0,"completion_tokens":236,"total_tokens":236}}}
 "#;
 
 #[test]
 fn a_response_is_answered_by_its_usage_and_cost() {
     let answers = price(RESPONSES, &[]);
-    assert_eq!(answers.len(), 9);
+    assert_eq!(answers.len(), 10);
     assert_eq!(answers[0]["model"], "gpt-6.1-terra");
     let usage = &answers[0]["usage"];
     assert_eq!((&usage["input_uncached"], &usage["cache_read"]), (&86.into(), &1_920.into()));
@@ -68,6 +69,8 @@ fn a_response_is_answered_by_its_usage_and_cost() {
     assert_eq!(fields(6), ("0.001266", "exact"), "the model of the line");
     assert_eq!(answers[6]["model"], "gpt-6.1-terra");
     assert_eq!(fields(7).1, "estimated", "a stream that was cut");
+    assert_eq!(fields(9), ("0.00118", "exact"), "the model of the line, the tier of the answer");
+    assert_eq!(answers[9]["model"], "our-deployment");
     for (place, words) in [(4, "nothing of usage"), (5, "gpt-9"), (8, "`usage` or `response`")] {
         let error = answers[place]["error"].as_str().unwrap();
         assert!(error.contains(words), "{error}");

@@ -263,7 +263,7 @@ fn what_the_body_does_not_hold_is_named() {
         (r#"{"contents": [], "cachedContent": "cachedContents/1"}"#, "cachedContent"),
         (
             r#"{"contents": [{"parts": [{"fileData": {"mimeType": "video/mp4", "fileUri": "x"}}]}]}"#,
-            "contents[0].content[0].fileData",
+            "contents[0].parts[0].fileData",
         ),
         (
             r#"{"messages": [{"content": [{"type": "document", "source":

@@ -69,7 +69,7 @@ impl Reader<'_> {
                 self.text(value);
                 Ok(())
             }
-            "content" | "parts" => self.content(value, Place::Within(&place, "content"), 0),
+            "content" | "parts" => self.content(value, Place::Within(&place, name), 0),
             "images" => value.items(|image| self.image(image, None, place)),
             "audio" => {
                 self.unseen(Place::Within(&place, "audio")); // an earlier answer, by its id
