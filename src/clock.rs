@@ -29,6 +29,9 @@ impl Timestamp {
     /// After everything: what never comes.
     pub const MAX: Timestamp = Timestamp(i64::MAX);
 
+    /// The last moment that comes.
+    pub(crate) const LAST: Timestamp = Timestamp(i64::MAX - 1);
+
     /// Microseconds since 1970-01-01T00:00:00Z.
     pub const fn from_micros(micros: i64) -> Timestamp {
         Timestamp(micros)
@@ -204,7 +207,8 @@ mod monotonic {
     impl Instant {
         pub(super) fn now() -> Instant {
             let now = clock_gettime(ClockId::MonotonicCoarse);
-            Instant(now.tv_sec.saturating_mul(1_000_000).saturating_add(now.tv_nsec / 1_000))
+            // Cannot wrap: seconds since the machine was started.
+            Instant(now.tv_sec.wrapping_mul(1_000_000).wrapping_add(now.tv_nsec / 1_000))
         }
 
         pub(super) fn elapsed_micros(self) -> i64 {

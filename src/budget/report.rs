@@ -22,6 +22,8 @@ pub struct Report {
     pub at: Timestamp,
     /// The day on which the newest price of the book was last checked, as `2026-11-20`.
     pub prices_as_of: Option<String>,
+    /// How many days ago that was: prices change, and an old book says so.
+    pub prices_age_days: Option<u64>,
     /// Every limit on every account that it is for, by account.
     pub limits: Vec<LimitReport>,
     /// The accounts of the main tree, each after the one above it.
@@ -107,7 +109,7 @@ pub struct LimitReport {
 
 impl Report {
     pub(super) fn of(core: &Core) -> Report {
-        let prices_as_of = core.prices().as_of().map(|date| date.to_string());
+        let as_of = core.prices().as_of();
         let (at, mut nodes, mut limits, names) = core.locked(|ledger, now| {
             let nodes: Vec<Node> = ledger.accounts().map(|view| Node::of(&view)).collect();
             let limits: Vec<LimitReport> =
@@ -120,7 +122,9 @@ impl Report {
         let models = models_of(&nodes, &names);
         let all = add_upward(nodes);
         let (tags, accounts) = all.into_iter().partition(|account| account.account.is_tag());
-        Report { at, prices_as_of, limits, accounts, tags, models }
+        let prices_as_of = as_of.map(|date| date.to_string());
+        let prices_age_days = as_of.map(|date| at.since(date.start()).as_secs() / 86_400);
+        Report { at, prices_as_of, prices_age_days, limits, accounts, tags, models }
     }
 
     /// The account of that path, with everything below it.

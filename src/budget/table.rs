@@ -13,11 +13,18 @@ const ROWS: usize = 40;
 /// The most limits; the fullest are kept.
 const LIMITS: usize = 12;
 const BAR: u64 = 16;
+/// Days after which the report asks for a newer price list.
+const OLD_PRICES: u64 = 60;
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let dated = |day| format!("prices as of {day}");
-        let prices = self.prices_as_of.as_ref().map_or_else(String::new, dated);
+        let prices = match (&self.prices_as_of, self.prices_age_days) {
+            (Some(day), Some(age)) if age > OLD_PRICES => {
+                format!("prices as of {day}: {age} days old, load newer")
+            }
+            (Some(day), _) => format!("prices as of {day}"),
+            (None, _) => String::new(),
+        };
         let left = format!("Budget at {}", moment(self.at));
         let head = format!("{left}{prices:>width$}", width = WIDTH.saturating_sub(left.len()));
         writeln!(f, "{}", head.trim_end())?;
