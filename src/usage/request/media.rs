@@ -43,8 +43,9 @@ impl Images {
             _ if TILED.contains(&name) || begins(TILED_WITH_MORE) => {
                 Images { low: 85, high: 1_445, original: 1_445 }
             }
-            true => Images { low: 1_230, high: 7_380, original: 24_600 },
-            false => Images { low: 600, high: 3_000, original: 12_000 },
+            true => Images { low: 760, high: 7_380, original: 73_800 },
+            false if begins(SCALED_DOWN) => Images { low: 310, high: 3_000, original: 12_000 },
+            false => Images { low: 310, high: 3_000, original: 36_000 },
         }
     }
 
@@ -70,6 +71,9 @@ const TILED_WITH_MORE: &[&str] = &[
     "chatgpt-4o",
     "computer-use",
 ];
+
+/// GPT models that scale an image down at original detail too.
+const SCALED_DOWN: &[&str] = &["gpt-5.1", "gpt-5.2", "gpt-5.3", "gpt-5.4", "gpt-5.5"];
 
 const UP_TO_CLAUDE_4_6: &[&str] = &[
     "claude-3",

@@ -50,8 +50,9 @@ use fields::Reader;
 /// | an image on GPT-4o, 4.1, 4.5, 5, o1, o3 | 1,445: 85, and 170 for each of at most 8 tiles; 85 at low detail (OpenAI, "Images and vision") |
 /// | an image on GPT-4o mini | 48,169: 2,833, and 5,667 for each tile (same page) |
 /// | an image on the minis and nanos of GPT-4.1, GPT-5 and the o-series | 3,779: 1,536 patches × 2.46 (same page) |
-/// | an image on a later GPT | 12,000: 10,000 patches at original detail; 3,000 at high, 600 at low; with the 1.2 that users have measured |
-/// | an image on a later mini or nano | 24,600: the same × 2.46 without the 1.2; 7,380 at high, 1,230 at low |
+/// | an image on GPT-5.1 to 5.5 | 12,000: 10,000 patches of 32 × 32 at original detail; 3,000 at high, 310 at low; all with the factor of 1.2 that users have measured |
+/// | an image on a later GPT | 36,000: 30,000 patches, more are refused; 3,000 at high, 310 at low: say the detail (same page) |
+/// | an image on a later mini or nano | 73,800: 30,000 × 2.46; 7,380 at high, 760 at low |
 /// | an image on any other model | 16,384: the largest that any family reads (Qwen-VL) |
 /// | audio | 1 token for 16 bytes, for 250 of PCM: 32 tokens a second (Gemini; OpenAI: 10) at the slowest usual bit rates |
 /// | a document of plain text | its text, or 1 token for each byte of base64 |
