@@ -138,6 +138,11 @@ impl Estimate {
         self.model.as_ref()
     }
 
+    /// Whether nobody named an output cap, so that the most that the model can answer is set aside.
+    pub fn cap_is_assumed(&self) -> bool {
+        self.model.is_some() && self.max_output.is_none()
+    }
+
     /// The terms that are asked for: a bill that names none was served on these.
     pub fn terms(&self) -> &Terms {
         &self.terms

@@ -37,6 +37,7 @@ mod names;
 mod raw;
 mod rate;
 mod rates;
+mod request;
 mod schedule;
 #[cfg(test)]
 mod tests;
