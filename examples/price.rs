@@ -6,30 +6,54 @@
 //! {"id":1,"cost_usd":"0.001266"}
 //! ```
 //!
-//! A line is `{"id", "provider", "model", "at", "service", "regional", "usage": {bucket: count}}`.
+//! A line is `{"id", "provider", "model", "at", "service", "regional"}` and one of
+//!
+//! - `"usage": {bucket: count}`, answered by `{"id", "cost_usd"}`;
+//! - `"response"`: what the provider answered, as JSON or as text (JSON, or a whole event stream),
+//!   answered by `{"id", "model", "usage", "cost_usd", "confidence"}`. A cost that the provider
+//!   reports wins: its confidence is `reported`. What the response says of its model and service
+//!   wins over the line.
+//!
 //! `provider`, `at` (RFC 3339, or a day; now), `service` (`standard`) and `regional` (`false`) may
-//! be left out. A line that cannot be priced is answered by `{"id", "error"}`.
+//! be left out, and `model` if the response names it. A line that cannot be priced is answered by
+//! `{"id", "error"}`.
+//!
+//! `--usage-only` leaves prices out: it answers `{"id", "model", "usage", "confidence"}`, the
+//! confidence of the counts, and needs no model to be known.
+//!
+//! `--prices FILE` puts a price list over the built-in one: LiteLLM's, genai-prices' or one in
+//! TOML, told apart by what is in it. It may be given several times; the later goes before. What
+//! of a list is refused is summed up on standard error.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::io::{self, BufRead, BufWriter, Write};
 
 use bursar::clock::{Clock, SystemClock, Timestamp};
 use bursar::price::{Date, Terms};
-use bursar::{PriceBook, Service, Usage, Usd};
+use bursar::{Bill, Confidence, Model, PriceBook, Service, Usage, Usd};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 #[derive(Deserialize)]
 struct Call<'a> {
     provider: Option<String>,
-    model: String,
+    model: Option<String>,
     at: Option<String>,
     service: Option<String>,
     regional: Option<bool>,
-    usage: Usage,
+    usage: Option<Usage>,
+    #[serde(borrow)]
+    response: Option<&'a RawValue>,
     #[serde(borrow, rename = "id")]
     _id: Option<&'a RawValue>,
 }
+
+/// What a line may say; anything else is told of once, because it may be a slip of the pen.
+const KNOWN: [&str; 8] =
+    ["id", "provider", "model", "at", "service", "regional", "usage", "response"];
 
 #[derive(Deserialize)]
 struct Id<'a> {
@@ -37,41 +61,134 @@ struct Id<'a> {
     id: Option<&'a RawValue>,
 }
 
-fn main() -> io::Result<()> {
-    let book = PriceBook::builtin();
+fn main() -> Result<(), Box<dyn Error>> {
+    let (book, usage_only) = arguments(std::env::args().skip(1))?;
     let mut input = io::stdin().lock();
     let mut output = BufWriter::new(io::stdout().lock());
     let mut line = Vec::new();
+    let mut unknown = BTreeSet::new();
     while input.read_until(b'\n', &mut line)? > 0 {
         if !line.trim_ascii().is_empty() {
             let id = serde_json::from_slice(&line).ok().and_then(|line: Id<'_>| line.id);
             let id = id.map_or("null", RawValue::get);
-            match cost(&book, line.trim_ascii()) {
-                Ok(cost) => writeln!(output, r#"{{"id":{id},"cost_usd":"{}"}}"#, cost.exact())?,
+            for key in unknown_keys(&line) {
+                if unknown.insert(key.clone()) {
+                    eprintln!("price: `{key}` is not known, and not read; known are {KNOWN:?}");
+                }
+            }
+            match answer(&book, line.trim_ascii(), usage_only) {
+                Ok(fields) => writeln!(output, r#"{{"id":{id},{fields}}}"#)?,
                 Err(error) => {
-                    let error = serde_json::Value::from(error.to_string());
+                    let error = Value::from(error.to_string());
                     writeln!(output, r#"{{"id":{id},"error":{error}}}"#)?;
                 }
             }
         }
         line.clear();
     }
-    output.flush()
+    Ok(output.flush()?)
 }
 
-fn cost(book: &PriceBook, line: &[u8]) -> Result<Usd, Box<dyn Error>> {
+fn unknown_keys(line: &[u8]) -> Vec<String> {
+    let fields: BTreeMap<String, IgnoredAny> = serde_json::from_slice(line).unwrap_or_default();
+    fields.into_keys().filter(|key| !KNOWN.contains(&key.as_str())).collect()
+}
+
+/// The prices, and whether they are wanted at all.
+fn arguments(
+    mut arguments: impl Iterator<Item = String>,
+) -> Result<(PriceBook, bool), Box<dyn Error>> {
+    let (mut book, mut usage_only) = (PriceBook::builtin(), false);
+    while let Some(argument) = arguments.next() {
+        let file = match argument.as_str() {
+            "--prices" => arguments.next().ok_or("`--prices` needs a file")?,
+            "--usage-only" => {
+                usage_only = true;
+                continue;
+            }
+            other => {
+                let known = "`--prices FILE` and `--usage-only` are";
+                return Err(format!("`{other}` is not known; {known}").into());
+            }
+        };
+        let bytes = std::fs::read(&file).map_err(|error| format!("{file}: {error}"))?;
+        let list = PriceBook::from_list(bytes).map_err(|error| format!("{file}: {error}"))?;
+        eprintln!("{file}: {list}");
+        book.merge(&list.book);
+    }
+    Ok((book, usage_only))
+}
+
+/// The fields of the answer, behind its id.
+fn answer(book: &PriceBook, line: &[u8], usage_only: bool) -> Result<String, Box<dyn Error>> {
     let call: Call<'_> = serde_json::from_slice(line)?;
-    let model = match &call.provider {
-        Some(provider) => book.find_in(provider, &call.model)?,
-        None => book.find(&call.model)?,
+    let bill = match (call.usage, call.response) {
+        (Some(usage), None) => Bill::new(usage),
+        (None, Some(response)) => bill_of(response)?,
+        _ => return Err("a line needs either `usage` or `response`".into()),
     };
+    let model = json!(bill.model.as_ref().or(call.model.as_ref()));
+    let usage = serde_json::to_string(&bill.usage)?;
+    if usage_only {
+        let confidence = bill.confidence;
+        return Ok(format!(r#""model":{model},"usage":{usage},"confidence":"{confidence}""#));
+    }
+    let (cost, confidence) = cost(book, &call, &bill)?;
+    let cost = format!(r#""cost_usd":"{}""#, cost.exact());
+    Ok(match call.response {
+        None => cost,
+        Some(_) => {
+            format!(r#""model":{model},"usage":{usage},{cost},"confidence":"{confidence}""#)
+        }
+    })
+}
+
+/// What a response says, be it JSON or a text of JSON or events.
+fn bill_of(response: &RawValue) -> Result<Bill, Box<dyn Error>> {
+    let bill = match serde_json::from_str::<String>(response.get()) {
+        Ok(text) => Bill::from_response(&text)?,
+        Err(_) => Bill::from_response(response.get())?,
+    };
+    bill.ok_or_else(|| "the response says nothing of usage".into())
+}
+
+fn cost(
+    book: &PriceBook,
+    call: &Call<'_>,
+    bill: &Bill,
+) -> Result<(Usd, Confidence), Box<dyn Error>> {
+    if let Some(cost) = bill.reported_cost {
+        return Ok((cost, Confidence::Reported));
+    }
+    let model = model(book, call, bill)?;
     let at = match &call.at {
         Some(text) => moment(text)?,
         None => SystemClock::new().now(),
     };
-    let service = call.service.as_deref().map_or(Service::Standard, Service::from);
-    let terms = Terms { service, regional: call.regional.unwrap_or(false) };
-    Ok(model.price().cost(&call.usage, &terms, at)?)
+    let asked = call.service.as_deref().map_or(Service::Standard, Service::from);
+    let service = bill.service.clone().unwrap_or(asked);
+    let regional = bill.regional.or(call.regional).unwrap_or(false);
+    let cost = model.price().cost(&bill.usage, &Terms { service, regional }, at)?;
+    Ok((cost, bill.confidence))
+}
+
+/// The model that answered, as the provider of the line or of its model sells it; where the answer
+/// names none, or none that is known, the model of the line.
+fn model(book: &PriceBook, call: &Call<'_>, bill: &Bill) -> Result<Model, Box<dyn Error>> {
+    let find = |name: &String| match &call.provider {
+        Some(provider) => book.find_in(provider, name),
+        None => book.find(name),
+    };
+    let asked = call.model.as_ref().map(find);
+    let answered = bill.model.as_ref().map(|name| match &asked {
+        Some(Ok(asked)) => book.find_from(asked.price().provider(), name),
+        _ => find(name),
+    });
+    match (answered, asked) {
+        (Some(Ok(model)), _) | (_, Some(Ok(model))) => Ok(model),
+        (Some(Err(unknown)), _) | (None, Some(Err(unknown))) => Err(unknown.into()),
+        (None, None) => Err("no `model` is named".into()),
+    }
 }
 
 fn moment(text: &str) -> Result<Timestamp, Box<dyn Error>> {

@@ -29,6 +29,9 @@ impl Timestamp {
     /// After everything: what never comes.
     pub const MAX: Timestamp = Timestamp(i64::MAX);
 
+    /// The last moment that comes.
+    pub(crate) const LAST: Timestamp = Timestamp(i64::MAX - 1);
+
     /// Microseconds since 1970-01-01T00:00:00Z.
     pub const fn from_micros(micros: i64) -> Timestamp {
         Timestamp(micros)
@@ -162,11 +165,13 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
 /// It reads the wall clock once, when it is made, and from then on advances with the machine's
 /// monotonic clock, so that nobody opens a new day by setting the date. On Linux it reads the
 /// coarse monotonic clock (a few milliseconds of resolution), which costs a fifth of the fine one;
-/// a budget's windows do not need more.
-#[derive(Clone, Debug)]
+/// a budget's windows do not need more; and it adds the time for which the machine was suspended,
+/// within a second after it wakes. On other systems it stands still while the machine sleeps, where
+/// the monotonic clock does.
+#[derive(Debug)]
 pub struct SystemClock {
     wall_at_start: i64,
-    started: monotonic::Instant,
+    monotonic: monotonic::Clock,
 }
 
 impl SystemClock {
@@ -178,7 +183,7 @@ impl SystemClock {
             Ok(since) => micros(since),
             Err(before) => micros(before.duration()).saturating_neg(),
         };
-        SystemClock { wall_at_start, started: monotonic::Instant::now() }
+        SystemClock { wall_at_start, monotonic: monotonic::Clock::start() }
     }
 }
 
@@ -190,44 +195,89 @@ impl Default for SystemClock {
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        Timestamp(self.wall_at_start.saturating_add(self.started.elapsed_micros()))
+        Timestamp(self.wall_at_start.saturating_add(self.monotonic.elapsed_micros()))
     }
 }
 
 #[cfg(target_os = "linux")]
 mod monotonic {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
     use rustix::time::{ClockId, clock_gettime};
 
-    #[derive(Clone, Copy, Debug)]
-    pub(super) struct Instant(i64);
+    /// How often it is asked whether the machine has slept, in microseconds of being awake.
+    const ASK_EVERY: i64 = 1_000_000;
 
-    impl Instant {
-        pub(super) fn now() -> Instant {
-            let now = clock_gettime(ClockId::MonotonicCoarse);
-            Instant(now.tv_sec.saturating_mul(1_000_000).saturating_add(now.tv_nsec / 1_000))
+    /// Time since the start, asleep or awake.
+    #[derive(Debug)]
+    pub(super) struct Clock {
+        awake_at_start: i64,
+        asleep_at_start: i64,
+        /// How long it has slept since the start, and when that was last asked.
+        asleep: AtomicI64,
+        asked: AtomicI64,
+    }
+
+    impl Clock {
+        pub(super) fn start() -> Clock {
+            let awake = read(ClockId::MonotonicCoarse);
+            Clock {
+                awake_at_start: awake,
+                asleep_at_start: asleep(),
+                asleep: AtomicI64::new(0),
+                asked: AtomicI64::new(awake),
+            }
         }
 
-        pub(super) fn elapsed_micros(self) -> i64 {
-            Instant::now().0.saturating_sub(self.0)
+        pub(super) fn elapsed_micros(&self) -> i64 {
+            let awake = read(ClockId::MonotonicCoarse);
+            if awake.wrapping_sub(self.asked.load(Ordering::Relaxed)) >= ASK_EVERY {
+                self.ask(awake);
+            }
+            awake
+                .wrapping_sub(self.awake_at_start)
+                .wrapping_add(self.asleep.load(Ordering::Relaxed))
         }
+
+        #[cold]
+        fn ask(&self, awake: i64) {
+            self.asked.store(awake, Ordering::Relaxed);
+            // The two clocks are read one after the other: what is less than a second is no sleep.
+            let slept = asleep().saturating_sub(self.asleep_at_start);
+            let known = self.asleep.load(Ordering::Relaxed);
+            if slept.saturating_sub(known) >= ASK_EVERY {
+                self.asleep.fetch_max(slept, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// How long the machine has been suspended since it was started.
+    fn asleep() -> i64 {
+        read(ClockId::Boottime).saturating_sub(read(ClockId::Monotonic))
+    }
+
+    fn read(clock: ClockId) -> i64 {
+        let now = clock_gettime(clock);
+        // Cannot wrap: seconds since the machine was started.
+        now.tv_sec.wrapping_mul(1_000_000).wrapping_add(now.tv_nsec / 1_000)
     }
 }
 
 #[cfg(not(target_os = "linux"))]
 mod monotonic {
-    #[derive(Clone, Copy, Debug)]
-    pub(super) struct Instant(std::time::Instant);
+    #[derive(Debug)]
+    pub(super) struct Clock(std::time::Instant);
 
-    impl Instant {
+    impl Clock {
         #[allow(
             clippy::disallowed_methods,
             reason = "the one place that reads the machine's clock"
         )]
-        pub(super) fn now() -> Instant {
-            Instant(std::time::Instant::now())
+        pub(super) fn start() -> Clock {
+            Clock(std::time::Instant::now())
         }
 
-        pub(super) fn elapsed_micros(self) -> i64 {
+        pub(super) fn elapsed_micros(&self) -> i64 {
             super::micros(self.0.elapsed())
         }
     }

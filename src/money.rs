@@ -155,6 +155,7 @@ impl fmt::Display for Usd {
         // `pad` would take the precision for a width to cut at.
         match f.width() {
             Some(width) if f.align() == Some(fmt::Alignment::Left) => write!(f, "{text:<width$}"),
+            Some(width) if f.align() == Some(fmt::Alignment::Center) => write!(f, "{text:^width$}"),
             Some(width) => write!(f, "{text:>width$}"),
             None => f.write_str(&text),
         }

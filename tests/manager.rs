@@ -579,3 +579,30 @@ fn the_report_is_data_and_a_table_of_80_columns() {
     assert_eq!((root.requests, root.open_calls), (2, 1));
     assert_eq!((root.spent, root.held, root.assumed), (usd("0.058"), usd("0.07"), usd("0.03")));
 }
+
+#[test]
+fn a_price_book_that_has_grown_old_says_so() {
+    let clock = ManualClock::at("2027-02-28T00:00:00Z".parse().unwrap());
+    let budget = BudgetManager::builder().clock(clock).build().unwrap();
+    let table = budget.report().to_string();
+    assert!(table.contains("prices as of 2026-11-20: 100 days old, load newer"), "{table}");
+    let recent = "2026-12-01T00:00:00Z".parse().unwrap();
+    let budget = BudgetManager::builder().clock(ManualClock::at(recent)).build().unwrap();
+    assert_eq!(budget.report().prices_age_days, Some(11));
+}
+
+/// Law 6: a clock that is set back opens no new window, and gives no old one back.
+#[test]
+fn time_never_goes_back() {
+    let world = world([("", Limit::spend(Usd::dollars(1)).per(Period::DAY))]);
+    world.budget.reserve("a", &cents(60)).unwrap().settle_cost(Usd::cents(60));
+    world.clock.set("2026-11-23T12:00:00Z".parse().unwrap());
+    assert!(world.budget.reserve("a", &cents(60)).is_err(), "yesterday is over");
+    assert_eq!(world.budget.report().at, start());
+    world.clock.set("2026-11-25T00:00:00Z".parse().unwrap());
+    world.budget.reserve("a", &cents(60)).unwrap().settle_cost(Usd::cents(60));
+    world.clock.set("1970-01-01T00:00:00Z".parse().unwrap());
+    assert!(world.budget.reserve("a", &cents(60)).is_err());
+    world.clock.set(Timestamp::MAX);
+    world.budget.reserve("a", &cents(60)).unwrap().release();
+}

@@ -87,17 +87,21 @@ fn a_row_that_is_none_is_named_by_its_line() {
     let trace = file(
         "bad.csv",
         "TIMESTAMP,ContextTokens,GeneratedTokens\n2026-11-01 10:00:00,10,10\nyesterday,10,10\n\
-         2026-11-01 10:00:01,-5,10\n2026-11-01 10:00:01,5\n2026-11-01 10:00:02,10,10\n",
+         2026-11-01 10:00:01,-5,10\n2026-11-01 10:00:01,5\n2026-11-01 10:00:02,10,10\n\
+         2026-11-01 10:00:03,18446744073709551615,10\n",
     );
     let output = replay(&[&trace, "--json"]);
     let err = String::from_utf8_lossy(&output.stderr);
-    for words in
-        ["line 3: TIMESTAMP is `yesterday`", "line 4: ContextTokens is `-5`", "line 5: 2 fields"]
-    {
+    for words in [
+        "line 3: TIMESTAMP is `yesterday`",
+        "line 4: ContextTokens is `-5`",
+        "line 5: 2 fields",
+        "line 7: the counts for openai/gpt-6.1-terra cannot be",
+    ] {
         assert!(err.contains(words), "{err}");
     }
     let got: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&got["calls"], &got["bad_rows"]), (&Value::from(2), &Value::from(3)));
+    assert_eq!((&got["calls"], &got["bad_rows"]), (&Value::from(2), &Value::from(4)));
 
     let strict = replay(&[&trace, "--strict"]);
     assert!(!strict.status.success());

@@ -21,11 +21,11 @@ fn never_over_nothing_lost_each_alert_once() {
     let alerts = Arc::new(Mutex::new(Vec::new()));
     let heard = Arc::clone(&alerts);
     let budget = BudgetManager::builder()
-        .limit("", Limit::spend(Usd::dollars(90)).alert_at([25, 50, 75, 90, 99]))
-        .limit("org/*", Limit::spend(Usd::dollars(40)).per(Period::MONTH).alert_at([50, 90]))
-        .limit("org/*/*", Limit::requests(9_000))
+        .limit("", Limit::spend(Usd::dollars(24)).alert_at([25, 50, 75, 90, 99]))
+        .limit("org/*", Limit::spend(Usd::dollars(8)).per(Period::MONTH).alert_at([50, 90]))
+        .limit("org/*/*", Limit::requests(2_500))
         .limit("org/*/*", Limit::in_flight(3))
-        .limit("user:*", Limit::spend(Usd::dollars(30)))
+        .limit("user:*", Limit::spend(Usd::dollars(2)))
         .on_alert(move |alert: &Alert| heard.lock().unwrap().push(alert.to_string()))
         .build()
         .unwrap();
@@ -62,7 +62,9 @@ fn never_over_nothing_lost_each_alert_once() {
     seen.sort();
     seen.dedup();
     assert_eq!(seen.len(), all, "an alert came twice: {seen:?}");
-    for percent in [25, 50, 75] {
+    let denied = Usd::dollars(24).checked_sub(budget.spent()).unwrap();
+    assert!(denied < Usd::cents(1), "the last cents were asked for, and {denied} is left");
+    for percent in [25, 50, 75, 90, 99] {
         let wanted = format!("the whole budget has spent {percent} %");
         assert!(seen.iter().any(|alert| alert.starts_with(&wanted)), "{seen:?}");
     }

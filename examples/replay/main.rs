@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bursar::clock::{ManualClock, Timestamp};
-use bursar::{Account, BudgetManager, Model, Reservation, ReserveError, Usage};
+use bursar::{Account, BudgetManager, Model, Reservation, Usage};
 
 use options::Options;
 use outcome::Outcome;
@@ -23,6 +23,8 @@ use trace::{Row, Rows};
 
 /// Output tokens that a model writes in a second.
 const TOKENS_PER_SECOND: u64 = 50;
+/// Bad rows that are told of one by one.
+const TOLD: u64 = 100;
 /// Rows between two words of progress.
 const PROGRESS: u64 = 5_000;
 
@@ -43,12 +45,15 @@ fn run() -> Result<(), Box<dyn Error>> {
     let mut outcome = Outcome::default();
     let started = Instant::now();
     while let Some(row) = rows.next() {
-        match row {
-            Ok(row) => replay.call(&row, &mut outcome)?,
-            Err(error) if options.strict => return Err(error.into()),
-            Err(error) => {
-                outcome.bad_rows += 1;
-                eprintln!("replay: {error}; the row is left out");
+        let called = row.and_then(|row| replay.call(&row, &mut outcome));
+        if let Err(problem) = called {
+            let problem = format!("line {}: {problem}", rows.line());
+            if options.strict {
+                return Err(problem.into());
+            }
+            outcome.bad_rows += 1;
+            if outcome.bad_rows <= TOLD {
+                eprintln!("replay: {problem}; the row is left out");
             }
         }
         if rows.line() % PROGRESS == 0 {
@@ -116,14 +121,14 @@ impl Replay {
     }
 
     /// One row: what has ended by now is settled, then the call asks.
-    fn call(&mut self, row: &Row, outcome: &mut Outcome) -> Result<(), ReserveError> {
+    fn call(&mut self, row: &Row, outcome: &mut Outcome) -> Result<(), String> {
         self.settle_until(row.at);
         self.clock.set(row.at);
         let turn = usize::try_from(outcome.calls).unwrap_or(0) % self.agents.len();
         let estimate = self.model.estimate().input(row.context).max_output(self.max_output);
-        outcome.calls += 1;
         match self.agents[turn].reserve(&estimate) {
             Ok(hold) => {
+                outcome.calls += 1;
                 outcome.admitted += 1;
                 // The provider stops at the cap.
                 let output = row.generated.min(hold.max_output_tokens());
@@ -131,7 +136,7 @@ impl Replay {
                 self.begin(row.at.plus(lasts), hold, Usage::tokens(row.context, output));
                 Ok(())
             }
-            Err(refusal) => outcome.refuse(refusal),
+            Err(refusal) => outcome.refuse(&refusal),
         }
     }
 

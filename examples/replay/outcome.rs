@@ -20,9 +20,9 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Counts a refusal. An error that is none, such as a model without a price, ends the replay.
-    pub fn refuse(&mut self, error: ReserveError) -> Result<(), ReserveError> {
-        let why = match &error {
+    /// Counts a refusal. An error that is none, such as counts that no call can have, is returned.
+    pub fn refuse(&mut self, error: &ReserveError) -> Result<(), String> {
+        let why = match error {
             ReserveError::Denied(denied) => {
                 let account = match denied.account.as_str() {
                     "" => "(all)",
@@ -31,8 +31,9 @@ impl Outcome {
                 format!("{account}: {}", denied.limit)
             }
             ReserveError::Frozen { .. } => error.to_string(),
-            _ => return Err(error),
+            _ => return Err(error.to_string()),
         };
+        self.calls += 1;
         self.denied += 1;
         *self.denied_by.entry(why).or_default() += 1;
         Ok(())

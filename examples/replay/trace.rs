@@ -36,7 +36,7 @@ impl Rows {
         self.line
     }
 
-    /// The next call; an error names the line. `None` at the end.
+    /// The next call, or what is wrong with its line. `None` at the end.
     pub fn next(&mut self) -> Option<Result<Row, String>> {
         loop {
             self.text.clear();
@@ -44,14 +44,14 @@ impl Rows {
             match self.source.read_until(b'\n', &mut self.text) {
                 Ok(0) => return None,
                 Ok(_) => self.line = line,
-                Err(error) => return Some(Err(format!("line {line}: {error}"))),
+                Err(error) => return Some(Err(error.to_string())),
             }
             let text = String::from_utf8_lossy(&self.text);
             let text = text.trim_start_matches('\u{feff}').trim();
             if text.is_empty() || (line == 1 && text.starts_with("TIMESTAMP")) {
                 continue;
             }
-            return Some(row(text).map_err(|problem| format!("line {line}: {problem}")));
+            return Some(row(text));
         }
     }
 }

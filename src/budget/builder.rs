@@ -19,7 +19,10 @@ use crate::price::PriceBook;
 ///
 /// let budget = BudgetManager::builder()
 ///     .limit("", Limit::spend(Usd::dollars(100)).per(Period::MONTH))
-///     .limit("research", Limit::spend(Usd::dollars(20)).per(Period::day_in("Europe/Berlin")?).alert_at([50, 80, 95]))
+///     .limit(
+///         "research",
+///         Limit::spend(Usd::dollars(20)).per(Period::day_in("Europe/Berlin")?).alert_at([50, 95]),
+///     )
 ///     .on_alert(|alert| eprintln!("{alert}"))
 ///     .build()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -65,7 +65,7 @@ impl Core {
     #[inline]
     pub(super) fn locked<R>(&self, work: impl FnOnce(&mut Ledger, Timestamp) -> R) -> R {
         let mut ledger = self.ledger.lock();
-        let now = self.clock.now().max(ledger.now());
+        let now = self.clock.now().max(ledger.now()).min(Timestamp::LAST);
         if now >= ledger.next_due() {
             catch_up(&mut ledger, now);
         }

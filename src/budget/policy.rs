@@ -165,7 +165,6 @@ impl<'de> Deserialize<'de> for Policy {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct File {
-            #[serde(default)]
             limit: Vec<Entry>,
         }
         let entries = File::deserialize(deserializer)?.limit.into_iter().enumerate();
@@ -176,8 +175,25 @@ impl<'de> Deserialize<'de> for Policy {
                 de::Error::custom(format_args!("limit {number}, for `{account}`: {problem}"))
             })
         });
-        Ok(Policy { limits: limits.collect::<Result<_, _>>()? })
+        let limits: Vec<(Scope, Limit)> = limits.collect::<Result<_, _>>()?;
+        match first_double(&limits) {
+            None => Ok(Policy { limits }),
+            Some((first, second)) => Err(de::Error::custom(format_args!(
+                "limits {first} and {second} are for the same account, measure, period and models; \
+                 keep one"
+            ))),
+        }
     }
+}
+
+/// The numbers, from 1, of two limits that are for the same thing: the later would undo the earlier.
+pub(super) fn first_double(limits: &[(Scope, Limit)]) -> Option<(usize, usize)> {
+    limits.iter().enumerate().find_map(|(second, (scope, limit))| {
+        let same =
+            |(other, earlier): &(Scope, Limit)| other == scope && earlier.same_identity(limit);
+        let first = limits[..second].iter().position(same)?;
+        Some((first.saturating_add(1), second.saturating_add(1)))
+    })
 }
 
 /// One `[[limit]]`.
@@ -355,6 +371,16 @@ mod tests {
         ] {
             let error = read(entry).unwrap_err();
             assert!(error.contains(words), "{entry:?}: {error}");
+        }
+        for (file, words) in [
+            ("", "missing field `limit`"),
+            (
+                "[[limit]]\naccount = 'a'\nspend = 5\nper = 'day'\n[[limit]]\naccount = 'a'\nspend = 9\nper = 'day'",
+                "limits 1 and 2 are for the same",
+            ),
+        ] {
+            let error = Policy::from_toml(file).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
         }
         let error = Policy::from_toml("limits = []").unwrap_err().to_string();
         assert!(error.contains("unknown field `limits`"), "{error}");

@@ -23,6 +23,8 @@ pub struct Report {
     pub at: Timestamp,
     /// The day on which the newest price of the book was last checked, as `2026-11-20`.
     pub prices_as_of: Option<String>,
+    /// How many days ago that was: prices change, and an old book says so.
+    pub prices_age_days: Option<u64>,
     /// Every limit on every account that it is for, by account.
     pub limits: Vec<LimitReport>,
     /// The accounts of the main tree, each after the one above it.
@@ -88,6 +90,14 @@ pub struct LimitReport {
     pub measure: Measure,
     /// The limit as words: `$20.00 per day (Europe/Berlin)`.
     pub limit: String,
+    /// The accounts or the pattern that it was set for.
+    pub scope: String,
+    /// The period as words: `day (Europe/Berlin)`.
+    pub period: String,
+    /// The models that it counts; `None` for all.
+    pub only_model: Option<String>,
+    /// True if it only watches: it refuses nothing.
+    pub observe: bool,
     /// The cap.
     pub amount: Quantity,
     /// What is spent in the present window.
@@ -111,7 +121,7 @@ pub struct LimitReport {
 
 impl Report {
     pub(super) fn of(core: &Core) -> Report {
-        let prices_as_of = core.prices().as_of().map(|date| date.to_string());
+        let as_of = core.prices().as_of();
         let (at, mut nodes, mut limits, names) = core.locked(|ledger, now| {
             let nodes: Vec<Node> = ledger.accounts().map(|view| Node::of(&view)).collect();
             let limits: Vec<LimitReport> =
@@ -124,7 +134,9 @@ impl Report {
         let models = models_of(&nodes, &names);
         let all = add_upward(nodes);
         let (tags, accounts) = all.into_iter().partition(|account| account.account.is_tag());
-        Report { at, prices_as_of, limits, accounts, tags, models }
+        let prices_as_of = as_of.map(|date| date.to_string());
+        let prices_age_days = as_of.map(|date| at.since(date.start()).as_secs() / 86_400);
+        Report { at, prices_as_of, prices_age_days, limits, accounts, tags, models }
     }
 
     /// The account of that path, with everything below it.
@@ -191,6 +203,10 @@ impl LimitReport {
             account: view.account.clone(),
             measure,
             limit: view.limit.to_string(),
+            scope: view.scope.to_string(),
+            period: view.limit.period().to_string(),
+            only_model: view.limit.only_models().map(|pattern| pattern.to_string()),
+            observe: view.limit.is_observing(),
             amount: view.limit.amount(),
             spent: quantity(view.spent),
             held: quantity(view.held),

@@ -4,8 +4,10 @@ use std::fmt;
 
 use super::report::{AccountReport, LimitReport, ModelReport, Report};
 use crate::clock::Timestamp;
-use crate::ledger::{Path, grouped};
+use crate::ledger::{Path, Quantity, grouped};
 use crate::money::Usd;
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 const WIDTH: usize = 80;
 /// The most rows of one table; the dearest are kept.
@@ -13,11 +15,18 @@ const ROWS: usize = 40;
 /// The most limits; the fullest are kept.
 const LIMITS: usize = 12;
 const BAR: u64 = 16;
+/// Days after which the report asks for a newer price list.
+const OLD_PRICES: u64 = 60;
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let dated = |day| format!("prices as of {day}");
-        let prices = self.prices_as_of.as_ref().map_or_else(String::new, dated);
+        let prices = match (&self.prices_as_of, self.prices_age_days) {
+            (Some(day), Some(age)) if age > OLD_PRICES => {
+                format!("prices as of {day}: {age} days old, load newer")
+            }
+            (Some(day), _) => format!("prices as of {day}"),
+            (None, _) => String::new(),
+        };
         let left = format!("Budget at {}", moment(self.at));
         let head = format!("{left}{prices:>width$}", width = WIDTH.saturating_sub(left.len()));
         writeln!(f, "{}", head.trim_end())?;
@@ -27,7 +36,8 @@ impl fmt::Display for Report {
         models(f, &self.models)?;
         let frozen = self.accounts.iter().chain(&self.tags);
         for (account, why) in frozen.filter_map(|a| Some((&a.account, a.frozen.as_ref()?))) {
-            writeln!(f, "\nfrozen: {}, because {why}", shown(account))?;
+            let line = format!("frozen: {}, because {why}", shown(account));
+            writeln!(f, "\n{}", cut(&line, WIDTH))?;
         }
         Ok(())
     }
@@ -44,14 +54,17 @@ fn limits(f: &mut fmt::Formatter<'_>, limits: &[LimitReport]) -> fmt::Result {
     }
     for limit in fullest.iter().take(LIMITS) {
         let name = cut(&shown(&limit.account), 38);
-        let used = format!("{}%", limit.used_percent);
-        let (spent, held, left) = (&limit.spent, &limit.held, &limit.available);
-        writeln!(f, "{name:<38} {used:>6} {spent:>11} {held:>10} {left:>11}")?;
+        let used = cut(&format!("{}%", limit.used_percent), 6);
+        let (spent, held) = (quantity(limit.spent, 11), quantity(limit.held, 10));
+        let left = quantity(limit.available, 11);
+        writeln!(f, "{} {used:>6} {spent:>11} {held:>10} {left:>11}", padded(&name, 38))?;
         let until = match limit.resets_at {
             Some(end) => format!(", until {}", moment(end)),
             None => String::new(),
         };
-        let what = cut(&format!("{}{until}", limit.limit), WIDTH.saturating_sub(20));
+        let watches = if limit.observe { ", only watched" } else { "" };
+        let what = format!("{}{watches}{until}", limit.limit);
+        let what = cut(&what, WIDTH.saturating_sub(20));
         writeln!(f, "  {}  {what}", bar(limit.used_percent))?;
     }
     more(f, limits.len(), LIMITS)
@@ -77,14 +90,14 @@ fn accounts(f: &mut fmt::Formatter<'_>, title: &str, accounts: &[AccountReport])
         };
         writeln!(
             f,
-            "{:<22} {:>6} {:>11} {:>10} {:>9} {:>9} {:>7}",
-            cut(&name, 22),
-            grouped(i128::from(account.requests)),
-            grouped(i128::from(account.usage.total_tokens())),
-            account.spent,
-            money_or_dash(account.held),
-            money_or_dash(account.assumed),
-            money_or_dash(account.saved),
+            "{} {:>6} {:>11} {:>10} {:>9} {:>9} {:>7}",
+            padded(&cut(&name, 22), 22),
+            count(account.requests, 6),
+            count(account.usage.total_tokens(), 11),
+            money(account.spent, 10),
+            money_or_dash(account.held, 9),
+            money_or_dash(account.assumed, 9),
+            money_or_dash(account.saved, 7),
         )?;
     }
     more(f, accounts.len(), ROWS)
@@ -102,12 +115,12 @@ fn models(f: &mut fmt::Formatter<'_>, models: &[ModelReport]) -> fmt::Result {
     for model in models.iter().take(ROWS) {
         writeln!(
             f,
-            "{:<33} {:>7} {:>13} {:>13} {:>10}",
-            cut(model.model.as_deref().unwrap_or("(no model)"), 33),
-            grouped(i128::from(model.requests)),
-            grouped(i128::from(model.usage.input_tokens())),
-            grouped(i128::from(model.usage.output_tokens())),
-            model.cost,
+            "{} {:>7} {:>13} {:>13} {:>10}",
+            padded(&cut(model.model.as_deref().unwrap_or("(no model)"), 33), 33),
+            count(model.requests, 7),
+            count(model.usage.input_tokens(), 13),
+            count(model.usage.output_tokens(), 13),
+            money(model.cost, 10),
         )?;
     }
     more(f, models.len(), ROWS)
@@ -141,8 +154,50 @@ fn indented(account: &Path) -> String {
     format!("{}{name}", "  ".repeat(depth))
 }
 
-fn money_or_dash(amount: Usd) -> String {
-    if amount.is_zero() { "-".to_owned() } else { amount.to_string() }
+fn money_or_dash(amount: Usd, width: usize) -> String {
+    if amount.is_zero() { "-".to_owned() } else { money(amount, width) }
+}
+
+/// An amount in so many columns: in full if it fits, else in thousands, millions and so on.
+fn money(amount: Usd, width: usize) -> String {
+    let full = amount.to_string();
+    if full.len() <= width {
+        return full;
+    }
+    let sign = if amount.is_negative() { "-" } else { "" };
+    let dollars = amount.pico().unsigned_abs() / 1_000_000_000_000;
+    format!("{sign}${}", rounded(dollars, width.saturating_sub(sign.len() + 1)))
+}
+
+fn count(number: u64, width: usize) -> String {
+    let full = grouped(i128::from(number));
+    if full.len() <= width { full } else { rounded(u128::from(number), width) }
+}
+
+fn quantity(quantity: Quantity, width: usize) -> String {
+    match quantity {
+        Quantity::Money(amount) => money(amount, width),
+        Quantity::Count(number) => match u64::try_from(number) {
+            Ok(number) => count(number, width),
+            Err(_) => format!("-{}", rounded(number.unsigned_abs(), width.saturating_sub(1))),
+        },
+    }
+}
+
+/// A number cut to so many columns: `1.2M`, `340B`.
+fn rounded(number: u128, width: usize) -> String {
+    let mut unit = 1_u128;
+    for suffix in ["", "K", "M", "B", "T", "Q"] {
+        let whole = number / unit;
+        if whole < 1_000 {
+            let tenth = number % unit * 10 / unit;
+            let fine = format!("{whole}.{tenth}{suffix}");
+            let fits = !suffix.is_empty() && fine.len() <= width;
+            return if fits { fine } else { format!("{whole}{suffix}") };
+        }
+        unit = unit.saturating_mul(1_000);
+    }
+    "very many".chars().take(width).collect()
 }
 
 /// To the minute.
@@ -154,13 +209,56 @@ fn moment(at: Timestamp) -> String {
     }
 }
 
-/// The text, cut to so many characters.
+/// The text, cut to so many columns, without what would move the cursor.
 fn cut(text: &str, width: usize) -> String {
-    match text.char_indices().nth(width) {
-        None => text.to_owned(),
-        Some(_) => {
-            let kept: String = text.chars().take(width.saturating_sub(1)).collect();
-            format!("{kept}…")
+    let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if plain.width() <= width {
+        return plain;
+    }
+    let mut kept = String::new();
+    for character in plain.chars() {
+        let next = character.width().unwrap_or(0);
+        if kept.width() + next + 1 > width {
+            break;
         }
+        kept.push(character);
+    }
+    kept + "…"
+}
+
+/// The text, filled up to so many columns: some characters take two.
+fn padded(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_fit_their_columns() {
+        for (number, width, text) in [
+            (999, 6, "999"),
+            (12_345, 6, "12,345"),
+            (123_456, 6, "123.4K"),
+            (123_456_789, 6, "123.4M"),
+            (u64::MAX, 6, "18446Q"),
+            (u64::MAX, 11, "18446Q"),
+        ] {
+            let shown = count(number, width);
+            assert!(shown.len() <= width && (shown == text || number == u64::MAX), "{shown}");
+        }
+        assert_eq!(money(Usd::dollars(37_038_840_472), 10), "$37.0B");
+        assert_eq!(money(Usd::dollars(-37_038_840_472), 10), "-$37.0B");
+        assert_eq!(money(Usd::cents(1_250), 10), "$12.50");
+        assert!(money(Usd::MAX, 10).len() <= 10);
+        assert!(money(Usd::MIN, 7).len() <= 7);
+    }
+
+    #[test]
+    fn names_are_cut_by_columns_and_cannot_move_the_cursor() {
+        assert_eq!(cut("研究チーム", 6), "研究…");
+        assert_eq!(padded("研究", 6), "研究  ");
+        assert_eq!(cut("a\nb\u{1b}[2J", 20), "a b [2J");
     }
 }

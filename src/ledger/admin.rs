@@ -177,6 +177,8 @@ impl Ledger {
         self.age = self.age.saturating_add(1);
         let ends = self.windows.iter().map(|window| window.end);
         self.next_roll = ends.min().unwrap_or(Timestamp::MAX);
+        let starts = self.windows.iter().map(|window| window.start);
+        self.latest_start = starts.max().unwrap_or(Timestamp::MIN);
     }
 
     /// Everything held: each part with the account it is charged to, and the model.

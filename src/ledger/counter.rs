@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use super::amounts::{Amounts, Measure};
 use super::limit::{Limit, Period};
-use super::lines::Turn;
 use super::path::Path;
 use super::{LimitId, Notice};
 use crate::calendar::{CalendarUnit, Zone};
@@ -97,8 +96,6 @@ pub(super) struct Counter {
     alert_room: i128,
     /// The age of the ledger in which it is plain and up to date; 0 for none.
     plain_in: u64,
-    /// When its window began.
-    start: Timestamp,
     pub(super) measure: Measure,
     pub(super) observe: bool,
     /// Above its amount, for a reason that the law allows: raised when it came about.
@@ -153,7 +150,6 @@ impl Counter {
             low: amount,
             alert_room: i128::MIN,
             plain_in: 0,
-            start: Timestamp::MIN,
             measure: limit.measure,
             observe: limit.observe,
             over: false,
@@ -192,49 +188,49 @@ impl Counter {
         self.arm();
     }
 
-    /// Adds what a call holds, if the counter is plain in this age of the ledger: its window is
-    /// the present one, and nothing but its amount is asked of it. The call fits.
+    /// True if the counter is plain in this age of the ledger: it counts money, in the present
+    /// window, and nothing but its amount is asked of it.
     #[inline(always)]
-    pub(super) fn hold_plainly(&mut self, age: u64, amounts: &Amounts) -> bool {
-        if self.plain_in != age {
+    fn is_plain(&self, age: u64) -> bool {
+        self.plain_in == age
+    }
+
+    /// True if the counter is plain and has room for the call. False says nothing: then the counter
+    /// has to be looked at as a whole.
+    #[inline(always)]
+    pub(super) fn fits_plainly(&self, age: u64, cost: i128) -> bool {
+        self.is_plain(age) && cost <= self.room
+    }
+
+    /// Adds what a call holds, if the counter is plain. The call fits.
+    #[inline(always)]
+    pub(super) fn hold_plainly(&mut self, age: u64, cost: i128) -> bool {
+        if !self.is_plain(age) {
             return false;
         }
-        let amount = self.of(amounts);
-        self.held += amount;
-        self.room -= amount;
-        self.low = self.low.min(self.room);
+        self.held += cost;
+        self.take(cost);
         true
     }
 
-    /// Turns what is held into what is spent, if the counter is plain in this age of the ledger,
-    /// the charge lies in its window and is within the hold, and nobody has to be told of it.
+    /// Turns what is held into what is spent and the rest that comes back, if the counter is plain
+    /// and nobody has to be told of it. The charge lies in the present window.
     #[inline(always)]
-    pub(super) fn turn_plainly(&mut self, age: u64, turn: &Turn) -> bool {
-        let (held, spent) = (self.of(&turn.held), self.of(&turn.spent));
-        let (held, room) = (self.held - held, self.room + (held - spent));
-        if self.plain_in != age
-            || turn.at < self.start
-            || room < self.room
-            || held + room <= self.alert_room
-        {
+    pub(super) fn turn_plainly(&mut self, age: u64, held: i128, back: i128) -> bool {
+        let (held, room) = (self.held - held, self.room + back);
+        if !self.is_plain(age) || held + room <= self.alert_room {
             return false;
         }
         (self.held, self.room) = (held, room);
         true
     }
 
-    /// True if the counter is plain in this age of the ledger and has room for the call. False says
-    /// nothing: then the counter has to be looked at as a whole.
-    #[inline(always)]
-    pub(super) fn fits_plainly(&self, age: u64, amounts: &Amounts) -> bool {
-        self.plain_in == age && self.of(amounts) <= self.room
-    }
-
     /// Says that the counter has been brought up to date in this age of the ledger. Follows each
     /// change that is not a plain one.
     #[inline]
     pub(super) fn refresh(&mut self, age: u64) {
-        let plain = !self.observe
+        let plain = self.measure == Measure::Cost
+            && !self.observe
             && !self.over
             && self.filter == Counter::NO_FILTER
             && self.wrap_up == 0
@@ -340,7 +336,7 @@ impl Counter {
         let next = window.number.wrapping_sub(self.window_number) == 1;
         self.previous = if next { self.here() } else { Level::default() };
         (self.room, self.held) = (self.amount, 0);
-        (self.window_number, self.start) = (window.number, window.start);
+        self.window_number = window.number;
         (self.fired, self.would_refuse, self.over) = (0, false, false);
         self.arm();
     }
@@ -349,7 +345,7 @@ impl Counter {
     pub(super) fn start_in(&mut self, windows: &[Window]) {
         if let Span::Calendar(window) = self.span {
             let window = &windows[window as usize];
-            (self.window_number, self.start) = (window.number, window.start);
+            self.window_number = window.number;
         }
     }
 
@@ -523,11 +519,7 @@ impl Counter {
             return Err(format!("the smallest room was {}, it is {}", self.low, self.room));
         }
         let level = self.level(windows, now);
-        if self.plain_in == age
-            && (level != self.here()
-                || self.over
-                || self.place(windows, self.start) != Place::Current)
-        {
+        if self.plain_in == age && (level != self.here() || self.over) {
             return Err("it says that it is plain and is not".to_owned());
         }
         if level.committed() > self.amount && !self.over && !self.observe {
@@ -539,15 +531,6 @@ impl Counter {
     /// What is asked for, of the measure that is counted.
     #[inline]
     pub(super) fn of(&self, amounts: &Amounts) -> i128 {
-        match self.measure {
-            Measure::Cost => amounts.cost,
-            _ => self.of_another(amounts),
-        }
-    }
-
-    /// Kept apart, so that the way of the many limits on money stays short.
-    #[inline(never)]
-    fn of_another(&self, amounts: &Amounts) -> i128 {
         amounts.of(self.measure)
     }
 

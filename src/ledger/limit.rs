@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::amounts::{Measure, Quantity};
 use crate::calendar::{CalendarUnit, UnknownZone, Zone};
@@ -112,6 +112,7 @@ pub struct Limit {
     pub(crate) amount: Quantity,
     pub(crate) period: Period,
     pub(crate) only_model: Option<ModelPattern>,
+    #[serde(deserialize_with = "in_order")]
     pub(crate) alert_at: Vec<u16>,
     pub(crate) observe: bool,
     pub(crate) wrap_up: Option<Quantity>,
@@ -187,9 +188,7 @@ impl Limit {
     /// Raises an alert when *spent* reaches so many percent, once for each window.
     #[must_use]
     pub fn alert_at(mut self, percents: impl IntoIterator<Item = u16>) -> Limit {
-        self.alert_at = percents.into_iter().collect();
-        self.alert_at.sort_unstable();
-        self.alert_at.dedup();
+        self.alert_at = ordered(percents.into_iter().collect());
         self
     }
 
@@ -234,6 +233,16 @@ impl Limit {
     /// True if it counts calls of any model.
     pub(crate) fn binds_every_model(&self) -> bool {
         self.only_model.is_none() && !self.observe
+    }
+
+    /// The thresholds in percent, the lowest first.
+    pub fn alerts(&self) -> &[u16] {
+        &self.alert_at
+    }
+
+    /// The part that is kept for wrapping up.
+    pub fn kept_for_wrap_up(&self) -> Option<Quantity> {
+        self.wrap_up
     }
 
     /// The models that are counted; `None` for all.
@@ -314,6 +323,17 @@ impl fmt::Display for Limit {
             None => Ok(()),
         }
     }
+}
+
+/// Thresholds, the lowest first, each once.
+fn ordered(mut percents: Vec<u16>) -> Vec<u16> {
+    percents.sort_unstable();
+    percents.dedup();
+    percents
+}
+
+fn in_order<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u16>, D::Error> {
+    Vec::deserialize(deserializer).map(ordered)
 }
 
 /// A span in the largest unit that divides it: `90s`, `5min`, `2h`, `30d`.
@@ -445,6 +465,15 @@ mod tests {
         }
         assert!(Limit::spend(Usd::ZERO).check().is_ok());
         assert!(Limit::tokens(u64::MAX).check().is_ok());
+    }
+
+    #[test]
+    fn thresholds_are_in_order_wherever_they_come_from() {
+        let limit = Limit::tokens(5).alert_at([95, 50, 95]);
+        let json = serde_json::to_string(&limit).unwrap();
+        let shuffled = json.replace("[50,95]", "[95,50,50]");
+        assert_ne!(json, shuffled);
+        assert_eq!(serde_json::from_str::<Limit>(&shuffled).unwrap(), limit);
     }
 
     #[test]

@@ -103,7 +103,7 @@ impl Ledger {
         for charged in Ledger::charged(target) {
             for limit in &accounts.at(charged).line {
                 let Some(counter) = &mut counters[*limit as usize] else { continue };
-                if !plainly || !counter.hold_plainly(scene.age, &part.amounts) {
+                if !plainly || !counter.hold_plainly(scene.age, part.amounts.cost) {
                     scene.shift_held(LimitId(*limit), counter, part, sign);
                 }
             }
@@ -114,12 +114,13 @@ impl Ledger {
     /// Moves a charge from held to spent along the whole line.
     #[inline]
     pub(super) fn turn(&mut self, target: &Target, turn: &Turn, tell: Tell) {
-        let plainly = tell != Tell::Later;
+        let (held, back) = (turn.held.cost, turn.held.cost - turn.spent.cost);
+        let plainly = tell != Tell::Later && back >= 0 && turn.at >= self.latest_start;
         let (accounts, counters, mut scene) = self.scene(target, tell);
         for charged in Ledger::charged(target) {
             for limit in &accounts.at(charged).line {
                 let Some(counter) = &mut counters[*limit as usize] else { continue };
-                if !plainly || !counter.turn_plainly(scene.age, turn) {
+                if !plainly || !counter.turn_plainly(scene.age, held, back) {
                     scene.turn(LimitId(*limit), counter, turn);
                 }
             }

@@ -222,6 +222,8 @@ pub struct Ledger {
     events: u64,
     /// Grows when a window is opened or rolls: what a counter knew of its window is old then.
     age: u64,
+    /// When the youngest of all windows began: what was reserved since lies in the present ones.
+    latest_start: Timestamp,
     /// When the next window ends.
     next_roll: Timestamp,
     accounts: Accounts,
@@ -260,6 +262,7 @@ impl Ledger {
             now: Timestamp::MIN,
             events: 0,
             age: 1,
+            latest_start: Timestamp::MIN,
             next_roll: Timestamp::MAX,
             accounts,
             counters: Vec::new(),

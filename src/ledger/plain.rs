@@ -72,7 +72,7 @@ impl Ledger {
         for charged in Ledger::charged(target) {
             for limit in &self.accounts.at(charged).line {
                 let Some(counter) = self.counter(*limit) else { continue };
-                if counter.fits_plainly(self.age, amounts) {
+                if counter.fits_plainly(self.age, amounts.cost) {
                     continue;
                 }
                 if !self.has_room_in(counter, now, target.model, counter.of(amounts), wrap_up) {

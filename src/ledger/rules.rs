@@ -7,16 +7,17 @@
     reason = "sums of possible amounts stay inside i128: see Amounts::MAX_COST"
 )]
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::admin::index_of;
 use super::amounts::Measure;
 use super::command::{Change, LimitChange, Rejection};
 use super::counter::{Counter, Span};
+use super::holds::Part;
 use super::limit::{Limit, Period};
 use super::path::{Path, Scope};
-use super::{Filter, Ledger, LimitId};
+use super::{Filter, Ledger, LimitId, ModelId};
 
 /// A limit as it was set, and what it is for.
 #[derive(Clone, Debug, PartialEq)]
@@ -146,8 +147,9 @@ impl Ledger {
                 meant.map(|(index, _)| index).collect()
             }
         };
+        let held = self.held_by(&meant);
         for account in meant {
-            self.add_counter(change.rule, account, true);
+            self.add_counter(change.rule, account, held.get(&account).map_or(&[], Vec::as_slice));
             self.accounts.rebuild_lines(account);
         }
     }
@@ -156,7 +158,7 @@ impl Ledger {
     pub(super) fn limit_new_account(&mut self, account: u32) {
         let meant = self.rules.for_account(&self.accounts.at(account).path);
         for rule in &meant {
-            self.add_counter(*rule, account, false);
+            self.add_counter(*rule, account, &[]);
         }
         if !meant.is_empty() {
             self.accounts.rebuild_lines(account);
@@ -200,9 +202,8 @@ impl Ledger {
     }
 
     /// Starts a counter: from the account's totals if it counts the whole lifetime and every
-    /// model, else from nothing, unless the limit says with what to open. Open holds count; an
-    /// account that is new has none.
-    fn add_counter(&mut self, rule: u32, account: u32, may_hold: bool) {
+    /// model, else from nothing, unless the limit says with what to open. What is held counts.
+    fn add_counter(&mut self, rule: u32, account: u32, held: &[(Part, ModelId)]) {
         let Some(Rule { limit, filter, .. }) = self.rules.get(rule) else { return };
         let Some(span) = self.span(limit) else { return };
         let path = self.accounts.at(account).path.clone();
@@ -217,8 +218,10 @@ impl Ledger {
         let from_totals = totals.is_some() && limit.opening.is_none();
         counter.since = if from_totals { 0 } else { self.events };
         counter.open_with(spent, self.now);
-        if may_hold {
-            self.count_held(&mut counter);
+        for (part, model) in held {
+            if self.filter_lets_through(&counter, *model) {
+                counter.hold(counter.place(&self.windows, part.at), counter.of(&part.amounts));
+            }
         }
         let place = match self.free_counters.pop() {
             Some(place) => place,
@@ -233,14 +236,17 @@ impl Ledger {
         self.accounts.at_mut(account).own_limits.push(place);
     }
 
-    /// Counts what is held by calls that are under way.
-    fn count_held(&self, counter: &mut Counter) {
+    /// What is held by calls under way, by each of these accounts that it lies on or below: one
+    /// walk over the holds, however many accounts there are.
+    fn held_by(&self, accounts: &[u32]) -> HashMap<u32, Vec<(Part, ModelId)>> {
+        let meant: HashSet<u32> = accounts.iter().copied().collect();
+        let mut held: HashMap<u32, Vec<(Part, ModelId)>> = HashMap::new();
         for (charged, part, model) in self.held_parts() {
-            if self.is_above(counter.account, charged) && self.filter_lets_through(counter, model) {
-                let place = counter.place(&self.windows, part.at);
-                counter.hold(place, counter.of(&part.amounts));
+            for account in self.accounts.upward(charged).filter(|index| meant.contains(index)) {
+                held.entry(account).or_default().push((*part, model));
             }
         }
+        held
     }
 
     fn span(&self, limit: &Limit) -> Option<Span> {

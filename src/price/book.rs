@@ -20,6 +20,28 @@ use super::names::{shorter, slips};
 /// `-20251101`), and at last the names that [`PriceBook::alias`] has added. A name that only
 /// begins like a known one is not found: a price of another version would be a wrong price.
 ///
+/// Books are merged in an order: built-in, then a public list, then your own. Each price replaces
+/// that of the same provider and id, and says [where it was read](ModelPrice::read_in):
+///
+/// ```
+/// use bursar::{ModelPrice, PriceBook};
+///
+/// let list = r#"{"gpt-5": {"litellm_provider": "openai", "mode": "chat",
+///     "input_cost_per_token": 1.25e-06, "output_cost_per_token": 1e-05}}"#;
+/// let mut mine = PriceBook::empty();
+/// mine.insert(ModelPrice::new("azure", "gpt-5", "1".parse()?, "8".parse()?).source("contract"))?;
+///
+/// let mut book = PriceBook::builtin();
+/// book.merge(&PriceBook::from_litellm(list)?.book);
+/// book.merge(&mine);
+/// assert_eq!(book.find("gpt-5")?.price().read_in(), Some("LiteLLM's list"));
+/// assert_eq!(book.find("azure/gpt-5")?.price().read_in(), Some("contract"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A name without its provider keeps its meaning: what it found before a merge, it finds after it,
+/// at the newest price of that provider.
+///
 /// ```
 /// use bursar::{ModelPrice, PriceBook};
 ///
@@ -43,6 +65,8 @@ struct Pages {
     by_id: HashMap<Arc<str>, Vec<usize>>,
     by_alias: HashMap<Arc<str>, Vec<usize>>,
     nicknames: HashMap<Arc<str>, usize>,
+    /// Which model is meant by a name that several providers have.
+    meant: HashMap<Arc<str>, usize>,
     as_of: Option<Date>,
 }
 
@@ -69,16 +93,33 @@ impl PriceBook {
     }
 
     /// Puts in all prices of another book, over those of the same provider and id. Each price
-    /// still says where it was [read](ModelPrice::read_in).
+    /// still says where it was [read](ModelPrice::read_in), and is that of one book alone.
+    ///
+    /// What is no price (names, context window, longest answer, retirement) stays where the other
+    /// book has nothing to say of it. A name that found a model of one provider does not find that
+    /// of another from now on.
     pub fn merge(&mut self, other: &PriceBook) {
         let pages = Arc::make_mut(&mut self.0);
+        // All of them before the first price comes in, which would have a say in the next.
         for price in &other.0.prices {
-            pages.put(price.clone());
+            pages.keep_meanings(price);
+        }
+        for price in &other.0.prices {
+            let is_free = |name: &str| other.0.exactly_in(price.provider(), name).is_none();
+            let price = match pages.same_as(price) {
+                Some(place) => Arc::new(price.described_like(&pages.prices[place], is_free)),
+                None => price.clone(),
+            };
+            pages.put(price);
         }
         for (nickname, place) in &other.0.nicknames {
-            let price = &other.0.prices[*place];
-            if let Some(place) = pages.in_provider(price.provider(), price.id()) {
+            if let Some(place) = pages.same_as(&other.0.prices[*place]) {
                 pages.nicknames.insert(nickname.clone(), place);
+            }
+        }
+        for (name, place) in &other.0.meant {
+            if let Some(place) = pages.same_as(&other.0.prices[*place]) {
+                pages.meant.entry(name.clone()).or_insert(place);
             }
         }
         pages.as_of = pages.as_of.max(other.0.as_of);
@@ -148,14 +189,27 @@ impl PriceBook {
         self.0.as_of
     }
 
+    /// Says when the list was compiled, for a list that does not say so itself: the public ones.
+    pub fn set_as_of(&mut self, date: Date) {
+        Arc::make_mut(&mut self.0).as_of = Some(date);
+    }
+
     /// True if the list was compiled more than `age` ago: load a newer one. A book made by hand is
     /// never old.
     pub fn older_than(&self, now: Timestamp, age: Duration) -> bool {
         self.0.as_of.is_some_and(|date| now.since(date.start()) > age)
     }
 
-    pub(super) fn set_as_of(&mut self, date: Date) {
-        Arc::make_mut(&mut self.0).as_of = Some(date);
+    /// The price of the same provider and id.
+    pub(super) fn same_as(&self, price: &ModelPrice) -> Option<&ModelPrice> {
+        self.0.same_as(price).map(|place| &*self.0.prices[place])
+    }
+
+    /// Says which model is meant by a name that several providers have.
+    pub(super) fn mean(&mut self, name: &str, provider: &str, id: &str) {
+        if let Some(place) = self.0.exactly_in(provider, id) {
+            Arc::make_mut(&mut self.0).meant.insert(name.into(), place);
+        }
     }
 
     fn unknown(&self, name: &str, offered: Vec<usize>) -> UnknownModel {
@@ -179,8 +233,7 @@ impl fmt::Debug for PriceBook {
 
 impl Pages {
     fn put(&mut self, price: Arc<ModelPrice>) -> Option<Arc<ModelPrice>> {
-        let same = |place: &&usize| self.prices[**place].provider() == price.provider();
-        let known = self.by_id.get(price.id()).and_then(|places| places.iter().find(same)).copied();
+        let known = self.same_as(&price);
         let place = known.unwrap_or(self.prices.len());
         let old = known.map(|place| std::mem::replace(&mut self.prices[place], price.clone()));
         match &old {
@@ -200,6 +253,22 @@ impl Pages {
             self.by_alias.entry(alias.into()).or_default().push(place);
         }
         old
+    }
+
+    fn same_as(&self, price: &ModelPrice) -> Option<usize> {
+        let same = |place: &&usize| self.prices[**place].provider() == price.provider();
+        self.by_id.get(price.id())?.iter().find(same).copied()
+    }
+
+    /// Notes what the names of a price mean now, if that is a model of another provider.
+    fn keep_meanings(&mut self, price: &ModelPrice) {
+        for name in price.aliases().chain([price.id()]) {
+            if let Ok(place) = self.place(name) {
+                if self.prices[place].provider() != price.provider() {
+                    self.meant.entry(name.into()).or_insert(place);
+                }
+            }
+        }
     }
 
     /// The place of a price, or the places of all that could be meant.
@@ -234,8 +303,14 @@ impl Pages {
         })
     }
 
-    /// The one provider's model of exactly that id or alias; an error if several providers have it.
+    /// The model that is meant by exactly that id or alias, or else that of the one provider who has
+    /// it; an error if several have.
     fn anywhere(&self, name: &str) -> Result<Option<usize>, Vec<usize>> {
+        if let Some(place) = self.meant.get(name) {
+            // The provider is meant: it may have a model of exactly that name by now.
+            let provider = self.prices[*place].provider();
+            return Ok(self.exactly_in(provider, name).or(Some(*place)));
+        }
         for index in [&self.by_id, &self.by_alias] {
             let Some(places) = index.get(name) else { continue };
             let provider = |place: &usize| self.prices[*place].provider();
@@ -449,9 +524,57 @@ mod tests {
         let names: Vec<String> = list.iter().map(|price| price.name().to_string()).collect();
         assert_eq!(names, ["acme/owl", "acme/lark"]);
         assert_eq!(list.find("bird").unwrap().price().read_in(), Some("list"));
-        assert!(list.find("hoot").is_ok() && list.find("screech").is_err());
+        assert!(list.find("hoot").is_ok() && list.find("screech").is_ok(), "names stay");
         list.insert(owl("acme", "jay").alias("hoot")).unwrap();
         assert_eq!(found(&list, "hoot"), "acme/jay", "the later of two aliases");
+    }
+
+    /// A program that asks for `gpt-5` still gets that of OpenAI when a list of all the world is
+    /// merged in, and it does not become ambiguous.
+    #[test]
+    fn a_merge_changes_prices_and_no_meaning() {
+        let mut book = book([
+            owl("openai", "gpt-5").alias("five").max_output(9).source("built-in"),
+            owl("google", "gem").retired(),
+        ]);
+        let mut list = PriceBook::empty();
+        for (provider, id) in [("azure", "gpt-5"), ("azure", "gpt-5-2026-01-01"), ("x", "five")] {
+            list.insert(owl(provider, id).source("list")).unwrap();
+        }
+        list.insert(owl("openai", "gpt-5").context_window(8).source("list")).unwrap();
+        list.insert(owl("vertex", "gem")).unwrap();
+        list.insert(owl("vertex", "new")).unwrap();
+        list.insert(owl("azure", "new")).unwrap();
+        list.mean("gem", "vertex", "gem");
+        list.mean("new", "azure", "new");
+        book.merge(&list);
+        for (name, meant) in [
+            ("gpt-5", "openai/gpt-5"),
+            ("five", "openai/gpt-5"),
+            ("x/five", "x/five"),
+            ("azure/gpt-5", "azure/gpt-5"),
+            ("gpt-5-2026-01-01", "openai/gpt-5"),
+            ("gem", "google/gem"),
+            ("new", "azure/new"), // not that which comes in first
+        ] {
+            assert_eq!(found(&book, name), meant, "{name}");
+        }
+        let model = book.find("gpt-5").unwrap();
+        let price = model.price();
+        assert_eq!(price.read_in(), Some("list"));
+        assert_eq!((price.max_output_tokens(), price.context_window_tokens()), (Some(9), Some(8)));
+
+        // The list gives the other name to another model of the same provider: so be it.
+        let mut newer = PriceBook::empty();
+        newer.insert(owl("openai", "gpt-6").alias("five")).unwrap();
+        newer.insert(owl("openai", "gpt-5")).unwrap();
+        newer.insert(owl("google", "gem")).unwrap();
+        newer.insert(owl("openai", "gpt-5-2026-01-01")).unwrap();
+        book.merge(&newer);
+        let dated = found(&book, "gpt-5-2026-01-01");
+        assert_eq!(dated, "openai/gpt-5-2026-01-01", "the same provider's own, once it is known");
+        assert_eq!(&**book.find_in("openai", "five").unwrap().name(), "openai/gpt-6");
+        assert!(book.find("google/gem").unwrap().price().is_retired(Timestamp::MIN));
     }
 
     #[test]

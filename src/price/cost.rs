@@ -44,7 +44,8 @@ impl ModelPrice {
     /// once, half to even, to a picodollar.
     ///
     /// The surcharge for data residency is on tokens only, as Anthropic and OpenAI publish it, not
-    /// on fees. A bucket that counts zero needs no price.
+    /// on fees. A bucket that counts zero needs no price. Where the provider takes a fee for each
+    /// request, a call that used anything pays one at least, also if nobody counted it.
     ///
     /// # Errors
     /// [`PriceError`]: what is unknown is never free.
@@ -71,7 +72,7 @@ impl ModelPrice {
         self.check_audio(usage, level)?;
         let tokens = tokens(usage, level);
         let fees = self.fee(usage.web_search_requests, self.search_fee(), "web_search_requests")?
-            + self.fee(usage.requests, self.request_fee(), "requests")?;
+            + self.fee(self.requests_of(usage), self.request_fee(), "requests")?;
         if !terms.regional {
             return Ok(half_even(tokens + fees, ATTO_PER_PICO));
         }
@@ -92,12 +93,20 @@ impl ModelPrice {
         let tokens = tokens(usage, schedule.level(usage.input_tokens()));
         let each = |fee: Option<Fee>| u128::from(fee.unwrap_or(Fee::ZERO).atto_each());
         let fees = u128::from(usage.web_search_requests) * each(self.search_fee())
-            + u128::from(usage.requests) * each(self.request_fee());
+            + u128::from(self.requests_of(usage)) * each(self.request_fee());
         let ratio = self.regional_ratio().filter(|_| terms.regional).unwrap_or(Ratio::ONE);
         let parts = u128::from(ratio.denominator());
         let atto = tokens * u128::from(ratio.numerator()) + fees * parts;
         let unit = i128::from(ATTO_PER_PICO) * i128::from(ratio.denominator());
         Usd::from_pico(div_up(i128::try_from(atto).unwrap_or(i128::MAX), unit))
+    }
+
+    /// How often the fee for a request is due. Few providers count requests: where there is a fee,
+    /// a call that used anything is one at least.
+    #[inline]
+    fn requests_of(&self, usage: &Usage) -> u64 {
+        let due = self.request_fee().is_some() && !usage.is_none();
+        usage.requests.max(u64::from(due))
     }
 
     pub(super) fn ratio(&self) -> Result<Ratio, PriceError> {

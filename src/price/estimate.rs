@@ -138,6 +138,11 @@ impl Estimate {
         self.model.as_ref()
     }
 
+    /// Whether nobody named an output cap, so that the most that the model can answer is set aside.
+    pub fn cap_is_assumed(&self) -> bool {
+        self.model.is_some() && self.max_output.is_none()
+    }
+
     /// The terms that are asked for: a bill that names none was served on these.
     pub fn terms(&self) -> &Terms {
         &self.terms
@@ -196,15 +201,14 @@ impl Estimate {
 
     fn bound_of_fixed(&self) -> Result<Bound, PriceError> {
         let cap = self.max_output.unwrap_or(0);
-        let atto = self.fixed.pico().checked_mul(i128::from(ATTO_PER_PICO));
-        let fixed = atto.filter(|_| (0..=MAX_FIXED_PICO).contains(&self.fixed.pico()));
-        match (fixed, self.possible_input(cap)) {
-            (Some(fixed), Some(input)) => {
-                Ok(Bound { fixed, per_output: 0, input, choices: self.choices, cap })
-            }
-            (None, _) => Err(PriceError::FixedOutOfRange { amount: self.fixed }),
-            (_, None) => Err(PriceError::Impossible { model: "a fixed estimate".into() }),
+        if !(0..=MAX_FIXED_PICO).contains(&self.fixed.pico()) {
+            return Err(PriceError::FixedOutOfRange { amount: self.fixed });
         }
+        let Some(input) = self.possible_input(cap) else {
+            return Err(PriceError::Impossible { model: "a fixed estimate".into() });
+        };
+        let fixed = self.fixed.pico() * i128::from(ATTO_PER_PICO); // at most 1e29
+        Ok(Bound { fixed, per_output: 0, input, choices: self.choices, cap })
     }
 
     /// All input, if one call can have it and so much output.

@@ -367,6 +367,32 @@ impl ModelPrice {
         Ok(self.schedule(service, at)?.level(input_tokens).rate(bucket))
     }
 
+    /// The same price with what else is known of an older one of the same model. `is_free` tells
+    /// whether a name is still to be had.
+    pub(super) fn described_like(
+        &self,
+        older: &ModelPrice,
+        is_free: impl Fn(&str) -> bool,
+    ) -> ModelPrice {
+        let mut price = self.clone();
+        price.aliases.extend(older.aliases.iter().filter(|name| is_free(name)).cloned());
+        price.context_window = price.context_window.or(older.context_window);
+        price.max_output = price.max_output.or(older.max_output);
+        price.retires = price.retires.or(older.retires);
+        price.retired |= older.retired;
+        price
+    }
+
+    /// True if every call costs the same at both prices.
+    pub(super) fn costs_like(&self, other: &ModelPrice) -> bool {
+        self.free == other.free
+            && self.epochs == other.epochs
+            && self.per_search == other.per_search
+            && self.per_request == other.per_request
+            && self.regional == other.regional
+            && self.fast == other.fast
+    }
+
     pub(super) fn regional_ratio(&self) -> Option<Ratio> {
         if self.free { Some(Ratio::ONE) } else { self.regional }
     }

@@ -1,4 +1,5 @@
-//! Owns how names of models are compared: what may be taken off a name, and which names are near.
+//! Owns how names are compared: what may be taken off a model's name, which names are near, and
+//! what the price lists call a provider.
 
 use super::date::Date;
 
@@ -46,6 +47,30 @@ fn is_date(text: &str) -> bool {
         _ => text.to_owned(),
     };
     dashed.starts_with("20") && dashed.parse::<Date>().is_ok()
+}
+
+/// The provider that a price list calls `listed`, by the name that this crate's list gives it, so
+/// that the prices of one provider meet whatever list they are from. One that no other list knows
+/// under another name keeps its own.
+///
+/// Google's two services stay two: Vertex AI has prices of its own.
+pub(super) fn provider(listed: &str) -> &str {
+    match listed {
+        "aws" | "bedrock_converse" => "bedrock",
+        "azure_text" => "azure",
+        "cohere_chat" => "cohere",
+        "fireworks_ai" | "fireworks_ai-embedding-models" => "fireworks",
+        "gemini" => "google",
+        "moonshotai" => "moonshot",
+        "text-completion-codestral" => "codestral",
+        "text-completion-inception" => "inception",
+        "text-completion-openai" => "openai",
+        "together_ai" => "together",
+        "voyageai" => "voyage",
+        "x-ai" => "xai",
+        _ if listed.starts_with("vertex_ai-") => "vertex_ai",
+        _ => listed,
+    }
 }
 
 /// How many letters differ, if that is few enough for a slip of the pen.

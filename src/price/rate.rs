@@ -1,6 +1,7 @@
 //! Owns [`Rate`], the price of a token, [`Fee`], the price of a search or a request, and [`Ratio`],
 //! a surcharge.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -172,6 +173,11 @@ impl Ratio {
 
     pub(super) const fn denominator(self) -> u32 {
         self.denominator
+    }
+
+    pub(super) fn compare(self, other: Ratio) -> Ordering {
+        let across = |one: u32, other: u32| u64::from(one) * u64::from(other);
+        across(self.numerator, other.denominator).cmp(&across(other.numerator, self.denominator))
     }
 }
 

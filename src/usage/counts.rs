@@ -97,7 +97,7 @@ fn path(at: &str, name: &str) -> String {
 
 /// A number of tokens, requests or searches: a whole number, written in any way (Cohere writes
 /// `412.0`).
-fn count(at: &str, name: &str, value: Json<'_>) -> Result<Option<u64>, UsageError> {
+pub(super) fn count(at: &str, name: &str, value: Json<'_>) -> Result<Option<u64>, UsageError> {
     if value.is_null() {
         return Ok(None);
     }

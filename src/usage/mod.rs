@@ -1,8 +1,8 @@
 //! What was used: [`Usage`], the token counts of one call, and [`Bill`], what the provider said
 //! of it; [`tokens`], how many tokens a text has.
 //!
-//! [`Bill::from_response`] reads a response body, [`UsageMeter`] a stream. Each provider's form has
-//! a file of its own.
+//! [`Bill::from_response`] reads a response body, [`UsageMeter`] a stream, [`Request`] what is
+//! asked before there is an answer. Each provider's form of answers has a file of its own.
 
 mod anthropic;
 mod bedrock;
@@ -16,6 +16,7 @@ mod heard;
 mod json;
 mod ollama;
 mod openai;
+mod request;
 mod stream;
 pub mod tokens;
 
@@ -29,6 +30,7 @@ use crate::money::Usd;
 
 pub use body::{Api, Body};
 pub use error::UsageError;
+pub use request::{Request, RequestError};
 pub use stream::UsageMeter;
 pub use tokens::TokenCounter;
 

@@ -114,8 +114,10 @@ fn naive_sum(price: &Written, service: usize, counts: &[u64; 13], regional: bool
     for (bucket, count) in counts[..11].iter().enumerate().filter(|(_, count)| **count > 0) {
         sum += i128::from(*count) * i128::from(naive_rate(price, service, input, bucket)?);
     }
+    // A call that used anything is one request at least, also where nobody counted.
+    let requests = if counts.iter().all(|count| *count == 0) { 0 } else { counts[11].max(1) };
     let fees = i128::from(counts[12]) * i128::from(price.fees[0])
-        + i128::from(counts[11]) * i128::from(price.fees[1]);
+        + i128::from(requests) * i128::from(price.fees[1]);
     Some(sum * if regional { 11 } else { 10 } + fees * 1_000_000 * 10)
 }
 

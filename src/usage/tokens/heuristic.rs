@@ -60,8 +60,9 @@ use super::scan::{ONE, Scan, Step};
 /// tokens to each text. Polish alone is above it more often than in 1.1 % of samples.
 ///
 /// The corpus is up to 3 MB for each kind (`random`: base64, hex, UUIDs, tables of digits;
-/// `chinese_tw`: traditional characters). The texts are handbooks, help pages and program messages, and code from libraries: a poem, a chat or
-/// a list of rare names can be further off, and so can text that somebody made to be expensive.
+/// `chinese_tw`: traditional characters). The texts are handbooks, help pages and program messages,
+/// and code from libraries: a poem, a chat or a list of rare names can be further off, and so can
+/// text that somebody made to be expensive.
 ///
 /// ```
 /// use bursar::usage::tokens::{Heuristic, TokenCounter};

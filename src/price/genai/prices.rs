@@ -1,0 +1,211 @@
+//! Owns one set of prices of genai-prices: its keys, its tiers, and how a variant changes it.
+
+use std::collections::BTreeSet;
+
+use serde_json::value::RawValue;
+
+use super::super::listing::{Reason, Refusal};
+use super::super::rate::{Fee, Rate};
+use super::super::rates::{Block, Bucket, Rates, Tier};
+use super::super::raw::{self, Object, Per};
+
+/// The prices of one moment. A key that is missing falls back as the buckets of this crate do.
+#[derive(Clone, Default)]
+pub(super) struct Prices {
+    tokens: [Option<Price>; Bucket::COUNT],
+    /// Prices of tokens that providers count among those of a bucket.
+    among: Vec<(String, Bucket, Price)>,
+    pub(super) per_search: Option<Fee>,
+    pub(super) per_request: Option<Fee>,
+}
+
+/// A rate, and others for longer requests: from more than so many tokens on.
+#[derive(Clone, PartialEq, Eq)]
+struct Price {
+    base: Rate,
+    tiers: Vec<(u64, Rate)>,
+}
+
+impl Prices {
+    /// `write` is the bucket of a cache write of which the list does not say how long it is kept.
+    pub(super) fn read(
+        raw: &RawValue,
+        write: Bucket,
+        remarks: &mut Vec<Refusal>,
+    ) -> Result<Prices, Refusal> {
+        let fields = raw::object(raw).map_err(|reason| ("prices".to_owned(), reason))?;
+        let mut prices = Prices::default();
+        for (field, raw) in fields.0.iter().filter(|(_, raw)| !raw::is_null(raw)) {
+            let failed = |reason| (field.to_string(), reason);
+            if let Some(bucket) = bucket(field, write) {
+                prices.tokens[bucket as usize] = Some(price(field, raw, remarks)?);
+            } else if let Some(bucket) = counted_among(field) {
+                prices.among.push((field.to_string(), bucket, price(field, raw, remarks)?));
+            } else if let "web_searches_kcount" | "requests_kcount" = &**field {
+                let (fee, is_rounded) = raw::fee(raw, true).map_err(failed)?;
+                if is_rounded {
+                    remarks.push(failed(Reason::Rounded));
+                }
+                match &**field {
+                    "requests_kcount" => prices.per_request = Some(fee),
+                    _ => prices.per_search = Some(fee),
+                }
+            } else {
+                remarks.push(failed(Reason::Uncounted));
+            }
+        }
+        Ok(prices)
+    }
+
+    pub(super) fn has(&self, bucket: Bucket) -> bool {
+        self.tokens[bucket as usize].is_some()
+    }
+
+    /// Writes down that a model which has no output has no price for it.
+    pub(super) fn set_no_output(&mut self) {
+        let free = Price { base: Rate::ZERO, tiers: Vec::new() };
+        self.tokens[Bucket::Output as usize].get_or_insert(free);
+    }
+
+    pub(super) fn has_tiers(&self) -> bool {
+        self.tokens.iter().flatten().any(|price| !price.tiers.is_empty())
+    }
+
+    pub(super) fn names_no_tokens(&self) -> bool {
+        self.tokens.iter().all(Option::is_none)
+    }
+
+    /// True if nothing costs anything.
+    pub(super) fn are_zero(&self) -> bool {
+        let zero = |price: &Price| {
+            price.base == Rate::ZERO && price.tiers.iter().all(|t| t.1 == Rate::ZERO)
+        };
+        let free = |fee: Option<Fee>| fee.is_none_or(|fee| fee == Fee::ZERO);
+        self.tokens.iter().flatten().all(zero)
+            && self.among.iter().all(|(.., price)| zero(price))
+            && free(self.per_search)
+            && free(self.per_request)
+    }
+
+    /// Refuses tokens that are counted among cheaper ones: they would be charged too little.
+    pub(super) fn check_among(&self, remarks: &mut Vec<Refusal>) -> Result<(), Refusal> {
+        for (field, bucket, price) in &self.among {
+            let charged = self.charged(*bucket);
+            let lengths = price.tiers.iter().map(|(above, _)| above.saturating_add(1)).chain([0]);
+            for length in lengths {
+                match charged.map(|charged| charged.at(length).cmp(&price.at(length))) {
+                    Some(std::cmp::Ordering::Equal) => {}
+                    Some(std::cmp::Ordering::Greater) => {
+                        remarks.push((field.clone(), Reason::Cheaper));
+                    }
+                    _ => return Err((field.clone(), Reason::Dearer)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// These prices where they say something, and those of `other` elsewhere.
+    pub(super) fn over(&self, other: &Prices) -> Prices {
+        let mut prices = self.clone();
+        for (own, other) in prices.tokens.iter_mut().zip(&other.tokens) {
+            *own = own.take().or_else(|| other.clone());
+        }
+        prices
+    }
+
+    /// The rates below every tier. What falls back to input or output does so within these prices,
+    /// if `named` has a price of its own for it.
+    pub(super) fn base(&self, named: &Prices) -> Rates {
+        self.at(0, named)
+    }
+
+    /// All rates, with a tier for each length at which a price here or of `standard` changes: every
+    /// rate is written out, so that nothing of `standard` stands in for what is not in its tiers.
+    pub(super) fn block(&self, standard: &Prices) -> Block {
+        let all = self.tokens.iter().chain(&standard.tokens).flatten();
+        let lengths: BTreeSet<u64> =
+            all.flat_map(|price| price.tiers.iter().map(|(above, _)| *above)).collect();
+        let block = Block::new(self.at(0, standard));
+        lengths.into_iter().fold(block, |block, above| {
+            block.tier(Tier::above(above, self.at(above.saturating_add(1), standard)))
+        })
+    }
+
+    fn at(&self, length: u64, named: &Prices) -> Rates {
+        let mut rates = Rates::none();
+        for bucket in Bucket::ALL {
+            let own = self.tokens[bucket as usize].as_ref();
+            let needed = || self.charged(bucket).filter(|_| named.has(bucket));
+            if let Some(price) = own.or_else(needed) {
+                rates = rates.with(bucket, price.at(length));
+            }
+        }
+        rates
+    }
+
+    fn charged(&self, bucket: Bucket) -> Option<&Price> {
+        let mut buckets = std::iter::successors(Some(bucket), |bucket| bucket.stand_in());
+        buckets.find_map(|bucket| self.tokens[bucket as usize].as_ref())
+    }
+}
+
+impl Price {
+    fn at(&self, length: u64) -> Rate {
+        let reached = self.tiers.iter().filter(|(above, _)| *above < length);
+        reached.max_by_key(|(above, _)| *above).map_or(self.base, |(_, rate)| *rate)
+    }
+}
+
+fn price(field: &str, raw: &RawValue, remarks: &mut Vec<Refusal>) -> Result<Price, Refusal> {
+    let failed = |reason| (field.to_owned(), reason);
+    let mut rate = |raw: &RawValue| -> Result<Rate, Refusal> {
+        let (rate, is_rounded) = raw::rate(raw, Per::Million).map_err(failed)?;
+        if is_rounded {
+            remarks.push(failed(Reason::Rounded));
+        }
+        Ok(rate)
+    };
+    if !raw.get().starts_with('{') {
+        return Ok(Price { base: rate(raw)?, tiers: Vec::new() });
+    }
+    let missing = || failed(Reason::Missing);
+    let tiered: Object<'_> = raw::object(raw).map_err(failed)?;
+    let base = rate(tiered.get("base").ok_or_else(missing)?)?;
+    let mut tiers = Vec::new();
+    for tier in raw::list(tiered.get("tiers").ok_or_else(missing)?).map_err(failed)? {
+        let tier = raw::object(tier).map_err(failed)?;
+        let start = raw::count(tier.get("start").ok_or_else(missing)?).map_err(failed)?;
+        tiers.push((start, rate(tier.get("price").ok_or_else(missing)?)?));
+    }
+    Ok(Price { base, tiers })
+}
+
+fn bucket(field: &str, write: Bucket) -> Option<Bucket> {
+    Some(match field {
+        "input_mtok" | "input_text_mtok" => Bucket::Input,
+        "output_mtok" | "output_text_mtok" => Bucket::Output,
+        "cache_read_mtok" | "cache_text_read_mtok" => Bucket::CacheRead,
+        "cache_write_mtok" | "cache_text_write_mtok" => write,
+        "cache_write_5m_mtok" | "cache_text_write_5m_mtok" => Bucket::CacheWrite5m,
+        "cache_write_30m_mtok" | "cache_text_write_30m_mtok" => Bucket::CacheWrite30m,
+        "cache_write_1h_mtok" | "cache_text_write_1h_mtok" => Bucket::CacheWrite1h,
+        "cache_write_12h_mtok" | "cache_text_write_12h_mtok" => Bucket::CacheWrite12h,
+        "output_reasoning_mtok" | "output_text_reasoning_mtok" => Bucket::Reasoning,
+        "input_audio_mtok" => Bucket::InputAudio,
+        "cache_audio_read_mtok" => Bucket::CacheReadAudio,
+        "output_audio_mtok" => Bucket::OutputAudio,
+        _ => return None,
+    })
+}
+
+/// Tokens that providers report among those of a bucket.
+fn counted_among(field: &str) -> Option<Bucket> {
+    match field {
+        "input_image_mtok" | "input_video_mtok" => Some(Bucket::Input),
+        "input_tool_mtok" | "input_text_tool_mtok" => Some(Bucket::Input),
+        "cache_image_read_mtok" | "cache_video_read_mtok" => Some(Bucket::CacheRead),
+        "output_image_mtok" | "output_video_mtok" => Some(Bucket::Output),
+        _ => None,
+    }
+}

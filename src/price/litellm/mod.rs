@@ -1,0 +1,254 @@
+//! Owns LiteLLM's price list: how an entry of it becomes a [`ModelPrice`].
+
+mod hours;
+mod keys;
+mod lines;
+#[cfg(test)]
+mod tests;
+
+use serde_json::value::RawValue;
+
+use self::lines::Lines;
+use super::book::PriceBook;
+use super::date::Date;
+use super::listing::{ListError, Loaded, Reason, Refusal};
+use super::model::ModelPrice;
+use super::names;
+use super::rate::{Fee, Ratio};
+use super::rates::Bucket;
+use super::raw::{self, Object};
+
+impl PriceBook {
+    /// Reads LiteLLM's `model_prices_and_context_window.json`: dollars per token, with long-context
+    /// tiers, service tiers, cache kinds, hours, fees and surcharges.
+    ///
+    /// An entry `gemini/gemini-2.5-pro` becomes `google/gemini-2.5-pro`, the name of this crate's
+    /// own list, and is found by both. A key without a provider, such as `gpt-5`, is what the bare
+    /// name means. What the list lacks is refused and never read as 0: an entry that has no price,
+    /// or 0 and 0 (`:free` at the end of the name says that 0 is meant), or a price in another
+    /// unit, or image tokens at a price of their own above that of the tokens they are counted with.
+    ///
+    /// # Errors
+    /// [`ListError`] if the list is no JSON object. A single entry is refused by itself.
+    pub fn from_litellm(list: impl AsRef<[u8]>) -> Result<Loaded, ListError> {
+        let entries: Object<'_> = serde_json::from_slice(list.as_ref())
+            .map_err(|error| ListError::json("LiteLLM", &error))?;
+        let mut loaded = Loaded::default();
+        for (key, raw) in &entries.0 {
+            let mut remarks = Vec::new();
+            let entry = Entry::read(key, raw, &mut remarks).and_then(Entry::price);
+            let bare = entry.as_ref().ok().filter(|price| price.id() == key);
+            let bare = bare.map(|price| price.provider().to_owned());
+            loaded.put(key, entry, remarks);
+            if let Some(provider) = bare {
+                loaded.book.mean(key, &provider, key);
+            }
+        }
+        Ok(loaded)
+    }
+}
+
+/// An entry on the way to a price.
+struct Entry<'a> {
+    key: &'a str,
+    provider: &'a str,
+    id: &'a str,
+    fields: Object<'a>,
+    lines: Lines,
+    remarks: &'a mut Vec<Refusal>,
+}
+
+impl<'a> Entry<'a> {
+    fn read(
+        key: &'a str,
+        raw: &'a RawValue,
+        remarks: &'a mut Vec<Refusal>,
+    ) -> Result<Entry<'a>, Refusal> {
+        let fields = raw::object(raw).map_err(|reason| (String::new(), reason))?;
+        let nobody = || ("litellm_provider".to_owned(), Reason::NoProvider);
+        let listed = fields.get("litellm_provider").ok_or_else(nobody)?;
+        // No provider's name has an escape in it; one that has is none.
+        let listed: &'a str = serde_json::from_str(listed.get()).map_err(|_| nobody())?;
+        let provider = names::provider(listed);
+        if provider.is_empty() || provider.contains('/') {
+            return Err(nobody());
+        }
+        let id = id(key, listed, provider);
+        let is_openai = ["openai", "azure"].contains(&provider) || id.contains("gpt-");
+        let write = if is_openai { Bucket::CacheWrite30m } else { Bucket::CacheWrite5m };
+        let lines = Lines::read(&fields, write, remarks)?;
+        Ok(Entry { key, provider, id, fields, lines, remarks })
+    }
+
+    fn price(mut self) -> Result<ModelPrice, Refusal> {
+        self.check_rates()?;
+        let fees = ["search_context_cost_per_query", "input_cost_per_request"];
+        if self.lines.are_zero() && fees.iter().all(|fee| self.fields.get(fee).is_none()) {
+            let price = ModelPrice::free(self.provider, self.id);
+            return Ok(self.described(price));
+        }
+        self.lines.check_among(self.remarks)?;
+        // LiteLLM compares the lengths of xAI, and of nobody else, with `>=`.
+        let mut epoch = self.lines.epoch(self.provider == "xai", self.remarks);
+        if let Some(hours) = self.fields.get("off_peak_pricing") {
+            lines::turn_hours(&mut epoch, hours, self.remarks)?;
+        }
+        let mut price = ModelPrice::of_epochs(self.provider.into(), self.id.into(), vec![epoch]);
+        if let Some(fee) = self.search_fee()? {
+            price = price.per_search(fee);
+        }
+        if let Some(raw) = self.fields.get("input_cost_per_request") {
+            price = price.per_request(self.fee("input_cost_per_request", raw)?);
+        }
+        if let Some(ratio) = self.regional()? {
+            price = price.regional(ratio);
+        }
+        if let Some(ratio) = self.specific("fast")? {
+            price = price.fast_multiplier(ratio);
+        }
+        Ok(self.described(price))
+    }
+
+    /// Refuses what has no price, or none that is meant.
+    fn check_rates(&mut self) -> Result<(), Refusal> {
+        let mut other = None;
+        for (field, raw) in self.fields.0.iter().filter(|(field, _)| is_uncounted(field)) {
+            // "0.0" of something is no price of it.
+            if raw.get().bytes().any(|byte| (b'1'..=b'9').contains(&byte)) {
+                other.get_or_insert_with(|| (field.to_string(), Reason::OtherUnit));
+                self.remarks.push((field.to_string(), Reason::Uncounted));
+            }
+        }
+        let mode = self.fields.get("mode").map_or("", |mode| mode.get().trim_matches('"'));
+        if ["embedding", "rerank", "moderation"].contains(&mode) {
+            self.lines.set_no_output();
+        }
+        for (bucket, field) in
+            [(Bucket::Input, "input_cost_per_token"), (Bucket::Output, "output_cost_per_token")]
+        {
+            if self.lines.base(bucket).is_none() {
+                return Err(other.unwrap_or((field.to_owned(), Reason::Missing)));
+            }
+        }
+        if self.lines.are_zero() && !self.key.ends_with(":free") {
+            return Err(other.unwrap_or((String::new(), Reason::Zero)));
+        }
+        Ok(())
+    }
+
+    /// The fee of a web search, which may depend on how much context it fetches.
+    fn search_fee(&mut self) -> Result<Option<Fee>, Refusal> {
+        const FIELD: &str = "search_context_cost_per_query";
+        let Some(raw) = self.fields.get(FIELD) else { return Ok(None) };
+        let sizes = raw::object(raw).map_err(|reason| (FIELD.to_owned(), reason))?;
+        let mut fees = Vec::new();
+        for (_, raw) in &sizes.0 {
+            fees.push(self.fee(FIELD, raw)?);
+        }
+        if self.fields.get("search_free_requests").is_some() {
+            self.remarks.push(("search_free_requests".to_owned(), Reason::Allowance));
+        }
+        if fees.iter().any(|fee| *fee != fees[0]) {
+            self.remarks.push((FIELD.to_owned(), Reason::Largest));
+        }
+        Ok(fees.into_iter().max())
+    }
+
+    fn fee(&mut self, field: &str, raw: &RawValue) -> Result<Fee, Refusal> {
+        let read = raw::fee(raw, false).map_err(|reason| (field.to_owned(), reason));
+        let (fee, is_rounded) = read?;
+        if is_rounded {
+            self.remarks.push((field.to_owned(), Reason::Rounded));
+        }
+        Ok(fee)
+    }
+
+    /// The surcharge for processing in one region, which may depend on the region.
+    fn regional(&mut self) -> Result<Option<Ratio>, Refusal> {
+        const FIELDS: [&str; 3] = [
+            "regional_processing_uplift_multiplier_eu",
+            "regional_processing_uplift_multiplier_us",
+            "regional_endpoint_uplift_multiplier",
+        ];
+        let mut ratios: Vec<(&str, Ratio)> = Vec::new();
+        ratios.extend(self.specific("us")?.map(|ratio| ("provider_specific_entry", ratio)));
+        for field in FIELDS {
+            if let Some(raw) = self.fields.get(field) {
+                ratios.push((field, ratio(field, raw)?));
+            }
+        }
+        let Some((_, largest)) = ratios.iter().copied().max_by(|(_, a), (_, b)| a.compare(*b))
+        else {
+            return Ok(None);
+        };
+        if let Some((field, _)) = ratios.iter().find(|(_, ratio)| *ratio != largest) {
+            self.remarks.push(((*field).to_owned(), Reason::Largest));
+        }
+        Ok(Some(largest))
+    }
+
+    /// A factor that only this provider has.
+    fn specific(&self, name: &str) -> Result<Option<Ratio>, Refusal> {
+        const FIELD: &str = "provider_specific_entry";
+        let Some(raw) = self.fields.get(FIELD) else { return Ok(None) };
+        let factors = raw::object(raw).map_err(|reason| (FIELD.to_owned(), reason))?;
+        factors.get(name).map(|raw| ratio(FIELD, raw)).transpose()
+    }
+
+    /// All that is no price. What cannot be read of it is left out: nothing is charged by it.
+    fn described(&self, mut price: ModelPrice) -> ModelPrice {
+        let positive = |field| {
+            let count = self.fields.get(field).and_then(|raw| raw::count(raw).ok());
+            count.filter(|count| *count > 0)
+        };
+        let text = |field| self.fields.get(field).and_then(|raw| raw::text(raw).ok());
+        if let Some(tokens) = positive("max_input_tokens") {
+            price = price.context_window(tokens);
+        }
+        if let Some(tokens) = positive("max_output_tokens") {
+            price = price.max_output(tokens);
+        }
+        if let Some(date) = text("deprecation_date").and_then(|text| text.parse::<Date>().ok()) {
+            price = price.retires(date);
+        }
+        if self.key != self.id && self.key != &**price.name() {
+            price = price.alias(self.key);
+        }
+        match text("source") {
+            Some(page) => price.source(format!("LiteLLM's list, {page}")),
+            None => price.source("LiteLLM's list"),
+        }
+    }
+}
+
+/// The name of the model without that of the provider before it.
+fn id<'a>(key: &'a str, listed: &str, provider: &str) -> &'a str {
+    let family = listed.split_once('-').map_or(listed, |(family, _)| family);
+    match key.split_once('/') {
+        Some((first, rest)) if !rest.is_empty() => {
+            let dashed = listed.replace('_', "-");
+            let is_prefix = [listed, provider, family, &dashed].contains(&first);
+            if is_prefix { rest } else { key }
+        }
+        _ => key,
+    }
+}
+
+/// True for a key that names a price of what is no token, and that nothing here reads.
+fn is_uncounted(field: &str) -> bool {
+    const READ: [&str; 5] = [
+        "search_context_cost_per_query",
+        "input_cost_per_request",
+        "input_dbu_cost_per_token",
+        "output_dbu_cost_per_token",
+        "input_cost_per_token_cache_hit",
+    ];
+    field.contains("_cost") && keys::key(field).is_none() && !READ.contains(&field)
+        || field.starts_with("cost_per_")
+}
+
+fn ratio(field: &str, raw: &RawValue) -> Result<Ratio, Refusal> {
+    let text = raw::decimal(raw).map_err(|reason| (field.to_owned(), reason))?;
+    let unreadable = || Reason::Unreadable { text: raw::shown(text) };
+    text.parse().map_err(|_| (field.to_owned(), unreadable()))
+}

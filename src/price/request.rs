@@ -1,0 +1,169 @@
+//! Owns the step from a request body to its [`Estimate`].
+
+use crate::usage::tokens::{Heuristic, TokenCounter};
+use crate::usage::{Body, Request, RequestError};
+
+use super::estimate::Estimate;
+use super::model::Model;
+use super::rates::CacheTtl;
+
+impl Estimate {
+    /// Bounds a call by the body of its request, in the form of any provider.
+    ///
+    /// [`Request`] says what counts how, and what to do where the body does not hold all of the
+    /// input. The model is the one given: the name in the body is not looked up. An answer without
+    /// a cap is bounded by what the model can answer; then
+    /// [`cap_is_assumed`](Estimate::cap_is_assumed) is true.
+    ///
+    /// ```
+    /// use bursar::usage::tokens::Heuristic;
+    /// use bursar::{Estimate, PriceBook, Usd};
+    ///
+    /// let terra = PriceBook::builtin().find("gpt-6.1-terra")?;
+    /// let body = r#"{"model": "gpt-6.1-terra", "max_completion_tokens": 800, "messages": [
+    ///     {"role": "system", "content": "You are terse."},
+    ///     {"role": "user", "content": "How high is the Zugspitze?"}]}"#;
+    /// let call = Estimate::from_request(&terra, body, &Heuristic::for_model("gpt-6.1-terra"))?;
+    /// let cost = call.cost_at("2026-11-24T09:00:00Z".parse()?)?;
+    /// assert!(cost < Usd::cents(1) && !call.cap_is_assumed());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`]: the body cannot be read, or nothing in it bounds a part of the input or
+    /// the searches.
+    pub fn from_request<'b>(
+        model: &Model,
+        body: impl Into<Body<'b>>,
+        counter: &dyn TokenCounter,
+    ) -> Result<Estimate, RequestError> {
+        model.estimate_of(&Request::read(body, model.price().id(), counter)?)
+    }
+}
+
+impl Model {
+    /// [`Estimate::from_request`] with the [`Heuristic`] for this model.
+    ///
+    /// # Errors
+    ///
+    /// As [`Estimate::from_request`].
+    pub fn estimate_request<'b>(
+        &self,
+        body: impl Into<Body<'b>>,
+    ) -> Result<Estimate, RequestError> {
+        Estimate::from_request(self, body, &Heuristic::for_model(self.price().id()))
+    }
+
+    /// Bounds a call by what its request says. Input that
+    /// [is one prompt](Request::is_one_prompt) never counts as more than the model's context
+    /// window: the provider refuses more.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Unseen`] and [`RequestError::UnboundedSearches`]: the request does not hold
+    /// all that will be billed.
+    pub fn estimate_of(&self, request: &Request) -> Result<Estimate, RequestError> {
+        if let Some(field) = request.unseen.first() {
+            return Err(RequestError::Unseen { field: field.clone() });
+        }
+        let searches = request.web_searches.ok_or(RequestError::UnboundedSearches)?;
+        let window = self.price().context_window_tokens().filter(|_| request.is_one_prompt);
+        let most = window.unwrap_or(u64::MAX);
+        let estimate = self
+            .estimate()
+            .input(request.input.min(most))
+            .input_audio(request.input_audio.min(most))
+            .choices(request.choices)
+            .web_searches(searches)
+            .service(request.service.clone().unwrap_or_default())
+            .regional(request.regional)
+            .output_audio(request.output_audio);
+        let estimate = match request.max_output {
+            Some(cap) => estimate.max_output(cap),
+            None => estimate,
+        };
+        let marks = [
+            (request.cache_write_5m, CacheTtl::FiveMinutes),
+            (request.cache_write_30m, CacheTtl::ThirtyMinutes),
+            (request.cache_write_1h, CacheTtl::OneHour),
+            (request.cache_write_12h, CacheTtl::TwelveHours),
+        ];
+        let marked = marks.into_iter().filter(|(is_marked, _)| *is_marked);
+        Ok(marked.fold(estimate, |estimate, (_, ttl)| estimate.cache_writes(ttl)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::price::PriceBook;
+
+    fn bound(model: &str, request: &Request) -> (u64, u64) {
+        let model = PriceBook::builtin().find(model).unwrap();
+        let estimate = model.estimate_of(request).unwrap();
+        let bound = estimate.bound("2026-11-24T09:00:00Z".parse().unwrap()).unwrap();
+        (bound.input, bound.cap)
+    }
+
+    fn read(body: &str) -> Request {
+        Request::read(body, "gpt-6.1-terra", &Heuristic::new()).unwrap()
+    }
+
+    #[test]
+    fn a_request_without_a_cap_is_bounded_by_the_model_and_says_so() {
+        let model = PriceBook::builtin().find("gpt-6.1-terra").unwrap();
+        let open = r#"{"messages": [{"role": "user", "content": "Hi"}]}"#;
+        let estimate = model.estimate_request(open).unwrap();
+        assert!(estimate.cap_is_assumed());
+        assert_eq!(bound("gpt-6.1-terra", &read(open)).1, 128_000);
+
+        let capped = r#"{"max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}"#;
+        assert!(!model.estimate_request(capped).unwrap().cap_is_assumed());
+        assert!(!Estimate::fixed(crate::Usd::cents(1)).cap_is_assumed());
+    }
+
+    #[test]
+    fn one_prompt_is_no_longer_than_the_context_window() {
+        let body = r#"{"max_output_tokens": 9, "input": "On?", "previous_response_id": "r"}"#;
+        let request = read(body).with_unseen_input(u64::MAX);
+        assert_eq!(bound("gpt-6.1-terra", &request), (1_050_000, 9));
+
+        let body = r#"{"max_output_tokens": 9, "input": "On?", "tools": [{"type": "mcp"}]}"#;
+        let request = read(body).with_unseen_input(2_000_000);
+        assert!(bound("gpt-6.1-terra", &request).0 > 2_000_000, "the model may be asked again");
+    }
+
+    #[test]
+    fn what_the_request_does_not_bound_is_an_error_that_names_the_remedy() {
+        let model = PriceBook::builtin().find("claude-opus-4-8").unwrap();
+        let body = r#"{"max_tokens": 9, "messages": [{"role": "user", "content": "News?"}],
+            "tools": [{"type": "web_search_20250305", "name": "web_search"}]}"#;
+        let error = model.estimate_request(body).unwrap_err();
+        assert!(error.to_string().contains("with_unseen_input"), "{error}");
+        let request = Request::read(body, "claude-opus-4-8", &Heuristic::new()).unwrap();
+        let request = request.with_unseen_input(50_000);
+        let error = model.estimate_of(&request).unwrap_err();
+        assert!(error.to_string().contains("max_uses"), "{error}");
+        assert!(model.estimate_of(&request.with_web_searches(3)).is_ok());
+    }
+
+    #[test]
+    fn marks_tiers_and_regions_reach_the_price() {
+        let model = PriceBook::builtin().find("claude-opus-4-8").unwrap();
+        let at = "2026-11-24T09:00:00Z".parse().unwrap();
+        let cost = |extra: &str| {
+            let body = format!(
+                r#"{{"max_tokens": 1, {extra} "messages": [{{"role": "user", "content": "{}"}}]}}"#,
+                "word ".repeat(1_000)
+            );
+            model.estimate_request(&body).unwrap().cost_at(at).unwrap()
+        };
+        let plain = cost("");
+        let marked = cost(r#""cache_control": {"type": "ephemeral"},"#);
+        let longer = cost(r#""cache_control": {"type": "ephemeral", "ttl": "1h"},"#);
+        assert!(plain < marked && marked < longer);
+        assert!(cost(r#""inference_geo": "us","#) > plain);
+        assert!(cost(r#""speed": "fast","#) > plain);
+    }
+}

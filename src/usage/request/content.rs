@@ -1,0 +1,317 @@
+//! Owns the walk over messages and their parts: what counts as text, and what does not.
+
+use std::fmt;
+
+use crate::usage::error::UsageError;
+use crate::usage::json::Json;
+
+use super::fields::Reader;
+
+type Read = Result<(), UsageError>;
+
+/// What a provider may put around a part of a message.
+const PER_PART: u64 = 4;
+
+/// Parts within parts: a result of a tool holds parts, and a search result in it again. Deeper is
+/// not known to any API.
+const DEEPEST: usize = 6;
+
+/// How many unseen fields are named.
+const NAMED: usize = 16;
+
+/// Where something stands in the request.
+#[derive(Clone, Copy)]
+pub(super) enum Place<'p> {
+    Field(&'p str),
+    Item(&'p Place<'p>, usize),
+    Within(&'p Place<'p>, &'p str),
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Field(name) => f.write_str(name),
+            Place::Item(outer, index) => write!(f, "{outer}[{index}]"),
+            Place::Within(outer, name) => write!(f, "{outer}.{name}"),
+        }
+    }
+}
+
+impl Reader<'_> {
+    pub(super) fn messages(&mut self, messages: Json<'_>, place: Place<'_>) -> Read {
+        if !messages.is_array() {
+            return self.message(messages, place); // Gemini takes a single one
+        }
+        let mut index = 0;
+        messages.items(|message| {
+            index += 1;
+            self.message(message, Place::Item(&place, index - 1))
+        })
+    }
+
+    /// A message, or one of Responses' items that are none.
+    pub(super) fn message(&mut self, message: Json<'_>, place: Place<'_>) -> Read {
+        let kind = message.field("type").and_then(Json::string);
+        if !message.is_object() || kind.is_some_and(|kind| kind != "message") {
+            self.add(self.framing.per_message);
+            return self.part(message, place, 0);
+        }
+        self.add(self.framing.per_message);
+        message.fields(|name, value| match name {
+            _ if value.is_null() => Ok(()),
+            "role" => {
+                // A well-known word, which needs no margin.
+                self.add(self.counter.count(&value.string().unwrap_or_default()));
+                Ok(())
+            }
+            "name" => {
+                self.add(self.framing.per_name);
+                self.text(value);
+                Ok(())
+            }
+            "content" | "parts" => self.content(value, Place::Within(&place, name), 0),
+            "images" => value.items(|image| self.image(image, None, place)),
+            "audio" => {
+                self.unseen(Place::Within(&place, "audio")); // an earlier answer, by its id
+                Ok(())
+            }
+            "cache_control" => {
+                self.cache_mark(value);
+                Ok(())
+            }
+            _ => self.json_unless_scalar(value),
+        })
+    }
+
+    /// Text, a part, or several parts.
+    pub(super) fn content(&mut self, content: Json<'_>, place: Place<'_>, depth: usize) -> Read {
+        if !content.is_array() {
+            return self.part(content, place, depth);
+        }
+        let mut index = 0;
+        content.items(|part| {
+            index += 1;
+            self.part(part, Place::Item(&place, index - 1), depth)
+        })
+    }
+
+    pub(super) fn part(&mut self, part: Json<'_>, place: Place<'_>, depth: usize) -> Read {
+        if !part.is_object() {
+            self.text(part);
+            return Ok(());
+        }
+        self.add(PER_PART);
+        if depth > DEEPEST {
+            self.json(part);
+            self.unseen(place);
+            return Ok(());
+        }
+        let Some(kind) = part.field("type").and_then(Json::string) else {
+            return self.untyped(part, place, depth);
+        };
+        self.marks(part)?;
+        match &*kind {
+            "text" | "input_text" | "output_text" | "refusal" | "summary_text"
+            | "reasoning_text" => self.texts(part),
+            "image_url" | "input_image" | "image" | "computer_screenshot" => {
+                let url = part.field("image_url").or(part.field("source"));
+                let detail = part.field("detail");
+                self.image(url.unwrap_or(part), detail, place)
+            }
+            "input_audio" | "audio" => self.audio(part.field("input_audio").unwrap_or(part), place),
+            "document" | "file" | "input_file" => {
+                self.document(part.field("file").unwrap_or(part), place, depth)
+            }
+            "tool_result"
+            | "function_call_output"
+            | "custom_tool_call_output"
+            | "computer_call_output"
+            | "mcp_tool_result"
+            | "search_result"
+            | "message" => self.nested(part, place, depth),
+            "image_generation_call" => self.image(part, None, place), // read again as an image
+            "video" | "video_url" | "input_video" => {
+                self.unseen(place);
+                Ok(())
+            }
+            kind => {
+                self.json(part);
+                if !is_text(kind) {
+                    self.unseen(place);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// A part whose kind is the name of its field: Gemini's and Bedrock's.
+    fn untyped(&mut self, part: Json<'_>, place: Place<'_>, depth: usize) -> Read {
+        part.fields(|name, value| {
+            let here = Place::Within(&place, name);
+            match name {
+                _ if value.is_null() => Ok(()),
+                "text" => {
+                    self.text(value);
+                    Ok(())
+                }
+                "cachePoint" | "cache_point" | "cache_control" => {
+                    self.cache_mark(value);
+                    Ok(())
+                }
+                "image" => self.image(value, None, here),
+                "audio" => self.audio(value, here),
+                "video" => {
+                    self.unseen(here);
+                    Ok(())
+                }
+                "document" => self.document(value, here, depth),
+                "inlineData" | "inline_data" | "fileData" | "file_data" => self.blob(value, here),
+                "toolResult" | "functionResponse" | "function_response" => {
+                    self.nested(value, here, depth)
+                }
+                // A whole content object where a part could stand: `systemInstruction`.
+                "parts" | "content" => self.content(value, here, depth + 1),
+                _ if is_text(name) => self.json_unless_scalar(value),
+                _ => {
+                    self.json(value);
+                    self.unseen(here);
+                    Ok(())
+                }
+            }
+        })
+    }
+
+    /// A part that holds parts: their fields, and around them the text of the others.
+    pub(super) fn nested(&mut self, part: Json<'_>, place: Place<'_>, depth: usize) -> Read {
+        part.fields(|name, value| match name {
+            "content" | "output" | "parts" => {
+                self.content(value, Place::Within(&place, name), depth + 1)
+            }
+            "cache_control" => Ok(()),
+            _ => self.json_unless_scalar(value),
+        })
+    }
+
+    /// The strings of an object as text, all else as JSON.
+    fn texts(&mut self, part: Json<'_>) -> Read {
+        part.fields(|name, value| match name {
+            "type" | "cache_control" | "prompt_cache_breakpoint" => Ok(()),
+            _ => self.json_unless_scalar(value),
+        })
+    }
+
+    /// Marks for the prompt cache on a part or tool.
+    pub(super) fn marks(&mut self, part: Json<'_>) -> Read {
+        part.fields(|name, value| {
+            match name {
+                "cache_control" | "cachePoint" if !value.is_null() => self.cache_mark(value),
+                "prompt_cache_breakpoint" => self.request.cache_write_30m = true,
+                _ => {}
+            }
+            Ok(())
+        })
+    }
+
+    /// A mark for the prompt cache: for 5 minutes, unless it says how long.
+    pub(super) fn cache_mark(&mut self, mark: Json<'_>) {
+        match mark.field("ttl") {
+            Some(ttl) => self.cache_ttl(ttl),
+            None => self.request.cache_write_5m = true,
+        }
+    }
+
+    /// What lives longer costs more; a time that is not known is the longest.
+    pub(super) fn cache_ttl(&mut self, ttl: Json<'_>) {
+        let request = &mut self.request;
+        match ttl.string().as_deref() {
+            Some("5m") => request.cache_write_5m = true,
+            Some("30m") => request.cache_write_30m = true,
+            Some("1h") => request.cache_write_1h = true,
+            _ => request.cache_write_12h = true,
+        }
+    }
+
+    pub(super) fn add(&mut self, tokens: u64) {
+        self.request.input = self.request.input.saturating_add(tokens);
+    }
+
+    /// A string as the text that it is; anything else as JSON.
+    pub(super) fn text(&mut self, value: Json<'_>) {
+        match value.string() {
+            Some(text) => self.add(self.counter.upper_bound(&text)),
+            None => self.json(value),
+        }
+    }
+
+    /// The text of the JSON itself.
+    pub(super) fn json(&mut self, value: Json<'_>) {
+        let tokens = match value {
+            Json::Text(text) => self.counter.upper_bound(&String::from_utf8_lossy(text)),
+            Json::Tree(tree) => self.counter.upper_bound(&tree.to_string()),
+        };
+        self.add(tokens);
+    }
+
+    /// Text counts; a number, a truth or nothing is a setting.
+    pub(super) fn json_unless_scalar(&mut self, value: Json<'_>) -> Read {
+        if value.number().is_none() && value.boolean().is_none() && !value.is_null() {
+            self.text(value);
+        }
+        Ok(())
+    }
+
+    pub(super) fn unseen(&mut self, place: Place<'_>) {
+        if self.request.unseen.len() < NAMED {
+            self.request.unseen.push(place.to_string());
+        }
+    }
+
+    /// The provider runs a tool: what it reads is unseen, and the model may be asked again.
+    pub(super) fn runs_tools(&mut self, place: Place<'_>) {
+        self.unseen(place);
+        self.request.is_one_prompt = false;
+    }
+}
+
+/// Parts that are text in all of their fields.
+fn is_text(kind: &str) -> bool {
+    matches!(
+        kind,
+        "role"
+            | "name"
+            | "thinking"
+            | "redacted_thinking"
+            | "reasoning"
+            | "tool_use"
+            | "tool_call"
+            | "function"
+            | "function_call"
+            | "custom_tool_call"
+            | "computer_call"
+            | "local_shell_call"
+            | "local_shell_call_output"
+            | "shell_call"
+            | "shell_call_output"
+            | "apply_patch_call"
+            | "apply_patch_call_output"
+            | "server_tool_use"
+            | "web_search_call"
+            | "web_search_tool_result"
+            | "mcp_tool_use"
+            | "json_schema"
+            | "json"
+            | "toolUse"
+            | "functionCall"
+            | "reasoningContent"
+            | "guardContent"
+            | "searchResult"
+            | "citationsContent"
+            | "thought"
+            | "thoughtSignature"
+            | "thought_signature"
+            | "executableCode"
+            | "codeExecutionResult"
+            | "mediaResolution"
+            | "media_resolution"
+    )
+}

@@ -1,0 +1,315 @@
+//! Owns the walk over the top level of a request: which field means what, in which API.
+
+use crate::usage::counts::{count, service};
+use crate::usage::error::UsageError;
+use crate::usage::json::Json;
+use crate::usage::tokens::{Framing, TokenCounter};
+use crate::usage::{Service, Usage};
+
+use super::content::Place;
+use super::media::Images;
+use super::{Request, RequestError};
+
+type Read = Result<(), UsageError>;
+
+/// Reads one request, field by field; what it has read so far.
+pub(super) struct Reader<'c> {
+    pub(super) counter: &'c dyn TokenCounter,
+    pub(super) framing: Framing,
+    pub(super) images: Images,
+    pub(super) is_claude: bool,
+    pub(super) request: Request,
+    pub(super) searches: Searches,
+    has_input: bool,
+    is_chat: bool,
+    is_embedding: bool,
+    prompts: u64,
+    /// Output that one API counts beside its cap.
+    beside_cap: u64,
+}
+
+/// What the tools and options say about searches.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Searches {
+    /// The sum of what is bounded.
+    pub(super) bounded: u64,
+    /// Some tool has no bound of its own.
+    pub(super) has_unbounded: bool,
+    /// The bound of all calls of tools.
+    calls: Option<u64>,
+}
+
+impl Searches {
+    fn total(self) -> Option<u64> {
+        match (self.has_unbounded, self.calls) {
+            (false, None) => Some(self.bounded),
+            (false, Some(calls)) => Some(self.bounded.min(calls)),
+            (true, calls) => calls,
+        }
+    }
+}
+
+impl<'c> Reader<'c> {
+    pub(super) fn new(model: &str, counter: &'c dyn TokenCounter) -> Reader<'c> {
+        let model = model.to_ascii_lowercase();
+        Reader {
+            counter,
+            framing: Framing::for_model(&model),
+            images: Images::of(&model),
+            is_claude: model.contains("claude"),
+            request: Request::nothing(),
+            searches: Searches::default(),
+            has_input: false,
+            is_chat: false,
+            is_embedding: model.contains("embed"),
+            prompts: 1,
+            beside_cap: 0,
+        }
+    }
+
+    pub(super) fn read(mut self, body: Json<'_>) -> Result<Request, RequestError> {
+        body.fields(|name, value| if value.is_null() { Ok(()) } else { self.field(name, value) })?;
+        if !self.has_input {
+            return Err(RequestError::Unrecognised);
+        }
+        let mut request = self.request;
+        request.input = request.input.saturating_add(self.framing.per_request);
+        request.choices = request.choices.max(1).saturating_mul(self.prompts);
+        request.web_searches = self.searches.total();
+        request.is_one_prompt &= self.prompts == 1;
+        request.max_output = match request.max_output {
+            None if self.is_embedding && !self.is_chat => Some(0),
+            cap => cap.map(|cap| cap.saturating_add(self.beside_cap)),
+        };
+        Ok(request)
+    }
+
+    fn field(&mut self, name: &str, value: Json<'_>) -> Read {
+        let place = Place::Field(name);
+        match name {
+            "messages" | "contents" => {
+                (self.has_input, self.is_chat) = (true, true);
+                self.messages(value, place)
+            }
+            "system" | "instructions" | "systemInstruction" | "system_instruction" => {
+                self.add(self.framing.per_message + 1);
+                self.content(value, place, 0)
+            }
+            "content" => {
+                self.has_input = true; // Gemini's embedContent
+                self.content(value, place, 0)
+            }
+            "input" | "texts" => {
+                self.is_embedding |= self.inputs(value, place)? || name == "texts";
+                Ok(())
+            }
+            "prompt" if value.is_object() => {
+                self.has_input = true;
+                self.json(value);
+                self.unseen(place); // OpenAI's stored prompts
+                Ok(())
+            }
+            "prompt" | "inputs" => self.inputs(value, place).map(|_| ()),
+            "images" => value.items(|image| self.image(image, None, place)),
+            "tools" | "functions" => self.tools(value, place),
+            "toolConfig" | "tool_config" => value.fields(|name, value| match name {
+                "tools" => self.tools(value, place),
+                _ => self.json_unless_scalar(value),
+            }),
+            _ => self.setting(name, value, place),
+        }
+    }
+
+    /// A field that is no input in itself.
+    fn setting(&mut self, name: &str, value: Json<'_>, place: Place<'_>) -> Read {
+        let request = &mut self.request;
+        match name {
+            "model" | "modelId" => request.model = value.string().map(Into::into),
+            "stream" => request.streams = value.boolean() == Some(true),
+            "service_tier" | "serviceTier" => {
+                let tier = service(value.field("type").unwrap_or(value)); // Bedrock wraps it
+                request.service = request.service.take().or(tier);
+            }
+            "speed" if says(value, "fast") => request.service = Some(Service::Fast),
+            "performanceConfig" => {
+                if value.field("latency").is_some_and(|latency| says(latency, "optimized")) {
+                    request.service = Some(Service::from("latency-optimized"));
+                }
+            }
+            "inference_geo" => request.regional = says(value, "us"),
+            "cache_control" => self.cache_mark(value),
+            "prompt_cache_options" => match value.field("ttl") {
+                Some(ttl) => self.cache_ttl(ttl),
+                None => request.cache_write_30m = true,
+            },
+            "prompt_cache_retention" if !says(value, "in_memory") => self.cache_ttl(value),
+            "modalities" => return self.modalities(value),
+            "response_format" | "text" | "format" | "output_config" | "outputConfig"
+            | "output_format" => self.schema(name, value),
+            "thinking" => {
+                if let Some(budget) = value.field("token_budget") {
+                    self.beside_cap = number("thinking", "token_budget", budget)?; // Cohere
+                }
+            }
+            "generationConfig"
+            | "generation_config"
+            | "inferenceConfig"
+            | "options"
+            | "parameters"
+            | "additionalModelRequestFields" => return self.generation(value),
+            "web_search_options" => {
+                self.searches.bounded += 1; // a search model searches once for each request
+                self.runs_tools(place);
+            }
+            "search_parameters" if !value.field("mode").is_some_and(|mode| says(mode, "off")) => {
+                self.searches.has_unbounded = true;
+                self.runs_tools(place);
+            }
+            "previous_response_id" | "conversation" | "cachedContent" | "cached_content" => {
+                self.unseen(place);
+            }
+            "context_management" => return self.context_management(value, place),
+            "mcp_servers" | "connectors" | "plugins" => {
+                self.json(value);
+                self.runs_tools(place);
+            }
+            "encoding_format" | "dimensions" | "input_type" => self.is_embedding = true,
+            _ if IGNORED.contains(&name) => {}
+            _ => return self.limit(name, value),
+        }
+        Ok(())
+    }
+
+    /// A number that bounds the answer, in all its spellings; anything else is text.
+    fn limit(&mut self, name: &str, value: Json<'_>) -> Read {
+        match name {
+            "num_predict" if value.number().is_some_and(|number| number.starts_with('-')) => {}
+            "max_tokens" => self.cap(number("", "max_tokens", value)?),
+            "max_completion_tokens" => self.cap(number("", "max_completion_tokens", value)?),
+            "max_output_tokens" => self.cap(number("", "max_output_tokens", value)?),
+            "maxOutputTokens" => self.cap(number("", "maxOutputTokens", value)?),
+            "maxTokens" => self.cap(number("", "maxTokens", value)?),
+            "max_new_tokens" => self.cap(number("", "max_new_tokens", value)?),
+            "max_tokens_to_sample" => self.cap(number("", "max_tokens_to_sample", value)?),
+            "num_predict" => self.cap(number("", "num_predict", value)?),
+            "n" => self.choices(number("", "n", value)?),
+            "best_of" => self.choices(number("", "best_of", value)?),
+            "candidateCount" => self.choices(number("", "candidateCount", value)?),
+            "candidate_count" => self.choices(number("", "candidate_count", value)?),
+            "max_tool_calls" => self.searches.calls = Some(number("", "max_tool_calls", value)?),
+            _ => return self.json_unless_scalar(value),
+        }
+        Ok(())
+    }
+
+    /// An object of settings: Gemini's, Bedrock's, Ollama's.
+    fn generation(&mut self, settings: Json<'_>) -> Read {
+        settings.fields(|name, value| match name {
+            _ if value.is_null() => Ok(()),
+            "responseModalities" | "response_modalities" => self.modalities(value),
+            "thinking" | "thinkingConfig" | "thinking_config" | "stop" | "stopSequences" => Ok(()),
+            _ => self.limit(name, value),
+        })
+    }
+
+    /// What is cleared from the context costs nothing; to sum it up, the model is asked once more.
+    fn context_management(&mut self, value: Json<'_>, place: Place<'_>) -> Read {
+        let mut only_clears = true;
+        value.field("edits").unwrap_or(value).items(|edit| {
+            let kind = edit.field("type").and_then(Json::string);
+            only_clears &= kind.is_some_and(|kind| kind.starts_with("clear_"));
+            Ok(())
+        })?;
+        if !only_clears {
+            self.runs_tools(place);
+        }
+        Ok(())
+    }
+
+    fn modalities(&mut self, names: Json<'_>) -> Read {
+        names.items(|name| {
+            let is_audio = name.string().is_some_and(|name| name.eq_ignore_ascii_case("audio"));
+            self.request.output_audio |= is_audio;
+            Ok(())
+        })
+    }
+
+    /// What is read as plain text or tokens: Responses' and embeddings' `input`, `prompt`, `texts`.
+    /// True if it is several texts, or numbers: Responses takes neither.
+    fn inputs(&mut self, value: Json<'_>, place: Place<'_>) -> Result<bool, UsageError> {
+        self.has_input = true;
+        if !value.is_array() {
+            self.add(self.framing.per_message + 1);
+            return self.content(value, place, 0).map(|()| false);
+        }
+        let (mut index, mut prompts, mut is_plain) = (0, 0_u64, false);
+        value.items(|item| {
+            let here = Place::Item(&place, index);
+            index += 1;
+            if item.is_object() {
+                return self.message(item, here);
+            }
+            is_plain = true;
+            if item.number().is_some() {
+                self.add(1);
+                return Ok(());
+            }
+            prompts += 1;
+            self.add(self.framing.per_message);
+            match item.is_array() {
+                true => item.items(|_| {
+                    self.add(1);
+                    Ok(())
+                }),
+                false => self.content(item, here, 0),
+            }
+        })?;
+        self.prompts = self.prompts.max(prompts);
+        Ok(is_plain)
+    }
+
+    /// The larger of two caps: who knows which one the server obeys.
+    fn cap(&mut self, tokens: u64) {
+        self.request.max_output = self.request.max_output.max(Some(tokens));
+    }
+
+    fn choices(&mut self, choices: u64) {
+        self.request.choices = self.request.choices.max(choices);
+    }
+}
+
+/// Settings that the model does not read.
+const IGNORED: &[&str] = &[
+    "metadata",
+    "user",
+    "stop",
+    "stop_sequences",
+    "stream_options",
+    "safetySettings",
+    "safety_settings",
+    "safety_identifier",
+    "labels",
+    "logit_bias",
+    "include",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "truncation",
+    "reasoning",
+    "reasoning_effort",
+    "speed",
+    "keep_alive",
+    "anthropic_version",
+    "anthropic_beta",
+    "requestMetadata",
+    "guardrailConfig",
+    "search_parameters",
+];
+
+fn says(value: Json<'_>, word: &str) -> bool {
+    value.string().as_deref() == Some(word)
+}
+
+fn number(at: &'static str, name: &'static str, value: Json<'_>) -> Result<u64, UsageError> {
+    let count = count(at, name, value)?;
+    Ok(count.unwrap_or(0).min(Usage::MAX_COUNT))
+}

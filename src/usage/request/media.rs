@@ -1,0 +1,185 @@
+//! Owns the bounds of what is no text: images, audio, documents.
+
+use crate::usage::error::UsageError;
+use crate::usage::json::Json;
+
+use super::content::Place;
+use super::fields::Reader;
+
+type Read = Result<(), UsageError>;
+
+/// The tokens of an image at most, at each detail. The sources are at
+/// [`Request`](super::Request).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Images {
+    low: u64,
+    high: u64,
+    /// Also where no detail is asked for: it may be chosen.
+    original: u64,
+}
+
+impl Images {
+    /// Of a model, by its name in small letters.
+    pub(super) fn of(model: &str) -> Images {
+        let all = |tokens| Images { low: tokens, high: tokens, original: tokens };
+        let name = model.rsplit('/').next().unwrap_or(model);
+        let begins = |starts: &[&str]| starts.iter().any(|start| name.starts_with(start));
+        if let Some(claude) = name.find("claude").and_then(|at| name.get(at..)) {
+            let is_older = UP_TO_CLAUDE_4_6.iter().any(|start| claude.starts_with(start));
+            return all(if is_older { 1_600 } else { 4_784 });
+        }
+        if name.contains("gemini") {
+            return all(2_304);
+        }
+        if begins(&["gpt-4o-mini"]) {
+            return Images { low: 2_833, high: 48_169, original: 48_169 };
+        }
+        if !begins(&["gpt-", "chatgpt", "o1", "o3", "o4", "computer-use"]) {
+            return all(16_384);
+        }
+        let is_small = name.contains("mini") || name.contains("nano");
+        match is_small {
+            true if begins(&["gpt-4", "gpt-5", "o1", "o3", "o4"]) => all(3_779),
+            _ if TILED.contains(&name) || begins(TILED_WITH_MORE) => {
+                Images { low: 85, high: 1_445, original: 1_445 }
+            }
+            true => Images { low: 760, high: 7_380, original: 73_800 },
+            false if begins(SCALED_DOWN) => Images { low: 310, high: 3_000, original: 12_000 },
+            false => Images { low: 310, high: 3_000, original: 36_000 },
+        }
+    }
+
+    fn at(self, detail: Option<&str>) -> u64 {
+        match detail {
+            Some("low") => self.low,
+            Some("high") => self.high,
+            _ => self.original,
+        }
+    }
+}
+
+/// GPT models that see in tiles of 512 pixels.
+const TILED: &[&str] = &["gpt-4", "gpt-5", "o1", "o3"];
+const TILED_WITH_MORE: &[&str] = &[
+    "gpt-4-",
+    "gpt-4o",
+    "gpt-4.1",
+    "gpt-4.5",
+    "gpt-5-",
+    "o1-",
+    "o3-",
+    "chatgpt-4o",
+    "computer-use",
+];
+
+/// GPT models that scale an image down at original detail too.
+const SCALED_DOWN: &[&str] = &["gpt-5.1", "gpt-5.2", "gpt-5.3", "gpt-5.4", "gpt-5.5"];
+
+const UP_TO_CLAUDE_4_6: &[&str] = &[
+    "claude-3",
+    "claude-opus-4-0",
+    "claude-opus-4-1",
+    "claude-opus-4-2", // claude-opus-4-20250514
+    "claude-opus-4-5",
+    "claude-opus-4-6",
+    "claude-sonnet-4",
+    "claude-haiku-4",
+];
+
+impl Reader<'_> {
+    /// An image, in base64 or by a URL or id: its size does not matter.
+    pub(super) fn image(
+        &mut self,
+        image: Json<'_>,
+        detail: Option<Json<'_>>,
+        place: Place<'_>,
+    ) -> Read {
+        let url = image.string().or_else(|| image.field("url")?.string());
+        if url.is_some_and(|url| url.starts_with("data:") && !url.starts_with("data:image/")) {
+            self.unseen(place); // some servers take documents as images
+        }
+        let detail = detail.or(image.field("detail")).and_then(Json::string);
+        self.add(self.images.at(detail.as_deref()));
+        Ok(())
+    }
+
+    pub(super) fn audio(&mut self, audio: Json<'_>, place: Place<'_>) -> Read {
+        let source = audio.field("source").unwrap_or(audio);
+        let is_url = audio.string().is_some_and(|text| text.starts_with("http"));
+        let data = payload(source).or_else(|| audio.string().filter(|_| !is_url).map(|_| audio));
+        let kind = ["format", "media_type", "mime_type", "mimeType"];
+        let kind = kind.iter().find_map(|name| audio.field(name)?.string());
+        match data {
+            Some(data) => {
+                let tokens = decoded_bytes(data) / bytes_of_a_token(kind.as_deref()) + 1;
+                self.request.input_audio = self.request.input_audio.saturating_add(tokens);
+            }
+            None => self.unseen(place),
+        }
+        Ok(())
+    }
+
+    /// A document: plain text can be bounded, pages cannot.
+    pub(super) fn document(&mut self, document: Json<'_>, place: Place<'_>, depth: usize) -> Read {
+        let source = document.field("source").unwrap_or(document);
+        for name in ["title", "context", "name", "filename"] {
+            document.field(name).into_iter().for_each(|value| self.text(value));
+        }
+        if let Some(text) = source.field("text") {
+            self.text(text);
+            return Ok(());
+        }
+        if let Some(content) = source.field("content") {
+            return self.content(content, place, depth + 1);
+        }
+        let is_text = source.field("type").and_then(Json::string).as_deref() == Some("text");
+        if let (true, Some(data)) = (is_text, source.field("data")) {
+            self.text(data);
+            return Ok(());
+        }
+        let kind = document.field("format").or(source.field("media_type"));
+        let kind = kind.and_then(Json::string);
+        let is_plain =
+            kind.is_some_and(|kind| PLAIN.contains(&&*kind) || kind.starts_with("text/"));
+        match payload(source) {
+            Some(data) if is_plain => self.add(decoded_bytes(data)),
+            _ => self.unseen(place),
+        }
+        Ok(())
+    }
+
+    /// Gemini's data of any kind, in base64 or by a URI.
+    pub(super) fn blob(&mut self, blob: Json<'_>, place: Place<'_>) -> Read {
+        let kind = blob.field("mimeType").or(blob.field("mime_type")).and_then(Json::string);
+        let kind = kind.unwrap_or_default();
+        match payload(blob) {
+            _ if kind.starts_with("image/") => self.image(blob, None, place)?,
+            Some(_) if kind.starts_with("audio/") => self.audio(blob, place)?,
+            Some(data) if kind.starts_with("text/") => self.add(decoded_bytes(data)),
+            _ => self.unseen(place),
+        }
+        Ok(())
+    }
+}
+
+/// Bedrock's names of plain text.
+const PLAIN: &[&str] = &["txt", "md", "csv", "html"];
+
+/// What stands in base64.
+fn payload(source: Json<'_>) -> Option<Json<'_>> {
+    let data = source.field("data").or(source.field("bytes"))?;
+    data.string().map(|_| data)
+}
+
+/// Not less than the bytes that are meant: each has at least one token in no vocabulary.
+fn decoded_bytes(base64: Json<'_>) -> u64 {
+    let length = base64.string().map_or(0, |text| text.len());
+    u64::try_from(length).unwrap_or(u64::MAX) / 4 * 3 + 3
+}
+
+/// 32 tokens are a second of sound: 8,000 bytes or more of PCM, 512 or more of anything else.
+fn bytes_of_a_token(kind: Option<&str>) -> u64 {
+    let kind = kind.unwrap_or_default();
+    let is_pcm = ["wav", "pcm", "l16"].iter().any(|pcm| kind.to_ascii_lowercase().contains(pcm));
+    if is_pcm { 250 } else { 16 }
+}

@@ -1,0 +1,220 @@
+//! Owns [`Request`]: what a request body says about the cost of its call, before it is sent.
+
+mod content;
+mod fields;
+mod media;
+mod tools;
+
+use super::body::{Body, trimmed};
+use super::error::UsageError;
+use super::json::Json;
+use super::tokens::TokenCounter;
+use super::{Service, Usage};
+
+use fields::Reader;
+
+/// What a request body says about the cost of its call: bounds, not expectations.
+///
+/// [`Estimate::from_request`](crate::Estimate::from_request) makes an estimate of a body in one
+/// step. This is the step between, for what a body cannot say:
+///
+/// ```
+/// use bursar::usage::Request;
+/// use bursar::usage::tokens::Heuristic;
+/// use bursar::PriceBook;
+///
+/// let terra = PriceBook::builtin().find("gpt-6.1-terra")?;
+/// let body = r#"{"model": "gpt-6.1-terra", "max_output_tokens": 800,
+///     "previous_response_id": "resp_17", "input": "And in winter?"}"#;
+/// let request = Request::read(body, "gpt-6.1-terra", &Heuristic::new())?;
+/// assert_eq!(request.unseen, ["previous_response_id"]);
+/// assert!(terra.estimate_of(&request).is_err(), "nobody here knows how long that talk was");
+///
+/// let estimate = terra.estimate_of(&request.with_unseen_input(12_000))?;
+/// assert!(!estimate.cap_is_assumed());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # How input is bounded
+///
+/// | in the request | counts as |
+/// |---|---|
+/// | text, names, roles | [`TokenCounter::upper_bound`], and the framing of the model's family |
+/// | tools, schemas, calls, results, fields that are not known | the text of their JSON |
+/// | each structured part | 4 tokens, each tool 16, tools at all 32, on top |
+/// | tools or an output schema on Claude | 1,000 on top: its hidden prompt. Anthropic's page on tool use names at most 530 for the models up to Claude 4; later tokenizers need about 30 % more |
+/// | a tool that Anthropic or OpenAI define (`bash_…`, `computer_…`, `text_editor_…`, `apply_patch`) | 1,000 on top; the same page names at most 735 |
+/// | an image on Claude up to 4.6 | 1,600: width × height / 750, scaled down to that (Anthropic, "Vision") |
+/// | an image on a later Claude | 4,784: their higher resolution (same page) |
+/// | an image on Gemini | 2,304: 258 and a pan-and-scan of 2,048, or 2,240 at ultra high (Google, "Media resolution") |
+/// | an image on GPT-4o, 4.1, 4.5, 5, o1, o3 | 1,445: 85, and 170 for each of at most 8 tiles; 85 at low detail (OpenAI, "Images and vision") |
+/// | an image on GPT-4o mini | 48,169: 2,833, and 5,667 for each tile (same page) |
+/// | an image on the minis and nanos of GPT-4.1, GPT-5 and the o-series | 3,779: 1,536 patches × 2.46 (same page) |
+/// | an image on GPT-5.1 to 5.5 | 12,000: 10,000 patches of 32 × 32 at original detail; 3,000 at high, 310 at low; all with the factor of 1.2 that users have measured |
+/// | an image on a later GPT | 36,000: 30,000 patches, more are refused; 3,000 at high, 310 at low: say the detail (same page) |
+/// | an image on a later mini or nano | 73,800: 30,000 × 2.46; 7,380 at high, 760 at low |
+/// | an image on any other model | 16,384: the largest that any family reads (Qwen-VL) |
+/// | audio | 1 token for 16 bytes, for 250 of PCM: 32 tokens a second (Gemini; OpenAI: 10) at the slowest usual bit rates |
+/// | a document of plain text | its text, or 1 token for each byte of base64 |
+/// | a document of any other kind, video, ids of files and of stored talks, tools that the provider runs | [`unseen`](Request::unseen): not known here |
+///
+/// The bounds of images do not depend on their size, so it does not matter that a URL hides it.
+/// Payloads in base64 never count as text. What is unseen makes an estimate an error until
+/// [`with_unseen_input`](Request::with_unseen_input) says how much it may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Request {
+    /// The model that the body names. Gemini, Bedrock and Azure name it in the URL instead.
+    pub model: Option<String>,
+    /// The service tier that is asked for; `None` for none, and for `auto`, which is the project's
+    /// choice: the standard one unless somebody changed it.
+    pub service: Option<Service>,
+    /// Whether it must be processed in one region, at a surcharge (Anthropic's `inference_geo`).
+    pub regional: bool,
+    /// Whether the answer shall come as a stream.
+    pub streams: bool,
+    /// Input tokens at most, audio and what is unseen left out.
+    pub input: u64,
+    /// Audio input tokens at most.
+    pub input_audio: u64,
+    /// Output tokens of one answer at most, reasoning included; `None`: the request does not say.
+    pub max_output: Option<u64>,
+    /// How many answers are asked for.
+    pub choices: u64,
+    /// Whether it marks input to be cached for 5 minutes (Anthropic, Bedrock).
+    pub cache_write_5m: bool,
+    /// Whether it asks for a cache of 30 minutes (OpenAI).
+    pub cache_write_30m: bool,
+    /// Whether it marks input to be cached for 1 hour (Anthropic, Bedrock).
+    pub cache_write_1h: bool,
+    /// Whether it asks for a cache of 12 hours or longer (OpenAI).
+    pub cache_write_12h: bool,
+    /// Searches that the provider runs at most; `None`: as many as it likes.
+    pub web_searches: Option<u64>,
+    /// Whether the answer may be audio.
+    pub output_audio: bool,
+    /// Whether all input is one prompt that the model reads once, so that it cannot be longer than
+    /// the model's context window. It is not for a batch of embeddings, nor where the provider
+    /// runs tools and asks the model again.
+    pub is_one_prompt: bool,
+    /// The fields that bring input whose size the body does not say; the first 16 of them.
+    pub unseen: Vec<String>,
+}
+
+impl Request {
+    /// Reads a request body for a model, by its name: OpenAI's chat completions, responses and
+    /// embeddings, and the servers that speak them; Anthropic's messages; Gemini's
+    /// `generateContent`; Bedrock's Converse; Cohere's v2 chat; Mistral; Ollama. The form is
+    /// recognised by the names of its fields.
+    ///
+    /// # Errors
+    ///
+    /// If it is no JSON object, holds no input of a known form, or a count is no count.
+    pub fn read<'b>(
+        body: impl Into<Body<'b>>,
+        model: &str,
+        counter: &dyn TokenCounter,
+    ) -> Result<Request, RequestError> {
+        let body = match body.into().0 {
+            Json::Text(text) => Json::Text(trimmed(text)),
+            tree => tree,
+        };
+        if !body.is_object() {
+            return Err(RequestError::Malformed { problem: "it is no JSON object" });
+        }
+        Reader::new(model, counter).read(body)
+    }
+
+    /// Allows so many input tokens for all that is [`unseen`](Request::unseen): what the stored
+    /// talk, the file, the tools of the provider bring. A number above the model's context window
+    /// stands for all of that window, where [the input is one prompt](Request::is_one_prompt).
+    #[must_use]
+    pub fn with_unseen_input(mut self, tokens: u64) -> Request {
+        self.input = self.input.saturating_add(tokens);
+        self.unseen.clear();
+        self
+    }
+
+    /// Bounds the searches that the provider runs, where the request does not.
+    #[must_use]
+    pub fn with_web_searches(mut self, searches: u64) -> Request {
+        self.web_searches = Some(searches);
+        self
+    }
+
+    fn nothing() -> Request {
+        Request {
+            model: None,
+            service: None,
+            regional: false,
+            streams: false,
+            input: 0,
+            input_audio: 0,
+            max_output: None,
+            choices: 1,
+            cache_write_5m: false,
+            cache_write_30m: false,
+            cache_write_1h: false,
+            cache_write_12h: false,
+            web_searches: Some(0),
+            output_audio: false,
+            is_one_prompt: true,
+            unseen: Vec::new(),
+        }
+    }
+}
+
+/// Why a request body could not be bounded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The body is no JSON.
+    #[error("the request is not JSON: {problem}; pass the body whole, as it will be sent")]
+    Malformed {
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The body holds no input of a known form.
+    #[error(
+        "the request has none of `messages`, `contents`, `input`, `prompt`, `texts`: its form is \
+         not known; build the estimate by hand, with `model.estimate().input(…).max_output(…)`"
+    )]
+    Unrecognised,
+    /// A field that should hold a count holds something else.
+    #[error(
+        "`{field}` is {found}, which is no count: whole numbers from 0 to {} are; \
+         correct the request",
+        Usage::MAX_COUNT
+    )]
+    NotACount {
+        /// The field: `max_tokens`.
+        field: String,
+        /// What it holds.
+        found: String,
+    },
+    /// The request brings input whose size it does not say.
+    #[error(
+        "nobody here can know how many input tokens `{field}` brings; \
+         say how many at most, with `Request::read(…)?.with_unseen_input(tokens)`"
+    )]
+    Unseen {
+        /// The first such field, with its path: `messages[2].content[0]`.
+        field: String,
+    },
+    /// The provider may search as often as it likes.
+    #[error(
+        "the request does not say how often the provider may search; set `max_uses` \
+         (Anthropic) or `max_tool_calls` (OpenAI), or say it with `Request::with_web_searches(n)`"
+    )]
+    UnboundedSearches,
+}
+
+impl From<UsageError> for RequestError {
+    fn from(error: UsageError) -> RequestError {
+        match error {
+            UsageError::NotACount { field, found } => RequestError::NotACount { field, found },
+            UsageError::Malformed { problem } => RequestError::Malformed { problem },
+            _ => RequestError::Malformed { problem: "it cannot be read" },
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Owns the test of the public price lists as they are published, where they are at hand: set
+//! `BURSAR_PRICE_LISTS` to a folder with LiteLLM's `litellm_model_prices_and_context_window.json` and
+//! genai-prices' `genai_prices_v2_data.json`.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use bursar::clock::Timestamp;
+use bursar::price::{Bucket, Loaded};
+use bursar::{PriceBook, Service};
+
+fn loaded(file: &str) -> Option<Loaded> {
+    let Some(folder) = std::env::var_os("BURSAR_PRICE_LISTS") else {
+        println!("skipped: BURSAR_PRICE_LISTS names no folder with the published lists");
+        return None;
+    };
+    let bytes = std::fs::read(PathBuf::from(folder).join(file)).unwrap();
+    let begun = Instant::now();
+    let loaded = PriceBook::from_list(&bytes).unwrap();
+    let took = begun.elapsed();
+    println!("{file}: {took:?}; {loaded}");
+    if !cfg!(debug_assertions) {
+        assert!(took < Duration::from_millis(500), "{took:?}");
+    }
+    if std::env::var_os("BURSAR_PRICE_LISTS_IN_FULL").is_some() {
+        for finding in loaded.refused.iter().chain(&loaded.remarks) {
+            println!("  {finding}");
+        }
+    }
+    Some(loaded)
+}
+
+/// Every standard input and output rate on which the built-in list and this one differ.
+fn differences(list: &PriceBook) -> (usize, Vec<String>) {
+    let at: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
+    let (mut both, mut found) = (0, Vec::new());
+    for ours in PriceBook::builtin().iter() {
+        let Ok(theirs) = list.find_in(ours.provider(), ours.id()) else { continue };
+        both += 1;
+        for bucket in [Bucket::Input, Bucket::Output] {
+            for length in [1, 300_000] {
+                let rate = |price: &bursar::ModelPrice| {
+                    price.rate_of(bucket, &Service::Standard, length, at).ok().flatten()
+                };
+                let (our, their) = (rate(ours), rate(theirs.price()));
+                if our.map(|(rate, _)| rate) != their.map(|(rate, _)| rate) {
+                    let text = |rate: Option<(bursar::Rate, _)>| {
+                        rate.map_or("none".to_owned(), |(rate, _)| rate.to_string())
+                    };
+                    let (our, their) = (text(our), text(their));
+                    found.push(format!("{} {bucket} {length}: {our}, {their}", ours.name()));
+                }
+            }
+        }
+    }
+    (both, found)
+}
+
+#[test]
+fn the_published_lists_are_read_whole() {
+    for (file, models) in [
+        ("litellm_model_prices_and_context_window.json", 3_000),
+        ("genai_prices_v2_data.json", 1_200),
+    ] {
+        let Some(list) = loaded(file) else { return };
+        assert!(list.book.len() > models, "{}", list.book.len());
+        let (both, differences) = differences(&list.book);
+        println!("{both} models in both lists, {} rates differ:", differences.len());
+        println!("  {}", differences.join("\n  "));
+        let mut book = PriceBook::builtin();
+        book.merge(&list.book);
+        for ours in PriceBook::builtin().iter() {
+            for name in ours.aliases().chain([ours.id()]) {
+                let found = book.find(name).unwrap();
+                if **found.name() == *name {
+                    continue; // a provider and its model, named in full
+                }
+                assert_eq!(found.price().provider(), ours.provider(), "{name} keeps its meaning");
+            }
+        }
+    }
+}

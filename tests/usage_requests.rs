@@ -1,0 +1,467 @@
+//! Owns the tests of reading requests: what each provider's body says of the cost of its call.
+
+use bursar::usage::tokens::{Heuristic, TokenCounter};
+use bursar::usage::{Request, RequestError};
+use bursar::{PriceBook, Service};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+const OPENAI_CHAT: &str = include_str!("data/requests/openai_chat.json");
+const OPENAI_RESPONSES: &str = include_str!("data/requests/openai_responses.json");
+const OPENAI_EMBEDDINGS: &str = include_str!("data/requests/openai_embeddings.json");
+const ANTHROPIC: &str = include_str!("data/requests/anthropic.json");
+const GEMINI: &str = include_str!("data/requests/gemini.json");
+const BEDROCK: &str = include_str!("data/requests/bedrock_converse.json");
+const COHERE: &str = include_str!("data/requests/cohere.json");
+const MISTRAL: &str = include_str!("data/requests/mistral.json");
+const OLLAMA: &str = include_str!("data/requests/ollama.json");
+
+/// Every sample, and a model that it could be sent to.
+const SAMPLES: [(&str, &str); 9] = [
+    (OPENAI_CHAT, "gpt-6.1-terra"),
+    (OPENAI_RESPONSES, "gpt-6.1-terra"),
+    (OPENAI_EMBEDDINGS, "text-embedding-3-large"),
+    (ANTHROPIC, "claude-opus-4-8"),
+    (GEMINI, "gemini-4-argon"),
+    (BEDROCK, "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+    (COHERE, "command-a-reasoning-08-2025"),
+    (MISTRAL, "mistral-large-latest"),
+    (OLLAMA, "qwen3:8b"),
+];
+
+/// Counts no text at all, so that what is left is framing, overheads and media.
+struct Nothing;
+
+impl TokenCounter for Nothing {
+    fn count(&self, _: &str) -> u64 {
+        0
+    }
+    fn upper_bound(&self, _: &str) -> u64 {
+        0
+    }
+}
+
+/// Counts each byte.
+struct Bytes;
+
+impl TokenCounter for Bytes {
+    fn count(&self, text: &str) -> u64 {
+        text.len() as u64
+    }
+    fn upper_bound(&self, text: &str) -> u64 {
+        self.count(text)
+    }
+}
+
+fn read(body: &str, model: &str) -> Request {
+    Request::read(body, model, &Nothing).unwrap()
+}
+
+#[test]
+fn a_chat_of_openai() {
+    let request = read(OPENAI_CHAT, "gpt-6.1-terra");
+    assert_eq!(request.model.as_deref(), Some("gpt-6.1-terra"));
+    assert_eq!((request.max_output, request.choices), (Some(1_200), 2));
+    assert_eq!((request.service, request.streams), (Some(Service::Flex), true));
+    // Four messages, a name, the reply; two parts, an image; a tool; tools and a schema at all.
+    let framing = 4 * 3 + 1 + 3;
+    assert_eq!(request.input, framing + 2 * 4 + 3_000 + 16 + 2 * 32);
+    assert!(request.unseen.is_empty() && request.is_one_prompt);
+    let bytes = Request::read(OPENAI_CHAT, "gpt-6.1-terra", &Bytes).unwrap().input;
+    for text in ["How high is this mountain", "weather of a place", "celsius", "metres", "metric"] {
+        let without = OPENAI_CHAT.replace(text, "");
+        let fewer = Request::read(&without, "gpt-6.1-terra", &Bytes).unwrap().input;
+        assert!(fewer < bytes, "{text} is not counted");
+    }
+}
+
+#[test]
+fn a_response_of_openai() {
+    let request = read(OPENAI_RESPONSES, "gpt-6.1-terra");
+    assert_eq!((request.max_output, request.web_searches), (Some(900), Some(4)));
+    assert!(request.cache_write_12h && !request.cache_write_30m);
+    assert_eq!(request.unseen, ["tools[1]"]);
+    assert!(!request.is_one_prompt, "after a search the model is asked again");
+    assert!((36_000..39_000).contains(&request.input), "{}", request.input);
+}
+
+#[test]
+fn embeddings_have_no_output() {
+    let request = read(OPENAI_EMBEDDINGS, "text-embedding-3-large");
+    assert_eq!((request.max_output, request.choices), (Some(0), 3));
+    assert!(!request.is_one_prompt, "each text has a window of its own");
+    let text = r#"{"inputs": "Once upon", "parameters": {"max_new_tokens": 60}}"#;
+    assert_eq!(read(text, "some/model").max_output, Some(60), "Hugging Face's text generation");
+    assert_eq!(read(r#"{"inputs": "Once upon"}"#, "some/model").max_output, None);
+    let single = read(r#"{"input": "One text."}"#, "text-embedding-3-small");
+    assert_eq!((single.max_output, single.is_one_prompt), (Some(0), true));
+    let cohere = r#"{"model": "embed-v4.0", "input_type": "search_query", "texts": ["a", "b"]}"#;
+    assert_eq!(read(cohere, "embed-v4.0").max_output, Some(0));
+}
+
+#[test]
+fn a_message_of_anthropic() {
+    let request = read(ANTHROPIC, "claude-opus-4-8");
+    assert_eq!(request.max_output, Some(16_000), "thinking is inside it");
+    assert!(request.cache_write_1h && request.cache_write_5m);
+    assert_eq!((request.service, request.regional), (Some(Service::Fast), true));
+    let images = 2 * 4_784;
+    assert!((images + 1_000..images + 1_100).contains(&request.input), "{}", request.input);
+    assert!(request.unseen.is_empty() && request.is_one_prompt);
+}
+
+#[test]
+fn contents_of_gemini() {
+    let request = read(GEMINI, "gemini-4-argon");
+    assert_eq!((request.max_output, request.choices), (Some(2_048), 3), "thoughts are inside it");
+    assert!((2_304..2_450).contains(&request.input), "{}", request.input);
+    assert_eq!(request.input_audio, 1, "24 bytes of PCM");
+    assert!(request.unseen.is_empty());
+}
+
+#[test]
+fn a_converse_of_bedrock() {
+    let request = read(BEDROCK, "eu.anthropic.claude-sonnet-4-5-20250929-v1:0");
+    assert_eq!((request.max_output, request.service), (Some(700), Some(Service::Priority)));
+    assert!(request.cache_write_1h && request.cache_write_5m);
+    assert!((1_000..1_150).contains(&request.input), "{}", request.input);
+    assert!(request.unseen.is_empty(), "{:?}", request.unseen);
+}
+
+#[test]
+fn chats_of_cohere_mistral_and_ollama() {
+    let cohere = read(COHERE, "command-a-reasoning-08-2025");
+    assert_eq!(cohere.max_output, Some(1_000), "its thinking may come on top");
+    let bytes = Request::read(COHERE, "command-a-reasoning-08-2025", &Bytes).unwrap();
+    assert!(bytes.input > cohere.input + "Mary Shelley wrote Frankenstein in 1818.".len() as u64);
+
+    let mistral = read(MISTRAL, "mistral-large-latest");
+    assert_eq!(mistral.max_output, Some(256));
+    assert!((16_384..16_450).contains(&mistral.input), "{}", mistral.input);
+
+    let ollama = read(OLLAMA, "qwen3:8b");
+    assert_eq!((ollama.max_output, ollama.streams), (Some(128), false));
+    assert!((16_384..16_450).contains(&ollama.input), "{}", ollama.input);
+    for request in [cohere, mistral, ollama] {
+        assert!(request.unseen.is_empty(), "{:?}", request.unseen);
+    }
+}
+
+fn with(field: &str, value: Value) -> Request {
+    let mut body = json!({"messages": [{"role": "user", "content": "Hi"}]});
+    let mut place = &mut body;
+    for name in field.split('.') {
+        place = &mut place[name];
+    }
+    *place = value;
+    let text = read(&body.to_string(), "gpt-6.1-terra");
+    assert_eq!(Request::read(&body, "gpt-6.1-terra", &Nothing).unwrap(), text, "as a tree");
+    text
+}
+
+#[test]
+fn the_cap_in_all_its_spellings() {
+    for field in [
+        "max_tokens",
+        "max_completion_tokens",
+        "max_output_tokens",
+        "maxTokens",
+        "max_tokens_to_sample",
+        "num_predict",
+        "generationConfig.maxOutputTokens",
+        "generation_config.max_output_tokens",
+        "inferenceConfig.maxTokens",
+        "additionalModelRequestFields.max_new_tokens",
+        "options.num_predict",
+    ] {
+        assert_eq!(with(field, json!(77)).max_output, Some(77), "{field}");
+        assert_eq!(with(field, Value::Null).max_output, None, "{field}");
+    }
+    assert_eq!(with("options.num_predict", json!(-1)).max_output, None, "without end");
+    assert_eq!(with("thinking", json!({"budget_tokens": 9_000})).max_output, None);
+    let both = r#"{"max_tokens": 5, "max_completion_tokens": 9, "input": "Hi"}"#;
+    assert_eq!(read(both, "gpt-5").max_output, Some(9), "the larger of two");
+}
+
+#[test]
+fn the_number_of_answers_in_all_its_spellings() {
+    for field in ["n", "best_of", "generationConfig.candidateCount"] {
+        assert_eq!(with(field, json!(4)).choices, 4, "{field}");
+    }
+    assert_eq!(with("n", json!(0)).choices, 1);
+    let prompts = r#"{"prompt": ["One", "Two", "Three"], "n": 2, "max_tokens": 9}"#;
+    assert_eq!(read(prompts, "gpt-3.5-turbo-instruct").choices, 6, "each prompt has its answers");
+}
+
+#[test]
+fn tiers_and_marks_in_all_their_spellings() {
+    for (field, value, service) in [
+        ("service_tier", json!("priority"), Some(Service::Priority)),
+        ("serviceTier", json!({"type": "flex"}), Some(Service::Flex)),
+        ("service_tier", json!("auto"), None),
+        ("service_tier", json!("default"), Some(Service::Standard)),
+        ("speed", json!("fast"), Some(Service::Fast)),
+        ("speed", json!("standard"), None),
+        ("performanceConfig.latency", json!("optimized"), Some("latency-optimized".into())),
+    ] {
+        assert_eq!(with(field, value.clone()).service, service, "{field}: {value}");
+    }
+    let marks = |request: &Request| {
+        let Request { cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h, .. } =
+            *request;
+        [cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h].map(u8::from)
+    };
+    for (field, value, expected) in [
+        ("cache_control", json!({"type": "ephemeral"}), [1, 0, 0, 0]),
+        ("cache_control", json!({"type": "ephemeral", "ttl": "5m"}), [1, 0, 0, 0]),
+        ("cache_control", json!({"type": "ephemeral", "ttl": "1h"}), [0, 0, 1, 0]),
+        ("prompt_cache_options", json!({"ttl": "30m"}), [0, 1, 0, 0]),
+        ("prompt_cache_retention", json!("24h"), [0, 0, 0, 1]),
+        ("prompt_cache_retention", json!("in_memory"), [0, 0, 0, 0]),
+        ("prompt_cache_options", json!({"mode": "explicit"}), [0, 1, 0, 0]),
+        ("context_management", json!({"edits": [{"type": "clear_tool_uses"}]}), [0, 0, 0, 0]),
+    ] {
+        assert_eq!(marks(&with(field, value.clone())), expected, "{field}: {value}");
+    }
+}
+
+#[test]
+fn images_count_as_the_largest_that_the_family_bills() {
+    let image = |model: &str, detail: &str| {
+        let body = json!({"messages": [{"content": [{"type": "image_url",
+            "image_url": {"url": "https://example.org/a.png", "detail": detail}}]}]});
+        let none = json!({"messages": [{"content": [{"type": "text"}]}]});
+        let bare = Request::read(&none, model, &Nothing).unwrap().input;
+        Request::read(&body, model, &Nothing).unwrap().input - bare
+    };
+    for (model, auto, high, low) in [
+        ("gpt-4o-2024-11-20", 1_445, 1_445, 85),
+        ("openai/gpt-4o-mini", 48_169, 48_169, 2_833),
+        ("gpt-4.1-nano", 3_779, 3_779, 3_779),
+        ("gpt-5", 1_445, 1_445, 85),
+        ("gpt-5.4", 12_000, 3_000, 310),
+        ("gpt-6.1-terra", 36_000, 3_000, 310),
+        ("gpt-6-nano", 73_800, 7_380, 760),
+        ("o4-mini", 3_779, 3_779, 3_779),
+        ("claude-sonnet-4-5", 1_600, 1_600, 1_600),
+        ("us.anthropic.claude-opus-4-6-v1", 1_600, 1_600, 1_600),
+        ("claude-opus-4-8", 4_784, 4_784, 4_784),
+        ("gemini-3-pro", 2_304, 2_304, 2_304),
+        ("somebody/else", 16_384, 16_384, 16_384),
+    ] {
+        let got = (image(model, "auto"), image(model, "high"), image(model, "low"));
+        assert_eq!(got, (auto, high, low), "{model}");
+    }
+}
+
+/// Whatever is too big to be sent twice is sent as an id: then a count of the body is far too low.
+#[test]
+fn what_the_body_does_not_hold_is_named() {
+    for (body, unseen) in [
+        (r#"{"input": "On.", "previous_response_id": "resp_1"}"#, "previous_response_id"),
+        (r#"{"input": "On.", "conversation": {"id": "conv_1"}}"#, "conversation"),
+        (r#"{"input": [{"type": "item_reference", "id": "msg_1"}]}"#, "input[0]"),
+        (r#"{"prompt": {"id": "pmpt_1"}}"#, "prompt"),
+        (r#"{"contents": [], "cachedContent": "cachedContents/1"}"#, "cachedContent"),
+        (
+            r#"{"contents": [{"parts": [{"fileData": {"mimeType": "video/mp4", "fileUri": "x"}}]}]}"#,
+            "contents[0].parts[0].fileData",
+        ),
+        (
+            r#"{"messages": [{"content": [{"type": "document", "source":
+                {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}}]}]}"#,
+            "messages[0].content[0]",
+        ),
+        (
+            r#"{"messages": [{"content": [{"document": {"format": "pdf", "source": {"bytes": "JVBERi0="}}}]}]}"#,
+            "messages[0].content[0].document",
+        ),
+        (
+            r#"{"messages": [{"content": [{"type": "file", "file": {"file_id": "file-1"}}]}]}"#,
+            "messages[0].content[0]",
+        ),
+        (
+            r#"{"messages": [{"content": [{"type": "image_url", "image_url": {"url": "data:application/pdf;base64,JVBERi0="}}]}]}"#,
+            "messages[0].content[0]",
+        ),
+        (r#"{"messages": [{"content": [{"type": "hologram"}]}]}"#, "messages[0].content[0]"),
+        (r#"{"messages": [{"role": "assistant", "audio": {"id": "a"}}]}"#, "messages[0].audio"),
+        (r#"{"input": "Hi", "tools": [{"type": "file_search"}]}"#, "tools[0]"),
+        (r#"{"messages": [], "mcp_servers": [{"url": "x"}]}"#, "mcp_servers"),
+        (
+            r#"{"messages": [], "context_management": {"edits": [{"type": "compact_20260112"}]}}"#,
+            "context_management",
+        ),
+        (
+            r#"{"messages": [{"content": [{"type": "input_audio", "input_audio": "https://x/a.mp3"}]}]}"#,
+            "messages[0].content[0]",
+        ),
+        (
+            r#"{"messages": [{"content": [{"video": {"source": {"bytes": "AAAA"}}}]}]}"#,
+            "messages[0].content[0].video",
+        ),
+        (r#"{"contents": [], "tools": [{"googleSearch": {}}]}"#, "tools[0]"),
+    ] {
+        let request = read(body, "gpt-6.1-terra");
+        assert_eq!(request.unseen, [unseen], "{body}");
+        let model = PriceBook::builtin().find("gpt-6.1-terra").unwrap();
+        let error = model.estimate_of(&request).unwrap_err();
+        assert_eq!(error, RequestError::Unseen { field: unseen.to_owned() });
+        let allowed = request.with_unseen_input(1_000).with_web_searches(0);
+        assert!(model.estimate_of(&allowed).is_ok());
+    }
+}
+
+#[test]
+fn searches_are_bounded_by_the_request_or_not_at_all() {
+    for (body, searches) in [
+        (r#"{"tools": [{"type": "web_search_20250305", "max_uses": 3}], "messages": []}"#, Some(3)),
+        (r#"{"tools": [{"type": "web_search_20250305"}], "messages": []}"#, None),
+        (r#"{"tools": [{"type": "web_search"}], "max_tool_calls": 5, "input": "x"}"#, Some(5)),
+        (r#"{"web_search_options": {}, "messages": []}"#, Some(1)),
+        (r#"{"search_parameters": {"mode": "auto"}, "messages": []}"#, None),
+        (r#"{"search_parameters": {"mode": "off"}, "messages": []}"#, Some(0)),
+        (r#"{"messages": []}"#, Some(0)),
+    ] {
+        assert_eq!(read(body, "claude-opus-4-8").web_searches, searches, "{body}");
+    }
+}
+
+#[test]
+fn base64_is_never_text() {
+    let payload = "QUJD".repeat(250_000);
+    let image = json!({"messages": [{"content": [{"type": "image",
+        "source": {"type": "base64", "media_type": "image/png", "data": payload}}]}]});
+    let request = Request::read(&image, "claude-opus-4-8", &Bytes).unwrap();
+    assert!(request.input < 5_000, "{}", request.input);
+    let mp3 = json!({"messages": [{"content": [{"type": "input_audio",
+        "input_audio": {"data": payload, "format": "mp3"}}]}]});
+    let request = Request::read(&mp3, "gpt-audio", &Bytes).unwrap();
+    assert!(request.input < 100, "{}", request.input);
+    assert_eq!(request.input_audio, 750_003 / 16 + 1);
+}
+
+#[test]
+fn a_request_that_cannot_be_read_says_why() {
+    let error = |body: &str| Request::read(body, "gpt-5", &Nothing).unwrap_err().to_string();
+    for (body, words) in [
+        ("", "no JSON object"),
+        ("[]", "no JSON object"),
+        ("{\"messages\": [", "ends in the middle"),
+        ("{\"model\": \"gpt-5\"}", "form is not known"),
+        ("{\"messages\": [], \"max_tokens\": \"many\"}", "`max_tokens` is \"many\""),
+        ("{\"messages\": [], \"n\": -1}", "`n` is -1"),
+        (
+            "{\"messages\": [], \"tools\": [{\"type\": \"web_search\", \"max_uses\": 1.5}]}",
+            "`tools.max_uses` is 1.5",
+        ),
+    ] {
+        assert!(error(body).contains(words), "{}", error(body));
+    }
+}
+
+#[test]
+fn hostile_nesting_ends() {
+    let open = r#"{"type":"tool_result","content":["#;
+    let deep = format!(
+        r#"{{"messages":[{{"content":[{}{}]}}]}}"#,
+        open.repeat(20_000),
+        "]}".repeat(20_000)
+    );
+    let request = Request::read(&deep, "claude-opus-4-8", &Heuristic::new()).unwrap();
+    assert!(!request.unseen.is_empty());
+    let brackets = format!("{{\"messages\": {}", "[".repeat(1_000_000));
+    assert!(Request::read(&brackets, "gpt-5", &Nothing).is_err());
+    let many = format!(r#"{{"input": [{}0]}}"#, "{\"type\":\"x\"},".repeat(50_000));
+    assert_eq!(read(&many, "gpt-5").unseen.len(), 16);
+}
+
+#[cfg(feature = "tiktoken")]
+mod exact {
+    use super::*;
+    use bursar::usage::tokens::{Framing, Message, Tiktoken};
+
+    #[test]
+    fn the_bound_is_not_below_the_exact_count() {
+        for (body, _) in SAMPLES {
+            for model in ["gpt-4o", "gpt-5", "gpt-6.1-terra"] {
+                let bound = Request::read(body, model, &Heuristic::for_model(model)).unwrap();
+                let exact = Request::read(body, model, &Tiktoken::O200K_BASE).unwrap();
+                assert!(bound.input >= exact.input, "{model}: {body}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_plain_chat_is_counted_as_openai_bills_it() {
+        let texts = [("system", "You are terse."), ("user", "How high is the Zugspitze, in feet?")];
+        let messages = texts.map(|(role, text)| json!({"role": role, "content": text}));
+        let body = json!({"model": "gpt-4o", "messages": messages});
+        let exact = Request::read(&body, "gpt-4o", &Tiktoken::O200K_BASE).unwrap().input;
+        let billed = texts.map(|(role, text)| Message::new(role, text));
+        assert_eq!(exact, Framing::OPENAI.count(&Tiktoken::O200K_BASE, billed));
+    }
+
+    /// The example of OpenAI's cookbook: GPT-4o bills 101 tokens.
+    #[test]
+    fn a_chat_with_a_tool_is_not_counted_below_what_openai_bills() {
+        let body = json!({"messages": [
+            {"role": "system",
+                "content": "You are a helpful assistant that can answer to questions about the weather."},
+            {"role": "user", "content": "What's the weather like in Pittsburgh today?"}],
+            "tools": [{"type": "function", "function": {
+                "name": "get_current_weather",
+                "description": "Get the current weather in a given location",
+                "parameters": {"type": "object", "properties": {
+                    "location": {"type": "string",
+                        "description": "The city and state, e.g. San Francisco, CA"},
+                    "unit": {"type": "string",
+                        "description": "The unit of temperature to return",
+                        "enum": ["celsius", "fahrenheit"]}},
+                    "required": ["location"]}}}]});
+        let bound = Request::read(&body, "gpt-4o", &Tiktoken::O200K_BASE).unwrap().input;
+        assert!((101..202).contains(&bound), "{bound}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = Request::read(&bytes, "gpt-5", &Heuristic::new());
+    }
+
+    #[test]
+    fn no_damaged_request_panics(
+        sample in prop::sample::select(SAMPLES.to_vec()),
+        damage in prop::collection::vec(
+            (any::<prop::sample::Index>(), any::<prop::sample::Index>()), 1..6,
+        ),
+    ) {
+        let (body, model) = sample;
+        let mut bytes = body.as_bytes().to_vec();
+        for (to, from) in damage {
+            let byte = bytes[from.index(bytes.len())];
+            let to = to.index(bytes.len());
+            bytes[to] = byte;
+        }
+        let _ = Request::read(&bytes, model, &Heuristic::new());
+    }
+
+    /// Text and tree are the same request, whatever is cut out of it.
+    #[test]
+    fn a_tree_is_read_as_its_text(
+        sample in prop::sample::select(SAMPLES.to_vec()),
+        dropped in any::<prop::sample::Index>(),
+    ) {
+        let (body, model) = sample;
+        let mut tree: Value = serde_json::from_str(body).unwrap();
+        let fields = tree.as_object_mut().unwrap();
+        let name = dropped.get(&fields.keys().cloned().collect::<Vec<_>>()).clone();
+        fields.remove(&name);
+        let text = tree.to_string();
+        prop_assert_eq!(
+            Request::read(&tree, model, &Bytes),
+            Request::read(&text, model, &Bytes)
+        );
+    }
+}
