@@ -38,6 +38,7 @@
 //! | [`ledger`] | what is left: the pure machine of accounts, limits, windows and holds |
 //! | [`budget`] | the one lock: [`BudgetManager`], [`Account`], [`Reservation`], [`Alert`], [`Report`] |
 //! | [`cache`] | spend less: [`ResultCache`], which runs equal calls once |
+//! | [`context`] | send less: [`trim_context`] and [`ContextTrimmer`], which keep what a call needs |
 //!
 //! An **account** is a node of the budget tree, named by a path (`acme/research/crawler`); charging
 //! it charges all accounts above it, up to the root `""`. A **tag** (`user:42`) is an account in a
@@ -69,12 +70,14 @@ pub mod price;
 pub mod ledger;
 pub mod budget;
 pub mod cache;
+pub mod context;
 
 pub use budget::{
     Account, Alert, BudgetManager, Observer, Policy, Receipt, Report, Reservation, ReserveError,
     Run, Tag,
 };
 pub use cache::ResultCache;
+pub use context::{ContextTrimmer, trim_context};
 pub use ledger::{Limit, Measure, Path, Period, Quantity};
 pub use money::Usd;
 pub use price::{Estimate, Model, ModelPrice, PriceBook, Rate};

@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["usage"],
     &["price"],
     &["ledger"],
-    &["budget", "cache"],
+    &["budget", "cache", "context"],
 ];
 
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {
