@@ -177,10 +177,12 @@ fn level(atoms: &[Atom], room: u64) -> u64 {
     u64::MAX
 }
 
-/// Guesses by the share of the bytes, and takes off until it fits: the first guess is near, and no
-/// later one is longer.
+/// Guesses by the share of the bytes, and takes off until it fits: the first guess is near, and each
+/// later one takes off at least twice as many bytes as the one before.
 fn shorten(trimmer: &ContextTrimmer, text: &str, atom: &Atom, level: u64) -> Option<(Cut, u64)> {
-    let mut keep = portion(text.len(), level, atom.tokens);
+    let mark = trimmer.counting.text(&trimmer.mark);
+    let mut keep = portion(text.len(), level.saturating_sub(mark), atom.tokens);
+    let mut step: usize = 1;
     loop {
         let half = keep / 2;
         let head_end = boundary_before(text, half);
@@ -193,7 +195,8 @@ fn shorten(trimmer: &ContextTrimmer, text: &str, atom: &Atom, level: u64) -> Opt
         if keep == 0 {
             return None;
         }
-        keep = portion(keep, level, tokens).min(portion(keep, 15, 16));
+        keep = portion(keep, level, tokens).saturating_sub(step);
+        step = step.saturating_mul(2);
     }
 }
 

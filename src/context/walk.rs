@@ -246,27 +246,29 @@ impl<'a, C: Messages + ?Sized> Walk<'a, C> {
             && older.closes == newer.opens
     }
 
+    /// Takes away what the model says before the user does, unless the user says nothing at all.
     fn begin_with_user(
         &self,
         units: &mut Vec<Unit>,
         gone: &mut Vec<Unit>,
     ) -> Result<(), TrimError> {
         let leads = |unit: &Unit| unit.opens == Some(Side::Model);
-        let first = units.iter().position(|unit| unit.opens.is_some());
-        let Some(first) = first.filter(|&first| units.get(first).is_some_and(leads)) else {
-            return Ok(());
-        };
+        let first_user = units.iter().position(|unit| unit.opens == Some(Side::User));
+        let mut leading = units.iter().take(first_user.unwrap_or(units.len())).filter(|u| leads(u));
+        let Some(first) = leading.next() else { return Ok(()) };
         let len = self.messages.len();
-        if !(0..len).any(|index| is_plain_user(self.messages, index)) {
+        if first_user.is_none() && !(0..len).any(|index| is_plain_user(self.messages, index)) {
             return Ok(());
         }
-        let run = units.iter().skip(first).take_while(|unit| leads(unit) && !unit.required).count();
-        let behind = first.saturating_add(run);
-        if let Some(unit) = units.get(behind).filter(|unit| leads(unit)) {
+        if let Some(unit) = [first].into_iter().chain(leading).find(|unit| unit.required) {
             let rule = "a message of the user must be before it, and none is kept";
             return Err(TrimError::Unsendable { index: unit.start, rule });
         }
-        gone.extend(units.drain(first..behind));
+        let rest = units.split_off(first_user.unwrap_or(units.len()));
+        let (leading, instructions) = units.drain(..).partition(leads);
+        gone.extend::<Vec<Unit>>(leading);
+        *units = instructions;
+        units.extend(rest);
         Ok(())
     }
 
