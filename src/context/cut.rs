@@ -92,25 +92,8 @@ pub(super) fn tokens<C: Messages + ?Sized>(
     unit: &Unit,
     cuts: &[Cut],
 ) -> u64 {
-    let (atoms, mut total) = atoms(trimmer, messages, unit);
-    for atom in &atoms {
-        let cut = cuts.iter().find(|cut| cut.message == atom.message && cut.text == atom.text);
-        let Some(cut) = cut else {
-            total = total.saturating_add(atom.tokens);
-            continue;
-        };
-        let Some(message) = messages.at(atom.message) else { continue };
-        let mut number = 0;
-        message.each_piece(&mut |piece| {
-            let Piece::Text(text) = piece else { return };
-            if number == atom.text {
-                let tokens = trimmer.counting.text(&cut.apply(text, &trimmer.mark));
-                total = total.saturating_add(tokens);
-            }
-            number = number.saturating_add(1);
-        });
-    }
-    total
+    let of_message = |index| tokens_of(trimmer, messages, index, cuts);
+    unit.indices().map(of_message).fold(0, u64::saturating_add)
 }
 
 /// The tokens of one message with its cuts.
@@ -120,7 +103,39 @@ pub(super) fn tokens_of<C: Messages + ?Sized>(
     index: usize,
     cuts: &[Cut],
 ) -> u64 {
-    tokens(trimmer, messages, &Unit::alone(index), cuts)
+    let Some(message) = messages.at(index) else { return 0 };
+    let cuts = of_message(cuts, index);
+    let mut total = trimmer.counting.around(&message);
+    let mut number = 0;
+    message.each_piece(&mut |piece| {
+        let tokens = match piece {
+            Piece::Text(text) => {
+                let cut = of_text(cuts, number);
+                number = number.saturating_add(1);
+                match cut {
+                    Some(cut) => trimmer.counting.text(&cut.apply(text, &trimmer.mark)),
+                    None => trimmer.counting.text(text),
+                }
+            }
+            Piece::Fixed(text) => trimmer.counting.text(text),
+            Piece::Tokens(tokens) => tokens,
+        };
+        total = total.saturating_add(tokens);
+    });
+    total
+}
+
+/// The cuts of one message, among all.
+pub(super) fn of_message(cuts: &[Cut], index: usize) -> &[Cut] {
+    let start = cuts.partition_point(|cut| cut.message < index);
+    let end = cuts.partition_point(|cut| cut.message <= index);
+    cuts.get(start..end).unwrap_or_default()
+}
+
+/// The cut of one text, among those of its message.
+pub(super) fn of_text(cuts: &[Cut], text: usize) -> Option<&Cut> {
+    let found = cuts.binary_search_by_key(&text, |cut| cut.text);
+    found.ok().and_then(|at| cuts.get(at))
 }
 
 /// A message of one text, cut until it has at most so many tokens, and how many it then has.

@@ -65,7 +65,8 @@ pub fn trim_context<C: Messages + ?Sized>(
 /// # What stays
 ///
 /// 1. What is **pinned**: the system messages at the beginning, the first message of the user, and
-///    what [`pin`](ContextTrimmer::pin) names. It stays or there is an error.
+///    what [`pin`](ContextTrimmer::pin) names (instructions further down, say:
+///    `.pin(|_, message| message.role() == Role::System)`). It stays or there is an error.
 /// 2. The **newest** message. If it does not fit, it is cut in its middle, or there is an error
 ///    ([`Oversize`]).
 /// 3. The messages before it, newest first, up to the first that does not fit.

@@ -71,7 +71,7 @@ impl<'a, C: Messages + ?Sized> Trimmed<'a, C> {
     }
 
     /// Puts a summary where the first messages fell out. If none fell out, there is nothing to sum
-    /// up, and it is left away.
+    /// up, and it is left away; so is a second one.
     ///
     /// Where turns must alternate, [`render`](Trimmed::render) adds it to the message of the user
     /// beside the place; else it is a message of the user of its own.
@@ -154,13 +154,10 @@ impl<C: Render + ?Sized> Trimmed<'_, C> {
     /// The list to send: copies of what is kept, cut where it is cut, with the summary.
     pub fn render(&self) -> Vec<C::Owned> {
         let mut written = Vec::with_capacity(self.picked.kept.len().saturating_add(1));
-        let mut cuts = self.picked.cuts.as_slice();
         for (number, &index) in self.picked.kept.iter().enumerate() {
-            let own = cuts.iter().take_while(|cut| cut.message() == index).count();
-            let (of_message, later) = cuts.split_at_checked(own).unwrap_or_default();
-            cuts = later;
+            let cuts = super::cut::of_message(&self.picked.cuts, index);
             let replace = |text: usize, whole: &str| {
-                let cut = of_message.iter().find(|cut| cut.text() == text)?;
+                let cut = super::cut::of_text(cuts, text)?;
                 Some(cut.apply(whole, &self.trimmer.mark))
             };
             let Some(mut message) = self.messages.owned(index, &replace) else { continue };

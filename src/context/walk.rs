@@ -204,8 +204,8 @@ impl<'a, C: Messages + ?Sized> Walk<'a, C> {
             self.begin_with_user(&mut units, &mut gone)?;
         }
         for unit in &gone {
-            let were_cut = |cut: &Cut| unit.has(cut.message());
-            if cuts.iter().any(were_cut) {
+            // All cuts are of one unit.
+            if cuts.first().is_some_and(|cut| unit.has(cut.message())) {
                 tokens = tokens.saturating_sub(self.cut_tokens(unit, &cuts));
                 cuts.clear();
             } else {

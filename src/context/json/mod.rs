@@ -2,6 +2,8 @@
 
 mod pieces;
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 
 use super::Rules;
@@ -175,10 +177,10 @@ impl Render for JsonChat<'_> {
         replace: &dyn Fn(usize, &str) -> Option<String>,
     ) -> Option<Value> {
         let message = self.at(index)?;
-        let (mut number, mut replaced) = (0, Vec::new());
+        let (mut number, mut replaced) = (0, HashMap::new());
         message.each_piece(&mut |piece| {
             let Piece::Text(text) = piece else { return };
-            replaced.extend(replace(number, text).map(|new| (text, new)));
+            replaced.extend(replace(number, text).map(|new| (text.as_ptr(), new)));
             number = number.saturating_add(1);
         });
         Some(match replaced.is_empty() {
@@ -218,14 +220,11 @@ impl Render for JsonChat<'_> {
 
 /// A copy in which some strings are others. A string is known by where it lies in memory, so that
 /// no path needs to be kept; an empty one lies nowhere and is never replaced.
-fn rewritten(value: &Value, replaced: &[(&str, String)]) -> Value {
+fn rewritten(value: &Value, replaced: &HashMap<*const u8, String>) -> Value {
     match value {
         Value::String(text) => {
-            let found = replaced.iter().find(|(old, _)| {
-                std::ptr::eq(old.as_ptr(), text.as_ptr()) && old.len() == text.len()
-            });
-            let found = found.filter(|_| !text.is_empty());
-            Value::String(found.map_or_else(|| text.clone(), |(_, new)| new.clone()))
+            let new = replaced.get(&text.as_ptr()).filter(|_| !text.is_empty());
+            Value::String(new.unwrap_or(text).clone())
         }
         Value::Array(items) => items.iter().map(|item| rewritten(item, replaced)).collect(),
         Value::Object(fields) => {

@@ -46,7 +46,8 @@ impl<'v> JsonMessage<'v> {
                 visit(Piece::Text(text));
             } else if let Some(response) = function_response(part) {
                 visit(Piece::Fixed(text_of(response, "name")));
-                response.get("response").into_iter().for_each(|response| texts(response, visit));
+                let said = response.get("response");
+                said.into_iter().for_each(|said| walk(said, &Piece::Text, visit));
             } else if ["inlineData", "inline_data", "fileData", "file_data"]
                 .iter()
                 .any(|key| part.get(key).is_some())
@@ -68,7 +69,7 @@ impl<'v> JsonMessage<'v> {
             "tool_result" => match part.get("content") {
                 Some(Value::String(text)) => visit(Piece::Text(text)),
                 Some(Value::Array(parts)) => parts.iter().for_each(|part| self.part(part, visit)),
-                _ => {}
+                other => other.into_iter().for_each(|other| leaves(other, visit)),
             },
             _ if is_media(part) => visit(Piece::Tokens(self.media_tokens)),
             _ => leaves(part, visit),
@@ -94,16 +95,17 @@ fn is_media(part: &Value) -> bool {
     }
 }
 
-/// All that a value says, fixed: strings, names, numbers, and a token for each mark between them.
+/// All that a part says, fixed, but for what providers keep for themselves.
 fn leaves<'a>(value: &'a Value, visit: Visit<'_, 'a>) {
-    walk(value, &Piece::Fixed, visit);
+    let Value::Object(fields) = value else { return walk(value, &Piece::Fixed, visit) };
+    for (key, item) in fields {
+        if !UNREAD.contains(&key.as_str()) {
+            field(key, item, &Piece::Fixed, visit);
+        }
+    }
 }
 
-/// The same, its strings free to be cut.
-fn texts<'a>(value: &'a Value, visit: Visit<'_, 'a>) {
-    walk(value, &Piece::Text, visit);
-}
-
+/// All that a value says: strings, names, numbers, and a token for each mark between them.
 fn walk<'a>(value: &'a Value, piece: &dyn Fn(&'a str) -> Piece<'a>, visit: Visit<'_, 'a>) {
     match value {
         Value::String(text) => visit(piece(text)),
@@ -114,22 +116,27 @@ fn walk<'a>(value: &'a Value, piece: &dyn Fn(&'a str) -> Piece<'a>, visit: Visit
             }
         }
         Value::Object(fields) => {
-            for (key, item) in fields {
-                if !UNREAD.contains(&key.as_str()) {
-                    visit(Piece::Tokens(2));
-                    visit(Piece::Fixed(key));
-                    walk(item, piece, visit);
-                }
-            }
+            fields.iter().for_each(|(key, item)| field(key, item, piece, visit));
         }
         Value::Number(_) => visit(Piece::Tokens(NUMBER_TOKENS)),
         Value::Null | Value::Bool(_) => visit(Piece::Tokens(1)),
     }
 }
 
-/// What providers keep for themselves: ids, and the seals of what a model thought.
+fn field<'a>(
+    key: &'a str,
+    item: &'a Value,
+    piece: &dyn Fn(&'a str) -> Piece<'a>,
+    visit: Visit<'_, 'a>,
+) {
+    visit(Piece::Tokens(2));
+    visit(Piece::Fixed(key));
+    walk(item, piece, visit);
+}
+
+/// Ids, and the seals of what a model thought.
 const UNREAD: [&str; 6] =
     ["id", "tool_use_id", "type", "signature", "thoughtSignature", "cache_control"];
 
-/// What a number counts at most: 20 digits, a mark and an exponent, by threes or one by one.
+/// What a number counts at most, by threes or, of usual length, one by one.
 const NUMBER_TOKENS: u64 = 12;

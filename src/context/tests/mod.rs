@@ -390,3 +390,18 @@ fn media_count_what_is_said_and_data_is_not_text() {
     assert_eq!(tokens(anthropic(&[block])), 1_600);
     assert_eq!(tokens(gemini(&[part])), 1_600);
 }
+
+#[test]
+fn arguments_count_whatever_they_are_called() {
+    let input = json!({"id": "w w w w w", "type": "w w w w w"});
+    let call = json!({"role": "assistant", "content": [
+        {"type": "tool_use", "id": "t", "name": "f", "input": input}]});
+    let trimmer = words(99);
+    let count = |list: JsonChat<'_>| trimmer.count(&list.at(0).unwrap());
+    assert!(count(anthropic(&[call])) >= 10);
+    let call = json!({"role": "model", "parts": [{"functionCall": {"name": "f", "args": input}}]});
+    assert!(count(gemini(&[call])) >= 10);
+    let result = json!({"role": "user", "parts": [
+        {"functionResponse": {"name": "f", "response": input}}]});
+    assert!(count(gemini(&[result])) >= 10);
+}
