@@ -192,8 +192,8 @@ fn level(atoms: &[Atom], room: u64) -> u64 {
     u64::MAX
 }
 
-/// Guesses by the share of the bytes, and takes off until it fits: the first guess is near, and each
-/// later one takes off at least twice as many bytes as the one before.
+/// Guesses by the share of the bytes, and takes off until it fits: the first guess is near, and
+/// each later one takes off more than the one before.
 fn shorten(trimmer: &ContextTrimmer, text: &str, atom: &Atom, level: u64) -> Option<(Cut, u64)> {
     let mark = trimmer.counting.text(&trimmer.mark);
     let mut keep = portion(text.len(), level.saturating_sub(mark), atom.tokens);

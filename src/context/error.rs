@@ -6,8 +6,8 @@
 pub enum TrimError {
     /// What is pinned is too large on its own.
     #[error(
-        "the pinned messages alone are {pinned_tokens} tokens and max_tokens is {max_tokens}: raise \
-         it, shorten the instructions, or pin less"
+        "the pinned messages alone are {pinned_tokens} tokens and max_tokens is {max_tokens}: \
+         raise it, shorten the instructions, or pin less"
     )]
     PinnedTooLarge {
         /// What is pinned, with what is around the request.
@@ -31,8 +31,8 @@ pub enum TrimError {
     },
     /// A message that must stay would be refused by the provider.
     #[error(
-        "the message at index {index} must stay, being pinned or the newest, and cannot: {rule}; do \
-         not pin it, raise max_tokens, or relax the Rules"
+        "the message at index {index} must stay, being pinned or the newest, and cannot: {rule}; \
+         do not pin it, raise max_tokens, or relax the Rules"
     )]
     Unsendable {
         /// Its place in the list.

@@ -45,7 +45,7 @@ pub enum Piece<'a> {
 /// }
 ///
 /// let lines = [Line("first".into()), Line("long ".repeat(900)), Line("last".into())];
-/// assert_eq!(bursar::trim_context(&lines, 100)?.kept(), [0, 2]);
+/// assert_eq!(bursar::trim_context(&lines, 60)?.kept(), [0, 2]);
 /// # Ok::<(), bursar::context::TrimError>(())
 /// ```
 pub trait Message {
@@ -139,11 +139,14 @@ pub struct Counted<'a, C: ?Sized> {
 /// use bursar::context::{ChatMessage, ContextTrimmer, counted};
 ///
 /// let trimmer = ContextTrimmer::new(2_000);
-/// let mut messages = vec![ChatMessage::user("Hello!")];
-/// let mut tokens: Vec<u64> = messages.iter().map(|message| trimmer.count(message)).collect();
-/// // … each new message is counted once …
-/// let trimmed = trimmer.trim(&counted(&messages, &tokens))?;
-/// assert_eq!(trimmed.kept(), [0]);
+/// let (mut messages, mut tokens) = (Vec::new(), Vec::new());
+/// for text in ["Hello!", "Are you there?"] {
+///     let message = ChatMessage::user(text);
+///     tokens.push(trimmer.count(&message)); // once
+///     messages.push(message);
+/// }
+/// let list = counted(&messages, &tokens);
+/// assert_eq!(trimmer.trim(&list)?.kept(), [0, 1]);
 /// # Ok::<(), bursar::context::TrimError>(())
 /// ```
 pub fn counted<'a, C: Messages + ?Sized>(messages: &'a C, tokens: &'a [u64]) -> Counted<'a, C> {

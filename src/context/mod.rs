@@ -94,8 +94,8 @@ pub fn trim_context<C: Messages + ?Sized>(
 ///
 /// # A summary of what falls out
 ///
-/// Trimming calls nobody. It says what fell out; a call that sums it up is reserved and settled like
-/// any other, and its text is put in its place:
+/// Trimming calls nobody. It says what fell out; a call that sums it up is reserved and settled
+/// like any other, and its text is put in its place:
 ///
 /// ```
 /// use bursar::context::{ChatMessage, ContextTrimmer};
@@ -103,11 +103,11 @@ pub fn trim_context<C: Messages + ?Sized>(
 ///
 /// # let mut chat = vec![ChatMessage::user("Plan my trip to Lisbon.")];
 /// # for day in 0..40 {
-/// #     chat.push(ChatMessage::assistant(format!("For day {day} I propose a walk by the river.")));
+/// #     chat.push(ChatMessage::assistant(format!("Day {day}: a walk by the river, and fish.")));
 /// #     chat.push(ChatMessage::user(format!("Good. What about day {}?", day + 1)));
 /// # }
 /// let budget = BudgetManager::new(Usd::dollars(1))?;
-/// let small = budget.model("gpt-6.1-luna")?;
+/// let small = budget.model("gpt-6-luna")?;
 ///
 /// let trimmed = ContextTrimmer::new(600).summary_tokens(120).trim(&chat)?;
 /// let asked = 50 + trimmed.dropped_tokens(); // the prompt of the summariser, and what it reads
@@ -293,8 +293,8 @@ impl Rules {
     /// Messages of one role may follow one another.
     pub const OPENAI: Rules = Rules { user_first: true, alternate: false };
 
-    /// The first message is the user's; "consecutive user or assistant turns in your request will be
-    /// combined into a single turn" (Anthropic's reference of the Messages API).
+    /// The first message is the user's; "consecutive `user` or `assistant` turns in your request
+    /// will be combined into a single turn" (Anthropic's reference of the Messages API).
     pub const ANTHROPIC: Rules = Rules { user_first: true, alternate: false };
 
     /// Turns alternate, and "function call turn comes immediately after a user turn or after a

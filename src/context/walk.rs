@@ -219,7 +219,15 @@ impl<'a, C: Messages + ?Sized> Walk<'a, C> {
 
     /// Turns the units round, oldest first, without those that would break the turns where
     /// something fell out: the older of two, if it need not stay.
-    fn alternate(&self, newest: Vec<Unit>, gone: &mut Vec<Unit>) -> Result<Vec<Unit>, TrimError> {
+    fn alternate(
+        &self,
+        mut newest: Vec<Unit>,
+        gone: &mut Vec<Unit>,
+    ) -> Result<Vec<Unit>, TrimError> {
+        if !self.rules.alternate {
+            newest.reverse();
+            return Ok(newest);
+        }
         let mut kept: Vec<Unit> = Vec::with_capacity(newest.len());
         for older in newest {
             if !older.required && kept.last().is_some_and(|newer| self.is_conflict(&older, newer)) {
@@ -240,10 +248,7 @@ impl<'a, C: Messages + ?Sized> Walk<'a, C> {
     }
 
     fn is_conflict(&self, older: &Unit, newer: &Unit) -> bool {
-        self.rules.alternate
-            && older.end != newer.start
-            && older.closes.is_some()
-            && older.closes == newer.opens
+        older.end != newer.start && older.closes.is_some() && older.closes == newer.opens
     }
 
     /// Takes away what the model says before the user does, unless the user says nothing at all.

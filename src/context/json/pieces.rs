@@ -1,4 +1,4 @@
-//! Owns what counts in a JSON message of each form. What is not known counts as the text that it is.
+//! Owns what counts in a JSON message of each form. What is not known counts as text.
 
 use serde_json::Value;
 

@@ -385,8 +385,9 @@ fn media_count_what_is_said_and_data_is_not_text() {
         {"type": "base64", "media_type": "image/png", "data": data.clone()}}]});
     let part = json!({"role": "user", "parts": [{"inlineData": {"data": data}}]});
     let tokens = |list: JsonChat<'_>| words(9_999).trim(&list).unwrap().tokens();
-    assert_eq!(tokens(openai(&[image.clone()])), 2 + 1_600);
-    assert_eq!(tokens(openai(&[image]).media_tokens(85)), 2 + 85);
+    let image = [image];
+    assert_eq!(tokens(openai(&image)), 2 + 1_600);
+    assert_eq!(tokens(openai(&image).media_tokens(85)), 2 + 85);
     assert_eq!(tokens(anthropic(&[block])), 1_600);
     assert_eq!(tokens(gemini(&[part])), 1_600);
 }
