@@ -321,6 +321,31 @@ proptest! {
     }
 
     #[test]
+    fn what_is_pinned_stays_or_the_error_says_which_cannot(
+        turns in prop::collection::vec(turn(), 0..16),
+        trimmer in trimmer(),
+        every in 1..6_usize,
+    ) {
+        let trimmer = trimmer.pin(move |index, _| index % every == 0);
+        for form in FORMS {
+            let messages = form.write(&turns);
+            let list = form.list(&messages);
+            match trimmer.trim(&list) {
+                Ok(trimmed) => {
+                    let kept = trimmed.kept();
+                    prop_assert!((0..messages.len()).step_by(every).all(|i| kept.contains(&i)));
+                    let sent = trimmed.render();
+                    prop_assert_eq!(refusal(&sent), None);
+                    prop_assert_eq!(total(&trimmer, form.list(&sent)), trimmed.tokens());
+                    prop_assert!(trimmed.tokens() <= trimmer.max_tokens);
+                }
+                Err(TrimError::Unsendable { index, .. }) => prop_assert!(index < messages.len()),
+                Err(error) => check_error(form, list, &trimmer, &error)?,
+            }
+        }
+    }
+
+    #[test]
     fn a_summary_never_makes_it_too_long(
         turns in prop::collection::vec(turn(), 0..24),
         trimmer in trimmer(),
