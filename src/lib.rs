@@ -39,6 +39,7 @@
 //! | [`select`], [`plan`] | which model to ask, and how much to set aside: [`ModelSelector`], [`Plan`] |
 //! | [`budget`] | the one lock: [`BudgetManager`], [`Account`], [`Reservation`], [`Alert`], [`Report`] |
 //! | [`cache`] | spend less: [`ResultCache`], which runs equal calls once |
+//! | [`context`] | send less: [`trim_context`] and [`ContextTrimmer`], which keep what a call needs |
 //!
 //! An **account** is a node of the budget tree, named by a path (`acme/research/crawler`); charging
 //! it charges all accounts above it, up to the root `""`. A **tag** (`user:42`) is an account in a
@@ -72,12 +73,14 @@ pub mod select;
 pub mod plan;
 pub mod budget;
 pub mod cache;
+pub mod context;
 
 pub use budget::{
     Account, Alert, BudgetManager, Observer, Policy, Receipt, Report, Reservation, ReserveError,
     Run, Tag,
 };
 pub use cache::ResultCache;
+pub use context::{ContextTrimmer, trim_context};
 pub use ledger::{Limit, Measure, Path, Period, Quantity};
 pub use money::Usd;
 pub use plan::Plan;

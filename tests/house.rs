@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["price"],
     &["ledger"],
     &["select", "plan"],
-    &["budget", "cache"],
+    &["budget", "cache", "context"],
 ];
 
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {

@@ -1,0 +1,171 @@
+//! Prints what trimming costs beside a direct translation of the document that the project grew
+//! from, each pair measured in turn in the same run, because machines differ and are shared.
+//! `cargo bench --bench context_ratios`.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use bursar::ContextTrimmer;
+use bursar::context::{ChatMessage, counted, openai};
+use bursar::usage::TokenCounter;
+use bursar::usage::tokens::Framing;
+use serde_json::{Value, json};
+
+const ROUNDS: usize = 301;
+
+type Call<'a> = Box<dyn FnMut() + 'a>;
+
+fn main() {
+    println!("| work | messages | kept | µs | the seed's, µs | ratio | aim |");
+    println!("|---|---:|---:|---:|---:|---:|---|");
+    for count in [10, 1_000, 100_000] {
+        windows(count);
+    }
+    for count in [10, 1_000, 100_000] {
+        everything(count);
+    }
+}
+
+/// 2,000 tokens are kept.
+fn windows(count: usize) {
+    let (chat, values) = (chat(count), values(count));
+    let aim = if count == 100_000 { "below 1,000 µs" } else { "" };
+    let quarters = ContextTrimmer::new(2_000).counter(Quarters, no_framing());
+    let heuristic = ContextTrimmer::new(2_000);
+    let tokens: Vec<u64> = chat.iter().map(|message| heuristic.count(message)).collect();
+    let list = openai(&values);
+    let of_values: Vec<u64> = values.iter().map(|value| seed_tokens(text_of(value))).collect();
+
+    row("len / 4, as the seed", count, 2_000, &chat, aim, &|| {
+        quarters.trim(&chat).unwrap().kept().len()
+    });
+    row("counted before", count, 2_000, &chat, aim, &|| {
+        heuristic.trim(&counted(&chat, &tokens)).unwrap().kept().len()
+    });
+    row("Heuristic", count, 2_000, &chat, aim, &|| heuristic.trim(&chat).unwrap().kept().len());
+    row("JSON, counted before", count, 2_000, &chat, aim, &|| {
+        quarters.trim(&counted(&list, &of_values)).unwrap().kept().len()
+    });
+    row("JSON, Heuristic", count, 2_000, &chat, aim, &|| {
+        heuristic.trim(&list).unwrap().kept().len()
+    });
+}
+
+/// All is kept: what `insert(0)` costs.
+fn everything(count: usize) {
+    let chat = chat(count);
+    let max_tokens = 1_000_000_000;
+    let quarters = ContextTrimmer::new(max_tokens).counter(Quarters, no_framing());
+    row("all kept, len / 4", count, max_tokens, &chat, "", &|| {
+        quarters.trim(&chat).unwrap().kept().len()
+    });
+}
+
+fn row(
+    name: &str,
+    count: usize,
+    max_tokens: u64,
+    chat: &[ChatMessage],
+    aim: &str,
+    trim: &dyn Fn() -> usize,
+) {
+    let kept = trim();
+    let mut ours: Call<'_> = Box::new(|| {
+        black_box(trim());
+    });
+    let mut theirs: Call<'_> = Box::new(|| drop(black_box(seed_trim(black_box(chat), max_tokens))));
+    let times = [fitting(&mut ours), fitting(&mut theirs)];
+    // The seed takes seconds for the largest; a few rounds of it are enough.
+    let rounds = if times[1] == 1 && nanos(&mut theirs, 1) > 1e7 { 3 } else { ROUNDS };
+    let (mut our, mut their, mut ratio) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        let (one, other) = (nanos(&mut ours, times[0]), nanos(&mut theirs, times[1]));
+        our.push(one);
+        their.push(other);
+        ratio.push(other / one);
+    }
+    let (our, their, ratio) = (median(our) / 1e3, median(their) / 1e3, median(ratio));
+    println!("| {name} | {count} | {kept} | {our:.2} | {their:.2} | {ratio:.2} | {aim} |");
+}
+
+/// The seed's `trim_context`, line by line.
+fn seed_trim(messages: &[ChatMessage], max_tokens: u64) -> Vec<&ChatMessage> {
+    let mut total_tokens = 0;
+    let mut trimmed = Vec::new();
+    for message in messages.iter().rev() {
+        let token_count = seed_tokens(message.text());
+        if total_tokens + token_count > max_tokens {
+            break;
+        }
+        trimmed.insert(0, message);
+        total_tokens += token_count;
+    }
+    trimmed
+}
+
+fn seed_tokens(text: &str) -> u64 {
+    text.len() as u64 / 4
+}
+
+/// Counts as the seed does.
+struct Quarters;
+
+impl TokenCounter for Quarters {
+    fn count(&self, text: &str) -> u64 {
+        seed_tokens(text)
+    }
+
+    fn upper_bound(&self, text: &str) -> u64 {
+        seed_tokens(text)
+    }
+}
+
+fn no_framing() -> Framing {
+    let mut framing = Framing::CAUTIOUS;
+    (framing.per_message, framing.per_request) = (0, 0);
+    framing
+}
+
+const TEXT: &str = "The quick brown fox jumps over the lazy dog, and paid 3 cents. ";
+
+/// 16 to 80 tokens a message, users and models in turn.
+fn chat(count: usize) -> Vec<ChatMessage> {
+    let message = |n: usize| match n % 2 {
+        0 => ChatMessage::user(TEXT.repeat(1 + n % 5)),
+        _ => ChatMessage::assistant(TEXT.repeat(1 + n % 5)),
+    };
+    (0..count).map(message).collect()
+}
+
+fn values(count: usize) -> Vec<Value> {
+    let message = |n: usize| {
+        let role = if n % 2 == 0 { "user" } else { "assistant" };
+        json!({"role": role, "content": TEXT.repeat(1 + n % 5)})
+    };
+    (0..count).map(message).collect()
+}
+
+fn text_of(value: &Value) -> &str {
+    value["content"].as_str().unwrap()
+}
+
+/// How often a call fits into a fifth of a millisecond: short enough that most rounds are not
+/// interrupted.
+fn fitting(call: &mut Call<'_>) -> u32 {
+    let mut times = 1;
+    while nanos(call, times) * f64::from(times) < 2e5 {
+        times *= 2;
+    }
+    times
+}
+
+fn nanos(call: &mut Call<'_>, times: u32) -> f64 {
+    let started = Instant::now();
+    (0..times).for_each(|_| call());
+    started.elapsed().as_secs_f64() * 1e9 / f64::from(times)
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

@@ -1,0 +1,240 @@
+//! Owns the views of conversations as JSON, in the forms of OpenAI, Anthropic and Gemini.
+
+mod pieces;
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use super::Rules;
+use super::message::{Message, Messages, Piece, Render, Role};
+
+/// The `messages` of OpenAI's chat completions, and of all who offer the same: `tool_calls` in
+/// assistant messages, results in messages of role `tool`, instructions as `system` or `developer`.
+pub fn openai(messages: &[Value]) -> JsonChat<'_> {
+    JsonChat::new(messages, Form::OpenAi)
+}
+
+/// The `messages` of Anthropic's Messages API: blocks `tool_use` and `tool_result`. The system
+/// prompt is beside them, so its tokens are the caller's to take off.
+pub fn anthropic(messages: &[Value]) -> JsonChat<'_> {
+    JsonChat::new(messages, Form::Anthropic)
+}
+
+/// The `contents` of Gemini's `generateContent`: parts `functionCall` and `functionResponse`, which
+/// are matched by the function's name, one to one, because their ids are optional. The system
+/// instruction is beside them, so its tokens are the caller's to take off.
+pub fn gemini(contents: &[Value]) -> JsonChat<'_> {
+    JsonChat::new(contents, Form::Gemini)
+}
+
+/// A list of JSON messages of one form; made by [`openai`], [`anthropic`] or [`gemini`].
+#[derive(Clone, Copy, Debug)]
+pub struct JsonChat<'a> {
+    messages: &'a [Value],
+    form: Form,
+    media_tokens: u64,
+}
+
+/// One JSON message of a known form.
+#[derive(Clone, Copy, Debug)]
+pub struct JsonMessage<'a> {
+    value: &'a Value,
+    form: Form,
+    media_tokens: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    OpenAi,
+    Anthropic,
+    Gemini,
+}
+
+impl<'a> JsonChat<'a> {
+    /// What an image counts unless told otherwise: as much as one of 1,568 pixels' edge at
+    /// Anthropic (1,600), more than one at OpenAI (up to 1,445) or a tile at Google (258).
+    pub const MEDIA_TOKENS: u64 = 1_600;
+
+    /// Says what an image counts, or whatever else is no text: a recording, a video, a PDF. Those
+    /// are larger than images, so whoever sends them should say.
+    #[must_use]
+    pub fn media_tokens(self, tokens: u64) -> JsonChat<'a> {
+        JsonChat { media_tokens: tokens, ..self }
+    }
+
+    fn new(messages: &'a [Value], form: Form) -> JsonChat<'a> {
+        JsonChat { messages, form, media_tokens: JsonChat::MEDIA_TOKENS }
+    }
+}
+
+impl<'a> JsonMessage<'a> {
+    /// The message as it is.
+    pub fn value(&self) -> &'a Value {
+        self.value
+    }
+
+    fn role_name(&self) -> &'a str {
+        self.value.get("role").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Its parts, wherever the form has them.
+    fn parts(&self) -> &'a [Value] {
+        let key = if self.form == Form::Gemini { "parts" } else { "content" };
+        self.value.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+impl<'v> Messages for JsonChat<'v> {
+    type Message<'a>
+        = JsonMessage<'v>
+    where
+        Self: 'a;
+
+    fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    fn at(&self, index: usize) -> Option<JsonMessage<'v>> {
+        let JsonChat { messages, form, media_tokens } = *self;
+        messages.get(index).map(|value| JsonMessage { value, form, media_tokens })
+    }
+
+    fn rules(&self) -> Rules {
+        match self.form {
+            Form::OpenAi => Rules::OPENAI,
+            Form::Anthropic => Rules::ANTHROPIC,
+            Form::Gemini => Rules::GEMINI,
+        }
+    }
+}
+
+impl Message for JsonMessage<'_> {
+    fn role(&self) -> Role {
+        match self.role_name() {
+            "system" | "developer" => Role::System,
+            "assistant" | "model" => Role::Assistant,
+            "tool" | "function" => Role::Tool,
+            _ => Role::User,
+        }
+    }
+
+    fn each_piece<'a>(&'a self, visit: &mut dyn FnMut(Piece<'a>)) {
+        match self.form {
+            Form::OpenAi => self.openai_pieces(visit),
+            Form::Anthropic => self.anthropic_pieces(visit),
+            Form::Gemini => self.gemini_pieces(visit),
+        }
+    }
+
+    fn each_call<'a>(&'a self, visit: &mut dyn FnMut(&'a str)) {
+        match self.form {
+            Form::OpenAi => {
+                let calls = self.value.get("tool_calls").and_then(Value::as_array);
+                calls.into_iter().flatten().for_each(|call| visit(text_of(call, "id")));
+                if let Some(call) = self.value.get("function_call").filter(|call| call.is_object())
+                {
+                    visit(text_of(call, "name"));
+                }
+            }
+            Form::Anthropic => {
+                let calls = self.parts().iter().filter(|part| text_of(part, "type") == "tool_use");
+                calls.for_each(|call| visit(text_of(call, "id")));
+            }
+            Form::Gemini => {
+                let calls = self.parts().iter().filter_map(pieces::function_call);
+                calls.for_each(|call| visit(text_of(call, "name")));
+            }
+        }
+    }
+
+    fn each_result<'a>(&'a self, visit: &mut dyn FnMut(&'a str)) {
+        match self.form {
+            Form::OpenAi => match self.role_name() {
+                "tool" => visit(text_of(self.value, "tool_call_id")),
+                "function" => visit(text_of(self.value, "name")),
+                _ => {}
+            },
+            Form::Anthropic => {
+                let results =
+                    self.parts().iter().filter(|part| text_of(part, "type") == "tool_result");
+                results.for_each(|result| visit(text_of(result, "tool_use_id")));
+            }
+            Form::Gemini => {
+                let results = self.parts().iter().filter_map(pieces::function_response);
+                results.for_each(|result| visit(text_of(result, "name")));
+            }
+        }
+    }
+}
+
+impl Render for JsonChat<'_> {
+    type Owned = Value;
+
+    fn owned(
+        &self,
+        index: usize,
+        replace: &dyn Fn(usize, &str) -> Option<String>,
+    ) -> Option<Value> {
+        let message = self.at(index)?;
+        let (mut number, mut replaced) = (0, HashMap::new());
+        message.each_piece(&mut |piece| {
+            let Piece::Text(text) = piece else { return };
+            replaced.extend(replace(number, text).map(|new| (text.as_ptr(), new)));
+            number = number.saturating_add(1);
+        });
+        Some(match replaced.is_empty() {
+            true => message.value.clone(),
+            false => rewritten(message.value, &replaced),
+        })
+    }
+
+    fn user(&self, text: &str) -> Value {
+        match self.form {
+            Form::OpenAi | Form::Anthropic => json!({"role": "user", "content": text}),
+            Form::Gemini => json!({"role": "user", "parts": [{"text": text}]}),
+        }
+    }
+
+    fn join(&self, message: &mut Value, text: &str, at_end: bool) {
+        let (key, part) = match self.form {
+            Form::OpenAi | Form::Anthropic => ("content", json!({"type": "text", "text": text})),
+            Form::Gemini => ("parts", json!({"text": text})),
+        };
+        match message.get_mut(key) {
+            Some(Value::Array(parts)) if at_end => parts.push(part),
+            Some(Value::Array(parts)) => parts.insert(0, part),
+            Some(Value::String(content)) if at_end => {
+                content.push_str("\n\n");
+                content.push_str(text);
+            }
+            Some(Value::String(content)) => *content = format!("{text}\n\n{content}"),
+            _ => {
+                if let Some(fields) = message.as_object_mut() {
+                    fields.insert(key.to_owned(), Value::Array(vec![part]));
+                }
+            }
+        }
+    }
+}
+
+/// A copy in which some strings are others. A string is known by where it lies in memory, so that
+/// no path needs to be kept; an empty one lies nowhere and is never replaced.
+fn rewritten(value: &Value, replaced: &HashMap<*const u8, String>) -> Value {
+    match value {
+        Value::String(text) => {
+            let new = replaced.get(&text.as_ptr()).filter(|_| !text.is_empty());
+            Value::String(new.unwrap_or(text).clone())
+        }
+        Value::Array(items) => items.iter().map(|item| rewritten(item, replaced)).collect(),
+        Value::Object(fields) => {
+            let field = |(key, item): (&String, &Value)| (key.clone(), rewritten(item, replaced));
+            Value::Object(fields.iter().map(field).collect())
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+    }
+}
+
+fn text_of<'a>(value: &'a Value, key: &str) -> &'a str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
+}

@@ -1,0 +1,264 @@
+//! Owns [`Message`] and [`Messages`], what trimming needs to know of a conversation, and
+//! [`ChatMessage`], a plain one.
+
+use super::Rules;
+
+/// Who speaks in a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Instructions: `system` and `developer`.
+    System,
+    /// The user.
+    User,
+    /// The model: `assistant`, in Gemini's words `model`.
+    Assistant,
+    /// The result of a tool, where it has a role of its own.
+    Tool,
+}
+
+/// A part of a message, as far as it counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// Text that may be cut in its middle.
+    Text(&'a str),
+    /// Text that must stay as it is: a tool's name, its arguments.
+    Fixed(&'a str),
+    /// Something that is no text, and how many tokens it counts: an image.
+    Tokens(u64),
+}
+
+/// One message of a conversation, as trimming sees it.
+///
+/// ```
+/// use bursar::context::{Message, Piece, Role};
+///
+/// struct Line(String);
+///
+/// impl Message for Line {
+///     fn role(&self) -> Role {
+///         Role::User
+///     }
+///
+///     fn each_piece<'a>(&'a self, visit: &mut dyn FnMut(Piece<'a>)) {
+///         visit(Piece::Text(&self.0));
+///     }
+/// }
+///
+/// let lines = [Line("first".into()), Line("long ".repeat(900)), Line("last".into())];
+/// assert_eq!(bursar::trim_context(&lines, 60)?.kept(), [0, 2]);
+/// # Ok::<(), bursar::context::TrimError>(())
+/// ```
+pub trait Message {
+    /// Who speaks.
+    fn role(&self) -> Role;
+
+    /// Visits all that counts, in order: the same at each visit.
+    fn each_piece<'a>(&'a self, visit: &mut dyn FnMut(Piece<'a>));
+
+    /// Visits the ids of the tools that an assistant message calls: whatever names a call in its
+    /// result. One call, one visit.
+    fn each_call<'a>(&'a self, visit: &mut dyn FnMut(&'a str)) {
+        let _ = visit;
+    }
+
+    /// Visits the ids of the calls whose results the message brings.
+    fn each_result<'a>(&'a self, visit: &mut dyn FnMut(&'a str)) {
+        let _ = visit;
+    }
+
+    /// The tokens of the message, if they were counted before by
+    /// [`ContextTrimmer::count`](super::ContextTrimmer::count). Then its pieces are not looked at.
+    fn counted(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// A list of messages, oldest first. Slices, arrays and vectors of [`Message`] are lists, and so
+/// are the views of JSON: [`openai`](super::openai), [`anthropic`](super::anthropic),
+/// [`gemini`](super::gemini).
+pub trait Messages {
+    /// One message, or a view of it.
+    type Message<'a>: Message
+    where
+        Self: 'a;
+
+    /// How many there are.
+    fn len(&self) -> usize;
+
+    /// The message at a place; `None` behind the end.
+    fn at(&self, index: usize) -> Option<Self::Message<'_>>;
+
+    /// True if there is none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What the provider asks of such a list.
+    fn rules(&self) -> Rules {
+        Rules::default()
+    }
+
+    /// The tokens of a message, if they are known without counting.
+    fn counted(&self, index: usize) -> Option<u64> {
+        self.at(index)?.counted()
+    }
+}
+
+/// A list that can be written out anew, with what was cut and a summary in it.
+pub trait Render: Messages {
+    /// A message of its own.
+    type Owned;
+
+    /// The message at a place, its texts replaced where `replace` says so: it is given the number
+    /// of each [`Piece::Text`], counted from zero.
+    fn owned(
+        &self,
+        index: usize,
+        replace: &dyn Fn(usize, &str) -> Option<String>,
+    ) -> Option<Self::Owned>;
+
+    /// A message of the user that has this text.
+    fn user(&self, text: &str) -> Self::Owned;
+
+    /// Adds a text at the end of a message, or at its beginning.
+    fn join(&self, message: &mut Self::Owned, text: &str, at_end: bool);
+}
+
+/// A list whose messages have been counted before; made by [`counted`].
+#[derive(Clone, Copy, Debug)]
+pub struct Counted<'a, C: ?Sized> {
+    messages: &'a C,
+    tokens: &'a [u64],
+}
+
+/// A list of messages beside the counts that the caller keeps, one for each message, in order, as
+/// [`ContextTrimmer::count`](super::ContextTrimmer::count) gives them. A message without a count is
+/// counted when it is looked at.
+///
+/// ```
+/// use bursar::context::{ChatMessage, ContextTrimmer, counted};
+///
+/// let trimmer = ContextTrimmer::new(2_000);
+/// let (mut messages, mut tokens) = (Vec::new(), Vec::new());
+/// for text in ["Hello!", "Are you there?"] {
+///     let message = ChatMessage::user(text);
+///     tokens.push(trimmer.count(&message)); // once
+///     messages.push(message);
+/// }
+/// let list = counted(&messages, &tokens);
+/// assert_eq!(trimmer.trim(&list)?.kept(), [0, 1]);
+/// # Ok::<(), bursar::context::TrimError>(())
+/// ```
+pub fn counted<'a, C: Messages + ?Sized>(messages: &'a C, tokens: &'a [u64]) -> Counted<'a, C> {
+    Counted { messages, tokens }
+}
+
+impl<C: Messages + ?Sized> Messages for Counted<'_, C> {
+    type Message<'b>
+        = C::Message<'b>
+    where
+        Self: 'b;
+
+    fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    fn at(&self, index: usize) -> Option<C::Message<'_>> {
+        self.messages.at(index)
+    }
+
+    fn rules(&self) -> Rules {
+        self.messages.rules()
+    }
+
+    fn counted(&self, index: usize) -> Option<u64> {
+        self.tokens.get(index).copied().or_else(|| self.messages.counted(index))
+    }
+}
+
+impl<C: Render + ?Sized> Render for Counted<'_, C> {
+    type Owned = C::Owned;
+
+    fn owned(
+        &self,
+        index: usize,
+        replace: &dyn Fn(usize, &str) -> Option<String>,
+    ) -> Option<C::Owned> {
+        self.messages.owned(index, replace)
+    }
+
+    fn user(&self, text: &str) -> C::Owned {
+        self.messages.user(text)
+    }
+
+    fn join(&self, message: &mut C::Owned, text: &str, at_end: bool) {
+        self.messages.join(message, text, at_end);
+    }
+}
+
+impl<M: Message> Messages for [M] {
+    type Message<'a>
+        = &'a M
+    where
+        M: 'a;
+
+    fn len(&self) -> usize {
+        <[M]>::len(self)
+    }
+
+    fn at(&self, index: usize) -> Option<&M> {
+        self.get(index)
+    }
+}
+
+impl<M: Message> Messages for Vec<M> {
+    type Message<'a>
+        = &'a M
+    where
+        M: 'a;
+
+    fn len(&self) -> usize {
+        self.as_slice().len()
+    }
+
+    fn at(&self, index: usize) -> Option<&M> {
+        self.get(index)
+    }
+}
+
+impl<M: Message, const N: usize> Messages for [M; N] {
+    type Message<'a>
+        = &'a M
+    where
+        M: 'a;
+
+    fn len(&self) -> usize {
+        N
+    }
+
+    fn at(&self, index: usize) -> Option<&M> {
+        self.get(index)
+    }
+}
+
+impl<M: Message> Message for &M {
+    fn role(&self) -> Role {
+        (**self).role()
+    }
+
+    fn each_piece<'a>(&'a self, visit: &mut dyn FnMut(Piece<'a>)) {
+        (**self).each_piece(visit);
+    }
+
+    fn each_call<'a>(&'a self, visit: &mut dyn FnMut(&'a str)) {
+        (**self).each_call(visit);
+    }
+
+    fn each_result<'a>(&'a self, visit: &mut dyn FnMut(&'a str)) {
+        (**self).each_result(visit);
+    }
+
+    fn counted(&self) -> Option<u64> {
+        (**self).counted()
+    }
+}
