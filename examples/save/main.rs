@@ -9,8 +9,11 @@ use std::error::Error;
 
 use bursar::cache::{Namespace, ResultCache};
 use bursar::clock::{ManualClock, Timestamp};
+use bursar::context::openai;
 use bursar::select::{Candidate, Complexity, Wish};
-use bursar::{Account, BudgetManager, Limit, Model, ModelSelector, Reservation, Usage, Usd};
+use bursar::{
+    Account, BudgetManager, Limit, Model, ModelSelector, Reservation, Usage, Usd, trim_context,
+};
 use serde_json::{Value, json};
 
 use tasks::{Task, tasks, tokens};
@@ -35,13 +38,16 @@ fn main() -> Result<(), Box<dyn Error>> {
 struct Ways {
     cache: bool,
     select: bool,
+    trim: bool,
 }
 
 const WAYS: &[(&str, Ways)] = &[
-    ("plain: the best model for all", Ways { cache: false, select: false }),
-    ("with the result cache", Ways { cache: true, select: false }),
-    ("with the model selector", Ways { cache: false, select: true }),
-    ("with both", Ways { cache: true, select: true }),
+    ("plain: the best model for all", Ways { cache: false, select: false, trim: false }),
+    ("with the result cache", Ways { cache: true, select: false, trim: false }),
+    ("with the model selector", Ways { cache: false, select: true, trim: false }),
+    ("with both", Ways { cache: true, select: true, trim: false }),
+    ("with chats trimmed to 500 tokens", Ways { cache: false, select: false, trim: true }),
+    ("with all three", Ways { cache: true, select: true, trim: true }),
 ];
 
 /// An agent with its budget, its cache and its models.
@@ -94,7 +100,7 @@ impl Office {
 
     /// One task: look, choose, reserve, call, settle, keep.
     fn task(&self, task: &Task, day: &mut Day) -> Result<(), Box<dyn Error>> {
-        let messages = context(task);
+        let messages = self.context(task)?;
         let key = self.namespace.key(&messages)?;
         if self.ways.cache {
             if let Some(answer) = self.cache.get(&key) {
@@ -114,6 +120,15 @@ impl Office {
         Ok(())
     }
 
+    /// What is sent of a chat: all of it, or what is pinned and what is newest.
+    fn context(&self, task: &Task) -> Result<Vec<Value>, Box<dyn Error>> {
+        if !self.ways.trim {
+            return Ok(task.messages.clone());
+        }
+        let chat = openai(&task.messages);
+        Ok(trim_context(&chat, 500)?.render())
+    }
+
     fn reserve(&self, task: &Task, input: u64) -> Result<Reservation, Box<dyn Error>> {
         let call = |model: &Model| model.estimate().input(input).max_output(2_000);
         if !self.ways.select {
@@ -122,11 +137,6 @@ impl Office {
         let wish = Wish::new(Complexity::guess(task.instruction())).funds(self.agent.funds());
         Ok(self.agent.ask_ranked(&self.selector.rank(call, &wish)?).reserve()?)
     }
-}
-
-/// What is sent of a chat: all of it. This is the place to trim it.
-fn context(task: &Task) -> Vec<Value> {
-    task.messages.clone()
 }
 
 /// Stands for a provider's client.
@@ -165,13 +175,13 @@ impl Day {
 fn print_table(rows: &[(&str, Day)], tasks: usize) {
     println!("{tasks} tasks, of which many come again and most are easy\n");
     println!(
-        "{:<31} {:>6} {:>6} {:>10} {:>10} {:>8}",
+        "{:<33} {:>6} {:>6} {:>10} {:>10} {:>8}",
         "", "calls", "hits", "spent", "hits saved", "less"
     );
     let plain = rows.first().map(|(_, day)| day.spent).unwrap_or_default();
     for (name, day) in rows {
         let Day { calls, hits, spent, saved } = day;
         let less = format!("{} %", day.less_than(plain));
-        println!("{name:<31} {calls:>6} {hits:>6} {spent:>10.3} {saved:>10.3} {less:>8}");
+        println!("{name:<33} {calls:>6} {hits:>6} {spent:>10.3} {saved:>10.3} {less:>8}");
     }
 }
