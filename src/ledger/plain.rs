@@ -114,3 +114,6 @@ impl Ledger {
         self.holds.insert(hold, target, part, lease_until);
     }
 }
+
+#[cfg(test)]
+mod tests;
