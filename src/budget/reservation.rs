@@ -216,7 +216,7 @@ impl Reservation {
 
     fn give_back(&mut self, why: impl Into<Arc<str>>) {
         self.ended = true;
-        let watched = self.core.is_watched();
+        let watched = self.core.is_watched() || self.is_sent();
         let released = self.core.locked(|ledger, now| {
             let account = watched.then(|| account_of(ledger, self.hold));
             let hold = ledger.decide_release(self.hold).ok()?;
