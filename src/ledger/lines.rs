@@ -114,13 +114,13 @@ impl Ledger {
     /// Moves a charge from held to spent along the whole line.
     #[inline]
     pub(super) fn turn(&mut self, target: &Target, turn: &Turn, tell: Tell) {
-        let (held, back) = (turn.held.cost, turn.held.cost - turn.spent.cost);
+        let (spent, back) = (turn.spent.cost, turn.held.cost - turn.spent.cost);
         let plainly = tell != Tell::Later && back >= 0 && turn.at >= self.latest_start;
         let (accounts, counters, mut scene) = self.scene(target, tell);
         for charged in Ledger::charged(target) {
             for limit in &accounts.at(charged).line {
                 let Some(counter) = &mut counters[*limit as usize] else { continue };
-                if !plainly || !counter.turn_plainly(scene.age, held, back) {
+                if !plainly || !counter.turn_plainly(scene.age, spent, back) {
                     scene.turn(LimitId(*limit), counter, turn);
                 }
             }
