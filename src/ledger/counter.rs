@@ -135,6 +135,8 @@ pub(super) struct Counter {
 
 impl Counter {
     pub(super) const NO_FILTER: u32 = u32::MAX;
+    /// An age in which no counter is plain.
+    pub(super) const NEVER: u64 = u64::MAX;
 
     pub(super) fn new(
         limit: &Arc<Limit>,
@@ -268,7 +270,9 @@ impl Counter {
     #[inline]
     fn take(&mut self, amount: i128) {
         self.room -= amount;
-        self.low = self.low.min(self.room);
+        if self.room < self.low {
+            self.low = self.room;
+        }
     }
 
     /// What is spent and held at `now`, without changing anything.

@@ -109,7 +109,7 @@ impl Ledger {
         lease_until: Timestamp,
         tell: Tell,
     ) {
-        self.shift_held(target, part, 1, tell);
+        self.hold(target, part, tell);
         self.one_hold_more(target);
         self.holds.insert(hold, target, part, lease_until);
     }
