@@ -172,37 +172,78 @@ impl Core {
         if let Some(wrong) = wishes.wrong.or(foreign.then_some(InvalidCall::ForeignHandle)) {
             return Err(ReserveError::Invalid(wrong));
         }
-        let outcome = self.locked(|ledger, now| {
-            let account = who.find(ledger, now)?;
-            let mut refused: Option<ReserveError> = None;
-            for (place, estimate) in std::iter::once(first).chain(others).enumerate() {
-                match self.admit(ledger, now, account, estimate, wishes) {
-                    Ok(admitted) => {
-                        return Ok((Admitted { alternative: place, ..admitted }, estimate));
-                    }
-                    Err(error) => refused = Some(sooner(refused, error)),
+        let mut refused = None;
+        let admitted =
+            self.locked(|ledger, now| match self.admit_plainly(ledger, now, who, first, wishes) {
+                None => {
+                    let admitted = self.admit_one_of(ledger, now, who, first, others, wishes);
+                    admitted.map_err(|error| refused = Some(error)).ok()
                 }
-            }
-            Err(refused.unwrap_or(ReserveError::Invalid(InvalidCall::Impossible)))
-        });
-        match outcome {
-            Ok((admitted, estimate)) => {
-                let hold = Reservation::new(self, admitted, estimate.model(), estimate.terms());
-                if self.is_watched() {
-                    self.tell_reserved(&hold);
-                }
-                Ok(hold)
-            }
-            Err(error) => {
-                if self.is_watched() {
-                    self.tell_refused(who, &error);
-                }
-                Err(error)
-            }
+                plainly => plainly,
+            });
+        let Some(admitted) = admitted else { return Err(self.refuse(who, refused)) };
+        let estimate = match admitted.alternative {
+            0 => first,
+            place => others.get(place.wrapping_sub(1)).unwrap_or(first),
+        };
+        let hold = Reservation::new(self, &admitted, estimate);
+        if self.is_watched() {
+            self.tell_reserved(&hold);
         }
+        Ok(hold)
     }
 
+    /// Admits the first alternative at its whole length, if no limit is in the way and the account
+    /// is there. `None` says nothing.
     #[inline]
+    fn admit_plainly(
+        &self,
+        ledger: &mut Ledger,
+        now: Timestamp,
+        who: Who<'_>,
+        estimate: &Estimate,
+        wishes: &Wishes<'_>,
+    ) -> Option<Admitted> {
+        let account = match who {
+            Who::Account(id) => id,
+            Who::Named(name) => ledger.find(name)?,
+        };
+        let bound = estimate.bound(now).ok()?;
+        let reserve = self.reserve_of(ledger, now, account, estimate.model(), &bound, wishes);
+        let (hold, cost) = ledger.reserve_plainly(now, &reserve)?;
+        Some(Admitted {
+            hold,
+            at: now,
+            held: Usd::from_pico(cost),
+            max_output_tokens: bound.cap,
+            output: Price { per_output: bound.per_output, choices: bound.choices },
+            alternative: 0,
+        })
+    }
+
+    /// Admits the first alternative that fits, in whatever way.
+    #[cold]
+    #[inline(never)]
+    fn admit_one_of(
+        &self,
+        ledger: &mut Ledger,
+        now: Timestamp,
+        who: Who<'_>,
+        first: &Estimate,
+        others: &[Estimate],
+        wishes: &Wishes<'_>,
+    ) -> Result<Admitted, ReserveError> {
+        let account = who.find(ledger, now)?;
+        let mut refused: Option<ReserveError> = None;
+        for (place, estimate) in std::iter::once(first).chain(others).enumerate() {
+            match self.admit(ledger, now, account, estimate, wishes) {
+                Ok(admitted) => return Ok(Admitted { alternative: place, ..admitted }),
+                Err(error) => refused = Some(sooner(refused, error)),
+            }
+        }
+        Err(refused.unwrap_or(ReserveError::Invalid(InvalidCall::Impossible)))
+    }
+
     fn admit(
         &self,
         ledger: &mut Ledger,
@@ -212,32 +253,55 @@ impl Core {
         wishes: &Wishes<'_>,
     ) -> Result<Admitted, ReserveError> {
         let bound = estimate.bound(now)?;
-        let model = self.model_number(ledger, now, estimate.model());
-        let reserve = Reserve {
-            target: Target { account, tags: wishes.tags, model },
-            bid: bid(&bound, wishes.at_least),
-            wrap_up: wishes.wrap_up,
-            outer: wishes.outer.map(Reservation::id),
-            lease_until: self.lease_until(now),
-        };
-        let output = Price { per_output: bound.per_output, choices: bound.choices };
-        let admitted = |hold, cost, max_output_tokens| {
-            let held = Usd::from_pico(cost);
-            Admitted { hold, at: now, held, max_output_tokens, output, alternative: 0 }
-        };
-        if let Some((hold, cost)) = ledger.reserve_plainly(now, &reserve) {
-            return Ok(admitted(hold, cost, bound.cap));
-        }
+        let reserve = self.reserve_of(ledger, now, account, estimate.model(), &bound, wishes);
         match ledger.decide_reserve(now, &reserve) {
             Ok(reserved) => {
                 ledger.apply_reserved(now, &reserved);
-                Ok(admitted(reserved.hold, reserved.amounts.cost, reserved.output_cap))
+                Ok(Admitted {
+                    hold: reserved.hold,
+                    at: now,
+                    held: Usd::from_pico(reserved.amounts.cost),
+                    max_output_tokens: reserved.output_cap,
+                    output: Price { per_output: bound.per_output, choices: bound.choices },
+                    alternative: 0,
+                })
             }
             Err(rejection) => {
                 let asked_by = Who::Account(account).path(ledger);
                 Err(ReserveError::from_rejection(ledger, rejection, &asked_by))
             }
         }
+    }
+
+    #[inline]
+    fn reserve_of(
+        &self,
+        ledger: &mut Ledger,
+        now: Timestamp,
+        account: AccountId,
+        model: Option<&Model>,
+        bound: &Bound,
+        wishes: &Wishes<'_>,
+    ) -> Reserve {
+        let model = self.model_number(ledger, now, model);
+        Reserve {
+            target: Target { account, tags: wishes.tags, model },
+            bid: bid(bound, wishes.at_least),
+            wrap_up: wishes.wrap_up,
+            outer: wishes.outer.map(Reservation::id),
+            lease_until: self.lease_until(now),
+        }
+    }
+
+    /// Tells of a refusal, and hands it on.
+    #[cold]
+    #[inline(never)]
+    fn refuse(&self, who: Who<'_>, refused: Option<ReserveError>) -> ReserveError {
+        let error = refused.unwrap_or(ReserveError::Invalid(InvalidCall::Impossible));
+        if self.is_watched() {
+            self.tell_refused(who, &error);
+        }
+        error
     }
 
     /// Whether the call would be admitted at this moment.

@@ -13,7 +13,7 @@ use super::error::ReserveError;
 use crate::clock::Timestamp;
 use crate::ledger::{Bid, Booking, Grow, HoldId, Ledger, Path, Rejection, Settle};
 use crate::money::Usd;
-use crate::price::{Model, Terms, UnknownModel};
+use crate::price::{Estimate, Model, Terms, UnknownModel};
 use crate::usage::{Bill, Confidence, Usage};
 
 /// Money and tokens that are set aside for one call.
@@ -75,12 +75,7 @@ pub(super) struct Admitted {
 
 impl Reservation {
     #[inline]
-    pub(super) fn new(
-        core: &Arc<Core>,
-        admitted: Admitted,
-        model: Option<&Model>,
-        terms: &Terms,
-    ) -> Reservation {
+    pub(super) fn new(core: &Arc<Core>, admitted: &Admitted, estimate: &Estimate) -> Reservation {
         Reservation {
             core: Arc::clone(core),
             hold: admitted.hold,
@@ -89,8 +84,8 @@ impl Reservation {
             max_output_tokens: admitted.max_output_tokens,
             output: admitted.output,
             alternative: admitted.alternative,
-            model: model.cloned(),
-            terms: terms.clone(),
+            model: estimate.model().cloned(),
+            terms: estimate.terms().clone(),
             sent: AtomicBool::new(false),
             ended: false,
         }

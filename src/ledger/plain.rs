@@ -2,13 +2,14 @@
 //! event. What it means is what `decide` and `apply` do one after the other; a property below holds
 //! the two side by side. It declines whatever is not plain, and has changed nothing then.
 
+use super::accounts::{NONE, State};
 use super::amounts::Amounts;
 use super::command::{Reserve, Settle, Target};
 use super::counter::Counter;
 use super::holds::Part;
 use super::lines::{Tell, Turn};
 use super::settle::{booked_by, charge_of};
-use super::{HoldId, Ledger, ModelId};
+use super::{AccountId, HoldId, Ledger, ModelId};
 use crate::clock::Timestamp;
 use crate::usage::Usage;
 
@@ -25,7 +26,7 @@ impl Ledger {
         let amounts = reserve.bid.amounts(reserve.bid.cap)?;
         if reserve.outer.is_some()
             || self.events >= Ledger::MAX_EVENTS
-            || self.check_target(target).is_err()
+            || !self.takes_calls(target)
             || !self.has_room(at, target, &amounts, reserve.wrap_up)
         {
             return None;
@@ -58,6 +59,16 @@ impl Ledger {
         self.holds.free(settle.hold);
         self.one_hold_less(&target);
         Some((booked.cost, usage))
+    }
+
+    #[inline]
+    fn takes_calls(&self, target: &Target) -> bool {
+        let account = self.accounts.get(target.account);
+        account.is_some_and(|account| {
+            account.state == State::Open
+                && account.tree == AccountId::ROOT.index
+                && account.frozen_by == NONE
+        }) && (target.tags.as_slice().is_empty() || self.check_target(target).is_ok())
     }
 
     /// True if no limit of the line is in the way of a call that stands alone.
