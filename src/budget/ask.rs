@@ -172,25 +172,54 @@ impl Core {
         if let Some(wrong) = wishes.wrong.or(foreign.then_some(InvalidCall::ForeignHandle)) {
             return Err(ReserveError::Invalid(wrong));
         }
-        let mut refused = None;
-        let admitted =
-            self.locked(|ledger, now| match self.admit_plainly(ledger, now, who, first, wishes) {
-                None => {
-                    let admitted = self.admit_one_of(ledger, now, who, first, others, wishes);
-                    admitted.map_err(|error| refused = Some(error)).ok()
-                }
-                plainly => plainly,
-            });
-        let Some(admitted) = admitted else { return Err(self.refuse(who, refused)) };
-        let estimate = match admitted.alternative {
-            0 => first,
-            place => others.get(place.wrapping_sub(1)).unwrap_or(first),
+        let plainly = match self.is_watched() {
+            true => None,
+            false => self.locked(|ledger, now| self.admit_plainly(ledger, now, who, first, wishes)),
         };
-        let hold = Reservation::new(self, &admitted, estimate);
-        if self.is_watched() {
-            self.tell_reserved(&hold);
+        match plainly {
+            Some(admitted) => Ok(Reservation::new(self, &admitted, first)),
+            None => self.reserve_at_length(who, first, others, wishes),
         }
-        Ok(hold)
+    }
+
+    /// Admits the first alternative that fits, in whatever way, and tells of it.
+    #[cold]
+    #[inline(never)]
+    fn reserve_at_length(
+        self: &Arc<Core>,
+        who: Who<'_>,
+        first: &Estimate,
+        others: &[Estimate],
+        wishes: &Wishes<'_>,
+    ) -> Result<Reservation, ReserveError> {
+        let outcome = self.locked(|ledger, now| {
+            let account = who.find(ledger, now)?;
+            let mut refused: Option<ReserveError> = None;
+            for (place, estimate) in std::iter::once(first).chain(others).enumerate() {
+                match self.admit(ledger, now, account, estimate, wishes) {
+                    Ok(admitted) => {
+                        return Ok((Admitted { alternative: place, ..admitted }, estimate));
+                    }
+                    Err(error) => refused = Some(sooner(refused, error)),
+                }
+            }
+            Err(refused.unwrap_or(ReserveError::Invalid(InvalidCall::Impossible)))
+        });
+        match outcome {
+            Ok((admitted, estimate)) => {
+                let hold = Reservation::new(self, &admitted, estimate);
+                if self.is_watched() {
+                    self.tell_reserved(&hold);
+                }
+                Ok(hold)
+            }
+            Err(error) => {
+                if self.is_watched() {
+                    self.tell_refused(who, &error);
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Admits the first alternative at its whole length, if no limit is in the way and the account
@@ -219,29 +248,6 @@ impl Core {
             output: Price { per_output: bound.per_output, choices: bound.choices },
             alternative: 0,
         })
-    }
-
-    /// Admits the first alternative that fits, in whatever way.
-    #[cold]
-    #[inline(never)]
-    fn admit_one_of(
-        &self,
-        ledger: &mut Ledger,
-        now: Timestamp,
-        who: Who<'_>,
-        first: &Estimate,
-        others: &[Estimate],
-        wishes: &Wishes<'_>,
-    ) -> Result<Admitted, ReserveError> {
-        let account = who.find(ledger, now)?;
-        let mut refused: Option<ReserveError> = None;
-        for (place, estimate) in std::iter::once(first).chain(others).enumerate() {
-            match self.admit(ledger, now, account, estimate, wishes) {
-                Ok(admitted) => return Ok(Admitted { alternative: place, ..admitted }),
-                Err(error) => refused = Some(sooner(refused, error)),
-            }
-        }
-        Err(refused.unwrap_or(ReserveError::Invalid(InvalidCall::Impossible)))
     }
 
     fn admit(
@@ -291,17 +297,6 @@ impl Core {
             outer: wishes.outer.map(Reservation::id),
             lease_until: self.lease_until(now),
         }
-    }
-
-    /// Tells of a refusal, and hands it on.
-    #[cold]
-    #[inline(never)]
-    fn refuse(&self, who: Who<'_>, refused: Option<ReserveError>) -> ReserveError {
-        let error = refused.unwrap_or(ReserveError::Invalid(InvalidCall::Impossible));
-        if self.is_watched() {
-            self.tell_refused(who, &error);
-        }
-        error
     }
 
     /// Whether the call would be admitted at this moment.
@@ -456,7 +451,7 @@ impl<'a> Charge<'a> {
             Ok::<_, RecordError>((receipt, priced.why))
         });
         let (receipt, why) = booked?;
-        if core.is_watched() {
+        if core.is_watched() || why.is_some() {
             core.tell_booked(self.account.path().clone(), &receipt, why);
         }
         Ok(receipt)

@@ -69,7 +69,7 @@ impl Core {
 
     /// Works on the ledger under its lock, at a time that never goes back (law 6); then, with the
     /// lock free, tells the observers what the work has brought about (law 7).
-    #[inline]
+    #[inline(always)]
     pub(super) fn locked<R>(&self, work: impl FnOnce(&mut Ledger, Timestamp) -> R) -> R {
         let mut ledger = self.ledger.lock();
         let now = self.clock.now().max(ledger.now());

@@ -61,13 +61,11 @@ impl Totals {
         self.cost[confidence as usize]
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn charge(&mut self, charge: &Charge<'_>) {
         self.requests = self.requests.saturating_add(u64::from(charge.requests));
         self.cost[charge.confidence as usize] += charge.cost;
-        if !charge.usage.is_none() {
-            self.usage = self.usage.saturating_add(charge.usage);
-        }
+        self.usage.add(charge.usage);
     }
 
     /// Takes away what was charged before: the counts are at least as large.

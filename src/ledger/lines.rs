@@ -31,6 +31,7 @@ impl Tell {
 }
 
 /// What one part of a hold turns into: `held` less held, `spent` more spent, in the window of `at`.
+#[derive(Clone, Copy)]
 pub(super) struct Turn {
     pub(super) at: Timestamp,
     pub(super) held: Amounts,
@@ -99,7 +100,7 @@ impl Scene<'_> {
 
 impl Ledger {
     /// Adds a part to what is held along the whole line, in one step.
-    #[inline]
+    #[inline(always)]
     pub(super) fn hold(&mut self, target: &Target, part: &Part, tell: Tell) {
         let Ledger { accounts, counters, windows, filters, notices, now, age, .. } = self;
         let (model, now, age, cost) = (target.model, *now, *age, part.amounts.cost);
@@ -131,8 +132,8 @@ impl Ledger {
     }
 
     /// Moves a charge from held to spent along the whole line.
-    #[inline]
-    pub(super) fn turn(&mut self, target: &Target, turn: &Turn, tell: Tell) {
+    #[inline(always)]
+    pub(super) fn turn(&mut self, target: &Target, turn: Turn, tell: Tell) {
         let (held, spent) = (turn.held.cost, turn.spent.cost);
         let plainly = tell != Tell::Later && spent <= held && turn.at >= self.latest_start;
         let Ledger { accounts, counters, windows, filters, notices, now, age, .. } = self;
@@ -143,7 +144,7 @@ impl Ledger {
                 let Some(counter) = &mut counters[*limit as usize] else { continue };
                 if !counter.turn_plainly(plain_in, spent, held - spent) {
                     let mut scene = Scene { windows, filters, model, now, age, tell, notices };
-                    scene.turn(LimitId(*limit), counter, turn);
+                    scene.turn(LimitId(*limit), counter, &{ turn });
                 }
             }
             accounts.turn(charged, held, spent);

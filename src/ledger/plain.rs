@@ -16,7 +16,7 @@ use crate::usage::Usage;
 impl Ledger {
     /// Reserves the whole output cap; returns the hold and what it costs, in picodollars. `None`
     /// if the call has to be shortened, is refused, or comes out of another.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn reserve_plainly(
         &mut self,
         at: Timestamp,
@@ -38,27 +38,28 @@ impl Ledger {
         Some((hold, amounts.cost))
     }
 
-    /// Settles a hold of one part; returns what is booked, in picodollars, and what was used.
-    /// `None` if the hold has more parts or has expired, or the bill is no possible one.
-    #[inline]
-    pub(crate) fn settle_plainly(
-        &mut self,
-        at: Timestamp,
-        settle: &Settle,
-    ) -> Option<(i128, Usage)> {
+    /// Settles a hold of one part; returns what is booked. `None` if the hold has more parts or has expired, or the bill is no possible one.
+    #[inline(never)]
+    pub(crate) fn settle_plainly(&mut self, at: Timestamp, settle: &Settle) -> Option<Amounts> {
         let hold = self.holds.open(settle.hold).filter(|hold| hold.more.is_empty())?;
         let (target, reserved_at, held) = (hold.target, hold.first.at, hold.first.amounts);
-        let (booked, usage) = booked_by(settle, &held)?;
+        let booked = booked_by(settle, &held)?;
         if self.events >= 2 * Ledger::MAX_EVENTS {
             return None;
         }
         self.step(at);
-        let turn = Turn { at: reserved_at, held, spent: booked };
-        self.turn(&target, &turn, Tell::Whole);
-        self.charge(&target, settle.model, &charge_of(&booked, &usage, settle.confidence));
+        self.turn(&target, Turn { at: reserved_at, held, spent: booked }, Tell::Whole);
+        let Settle { model, confidence, .. } = *settle;
+        match &settle.usage {
+            Some(usage) => self.charge(&target, model, &charge_of(&booked, usage, confidence)),
+            None => {
+                let usage = Usage::tokens(booked.input, booked.output);
+                self.charge(&target, model, &charge_of(&booked, &usage, confidence));
+            }
+        }
         self.holds.free(settle.hold);
         self.one_hold_less(&target);
-        Some((booked.cost, usage))
+        Some(booked)
     }
 
     #[inline]
@@ -72,7 +73,7 @@ impl Ledger {
     }
 
     /// True if no limit of the line is in the way of a call that stands alone.
-    #[inline]
+    #[inline(always)]
     pub(super) fn has_room(
         &self,
         now: Timestamp,
@@ -111,7 +112,7 @@ impl Ledger {
     }
 
     /// Puts a new hold of one part in its place, all along its line.
-    #[inline]
+    #[inline(always)]
     pub(super) fn hold_alone(
         &mut self,
         hold: HoldId,

@@ -188,7 +188,8 @@ impl World {
         let long = other.execute(self.now, &Command::Settle(settle)).map(|event| event.change);
         match (self.ledger.settle_plainly(self.now, &settle), long) {
             (Some(plain), Ok(Change::Settled(settled))) => {
-                assert_eq!(plain, (settled.booked.cost, settled.usage));
+                let used = settle.usage.unwrap_or(Usage::tokens(plain.input, plain.output));
+                assert_eq!((plain, used), (settled.booked, settled.usage));
                 self.compare(other);
             }
             (Some(plain), long) => panic!("{plain:?} {long:?}"),
