@@ -87,7 +87,8 @@ struct Slot {
 #[derive(Clone, Debug, PartialEq)]
 #[repr(C)]
 pub(super) struct Counter {
-    /// The age of the ledger in which it is plain and up to date; 0 for none.
+    /// The age of the ledger in which it is plain and up to date, with [`Counter::FILTERED`] if it
+    /// is so for the models of its filter; 0 for none.
     plain_in: u64,
     /// The amount without what is spent and held in its window.
     room: i128,
@@ -135,6 +136,8 @@ pub(super) struct Counter {
 
 impl Counter {
     pub(super) const NO_FILTER: u32 = u32::MAX;
+    /// Added to an age: then a counter with a filter is plain, for a call that it counts.
+    pub(super) const FILTERED: u64 = 1 << 63;
     /// An age in which no counter is plain.
     pub(super) const NEVER: u64 = u64::MAX;
 
@@ -237,10 +240,13 @@ impl Counter {
         let plain = self.measure == Measure::Cost
             && !self.observe
             && !self.over
-            && self.filter == Counter::NO_FILTER
             && self.wrap_up == 0
             && !matches!(self.span, Span::Rolling(_));
-        self.plain_in = if plain { age } else { 0 };
+        self.plain_in = match self.filter {
+            _ if !plain => 0,
+            Counter::NO_FILTER => age,
+            _ => age | Counter::FILTERED,
+        };
     }
 
     /// The largest sum of spent and held so far, in any window.
@@ -540,7 +546,7 @@ impl Counter {
             return Err(format!("the smallest room was {}, it is {}", self.low, self.room));
         }
         let level = self.level(windows, now);
-        if self.plain_in == age && (level != self.here() || self.over) {
+        if self.plain_in & !Counter::FILTERED == age && (level != self.here() || self.over) {
             return Err("it says that it is plain and is not".to_owned());
         }
         if level.committed() > self.amount && !self.over && !self.observe {

@@ -45,6 +45,8 @@ struct Scene<'a> {
     model: ModelId,
     now: Timestamp,
     age: u64,
+    /// The age in which counters are plain for this step; [`Counter::NEVER`] if it is no plain one.
+    plain_in: u64,
     tell: Tell,
     notices: &'a mut Vec<Notice>,
 }
@@ -59,6 +61,9 @@ impl Scene<'_> {
         if amount == 0 || !self.counts(counter) {
             return;
         }
+        if counter.hold_plainly(self.plain_in | Counter::FILTERED, amount) {
+            return;
+        }
         let place = self.enter(counter, part.at);
         counter.hold(place, amount);
         self.leave(limit, counter);
@@ -69,6 +74,9 @@ impl Scene<'_> {
     fn turn(&mut self, limit: LimitId, counter: &mut Counter, turn: &Turn) {
         let (held, spent) = (counter.of(&turn.held), counter.of(&turn.spent));
         if (held == 0 && spent == 0) || !self.counts(counter) {
+            return;
+        }
+        if counter.turn_plainly(self.plain_in | Counter::FILTERED, spent, held - spent) {
             return;
         }
         let place = self.enter(counter, turn.at);
@@ -104,11 +112,13 @@ impl Ledger {
     pub(super) fn hold(&mut self, target: &Target, part: &Part, tell: Tell) {
         let Ledger { accounts, counters, windows, filters, notices, now, age, .. } = self;
         let (model, now, age, cost) = (target.model, *now, *age, part.amounts.cost);
+        let plain_in = age;
         for charged in Ledger::charged(target) {
             for limit in &accounts.at(charged).line {
                 let Some(counter) = &mut counters[*limit as usize] else { continue };
                 if !counter.hold_plainly(age, cost) {
-                    let mut scene = Scene { windows, filters, model, now, age, tell, notices };
+                    let mut scene =
+                        Scene { windows, filters, model, now, age, plain_in, tell, notices };
                     scene.shift_held(LimitId(*limit), counter, part, 1);
                 }
             }
@@ -143,7 +153,8 @@ impl Ledger {
             for limit in &accounts.at(charged).line {
                 let Some(counter) = &mut counters[*limit as usize] else { continue };
                 if !counter.turn_plainly(plain_in, spent, held - spent) {
-                    let mut scene = Scene { windows, filters, model, now, age, tell, notices };
+                    let mut scene =
+                        Scene { windows, filters, model, now, age, plain_in, tell, notices };
                     scene.turn(LimitId(*limit), counter, &{ turn });
                 }
             }
@@ -199,7 +210,8 @@ impl Ledger {
     ) -> (&Accounts, &mut [Option<Counter>], Scene<'_>) {
         let Ledger { accounts, counters, windows, filters, notices, now, age, .. } = self;
         let (model, now, age) = (target.model, *now, *age);
-        (accounts, counters, Scene { windows, filters, model, now, age, tell, notices })
+        let plain_in = Counter::NEVER;
+        (accounts, counters, Scene { windows, filters, model, now, age, plain_in, tell, notices })
     }
 
     /// Takes `moved` out of an outer hold and puts it, with `own`, into an inner call of `target`.
