@@ -13,6 +13,7 @@ use super::{AccountId, HoldId, Ledger, ModelId};
 use crate::clock::Timestamp;
 use crate::usage::Usage;
 
+// Not inlined into their callers: the walks inside need the registers.
 impl Ledger {
     /// Reserves the whole output cap; returns the hold and what it costs, in picodollars. `None`
     /// if the call has to be shortened, is refused, or comes out of another.
@@ -38,7 +39,8 @@ impl Ledger {
         Some((hold, amounts.cost))
     }
 
-    /// Settles a hold of one part; returns what is booked. `None` if the hold has more parts or has expired, or the bill is no possible one.
+    /// Settles a hold of one part; returns what is booked. `None` if the hold has more parts or has
+    /// expired, or the bill is no possible one.
     #[inline(never)]
     pub(crate) fn settle_plainly(&mut self, at: Timestamp, settle: &Settle) -> Option<Amounts> {
         let hold = self.holds.open(settle.hold).filter(|hold| hold.more.is_empty())?;
