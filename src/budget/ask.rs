@@ -172,6 +172,26 @@ impl Core {
         if let Some(wrong) = wishes.wrong.or(foreign.then_some(InvalidCall::ForeignHandle)) {
             return Err(ReserveError::Invalid(wrong));
         }
+        let plainly = match self.is_watched() {
+            true => None,
+            false => self.locked(|ledger, now| self.admit_plainly(ledger, now, who, first, wishes)),
+        };
+        match plainly {
+            Some(admitted) => Ok(Reservation::new(self, &admitted, first)),
+            None => self.reserve_at_length(who, first, others, wishes),
+        }
+    }
+
+    /// Admits the first alternative that fits, in whatever way, and tells of it.
+    #[cold]
+    #[inline(never)]
+    fn reserve_at_length(
+        self: &Arc<Core>,
+        who: Who<'_>,
+        first: &Estimate,
+        others: &[Estimate],
+        wishes: &Wishes<'_>,
+    ) -> Result<Reservation, ReserveError> {
         let outcome = self.locked(|ledger, now| {
             let account = who.find(ledger, now)?;
             let mut refused: Option<ReserveError> = None;
@@ -187,7 +207,7 @@ impl Core {
         });
         match outcome {
             Ok((admitted, estimate)) => {
-                let hold = Reservation::new(self, admitted, estimate.model(), estimate.terms());
+                let hold = Reservation::new(self, &admitted, estimate);
                 if self.is_watched() {
                     self.tell_reserved(&hold);
                 }
@@ -202,7 +222,34 @@ impl Core {
         }
     }
 
+    /// Admits the first alternative at its whole length, if no limit is in the way and the account
+    /// is there. `None` says nothing.
     #[inline]
+    fn admit_plainly(
+        &self,
+        ledger: &mut Ledger,
+        now: Timestamp,
+        who: Who<'_>,
+        estimate: &Estimate,
+        wishes: &Wishes<'_>,
+    ) -> Option<Admitted> {
+        let account = match who {
+            Who::Account(id) => id,
+            Who::Named(name) => ledger.find(name)?,
+        };
+        let bound = estimate.bound(now).ok()?;
+        let reserve = self.reserve_of(ledger, now, account, estimate.model(), &bound, wishes);
+        let (hold, cost) = ledger.reserve_plainly(now, &reserve)?;
+        Some(Admitted {
+            hold,
+            at: now,
+            held: Usd::from_pico(cost),
+            max_output_tokens: bound.cap,
+            output: Price { per_output: bound.per_output, choices: bound.choices },
+            alternative: 0,
+        })
+    }
+
     fn admit(
         &self,
         ledger: &mut Ledger,
@@ -212,31 +259,43 @@ impl Core {
         wishes: &Wishes<'_>,
     ) -> Result<Admitted, ReserveError> {
         let bound = estimate.bound(now)?;
-        let model = self.model_number(ledger, now, estimate.model());
-        let reserve = Reserve {
-            target: Target { account, tags: wishes.tags, model },
-            bid: bid(&bound, wishes.at_least),
-            wrap_up: wishes.wrap_up,
-            outer: wishes.outer.map(Reservation::id),
-            lease_until: self.lease_until(now),
-        };
-        let output = Price { per_output: bound.per_output, choices: bound.choices };
-        let admitted = |hold, cost, max_output_tokens| {
-            let held = Usd::from_pico(cost);
-            Admitted { hold, at: now, held, max_output_tokens, output, alternative: 0 }
-        };
-        if let Some((hold, cost)) = ledger.reserve_plainly(now, &reserve) {
-            return Ok(admitted(hold, cost, bound.cap));
-        }
+        let reserve = self.reserve_of(ledger, now, account, estimate.model(), &bound, wishes);
         match ledger.decide_reserve(now, &reserve) {
             Ok(reserved) => {
                 ledger.apply_reserved(now, &reserved);
-                Ok(admitted(reserved.hold, reserved.amounts.cost, reserved.output_cap))
+                Ok(Admitted {
+                    hold: reserved.hold,
+                    at: now,
+                    held: Usd::from_pico(reserved.amounts.cost),
+                    max_output_tokens: reserved.output_cap,
+                    output: Price { per_output: bound.per_output, choices: bound.choices },
+                    alternative: 0,
+                })
             }
             Err(rejection) => {
                 let asked_by = Who::Account(account).path(ledger);
                 Err(ReserveError::from_rejection(ledger, rejection, &asked_by))
             }
+        }
+    }
+
+    #[inline]
+    fn reserve_of(
+        &self,
+        ledger: &mut Ledger,
+        now: Timestamp,
+        account: AccountId,
+        model: Option<&Model>,
+        bound: &Bound,
+        wishes: &Wishes<'_>,
+    ) -> Reserve {
+        let model = self.model_number(ledger, now, model);
+        Reserve {
+            target: Target { account, tags: wishes.tags, model },
+            bid: bid(bound, wishes.at_least),
+            wrap_up: wishes.wrap_up,
+            outer: wishes.outer.map(Reservation::id),
+            lease_until: self.lease_until(now),
         }
     }
 
@@ -392,7 +451,7 @@ impl<'a> Charge<'a> {
             Ok::<_, RecordError>((receipt, priced.why))
         });
         let (receipt, why) = booked?;
-        if core.is_watched() {
+        if core.is_watched() || why.is_some() {
             core.tell_booked(self.account.path().clone(), &receipt, why);
         }
         Ok(receipt)

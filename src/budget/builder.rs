@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::alert::{Alert, Observer, OnAlert};
-use super::core::LostCall;
+use super::core::{LostCall, Watch};
 use super::error::SetLimitError;
 use super::policy::Policy;
 use super::{BudgetManager, Core};
@@ -33,6 +33,7 @@ pub struct Builder {
     clock: Option<Arc<dyn Clock>>,
     prices: Option<PriceBook>,
     observers: Vec<Arc<dyn Observer>>,
+    watched: bool,
     lease: Option<Duration>,
     on_lost: LostCall,
 }
@@ -44,6 +45,7 @@ impl Builder {
             clock: None,
             prices: None,
             observers: Vec::new(),
+            watched: false,
             lease: None,
             on_lost: LostCall::default(),
         }
@@ -75,8 +77,9 @@ impl Builder {
     }
 
     /// Calls this closure for every alert, after the lock is free.
-    pub fn on_alert(self, tell: impl Fn(&Alert) + Send + Sync + 'static) -> Builder {
-        self.observer(OnAlert(tell))
+    pub fn on_alert(mut self, tell: impl Fn(&Alert) + Send + Sync + 'static) -> Builder {
+        self.observers.push(Arc::new(OnAlert(tell)));
+        self
     }
 
     /// Adds somebody who watches.
@@ -87,6 +90,7 @@ impl Builder {
     /// Adds somebody who watches and is shared with others.
     pub fn shared_observer(mut self, observer: Arc<dyn Observer>) -> Builder {
         self.observers.push(observer);
+        self.watched = true;
         self
     }
 
@@ -114,7 +118,8 @@ impl Builder {
         }
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let prices = self.prices.unwrap_or_else(PriceBook::builtin);
-        let core = Core::new(clock, prices, self.observers, self.lease, self.on_lost);
+        let watch = Watch { observers: self.observers.into(), each_call: self.watched };
+        let core = Core::new(clock, prices, watch, self.lease, self.on_lost);
         let budget = BudgetManager { core: Arc::new(core) };
         for (place, (accounts, limit)) in self.limits.into_iter().enumerate() {
             let number = place.saturating_add(1);

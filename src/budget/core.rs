@@ -28,6 +28,13 @@ pub enum LostCall {
     Release,
 }
 
+/// Who is told.
+pub(super) struct Watch {
+    pub(super) observers: Box<[Arc<dyn Observer>]>,
+    /// False if all of them are closures that are told of alerts alone.
+    pub(super) each_call: bool,
+}
+
 /// What a manager, its accounts and its reservations share.
 pub(super) struct Core {
     /// Tells the handles of one manager from those of another.
@@ -35,7 +42,7 @@ pub(super) struct Core {
     clock: Arc<dyn Clock>,
     ledger: Lock<Ledger>,
     prices: Lock<PriceBook>,
-    observers: Box<[Arc<dyn Observer>]>,
+    watch: Watch,
     lease: Option<Duration>,
     pub(super) on_lost: LostCall,
 }
@@ -44,7 +51,7 @@ impl Core {
     pub(super) fn new(
         clock: Arc<dyn Clock>,
         prices: PriceBook,
-        observers: Vec<Arc<dyn Observer>>,
+        watch: Watch,
         lease: Option<Duration>,
         on_lost: LostCall,
     ) -> Core {
@@ -54,7 +61,7 @@ impl Core {
             clock,
             ledger: Lock::new(Ledger::new()),
             prices: Lock::new(prices),
-            observers: observers.into(),
+            watch,
             lease,
             on_lost,
         }
@@ -62,7 +69,7 @@ impl Core {
 
     /// Works on the ledger under its lock, at a time that never goes back (law 6); then, with the
     /// lock free, tells the observers what the work has brought about (law 7).
-    #[inline]
+    #[inline(always)]
     pub(super) fn locked<R>(&self, work: impl FnOnce(&mut Ledger, Timestamp) -> R) -> R {
         let mut ledger = self.ledger.lock();
         let now = self.clock.now().max(ledger.now()).min(Timestamp::LAST);
@@ -84,16 +91,16 @@ impl Core {
         self.lease.map_or(Timestamp::MAX, |lease| now.plus(lease))
     }
 
-    /// True if anybody watches.
+    /// True if anybody is to be told of each call.
     #[inline]
     pub(super) fn is_watched(&self) -> bool {
-        !self.observers.is_empty()
+        self.watch.each_call
     }
 
     /// Tells every observer. The lock is free.
     #[cold]
     pub(super) fn tell(&self, tell: impl Fn(&dyn Observer)) {
-        for observer in &self.observers {
+        for observer in &self.watch.observers {
             // A panic of theirs has been reported by the panic hook; it must lose no charge of
             // ours, nor abort the process when a guard is dropped while another panic unwinds.
             let _ = catch_unwind(AssertUnwindSafe(|| tell(&**observer)));

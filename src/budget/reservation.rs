@@ -11,9 +11,9 @@ use super::alert::Alert;
 use super::core::{Core, LostCall};
 use super::error::ReserveError;
 use crate::clock::Timestamp;
-use crate::ledger::{Bid, Booking, Grow, HoldId, Ledger, Path, Rejection, Settle};
+use crate::ledger::{Amounts, Bid, Booking, Grow, HoldId, Ledger, Path, Rejection, Settle};
 use crate::money::Usd;
-use crate::price::{Model, Terms, UnknownModel};
+use crate::price::{Estimate, Model, Terms, UnknownModel};
 use crate::usage::{Bill, Confidence, Usage};
 
 /// Money and tokens that are set aside for one call.
@@ -75,12 +75,7 @@ pub(super) struct Admitted {
 
 impl Reservation {
     #[inline]
-    pub(super) fn new(
-        core: &Arc<Core>,
-        admitted: Admitted,
-        model: Option<&Model>,
-        terms: &Terms,
-    ) -> Reservation {
+    pub(super) fn new(core: &Arc<Core>, admitted: &Admitted, estimate: &Estimate) -> Reservation {
         Reservation {
             core: Arc::clone(core),
             hold: admitted.hold,
@@ -89,8 +84,8 @@ impl Reservation {
             max_output_tokens: admitted.max_output_tokens,
             output: admitted.output,
             alternative: admitted.alternative,
-            model: model.cloned(),
-            terms: terms.clone(),
+            model: estimate.model().cloned(),
+            terms: estimate.terms().clone(),
             sent: AtomicBool::new(false),
             ended: false,
         }
@@ -192,14 +187,14 @@ impl Reservation {
     /// [`Assumed`](Confidence::Assumed), and an [`Alert::Unpriced`] names the remedy.
     pub fn settle(mut self, bill: impl Into<Bill>) -> Receipt {
         let bill = bill.into();
-        let mut priced = self.price(&bill);
-        self.end(Some(bill.usage), &mut priced)
+        let priced = self.price(&bill);
+        self.end(Some(bill.usage), priced)
     }
 
     /// Books a plain amount: a tool's or a provider's own cost. The tokens that were held count as
     /// used.
     pub fn settle_cost(mut self, cost: Usd) -> Receipt {
-        self.end(None, &mut Priced::reported(cost))
+        self.end(None, Priced::reported(cost))
     }
 
     /// Gives back what is held. For a call that was never sent, or that the provider rejected
@@ -214,9 +209,20 @@ impl Reservation {
         self.give_back(why);
     }
 
+    /// Ends a hold whose guard is dropped.
+    #[cold]
+    #[inline(never)]
+    fn lose(&mut self) {
+        if self.is_sent() && self.core.on_lost == LostCall::ChargeHold {
+            self.end(None, Priced::lost());
+        } else {
+            self.give_back("its reply was lost");
+        }
+    }
+
     fn give_back(&mut self, why: impl Into<Arc<str>>) {
         self.ended = true;
-        let watched = self.core.is_watched();
+        let watched = self.core.is_watched() || self.is_sent();
         let released = self.core.locked(|ledger, now| {
             let account = watched.then(|| account_of(ledger, self.hold));
             let hold = ledger.decide_release(self.hold).ok()?;
@@ -242,55 +248,75 @@ impl Reservation {
         price_bill(bill, asked, answered, &terms, self.at)
     }
 
+    /// Ends the hold and books what it cost.
     #[inline]
-    fn end(&mut self, usage: Option<Usage>, priced: &mut Priced) -> Receipt {
+    fn end(&mut self, usage: Option<Usage>, priced: Priced) -> Receipt {
         self.ended = true;
-        let mut receipt = Receipt {
-            cost: Usd::ZERO,
-            held: self.held,
-            usage: Usage::NONE,
-            confidence: priced.confidence,
-            computed: priced.computed,
-            model: None,
-            reserved_at: self.at,
-            settled_at: self.at,
-        };
-        let watched = self.core.is_watched();
-        // Only a guard ends its hold, so that the hold is there.
-        let account = self.core.locked(|ledger, now| {
-            let account = (watched || priced.why.is_some()).then(|| account_of(ledger, self.hold));
+        match self.end_plainly(usage, &priced) {
+            Some((booked, now)) => {
+                let usage = usage.unwrap_or_else(|| Usage::tokens(booked.input, booked.output));
+                self.receipt(booked.cost, usage, priced, now)
+            }
+            None => self.end_at_length(usage, priced),
+        }
+    }
+
+    /// Ends the hold, if nobody is to be told of it. `None` says nothing.
+    #[inline]
+    fn end_plainly(&self, usage: Option<Usage>, priced: &Priced) -> Option<(Amounts, Timestamp)> {
+        if self.core.is_watched() || priced.other_model.is_some() || priced.why.is_some() {
+            return None;
+        }
+        let Priced { booking, confidence, .. } = *priced;
+        self.core.locked(|ledger, now| {
+            let model = self.core.model_number(ledger, now, self.model.as_ref());
+            let settle = Settle { hold: self.hold, booking, usage, model, confidence };
+            Some((ledger.settle_plainly(now, &settle)?, now))
+        })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn end_at_length(&mut self, usage: Option<Usage>, mut priced: Priced) -> Receipt {
+        let mut account = None;
+        let (cost, usage, now) = self.core.locked(|ledger, now| {
+            account = Some(account_of(ledger, self.hold));
             let answered = priced.other_model.as_ref().or(self.model.as_ref());
             let model = self.core.model_number(ledger, now, answered);
-            let Priced { booking, confidence, .. } = *priced;
+            let Priced { booking, confidence, .. } = priced;
             let settle = Settle { hold: self.hold, booking, usage, model, confidence };
-            let (cost, usage) = match ledger.settle_plainly(now, &settle) {
-                Some(booked) => booked,
-                None => settle_at_length(ledger, now, settle, priced)?,
-            };
-            receipt.cost = Usd::from_pico(cost);
-            receipt.usage = usage;
-            receipt.confidence = priced.confidence;
-            receipt.settled_at = now;
-            account
+            // Only a guard ends its hold, so that the hold is there.
+            let booked = settle_at_length(ledger, now, settle, &mut priced);
+            let (cost, usage) = booked.unwrap_or((0, Usage::NONE));
+            (cost, usage, now)
         });
-        receipt.model = priced.other_model.take().or_else(|| self.model.take());
-        if let Some(account) = account {
-            self.core.tell_booked(account, &receipt, priced.why.take());
-        }
+        let why = priced.why.take();
+        let receipt = self.receipt(cost, usage, priced, now);
+        self.core.tell_booked(account.unwrap_or_else(Path::root), &receipt, why);
         receipt
+    }
+
+    #[inline]
+    fn receipt(&mut self, cost: i128, usage: Usage, priced: Priced, now: Timestamp) -> Receipt {
+        Receipt {
+            cost: Usd::from_pico(cost),
+            held: self.held,
+            usage,
+            confidence: priced.confidence,
+            computed: priced.computed,
+            model: priced.other_model.or_else(|| self.model.take()),
+            reserved_at: self.at,
+            settled_at: now,
+        }
     }
 }
 
 /// Law 8: what was never sent is given back; what was sent is charged.
 impl Drop for Reservation {
+    #[inline]
     fn drop(&mut self) {
-        if self.ended {
-            return;
-        }
-        if self.is_sent() && self.core.on_lost == LostCall::ChargeHold {
-            self.end(None, &mut Priced::lost());
-        } else {
-            self.give_back("its reply was lost");
+        if !self.ended {
+            self.lose();
         }
     }
 }
@@ -357,14 +383,19 @@ impl Priced {
         Priced { why: None, ..Priced::unknown(Usd::ZERO, String::new()) }
     }
 
+    #[cold]
+    fn negative(cost: Usd) -> Priced {
+        let cost = cost.exact();
+        let why = format!("the cost of {cost} is negative; settle with what was billed");
+        Priced::unknown(Usd::ZERO, why)
+    }
+
+    #[inline]
     pub(super) fn reported(cost: Usd) -> Priced {
-        if cost.is_negative() {
-            return Priced::unknown(
-                Usd::ZERO,
-                format!("the cost of {} is negative; settle with what was billed", cost.exact()),
-            );
+        match cost.is_negative() {
+            true => Priced::negative(cost),
+            false => Priced::exactly(cost, Confidence::Reported),
         }
-        Priced::exactly(cost, Confidence::Reported)
     }
 }
 
@@ -405,8 +436,6 @@ pub(super) fn price_bill(
 }
 
 /// Settles by way of an event. What no call can have used is booked at what was held.
-#[cold]
-#[inline(never)]
 fn settle_at_length(
     ledger: &mut Ledger,
     now: Timestamp,

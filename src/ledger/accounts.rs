@@ -14,7 +14,7 @@ use super::path::Path;
 use super::{AccountId, ModelId};
 use crate::usage::{Confidence, Usage};
 
-/// No account.
+/// No account, and no place of one.
 pub(super) const NONE: u32 = u32::MAX;
 
 /// Money of an account and everything below it, over its lifetime, in picodollars.
@@ -26,6 +26,16 @@ pub struct Balance {
     pub held: i128,
     /// The largest sum of the two so far.
     pub peak: i128,
+}
+
+impl Balance {
+    #[inline]
+    fn note_peak(&mut self) {
+        let both = self.held + self.spent;
+        if both > self.peak {
+            self.peak = both;
+        }
+    }
 }
 
 /// What was charged directly to an account for one model.
@@ -51,13 +61,11 @@ impl Totals {
         self.cost[confidence as usize]
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn charge(&mut self, charge: &Charge<'_>) {
         self.requests = self.requests.saturating_add(u64::from(charge.requests));
         self.cost[charge.confidence as usize] += charge.cost;
-        if !charge.usage.is_none() {
-            self.usage = self.usage.saturating_add(charge.usage);
-        }
+        self.usage.add(charge.usage);
     }
 
     /// Takes away what was charged before: the counts are at least as large.
@@ -183,6 +191,31 @@ impl Accounts {
     #[inline]
     pub(super) fn at_mut(&mut self, index: u32) -> &mut Account {
         &mut self.nodes[index as usize]
+    }
+
+    /// Adds to what an account and all above it hold.
+    #[inline]
+    pub(super) fn hold(&mut self, index: u32, more: i128) {
+        let mut next = index;
+        while let Some(account) = self.nodes.get_mut(next as usize) {
+            account.balance.held += more;
+            account.balance.note_peak();
+            next = account.parent;
+        }
+    }
+
+    /// Takes from what an account and all above it hold, and adds to what they have spent.
+    #[inline]
+    pub(super) fn turn(&mut self, index: u32, held: i128, spent: i128) {
+        let mut next = index;
+        while let Some(account) = self.nodes.get_mut(next as usize) {
+            account.balance.held -= held;
+            account.balance.spent += spent;
+            if spent > held {
+                account.balance.note_peak();
+            }
+            next = account.parent;
+        }
     }
 
     pub(super) fn id(&self, index: u32) -> AccountId {

@@ -87,15 +87,17 @@ struct Slot {
 #[derive(Clone, Debug, PartialEq)]
 #[repr(C)]
 pub(super) struct Counter {
-    /// What is left of the amount in its window. What is spent is what is neither left nor held.
+    /// The age of the ledger in which it is plain and up to date, with [`Counter::FILTERED`] if it
+    /// is so for the models of its filter; 0 for none.
+    plain_in: u64,
+    /// The amount without what is spent and held in its window.
     room: i128,
-    held: i128,
     /// The smallest room since the amount was set.
     low: i128,
-    /// Where `room + held` comes down to this, so much is spent that a threshold fires.
-    alert_room: i128,
-    /// The age of the ledger in which it is plain and up to date; 0 for none.
-    plain_in: u64,
+    /// The amount without what is spent in its window: what is held lies between this and `room`.
+    unspent: i128,
+    /// Where `unspent` comes down to this, a threshold fires.
+    alert_at: i128,
     pub(super) measure: Measure,
     pub(super) observe: bool,
     /// Above its amount, for a reason that the law allows: raised when it came about.
@@ -134,6 +136,10 @@ pub(super) struct Counter {
 
 impl Counter {
     pub(super) const NO_FILTER: u32 = u32::MAX;
+    /// Added to an age: then a counter with a filter is plain, for a call that it counts.
+    pub(super) const FILTERED: u64 = 1 << 63;
+    /// An age in which no counter is plain.
+    pub(super) const NEVER: u64 = u64::MAX;
 
     pub(super) fn new(
         limit: &Arc<Limit>,
@@ -145,11 +151,11 @@ impl Counter {
     ) -> Counter {
         let amount = limit.amount.value();
         let mut counter = Counter {
-            room: amount,
-            held: 0,
-            low: amount,
-            alert_room: i128::MIN,
             plain_in: 0,
+            room: amount,
+            low: amount,
+            unspent: amount,
+            alert_at: i128::MIN,
             measure: limit.measure,
             observe: limit.observe,
             over: false,
@@ -180,7 +186,9 @@ impl Counter {
     /// Takes over a changed limit: the counts stay, and the thresholds that fired stay fired.
     pub(super) fn change(&mut self, limit: &Arc<Limit>) {
         self.earlier_peak = self.peak();
-        self.room += limit.amount.value() - self.amount;
+        let more = limit.amount.value() - self.amount;
+        self.room += more;
+        self.unspent += more;
         (self.amount, self.low) = (limit.amount.value(), self.room);
         self.wrap_up = limit.wrap_up.map_or(0, |slice| slice.value());
         self.observe = limit.observe;
@@ -208,7 +216,6 @@ impl Counter {
         if !self.is_plain(age) {
             return false;
         }
-        self.held += cost;
         self.take(cost);
         true
     }
@@ -216,12 +223,13 @@ impl Counter {
     /// Turns what is held into what is spent and the rest that comes back, if the counter is plain
     /// and nobody has to be told of it. The charge lies in the present window.
     #[inline(always)]
-    pub(super) fn turn_plainly(&mut self, age: u64, held: i128, back: i128) -> bool {
-        let (held, room) = (self.held - held, self.room + back);
-        if !self.is_plain(age) || held + room <= self.alert_room {
+    pub(super) fn turn_plainly(&mut self, age: u64, spent: i128, back: i128) -> bool {
+        let unspent = self.unspent - spent;
+        if !self.is_plain(age) || unspent <= self.alert_at {
             return false;
         }
-        (self.held, self.room) = (held, room);
+        self.unspent = unspent;
+        self.room += back;
         true
     }
 
@@ -232,10 +240,13 @@ impl Counter {
         let plain = self.measure == Measure::Cost
             && !self.observe
             && !self.over
-            && self.filter == Counter::NO_FILTER
             && self.wrap_up == 0
             && !matches!(self.span, Span::Rolling(_));
-        self.plain_in = if plain { age } else { 0 };
+        self.plain_in = match self.filter {
+            _ if !plain => 0,
+            Counter::NO_FILTER => age,
+            _ => age | Counter::FILTERED,
+        };
     }
 
     /// The largest sum of spent and held so far, in any window.
@@ -246,20 +257,28 @@ impl Counter {
     /// What is spent in its window.
     #[inline]
     fn spent(&self) -> i128 {
-        self.amount - self.room - self.held
+        self.amount - self.unspent
+    }
+
+    /// What is held in its window.
+    #[inline]
+    fn held(&self) -> i128 {
+        self.unspent - self.room
     }
 
     /// Spent and held in its window.
     #[inline]
     fn here(&self) -> Level {
-        Level { spent: self.spent(), held: self.held }
+        Level { spent: self.spent(), held: self.held() }
     }
 
     /// Takes so much of the room, or with less than nothing gives it back.
     #[inline]
     fn take(&mut self, amount: i128) {
         self.room -= amount;
-        self.low = self.low.min(self.room);
+        if self.room < self.low {
+            self.low = self.room;
+        }
     }
 
     /// What is spent and held at `now`, without changing anything.
@@ -272,7 +291,7 @@ impl Counter {
             }
             Span::Calendar(_) => Level::default(),
             Span::Rolling(span) => {
-                Level { spent: self.spent() - self.expired(span, now), held: self.held }
+                Level { spent: self.spent() - self.expired(span, now), held: self.held() }
             }
         }
     }
@@ -335,7 +354,7 @@ impl Counter {
     fn enter_window(&mut self, window: &Window) {
         let next = window.number.wrapping_sub(self.window_number) == 1;
         self.previous = if next { self.here() } else { Level::default() };
-        (self.room, self.held) = (self.amount, 0);
+        (self.room, self.unspent) = (self.amount, self.amount);
         self.window_number = window.number;
         (self.fired, self.would_refuse, self.over) = (0, false, false);
         self.arm();
@@ -353,10 +372,7 @@ impl Counter {
     #[inline]
     pub(super) fn hold(&mut self, place: Place, amount: i128) {
         match place {
-            Place::Current => {
-                self.held += amount;
-                self.take(amount);
-            }
+            Place::Current => self.take(amount),
             Place::Previous => self.previous.held += amount,
             Place::Gone => {}
         }
@@ -372,7 +388,7 @@ impl Counter {
                     self.spend_in_slot(slot, amount);
                 }
             }
-            (Place::Current, _) => self.take(amount),
+            (Place::Current, _) => self.spend_here(amount),
             (Place::Previous, _) => self.previous.spent += amount,
             (Place::Gone, _) => {}
         }
@@ -384,6 +400,13 @@ impl Counter {
             Some(slot) if slot.number == number => slot.spent += amount,
             _ => self.slots.insert(place, Slot { number, spent: amount }),
         }
+        self.spend_here(amount);
+    }
+
+    /// Adds to what is spent in the present window.
+    #[inline]
+    fn spend_here(&mut self, amount: i128) {
+        self.unspent -= amount;
         self.take(amount);
     }
 
@@ -399,6 +422,7 @@ impl Counter {
                 break;
             }
             self.room += slot.spent;
+            self.unspent += slot.spent;
             self.slots.pop_front();
         }
         if self.over && self.room >= 0 {
@@ -437,7 +461,7 @@ impl Counter {
         kept: bool,
         out: &mut Vec<Notice>,
     ) {
-        if self.room + self.held <= self.alert_room {
+        if self.unspent <= self.alert_at {
             self.fire(limit, at, out);
         }
         let unseen = if self.observe && kept { self.wrap_up } else { 0 };
@@ -487,7 +511,7 @@ impl Counter {
     fn arm(&mut self) {
         let next = self.limit.alert_at.iter().find(|percent| **percent > self.fired);
         let from = |percent: &u16| self.amount - self.threshold(*percent);
-        self.alert_room = next.map_or(i128::MIN, from);
+        self.alert_at = next.map_or(i128::MIN, from);
         self.fired_from = if self.fired == 0 { i128::MIN } else { self.threshold(self.fired) };
     }
 
@@ -501,7 +525,10 @@ impl Counter {
     pub(super) fn open_with(&mut self, spent: i128, at: Timestamp) {
         match self.span {
             Span::Rolling(_) => self.spend(Place::Current, at, at, spent),
-            _ => self.room = self.amount - spent - self.held,
+            _ => {
+                self.room = self.amount - spent - self.held();
+                self.unspent = self.amount - spent;
+            }
         }
         self.low = self.room;
     }
@@ -519,7 +546,7 @@ impl Counter {
             return Err(format!("the smallest room was {}, it is {}", self.low, self.room));
         }
         let level = self.level(windows, now);
-        if self.plain_in == age && (level != self.here() || self.over) {
+        if self.plain_in & !Counter::FILTERED == age && (level != self.here() || self.over) {
             return Err("it says that it is plain and is not".to_owned());
         }
         if level.committed() > self.amount && !self.over && !self.observe {

@@ -134,7 +134,7 @@ impl Holds {
     }
 
     /// Puts a new hold in the place of `id`, which is that of `next_id`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn insert(
         &mut self,
         id: HoldId,
@@ -169,7 +169,7 @@ impl Holds {
     }
 
     /// Ends a hold for good.
-    #[inline]
+    #[inline(always)]
     pub(super) fn free(&mut self, id: HoldId) {
         self.unlink(id.index);
         let hold = self.at_mut(id);

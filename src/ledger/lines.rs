@@ -5,7 +5,7 @@
     reason = "sums of possible amounts stay inside i128: see Amounts::MAX_COST"
 )]
 
-use super::accounts::{Accounts, NONE};
+use super::accounts::Accounts;
 use super::amounts::Amounts;
 use super::command::Target;
 use super::counter::{Counter, Place, Window};
@@ -31,6 +31,7 @@ impl Tell {
 }
 
 /// What one part of a hold turns into: `held` less held, `spent` more spent, in the window of `at`.
+#[derive(Clone, Copy)]
 pub(super) struct Turn {
     pub(super) at: Timestamp,
     pub(super) held: Amounts,
@@ -44,16 +45,23 @@ struct Scene<'a> {
     model: ModelId,
     now: Timestamp,
     age: u64,
+    /// The age in which counters are plain for this step; [`Counter::NEVER`] if it is no plain one.
+    plain_in: u64,
     tell: Tell,
     notices: &'a mut Vec<Notice>,
 }
 
-// Kept apart from the walks, which are fast because they are small.
+// Kept apart from the walks, which are fast because they are small. A walk makes a scene where it
+// needs one, so that a line of plain counters makes none.
 impl Scene<'_> {
+    #[cold]
     #[inline(never)]
     fn shift_held(&mut self, limit: LimitId, counter: &mut Counter, part: &Part, sign: i128) {
         let amount = counter.of(&part.amounts) * sign;
         if amount == 0 || !self.counts(counter) {
+            return;
+        }
+        if counter.hold_plainly(self.plain_in | Counter::FILTERED, amount) {
             return;
         }
         let place = self.enter(counter, part.at);
@@ -61,10 +69,14 @@ impl Scene<'_> {
         self.leave(limit, counter);
     }
 
+    #[cold]
     #[inline(never)]
     fn turn(&mut self, limit: LimitId, counter: &mut Counter, turn: &Turn) {
         let (held, spent) = (counter.of(&turn.held), counter.of(&turn.spent));
         if (held == 0 && spent == 0) || !self.counts(counter) {
+            return;
+        }
+        if counter.turn_plainly(self.plain_in | Counter::FILTERED, spent, held - spent) {
             return;
         }
         let place = self.enter(counter, turn.at);
@@ -95,37 +107,59 @@ impl Scene<'_> {
 }
 
 impl Ledger {
-    /// Adds a part to what is held along the whole line, or with -1 takes it away.
-    #[inline]
-    pub(super) fn shift_held(&mut self, target: &Target, part: &Part, sign: i128, tell: Tell) {
-        let plainly = sign == 1 && tell != Tell::Later;
-        let (accounts, counters, mut scene) = self.scene(target, tell);
+    /// Adds a part to what is held along the whole line, in one step.
+    #[inline(always)]
+    pub(super) fn hold(&mut self, target: &Target, part: &Part, tell: Tell) {
+        let Ledger { accounts, counters, windows, filters, notices, now, age, .. } = self;
+        let (model, now, age, cost) = (target.model, *now, *age, part.amounts.cost);
+        let plain_in = age;
         for charged in Ledger::charged(target) {
             for limit in &accounts.at(charged).line {
                 let Some(counter) = &mut counters[*limit as usize] else { continue };
-                if !plainly || !counter.hold_plainly(scene.age, part.amounts.cost) {
-                    scene.shift_held(LimitId(*limit), counter, part, sign);
+                if !counter.hold_plainly(age, cost) {
+                    let mut scene =
+                        Scene { windows, filters, model, now, age, plain_in, tell, notices };
+                    scene.shift_held(LimitId(*limit), counter, part, 1);
                 }
             }
+            accounts.hold(charged, cost);
         }
-        self.shift_balances(target, part.amounts.cost * sign, 0);
+    }
+
+    /// Adds a part to what is held along the whole line, or with -1 takes it away, as one step of
+    /// several.
+    pub(super) fn shift_held(&mut self, target: &Target, part: &Part, sign: i128) {
+        let (accounts, counters, mut scene) = self.scene(target, Tell::Later);
+        for charged in Ledger::charged(target) {
+            for limit in &accounts.at(charged).line {
+                let Some(counter) = &mut counters[*limit as usize] else { continue };
+                scene.shift_held(LimitId(*limit), counter, part, sign);
+            }
+        }
+        for charged in Ledger::charged(target) {
+            self.accounts.hold(charged, part.amounts.cost * sign);
+        }
     }
 
     /// Moves a charge from held to spent along the whole line.
-    #[inline]
-    pub(super) fn turn(&mut self, target: &Target, turn: &Turn, tell: Tell) {
-        let (held, back) = (turn.held.cost, turn.held.cost - turn.spent.cost);
-        let plainly = tell != Tell::Later && back >= 0 && turn.at >= self.latest_start;
-        let (accounts, counters, mut scene) = self.scene(target, tell);
+    #[inline(always)]
+    pub(super) fn turn(&mut self, target: &Target, turn: Turn, tell: Tell) {
+        let (held, spent) = (turn.held.cost, turn.spent.cost);
+        let plainly = tell != Tell::Later && spent <= held && turn.at >= self.latest_start;
+        let Ledger { accounts, counters, windows, filters, notices, now, age, .. } = self;
+        let (model, now, age) = (target.model, *now, *age);
+        let plain_in = if plainly { age } else { Counter::NEVER };
         for charged in Ledger::charged(target) {
             for limit in &accounts.at(charged).line {
                 let Some(counter) = &mut counters[*limit as usize] else { continue };
-                if !plainly || !counter.turn_plainly(scene.age, held, back) {
-                    scene.turn(LimitId(*limit), counter, turn);
+                if !counter.turn_plainly(plain_in, spent, held - spent) {
+                    let mut scene =
+                        Scene { windows, filters, model, now, age, plain_in, tell, notices };
+                    scene.turn(LimitId(*limit), counter, &{ turn });
                 }
             }
+            accounts.turn(charged, held, spent);
         }
-        self.shift_balances(target, -turn.held.cost, turn.spent.cost);
     }
 
     /// Puts the truth in the place of a charge that event `charged_by` assumed. A counter that is
@@ -149,7 +183,9 @@ impl Ledger {
                 scene.leave(LimitId(*limit), counter);
             }
         }
-        self.shift_balances(target, 0, turn.spent.cost - assumed.cost);
+        for charged in Ledger::charged(target) {
+            self.accounts.turn(charged, 0, turn.spent.cost - assumed.cost);
+        }
     }
 
     /// Tells what several steps together have brought about for the limits that `amounts` touch.
@@ -174,25 +210,8 @@ impl Ledger {
     ) -> (&Accounts, &mut [Option<Counter>], Scene<'_>) {
         let Ledger { accounts, counters, windows, filters, notices, now, age, .. } = self;
         let (model, now, age) = (target.model, *now, *age);
-        (accounts, counters, Scene { windows, filters, model, now, age, tell, notices })
-    }
-
-    #[inline]
-    fn shift_balances(&mut self, target: &Target, held: i128, spent: i128) {
-        let grows = held + spent > 0;
-        for charged in Ledger::charged(target) {
-            let mut next = charged;
-            while next != NONE {
-                let account = self.accounts.at_mut(next);
-                let balance = &mut account.balance;
-                balance.held += held;
-                balance.spent += spent;
-                if grows {
-                    balance.peak = balance.peak.max(balance.held + balance.spent);
-                }
-                next = account.parent;
-            }
-        }
+        let plain_in = Counter::NEVER;
+        (accounts, counters, Scene { windows, filters, model, now, age, plain_in, tell, notices })
     }
 
     /// Takes `moved` out of an outer hold and puts it, with `own`, into an inner call of `target`.
@@ -210,11 +229,11 @@ impl Ledger {
         let mut touched = own.amounts;
         for part in moved {
             self.take_out(outer, part);
-            self.shift_held(&giver, part, -1, Tell::Later);
-            self.shift_held(target, part, 1, Tell::Later);
+            self.shift_held(&giver, part, -1);
+            self.shift_held(target, part, 1);
             touched = touched.plus(&part.amounts);
         }
-        self.shift_held(target, own, 1, Tell::Later);
+        self.shift_held(target, own, 1);
         self.tell(&giver, &touched, Tell::Whole);
         self.tell(target, &touched, tell);
     }
@@ -237,7 +256,7 @@ impl Ledger {
         let own = self.holds.at_mut(outer).parts_mut().find(|own| came_from(part, own));
         let Some(own) = own else { return };
         own.amounts = own.amounts.plus(&part.amounts);
-        self.shift_held(&taker, part, 1, Tell::Later);
+        self.shift_held(&taker, part, 1);
     }
 
     /// False if a limit has let the part go, because its filter does not count the inner call's

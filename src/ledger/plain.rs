@@ -2,20 +2,22 @@
 //! event. What it means is what `decide` and `apply` do one after the other; a property below holds
 //! the two side by side. It declines whatever is not plain, and has changed nothing then.
 
+use super::accounts::{NONE, State};
 use super::amounts::Amounts;
 use super::command::{Reserve, Settle, Target};
 use super::counter::Counter;
 use super::holds::Part;
 use super::lines::{Tell, Turn};
 use super::settle::{booked_by, charge_of};
-use super::{HoldId, Ledger, ModelId};
+use super::{AccountId, HoldId, Ledger, ModelId};
 use crate::clock::Timestamp;
 use crate::usage::Usage;
 
+// Not inlined into their callers: the walks inside need the registers.
 impl Ledger {
     /// Reserves the whole output cap; returns the hold and what it costs, in picodollars. `None`
     /// if the call has to be shortened, is refused, or comes out of another.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn reserve_plainly(
         &mut self,
         at: Timestamp,
@@ -25,7 +27,7 @@ impl Ledger {
         let amounts = reserve.bid.amounts(reserve.bid.cap)?;
         if reserve.outer.is_some()
             || self.events >= Ledger::MAX_EVENTS
-            || self.check_target(target).is_err()
+            || !self.takes_calls(target)
             || !self.has_room(at, target, &amounts, reserve.wrap_up)
         {
             return None;
@@ -37,31 +39,43 @@ impl Ledger {
         Some((hold, amounts.cost))
     }
 
-    /// Settles a hold of one part; returns what is booked, in picodollars, and what was used.
-    /// `None` if the hold has more parts or has expired, or the bill is no possible one.
-    #[inline]
-    pub(crate) fn settle_plainly(
-        &mut self,
-        at: Timestamp,
-        settle: &Settle,
-    ) -> Option<(i128, Usage)> {
+    /// Settles a hold of one part; returns what is booked. `None` if the hold has more parts or has
+    /// expired, or the bill is no possible one.
+    #[inline(never)]
+    pub(crate) fn settle_plainly(&mut self, at: Timestamp, settle: &Settle) -> Option<Amounts> {
         let hold = self.holds.open(settle.hold).filter(|hold| hold.more.is_empty())?;
         let (target, reserved_at, held) = (hold.target, hold.first.at, hold.first.amounts);
-        let (booked, usage) = booked_by(settle, &held)?;
+        let booked = booked_by(settle, &held)?;
         if self.events >= 2 * Ledger::MAX_EVENTS {
             return None;
         }
         self.step(at);
-        let turn = Turn { at: reserved_at, held, spent: booked };
-        self.turn(&target, &turn, Tell::Whole);
-        self.charge(&target, settle.model, &charge_of(&booked, &usage, settle.confidence));
+        self.turn(&target, Turn { at: reserved_at, held, spent: booked }, Tell::Whole);
+        let Settle { model, confidence, .. } = *settle;
+        match &settle.usage {
+            Some(usage) => self.charge(&target, model, &charge_of(&booked, usage, confidence)),
+            None => {
+                let usage = Usage::tokens(booked.input, booked.output);
+                self.charge(&target, model, &charge_of(&booked, &usage, confidence));
+            }
+        }
         self.holds.free(settle.hold);
         self.one_hold_less(&target);
-        Some((booked.cost, usage))
+        Some(booked)
+    }
+
+    #[inline]
+    fn takes_calls(&self, target: &Target) -> bool {
+        let account = self.accounts.get(target.account);
+        account.is_some_and(|account| {
+            account.state == State::Open
+                && account.tree == AccountId::ROOT.index
+                && account.frozen_by == NONE
+        }) && (target.tags.as_slice().is_empty() || self.check_target(target).is_ok())
     }
 
     /// True if no limit of the line is in the way of a call that stands alone.
-    #[inline]
+    #[inline(always)]
     pub(super) fn has_room(
         &self,
         now: Timestamp,
@@ -100,7 +114,7 @@ impl Ledger {
     }
 
     /// Puts a new hold of one part in its place, all along its line.
-    #[inline]
+    #[inline(always)]
     pub(super) fn hold_alone(
         &mut self,
         hold: HoldId,
@@ -109,8 +123,11 @@ impl Ledger {
         lease_until: Timestamp,
         tell: Tell,
     ) {
-        self.shift_held(target, part, 1, tell);
+        self.hold(target, part, tell);
         self.one_hold_more(target);
         self.holds.insert(hold, target, part, lease_until);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -340,7 +340,7 @@ impl Ledger {
         let amounts = excess(grown.amounts, &grown.moved);
         let own = Part { at, amounts, depth: 0 };
         match hold.outer.filter(|_| !grown.moved.is_empty()) {
-            None => self.shift_held(&target, &own, 1, tell),
+            None => self.hold(&target, &own, tell),
             Some(outer) => self.transfer(outer, &target, &own, &grown.moved, tell),
         }
         for part in grown.moved.iter().chain([&own]).filter(|part| !part.amounts.is_none()) {

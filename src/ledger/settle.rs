@@ -20,7 +20,8 @@ impl Ledger {
         let hold = self.holds.get(settle.hold).ok_or(Rejection::NoSuchHold)?;
         let held = if hold.more.is_empty() { hold.first.amounts } else { hold.total() };
         let booked = booked_by(settle, &held).filter(|_| self.events < 2 * Ledger::MAX_EVENTS);
-        let (booked, usage) = booked.ok_or(Rejection::Impossible)?;
+        let booked = booked.ok_or(Rejection::Impossible)?;
+        let usage = settle.usage.unwrap_or_else(|| Usage::tokens(booked.input, booked.output));
         let (model, confidence) = (settle.model, settle.confidence);
         Ok(Settled { hold: settle.hold, held, booked, usage, model, confidence })
     }
@@ -83,7 +84,7 @@ impl Ledger {
         let parts: Vec<Part> = hold.parts().copied().collect();
         for part in &parts {
             let spent = Amounts { in_flight: 0, ..part.amounts };
-            self.turn(&target, &Turn { at: part.at, held: part.amounts, spent }, Tell::Whole);
+            self.turn(&target, Turn { at: part.at, held: part.amounts, spent }, Tell::Whole);
         }
         let usage = held_tokens(&total);
         self.charge(&target, target.model, &charge_of(&total, &usage, Confidence::Assumed));
@@ -97,7 +98,7 @@ impl Ledger {
     pub(crate) fn apply_recorded(&mut self, at: Timestamp, recorded: &Recorded) {
         self.step(at);
         let turn = Turn { at, held: Amounts::NONE, spent: recorded.booked };
-        self.turn(&recorded.target, &turn, Tell::Whole);
+        self.turn(&recorded.target, turn, Tell::Whole);
         let charge = charge_of(&recorded.booked, &recorded.usage, recorded.confidence);
         self.charge(&recorded.target, recorded.model, &charge);
         while let Some((since, key)) = self.keys_by_age.front().copied() {
@@ -121,7 +122,7 @@ impl Ledger {
         let expired = hold.is_expired();
         if hold.more.is_empty() && !expired {
             let (at, held) = (hold.first.at, hold.first.amounts);
-            self.turn(&target, &Turn { at, held, spent: *booked }, Tell::Whole);
+            self.turn(&target, Turn { at, held, spent: *booked }, Tell::Whole);
         } else {
             self.end_in_parts(id, &target, booked);
         }
@@ -156,7 +157,7 @@ impl Ledger {
                 self.correct(target, &turn, charged_by);
                 continue;
             }
-            self.turn(target, &turn, Tell::Later);
+            self.turn(target, turn, Tell::Later);
             let rest = part.amounts.minus(&part.amounts.least(&used));
             if let Some(outer) = outer.filter(|_| part.depth > 0 && !rest.is_none()) {
                 self.give_back(outer, &Part { amounts: rest, ..part }, target);
@@ -173,7 +174,7 @@ impl Ledger {
         self.tell(target, &touched, Tell::Whole);
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn charge(&mut self, target: &Target, model: ModelId, charge: &Charge<'_>) {
         for charged in Ledger::charged(target) {
             self.accounts.at_mut(charged).totals_of(model).charge(charge);
@@ -238,17 +239,24 @@ fn amounts_of(cost: i128, usage: &Usage) -> Amounts {
     }
 }
 
-/// What a settle books of a hold, and what was used; `None` if no call can have used it.
+/// What a settle books of a hold: where nobody knows what was used, what was held. `None` if no
+/// call can have used it.
 #[inline]
-pub(super) fn booked_by(settle: &Settle, held: &Amounts) -> Option<(Amounts, Usage)> {
+pub(super) fn booked_by(settle: &Settle, held: &Amounts) -> Option<Amounts> {
     let cost = match settle.booking {
         Booking::Exactly(cost) => cost,
         Booking::AtLeast(cost) => cost.max(held.cost.min(Amounts::MAX_COST)),
     };
-    let usage = settle.usage.unwrap_or_else(|| held_usage(held));
-    let booked = Amounts { requests: held.requests, ..amounts_of(cost, &usage) };
-    let possible = booked.is_possible() && counts_are_possible(&usage) && cost >= 0;
-    possible.then_some((booked, usage))
+    let Some(usage) = &settle.usage else {
+        let most = Amounts::MAX_TOKENS;
+        let (input, output) = (held.input.min(most), held.output.min(most));
+        let booked =
+            Amounts { cost, input, cache_read: 0, output, requests: held.requests, in_flight: 0 };
+        return (0..=Amounts::MAX_COST).contains(&cost).then_some(booked);
+    };
+    let booked = Amounts { requests: held.requests, ..amounts_of(cost, usage) };
+    let possible = cost >= 0 && booked.is_possible() && counts_are_possible(usage);
+    possible.then_some(booked)
 }
 
 #[inline]
@@ -258,12 +266,6 @@ pub(super) fn charge_of<'a>(
     confidence: Confidence,
 ) -> Charge<'a> {
     Charge { requests: booked.requests, cost: booked.cost, usage, confidence }
-}
-
-/// What was used as far as the hold knows.
-fn held_usage(held: &Amounts) -> Usage {
-    let most = Amounts::MAX_TOKENS;
-    Usage::tokens(held.input.min(most), held.output.min(most))
 }
 
 /// True of counts that are no tokens: those are checked as amounts.

@@ -175,6 +175,34 @@ impl Usage {
         combine!(self, other, saturating_add)
     }
 
+    /// Adds another, bucket by bucket, saturating. Most usages are plain input and output.
+    #[inline]
+    pub(crate) fn add(&mut self, other: &Usage) {
+        if !other.is_plain() {
+            *self = self.saturating_add(other);
+            return;
+        }
+        self.input_uncached = self.input_uncached.saturating_add(other.input_uncached);
+        self.output = self.output.saturating_add(other.output);
+    }
+
+    /// True if nothing but uncached input and visible output was used.
+    #[inline]
+    fn is_plain(&self) -> bool {
+        let others = self.input_audio
+            | self.cache_read
+            | self.cache_read_audio
+            | self.cache_write_5m
+            | self.cache_write_30m
+            | self.cache_write_1h
+            | self.cache_write_12h
+            | self.reasoning
+            | self.output_audio
+            | self.requests
+            | self.web_search_requests;
+        others == 0
+    }
+
     /// Bucket by bucket, not below zero.
     #[must_use]
     pub const fn saturating_sub(&self, other: &Usage) -> Usage {
