@@ -357,7 +357,7 @@ fn a_run_ends_and_leaves_its_totals_above() {
     for round in 0..3 {
         let mut run = research.run("task").unwrap();
         assert!(research.run("task").is_err(), "two runs of one name");
-        run.limit(Limit::spend(Usd::cents(50))).unwrap();
+        run.set_limit(Limit::spend(Usd::cents(50))).unwrap();
         let late = run.reserve(&cents(40)).unwrap();
         assert!(run.reserve(&cents(20)).is_err());
         let handle = run.clone();

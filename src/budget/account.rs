@@ -89,7 +89,7 @@ impl Account {
     /// # Errors
     /// [`ReserveError`]; nothing has been held then.
     pub fn reserve(&self, estimate: &Estimate) -> Result<Reservation, ReserveError> {
-        self.core.reserve(Who::Account(self.id), estimate, &[], &Wishes::NONE)
+        self.core.reserve(self.who(), estimate, &[], &Wishes::NONE)
     }
 
     /// Asks with wishes: alternatives, a shorter output, tags, the part kept for wrapping up,
@@ -125,7 +125,7 @@ impl Account {
     /// Advice, not a promise: whether the call would be admitted at this very moment. By the next
     /// one somebody else may have taken the money; [`reserve`](Account::reserve) is what decides.
     pub fn can_afford(&self, estimate: &Estimate) -> bool {
-        self.core.would_admit(Who::Account(self.id), estimate)
+        self.core.would_admit(self.who(), estimate, &Wishes::NONE)
     }
 
     /// What is booked on it and everything below it, over its lifetime.
@@ -166,10 +166,13 @@ impl Account {
     /// Sets a limit on this account, or changes the one on the same measure, period and models.
     ///
     /// # Errors
-    /// [`SetLimitError`] if the limit makes no sense.
+    /// [`SetLimitError`] if the limit makes no sense, or the account has been closed.
     pub fn set_limit(&self, limit: Limit) -> Result<(), SetLimitError> {
         let scope = Scope::from(&self.path);
-        self.core.locked(|ledger, now| set_limit(ledger, now, &scope, &limit))
+        self.core.locked(|ledger, now| match ledger.account(self.id) {
+            Some(view) if view.is_open => set_limit(ledger, now, &scope, &limit),
+            _ => Err(AccountError::Closed(self.path.clone()).into()),
+        })
     }
 
     /// Lifts the limit on this account that is on the same measure, period and models, whatever its
@@ -211,6 +214,10 @@ impl Account {
         self.id
     }
 
+    pub(super) fn who(&self) -> Who<'_> {
+        Who::Account(self.id, &self.path)
+    }
+
     fn execute(&self, command: &Command) -> Result<(), AccountError> {
         let done = self.core.locked(|ledger, now| ledger.execute(now, command));
         done.map(|_| ()).map_err(|rejection| AccountError::from_rejection(&rejection, &self.path))
@@ -237,8 +244,13 @@ impl fmt::Debug for Account {
     }
 }
 
-/// A short-lived account: one task, one session. When it is closed or dropped it refuses new calls,
-/// waits for those under way, adds its totals to the account above and frees its place.
+/// A short-lived account: one task, one session. When it is closed or dropped it refuses new calls
+/// and the growth of old ones, waits for those under way, adds its totals to the account above and
+/// frees its place.
+///
+/// Charge a run by its handle, and give each one a name of its own: with its place it loses its
+/// limits, its freeze, and what a pattern's limit (`research/*`) has counted of it, and a name that
+/// is used again is a new account. The limits of the accounts above it count all runs, ended or not.
 ///
 /// ```
 /// use bursar::{BudgetManager, Estimate, Limit, Usd};
@@ -246,13 +258,14 @@ impl fmt::Debug for Account {
 /// let budget = BudgetManager::new(Usd::dollars(100))?;
 /// let research = budget.account("research")?;
 /// let mut run = research.run("task-17")?;
-/// run.limit(Limit::spend(Usd::cents(50)))?;
+/// run.set_limit(Limit::spend(Usd::cents(50)))?;
 /// run.reserve(&Estimate::fixed(Usd::cents(40)))?.settle_cost(Usd::cents(30));
 /// run.close();
 /// assert_eq!(research.spent(), Usd::cents(30));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
+#[must_use = "a run that is dropped is closed"]
 pub struct Run {
     account: Account,
     limits: Vec<Limit>,
@@ -263,7 +276,7 @@ impl Run {
     ///
     /// # Errors
     /// [`SetLimitError`] if the limit makes no sense.
-    pub fn limit(&mut self, limit: Limit) -> Result<(), SetLimitError> {
+    pub fn set_limit(&mut self, limit: Limit) -> Result<(), SetLimitError> {
         self.account.set_limit(limit.clone())?;
         self.limits.push(limit);
         Ok(())
@@ -337,6 +350,14 @@ impl Tag {
     /// [`SetLimitError`] if the limit makes no sense.
     pub fn set_limit(&self, limit: Limit) -> Result<(), SetLimitError> {
         self.0.set_limit(limit)
+    }
+
+    /// Lifts the limit on this tag that is on the same measure, period and models.
+    ///
+    /// # Errors
+    /// [`SetLimitError::NoSuchLimit`].
+    pub fn lift_limit(&self, limit: &Limit) -> Result<(), SetLimitError> {
+        self.0.lift_limit(limit)
     }
 
     /// Refuses every new call that carries this tag or one below it.

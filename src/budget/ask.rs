@@ -84,7 +84,7 @@ impl<'a> Ask<'a> {
     /// Makes do with a shorter output, if this many tokens at least can be had for each choice.
     /// Without it the whole output cap is asked for, or nothing.
     pub fn at_least(mut self, output_tokens: u64) -> Ask<'a> {
-        self.wishes.at_least = Some(output_tokens);
+        self.wishes.at_least = Some(output_tokens.max(1));
         self
     }
 
@@ -115,15 +115,23 @@ impl<'a> Ask<'a> {
     /// [`ReserveError`]. Of several alternatives that are all refused, the refusal that could pass
     /// soonest, of equals the last. Nothing has been held then.
     pub fn reserve(self) -> Result<Reservation, ReserveError> {
-        let who = Who::Account(self.account.id());
-        self.account.core.reserve(who, &self.first, &self.others, &self.wishes)
+        self.account.core.reserve(self.account.who(), &self.first, &self.others, &self.wishes)
+    }
+
+    /// Advice, not a promise: whether one of the alternatives would be admitted at this very moment,
+    /// see [`Account::can_afford`].
+    pub fn can_afford(&self) -> bool {
+        let mut all = std::iter::once(&self.first).chain(&self.others);
+        all.any(|estimate| {
+            self.account.core.would_admit(self.account.who(), estimate, &self.wishes)
+        })
     }
 }
 
 /// Who asks.
 #[derive(Clone, Copy)]
 pub(super) enum Who<'a> {
-    Account(AccountId),
+    Account(AccountId, &'a Path),
     /// By name; opened if it is not there.
     Named(&'a str),
 }
@@ -132,7 +140,7 @@ impl Who<'_> {
     #[inline]
     fn find(self, ledger: &mut Ledger, now: Timestamp) -> Result<AccountId, AccountError> {
         match self {
-            Who::Account(id) => Ok(id),
+            Who::Account(id, _) => Ok(id),
             Who::Named(name) => match ledger.find(name) {
                 Some(id) => Ok(id),
                 None => open_account(ledger, now, &account_path(name)?),
@@ -140,12 +148,31 @@ impl Who<'_> {
         }
     }
 
-    fn path(self, ledger: &Ledger) -> Path {
+    /// The account as it was asked for; of a name that is none, the root.
+    fn path(self) -> Path {
         match self {
-            Who::Account(id) => ledger.account(id).map(|view| view.path.clone()),
-            Who::Named(name) => Path::new(name).ok(),
+            Who::Account(_, path) => path.clone(),
+            Who::Named(name) => Path::new(name).unwrap_or_else(|_| Path::root()),
         }
-        .unwrap_or_else(Path::root)
+    }
+
+    /// Looks without opening: the account, or the nearest one above it that is there.
+    fn nearest(self, ledger: &Ledger) -> Option<AccountId> {
+        let Who::Named(name) = self else { return self.id() };
+        let mut path = account_path(name).ok()?;
+        loop {
+            match ledger.find(path.as_str()) {
+                Some(account) => return Some(account),
+                None => path = path.parent()?,
+            }
+        }
+    }
+
+    fn id(self) -> Option<AccountId> {
+        match self {
+            Who::Account(id, _) => Some(id),
+            Who::Named(_) => None,
+        }
     }
 }
 
@@ -196,7 +223,7 @@ impl Core {
             let account = who.find(ledger, now)?;
             let mut refused: Option<ReserveError> = None;
             for (place, estimate) in std::iter::once(first).chain(others).enumerate() {
-                match self.admit(ledger, now, account, estimate, wishes) {
+                match self.admit(ledger, now, (account, who), estimate, wishes) {
                     Ok(admitted) => {
                         return Ok((Admitted { alternative: place, ..admitted }, estimate));
                     }
@@ -234,7 +261,7 @@ impl Core {
         wishes: &Wishes<'_>,
     ) -> Option<Admitted> {
         let account = match who {
-            Who::Account(id) => id,
+            Who::Account(id, _) => id,
             Who::Named(name) => ledger.find(name)?,
         };
         let bound = estimate.bound(now).ok()?;
@@ -254,7 +281,7 @@ impl Core {
         &self,
         ledger: &mut Ledger,
         now: Timestamp,
-        account: AccountId,
+        (account, who): (AccountId, Who<'_>),
         estimate: &Estimate,
         wishes: &Wishes<'_>,
     ) -> Result<Admitted, ReserveError> {
@@ -272,10 +299,7 @@ impl Core {
                     alternative: 0,
                 })
             }
-            Err(rejection) => {
-                let asked_by = Who::Account(account).path(ledger);
-                Err(ReserveError::from_rejection(ledger, rejection, &asked_by))
-            }
+            Err(rejection) => Err(ReserveError::from_rejection(ledger, rejection, &who.path())),
         }
     }
 
@@ -300,18 +324,21 @@ impl Core {
     }
 
     /// Whether the call would be admitted at this moment.
-    pub(super) fn would_admit(&self, who: Who<'_>, estimate: &Estimate) -> bool {
-        self.locked(|ledger, now| {
-            let (Ok(account), Ok(bound)) = (who.find(ledger, now), estimate.bound(now)) else {
-                return false;
-            };
-            let model = self.model_number(ledger, now, estimate.model());
-            let target = Target { account, tags: Tags::NONE, model };
-            let (wrap_up, outer, lease_until) = (false, None, Timestamp::MAX);
-            let bid = bid(&bound, None);
-            let reserve = Reserve { target, bid, wrap_up, outer, lease_until };
-            ledger.decide_reserve(now, &reserve).is_ok()
-        })
+    pub(super) fn would_admit(
+        &self,
+        who: Who<'_>,
+        estimate: &Estimate,
+        wishes: &Wishes<'_>,
+    ) -> bool {
+        wishes.wrong.is_none()
+            && self.locked(|ledger, now| {
+                let (Some(account), Ok(bound)) = (who.nearest(ledger), estimate.bound(now)) else {
+                    return false;
+                };
+                let model = estimate.model();
+                let reserve = self.reserve_of(ledger, now, account, model, &bound, wishes);
+                ledger.decide_reserve(now, &reserve).is_ok()
+            })
     }
 
     #[cold]
@@ -322,7 +349,7 @@ impl Core {
 
     #[cold]
     fn tell_refused(&self, who: Who<'_>, error: &ReserveError) {
-        let account = self.locked(|ledger, _| who.path(ledger));
+        let account = who.path();
         self.tell(|observer| observer.on_refuse(&account, error));
     }
 }
@@ -397,7 +424,8 @@ impl<'a> Charge<'a> {
         self
     }
 
-    /// Books the call once, however often it is recorded under this key within a day.
+    /// Books the call once, however often it is recorded on this account under this key within a
+    /// day.
     pub fn key(mut self, key: &'a str) -> Charge<'a> {
         self.key = Some(key);
         self
@@ -433,7 +461,7 @@ impl<'a> Charge<'a> {
                 usage: self.bill.usage,
                 model,
                 confidence: priced.confidence,
-                key: self.key.map(key_of),
+                key: self.key.map(|key| key_of(self.account.path(), key)),
             };
             let recorded =
                 ledger.decide_record(now, &record).map_err(|rejection| self.refused(&rejection))?;
@@ -469,9 +497,11 @@ impl<'a> Charge<'a> {
     }
 }
 
-/// A key of any length as a number: the first half of its BLAKE3 hash.
-fn key_of(key: &str) -> u128 {
+/// A key of an account as a number: the first half of a BLAKE3 hash. No path has a zero byte.
+fn key_of(account: &Path, key: &str) -> u128 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(account.as_str().as_bytes()).update(&[0]).update(key.as_bytes());
     let mut half = [0; 16];
-    half.copy_from_slice(&blake3::hash(key.as_bytes()).as_bytes()[..16]);
+    half.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
     u128::from_le_bytes(half)
 }

@@ -95,7 +95,9 @@ impl Builder {
     }
 
     /// Gives every hold a lease: when it ends without a word of the call, what was held is charged
-    /// as assumed. Without it, holds of a budget in memory last until their guard is gone.
+    /// as assumed. It is looked at when somebody next asks anything of the budget. A long call makes
+    /// it longer with [`Reservation::renew`](super::Reservation::renew). Without leases, holds of a
+    /// budget in memory last until their guard is gone.
     pub fn lease(mut self, lease: Duration) -> Builder {
         self.lease = Some(lease);
         self

@@ -103,7 +103,9 @@ impl Core {
         for observer in &self.watch.observers {
             // A panic of theirs has been reported by the panic hook; it must lose no charge of
             // ours, nor abort the process when a guard is dropped while another panic unwinds.
-            let _ = catch_unwind(AssertUnwindSafe(|| tell(&**observer)));
+            let told = catch_unwind(AssertUnwindSafe(|| tell(&**observer)));
+            // What a panic carries may itself panic when it is dropped.
+            told.unwrap_or_else(std::mem::forget);
         }
     }
 
@@ -209,7 +211,8 @@ pub(super) fn open_account(
     path: &Path,
 ) -> Result<AccountId, AccountError> {
     if let Some(account) = ledger.find(path.as_str()) {
-        return Ok(account);
+        let is_open = ledger.account(account).is_some_and(|view| view.is_open);
+        return if is_open { Ok(account) } else { Err(AccountError::Closed(path.clone())) };
     }
     if let Some(above) = path.parent() {
         open_account(ledger, now, &above)?;

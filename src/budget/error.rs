@@ -86,9 +86,9 @@ pub enum InvalidCall {
     /// Tags that do not go together.
     #[error("a call has at most four tags, each of a tag tree of its own (`user:42`, `team:blue`)")]
     Tags,
-    /// An account where a tag belongs, or the other way round.
-    #[error("a tag cannot be charged by itself; charge an account and add the tag to the call")]
-    TagAsAccount,
+    /// Output for a call that has none.
+    #[error("its output cannot grow: it was reserved without a model; use `grow_cost`")]
+    NoModel,
     /// The inner call belongs to somebody else.
     #[error(
         "an inner call is charged to the account of the outer call or to one below it, and carries \
@@ -229,6 +229,9 @@ pub enum SetLimitError {
     /// The limit makes no sense.
     #[error(transparent)]
     Limit(#[from] LimitError),
+    /// The account has been closed, or there is no place for it.
+    #[error(transparent)]
+    Account(#[from] AccountError),
     /// There is no such limit to lift.
     #[error("there is no limit on this measure, period and model for these accounts")]
     NoSuchLimit,

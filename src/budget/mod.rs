@@ -119,9 +119,9 @@ impl BudgetManager {
 
     /// Advice, not a promise: whether a call of that account would be admitted at this very moment.
     /// By the next one somebody else may have taken the money; [`reserve`](BudgetManager::reserve)
-    /// is what decides.
+    /// is what decides. An account that is not there is judged by the nearest one above it.
     pub fn can_afford(&self, account: &str, estimate: &Estimate) -> bool {
-        self.core.would_admit(Who::Named(account), estimate)
+        self.core.would_admit(Who::Named(account), estimate, &Wishes::NONE)
     }
 
     /// What is booked in all, over the lifetime of the budget. Tags are not added.
@@ -152,7 +152,7 @@ impl BudgetManager {
         let scope = Scope::new(accounts)?;
         self.core.locked(|ledger, now| {
             if let Some(path) = scope.as_path() {
-                open_account(ledger, now, &path).map_err(|_| SetLimitError::Full)?;
+                open_account(ledger, now, &path)?;
             }
             set_limit(ledger, now, &scope, &limit)
         })
@@ -170,7 +170,8 @@ impl BudgetManager {
     }
 
     /// The kill switch: refuses every new call of this account and all below it until it is thawed.
-    /// `""` is everybody. The refusals repeat the reason.
+    /// `""` is everybody. The refusals repeat the reason. An account that is not there is opened, so
+    /// that it is frozen from the start.
     ///
     /// # Errors
     /// [`AccountError`] if the path is malformed.

@@ -4,14 +4,17 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::alert::Alert;
 use super::core::{Core, LostCall};
-use super::error::ReserveError;
+use super::error::{InvalidCall, ReserveError};
 use crate::clock::Timestamp;
-use crate::ledger::{Amounts, Bid, Booking, Grow, HoldId, Ledger, Path, Rejection, Settle};
+use crate::ledger::{
+    Amounts, Bid, Booking, Command, Grow, HoldId, Ledger, Path, Rejection, Settle,
+};
 use crate::money::Usd;
 use crate::price::{Estimate, Model, Terms, UnknownModel};
 use crate::usage::{Bill, Confidence, Usage};
@@ -97,9 +100,23 @@ impl Reservation {
         self.max_output_tokens
     }
 
-    /// What is held.
+    /// What was set aside, with what it has grown by. Inner calls take their money out of it.
     pub fn held(&self) -> Usd {
         self.held
+    }
+
+    /// The account that is charged.
+    pub fn account(&self) -> Path {
+        self.core.locked(|ledger, _| account_of(ledger, self.hold))
+    }
+
+    /// Makes the lease end so long from now, where the budget gives leases. False if it has ended
+    /// already.
+    pub fn renew(&self, lease: Duration) -> bool {
+        self.core.locked(|ledger, now| {
+            let renew = Command::Renew { hold: self.hold, lease_until: now.plus(lease) };
+            self.core.lease_until(now) != Timestamp::MAX && ledger.execute(now, &renew).is_ok()
+        })
     }
 
     /// When it was reserved. The call belongs to the windows of this moment and has its prices.
@@ -149,6 +166,9 @@ impl Reservation {
     /// # Errors
     /// [`ReserveError`]; the hold stays as it was.
     pub fn grow_output(&mut self, tokens: u64) -> Result<(), ReserveError> {
+        if self.model.is_none() {
+            return Err(ReserveError::Invalid(InvalidCall::NoModel));
+        }
         let Price { per_output, choices } = self.output;
         let (floor, cap) = (tokens, tokens);
         self.grow(Bid { fixed: 0, per_output, input: 0, choices, floor, cap })?;
@@ -198,10 +218,10 @@ impl Reservation {
     }
 
     /// Gives back what is held. For a call that was never sent, or that the provider rejected
-    /// without a bill: connection refused, 4xx. A call that had been sent raises an
-    /// [`Alert::Refunded`].
+    /// without a bill: connection refused, 4xx. A call that had been sent, or whose lease has ended,
+    /// raises an [`Alert::Refunded`].
     pub fn release(self) {
-        self.refund("released after it was sent");
+        self.refund("released after it was sent, or after its lease had ended");
     }
 
     /// Gives back what is held, and says why.
@@ -224,15 +244,18 @@ impl Reservation {
         self.ended = true;
         let watched = self.core.is_watched() || self.is_sent();
         let released = self.core.locked(|ledger, now| {
-            let account = watched.then(|| account_of(ledger, self.hold));
+            let view = ledger.find_hold(self.hold)?;
+            let account = (watched || view.has_expired).then(|| account_of(ledger, self.hold));
             let hold = ledger.decide_release(self.hold).ok()?;
             ledger.apply_released(now, hold);
-            Some((now, account?))
+            Some((now, view, account?))
         });
-        let Some((at, account)) = released else { return };
-        let amount = self.held;
+        let Some((at, view, account)) = released else { return };
+        // Without what its inner calls have taken out of it.
+        let amount = Usd::from_pico(view.held);
         self.core.tell(|observer| observer.on_release(&account, amount));
-        if self.is_sent() {
+        // Law 8: a refund is never silent.
+        if self.is_sent() || view.has_expired {
             self.core.raise(&Alert::Refunded { at, account, amount, why: why.into() });
         }
     }
@@ -459,7 +482,7 @@ fn settle_at_length(
 
 /// The account that a hold is charged to.
 pub(super) fn account_of(ledger: &Ledger, hold: HoldId) -> Path {
-    let account = ledger.hold_account(hold).and_then(|account| ledger.account(account));
+    let account = ledger.find_hold(hold).and_then(|view| ledger.account(view.account));
     account.map_or_else(Path::root, |view| view.path.clone())
 }
 

@@ -42,7 +42,7 @@ pub use holds::Part;
 
 pub use limit::{Limit, LimitError, ModelPattern, Period};
 pub use path::{Path, PathError, Scope};
-pub use view::{AccountView, LimitView};
+pub use view::{AccountView, HoldView, LimitView};
 
 use crate::clock::Timestamp;
 use accounts::{Accounts, NONE};

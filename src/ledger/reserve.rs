@@ -94,6 +94,9 @@ impl Ledger {
     pub(crate) fn decide_grow(&self, now: Timestamp, grow: &Grow) -> Result<Grown, Rejection> {
         let hold = self.holds.open(grow.hold).ok_or(Rejection::NoSuchHold)?;
         let target = hold.target;
+        if self.accounts.at(target.account.index).state != State::Open {
+            return Err(Rejection::Closed);
+        }
         self.check_not_frozen(&target)?;
         let want = Want {
             target: &target,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::accounts::{Account, Balance, Totals};
+use super::accounts::{Account, Balance, State, Totals};
 use super::counter::{Counter, Level, Span};
 use super::{AccountId, HoldId, Ledger, Limit, LimitId, Measure, ModelId, Path, Scope};
 use crate::clock::Timestamp;
@@ -22,6 +22,8 @@ pub struct AccountView<'a> {
     pub saved: i128,
     /// Calls under way that are charged to it directly.
     pub open_holds: u32,
+    /// False if it refuses new calls and waits for those under way to end.
+    pub is_open: bool,
     /// Why it was frozen, if it was itself.
     pub frozen_why: Option<&'a Arc<str>>,
 }
@@ -91,6 +93,7 @@ impl Ledger {
             direct: &account.totals,
             saved: account.saved,
             open_holds: account.holds,
+            is_open: account.state == State::Open,
             frozen_why: account.frozen_why.as_ref(),
         }
     }
@@ -158,10 +161,26 @@ impl Ledger {
         self.holds.iter().filter(|(id, _)| self.holds.open(*id).is_some()).count()
     }
 
-    /// The account that a hold is charged to, while it is open or waits for its late word.
-    pub fn hold_account(&self, id: HoldId) -> Option<AccountId> {
-        self.holds.get(id).map(|hold| hold.target.account)
+    /// A hold, while it is open or waits for its late word.
+    pub fn find_hold(&self, id: HoldId) -> Option<HoldView> {
+        self.holds.get(id).map(|hold| HoldView {
+            account: hold.target.account,
+            held: hold.total().cost,
+            has_expired: hold.is_expired(),
+        })
     }
+}
+
+/// One hold, as it stands.
+#[derive(Clone, Copy, Debug)]
+pub struct HoldView {
+    /// The account that is charged.
+    pub account: AccountId,
+    /// What it holds without what its inner calls have taken out, in picodollars; of an expired
+    /// one, what was charged.
+    pub held: i128,
+    /// True if its lease has ended and what it held has been charged.
+    pub has_expired: bool,
 }
 
 impl Totals {

@@ -75,7 +75,7 @@ fn a_run_ends_when_its_last_hold_does() {
         hold z a/run 0.1 inside=x       -> Closed
         open a/run/other                -> Closed
         open a/run                      -> Exists
-        grow x 0.5
+        grow x 0.5                      -> Closed
         record a/run 1
         close a/run
         settle x 1.2

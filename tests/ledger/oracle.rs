@@ -172,7 +172,9 @@ impl Both {
         let mut ask = self.ask(call, hold.node, &hold.tags);
         (ask.model, ask.grows) = (hold.model, Some(index));
         let grow = Grow { hold: self.holds[index], bid: bid(call), wrap_up: call.wrap_up };
-        let possible = hold.life == Life::Open && !self.naive.frozen(&charged(&ask));
+        let possible = hold.life == Life::Open
+            && !self.naive.nodes[ask.node].closing
+            && !self.naive.frozen(&charged(&ask));
         let result = self.run(&Command::Grow(grow));
         if self.same_answer(&ask, possible, &result) {
             let Ok(Event { change: Change::Grown(grown), .. }) = result else { panic!() };

@@ -1,0 +1,260 @@
+//! Owns the tests of the manager's corners: each tells what went wrong, or could, before it was held.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bursar::budget::{AccountError, InvalidCall, SetLimitError};
+use bursar::clock::{ManualClock, Timestamp};
+use bursar::{
+    Bill, BudgetManager, Confidence, Estimate, Limit, ModelPrice, Period, Policy, PriceBook,
+    ReserveError, Usage, Usd,
+};
+
+fn usd(text: &str) -> Usd {
+    text.parse().unwrap()
+}
+
+fn fixed(amount: &str) -> Estimate {
+    Estimate::fixed(usd(amount))
+}
+
+fn clock() -> ManualClock {
+    ManualClock::at("2026-11-24T12:00:00Z".parse::<Timestamp>().unwrap())
+}
+
+/// `epoch` costs ten times as much from noon of the next day on; `fee` takes half a cent a request.
+fn prices() -> PriceBook {
+    let mut book = PriceBook::empty();
+    let epoch = ModelPrice::new("acme", "epoch", "1".parse().unwrap(), "1".parse().unwrap());
+    let day = "2026-11-25".parse().unwrap();
+    let later = epoch.from_date(day, "10".parse().unwrap(), "10".parse().unwrap());
+    book.insert(later).unwrap();
+    let fee = ModelPrice::new("acme", "fee", "1".parse().unwrap(), "1".parse().unwrap());
+    book.insert(fee.per_request(bursar::price::Fee::per_thousand(usd("5")).unwrap())).unwrap();
+    book
+}
+
+#[test]
+fn a_settle_is_priced_at_the_moment_of_its_reserve() {
+    let clock = clock();
+    let budget = BudgetManager::builder().clock(clock.clone()).prices(prices()).build().unwrap();
+    let model = budget.model("epoch").unwrap();
+    let hold = budget.reserve("a", &model.estimate().input(1_000_000).max_output(1)).unwrap();
+    clock.advance(Duration::from_secs(86_400));
+    assert_eq!(hold.settle(Usage::tokens(1_000_000, 0)).cost, usd("1"));
+    let today = budget.reserve("a", &model.estimate().input(1_000_000).max_output(1)).unwrap();
+    assert_eq!(today.settle(Usage::tokens(1_000_000, 0)).cost, usd("10"));
+}
+
+/// A provider's fee for each request was held and never booked, because no usage counts requests.
+#[test]
+fn a_fee_for_each_request_is_booked() {
+    let budget = BudgetManager::builder().prices(prices()).build().unwrap();
+    let model = budget.model("fee").unwrap();
+    let hold = budget.reserve("a", &model.estimate().input(100).max_output(100)).unwrap();
+    assert_eq!(hold.held(), usd("0.0052"));
+    assert_eq!(hold.settle(Usage::tokens(100, 100)).cost, usd("0.0052"));
+    let hold = budget.reserve("a", &model.estimate().input(100).max_output(100)).unwrap();
+    assert_eq!(hold.settle(Usage::NONE).cost, Usd::ZERO, "known to be free");
+}
+
+#[test]
+fn a_closed_run_lets_nothing_grow_and_leaves_no_limit() {
+    let budget = BudgetManager::builder().build().unwrap();
+    let research = budget.account("research").unwrap();
+    let mut run = research.run("t").unwrap();
+    run.set_limit(Limit::spend(Usd::dollars(1))).unwrap();
+    let mut hold = run.reserve(&fixed("0.90")).unwrap();
+    let handle = run.clone();
+    run.close();
+    assert!(matches!(hold.grow_cost(usd("50")), Err(ReserveError::Account(_))));
+    let closed = budget.account("research/t").unwrap_err();
+    assert_eq!(closed.to_string(), "`research/t` is closed; open another run");
+    hold.settle_cost(usd("0.90"));
+
+    let limit = handle.set_limit(Limit::spend(Usd::ZERO)).unwrap_err();
+    assert!(matches!(limit, SetLimitError::Account(AccountError::Closed(_))), "{limit}");
+    let refused = handle.reserve(&fixed("0.01")).unwrap_err().to_string();
+    assert_eq!(refused, "`research/t` is closed; open another run");
+
+    // A run of the same name is a new account, without the limit of the one before.
+    let again = research.run("t").unwrap();
+    again.reserve(&fixed("50")).unwrap().release();
+}
+
+#[test]
+fn a_key_is_that_of_its_account() {
+    let budget = BudgetManager::builder().build().unwrap();
+    let (x, y) = (budget.account("x").unwrap(), budget.account("y").unwrap());
+    let bill = || Bill::new(Usage::NONE).reported_cost(usd("1"));
+    x.charge(bill()).key("k").record().unwrap();
+    y.charge(bill()).key("k").record().unwrap();
+    assert!(y.charge(bill()).key("k").record().is_err());
+    assert_eq!(budget.spent(), usd("2"));
+}
+
+/// Law 8: a refund is never silent, nor of another amount than comes back.
+#[test]
+fn a_refund_after_the_lease_is_told_and_of_what_is_there() {
+    let alerts = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&alerts);
+    let clock = clock();
+    let budget = BudgetManager::builder()
+        .clock(clock.clone())
+        .lease(Duration::from_secs(900))
+        .on_alert(move |alert| heard.lock().unwrap().push(alert.to_string()))
+        .build()
+        .unwrap();
+    let told = || std::mem::take(&mut *alerts.lock().unwrap());
+    let hold = budget.reserve("a", &fixed("1")).unwrap();
+    clock.advance(Duration::from_secs(600));
+    assert!(hold.renew(Duration::from_secs(900)));
+    clock.advance(Duration::from_secs(600));
+    assert_eq!(budget.held(), usd("1"), "the lease is longer now");
+    clock.advance(Duration::from_secs(600));
+    assert_eq!((budget.spent(), told().len()), (usd("1"), 1));
+    assert!(!hold.renew(Duration::from_secs(900)));
+    drop(hold);
+    let said = told();
+    assert_eq!(budget.spent(), Usd::ZERO);
+    assert!(said.len() == 1 && said[0].contains("$1.00 uncharged"), "{said:?}");
+
+    let outer = budget.reserve("a", &fixed("1")).unwrap();
+    let a = budget.account("a").unwrap();
+    let inner = a.ask(fixed("0.60")).inside(&outer).reserve().unwrap();
+    outer.mark_sent();
+    outer.refund("429");
+    let said = told();
+    assert!(said.len() == 1 && said[0].contains("$0.40 uncharged: 429"), "{said:?}");
+    inner.settle_cost(usd("0.50"));
+    assert_eq!((budget.spent(), budget.held()), (usd("0.50"), Usd::ZERO));
+}
+
+#[test]
+fn advice_opens_no_account() {
+    let budget = BudgetManager::builder().limit("a", Limit::spend(usd("1"))).build().unwrap();
+    assert!(budget.can_afford("a/b/c", &fixed("1")));
+    assert!(!budget.can_afford("a/b/c", &fixed("1.01")), "judged by the account above");
+    assert!(!budget.can_afford("a//b", &fixed("1")));
+    assert!(budget.report().account("a/b").is_none());
+    let a = budget.account("a").unwrap();
+    let user = budget.tag("user:1").unwrap();
+    user.set_limit(Limit::spend(usd("0.50"))).unwrap();
+    assert!(!a.ask(fixed("0.60")).tag(&user).can_afford());
+    assert!(a.ask(fixed("0.60")).or(fixed("0.40")).tag(&user).can_afford());
+    user.lift_limit(&Limit::spend(Usd::ZERO)).unwrap();
+    assert!(a.ask(fixed("0.60")).tag(&user).can_afford());
+}
+
+#[test]
+fn of_several_refusals_the_one_that_could_pass_soonest_is_told() {
+    let budget = BudgetManager::builder()
+        .clock(clock())
+        .limit("", Limit::spend(usd("1")).per(Period::DAY))
+        .limit("", Limit::spend(usd("2")).per(Period::MONTH))
+        .build()
+        .unwrap();
+    let a = budget.account("a").unwrap();
+    a.reserve(&fixed("0.90")).unwrap().settle_cost(usd("0.90"));
+    let refused = a.ask(fixed("5")).or(fixed("0.50")).or(fixed("1.50")).reserve().unwrap_err();
+    let retry = refused.denied().unwrap().retry_at().map(|at| at.to_string());
+    assert_eq!(retry.as_deref(), Some("2026-11-25T00:00:00Z"), "{refused}");
+}
+
+#[test]
+fn what_only_watches_does_not_bind() {
+    let watch = Limit::spend(usd("0.01")).observe();
+    let budget = BudgetManager::builder()
+        .limit("", watch)
+        .limit("a", Limit::spend(usd("1")))
+        .build()
+        .unwrap();
+    let a = budget.account("a").unwrap();
+    assert_eq!(a.remaining(), Some(usd("1")));
+    a.reserve(&fixed("0.50")).unwrap().settle_cost(usd("0.50"));
+    let report = budget.report();
+    assert!(report.limits[0].observe && !report.limits[1].observe);
+    assert!(report.to_string().contains("$0.01 in all, only watched"), "{report}");
+}
+
+#[test]
+fn what_is_unsure_adds_up_along_the_tree() {
+    let budget = BudgetManager::builder().prices(prices()).build().unwrap();
+    let model = budget.model("epoch").unwrap();
+    let hold = budget.reserve("a/b", &model.estimate().input(1_000_000).max_output(1)).unwrap();
+    let receipt = hold.settle(Bill::new(Usage::tokens(1_000_000, 0)).estimated());
+    assert_eq!(receipt.confidence, Confidence::Estimated);
+    let report = budget.report();
+    for path in ["", "a", "a/b"] {
+        assert_eq!(report.account(path).unwrap().estimated, receipt.cost, "{path}");
+    }
+}
+
+#[test]
+fn growth_counts_every_choice_and_needs_a_model() {
+    let budget = BudgetManager::builder().prices(prices()).build().unwrap();
+    let model = budget.model("epoch").unwrap();
+    budget.set_limit("", Limit::output_tokens(100)).unwrap();
+    let estimate = model.estimate().input(10).max_output(10).choices(4);
+    let mut hold = budget.reserve("a", &estimate).unwrap();
+    hold.grow_output(15).unwrap();
+    assert!(hold.grow_output(1).unwrap_err().denied().is_some(), "4 × 25 are all there is");
+    hold.release();
+    let mut tool = budget.reserve("a", &fixed("1")).unwrap();
+    let error = tool.grow_output(5).unwrap_err();
+    assert_eq!(error, ReserveError::Invalid(InvalidCall::NoModel));
+}
+
+/// A floor of nothing would admit a call that may not answer.
+#[test]
+fn an_answer_has_one_token_at_least() {
+    let budget = BudgetManager::builder().prices(prices()).build().unwrap();
+    let model = budget.model("epoch").unwrap();
+    budget.set_limit("", Limit::output_tokens(0)).unwrap();
+    let a = budget.account("a").unwrap();
+    assert!(a.ask(model.estimate().input(5).max_output(50)).at_least(0).reserve().is_err());
+}
+
+/// What a panic carries may panic again when it is dropped.
+#[test]
+fn a_watcher_may_fall_over_twice() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("again");
+        }
+    }
+    let budget = BudgetManager::builder()
+        .limit("", Limit::spend(usd("1")).alert_at([50]))
+        .on_alert(|_| std::panic::panic_any(Bomb))
+        .build()
+        .unwrap();
+    budget.reserve("a", &fixed("0.80")).unwrap().settle_cost(usd("0.80"));
+    assert_eq!(budget.spent(), usd("0.80"));
+}
+
+#[test]
+fn a_watcher_may_call_back() {
+    let shared: Arc<Mutex<Option<BudgetManager>>> = Arc::default();
+    let inner = Arc::clone(&shared);
+    let budget = BudgetManager::builder()
+        .limit("", Limit::spend(usd("1")).alert_at([50]))
+        .on_alert(move |alert| {
+            if let Some(budget) = &*inner.lock().unwrap() {
+                budget.freeze("", format!("kill switch: {alert}")).unwrap();
+            }
+        })
+        .build()
+        .unwrap();
+    *shared.lock().unwrap() = Some(budget.clone());
+    budget.reserve("a", &fixed("0.60")).unwrap().settle_cost(usd("0.60"));
+    let refused = budget.reserve("a", &fixed("0.10")).unwrap_err().to_string();
+    assert!(refused.contains("kill switch: the whole budget has spent 50 %"), "{refused}");
+}
+
+#[test]
+fn a_policy_says_a_thing_once() {
+    let twice = r#"{"limit":[{"account":"","spend":5,"per":"day"},{"account":"","spend":100,"per":"day"}]}"#;
+    let error = Policy::from_json(twice).unwrap_err().to_string();
+    assert!(error.contains("limits 1 and 2"), "{error}");
+}
