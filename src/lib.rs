@@ -71,8 +71,8 @@ pub mod price;
 pub mod ledger;
 pub mod select;
 pub mod plan;
-pub mod budget;
 pub mod cache;
+pub mod budget;
 pub mod context;
 
 pub use budget::{

@@ -233,3 +233,38 @@ fn json_of(name: &str) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
+
+/// A thousand equal calls at once run once and cost once; everybody else is credited.
+#[test]
+fn a_thousand_equal_calls_cost_once() {
+    use bursar::cache::{Namespace, ResultCache, Source};
+    use bursar::{BudgetManager, Estimate, ReserveError, Usd};
+
+    let budget = BudgetManager::new(Usd::cents(5)).unwrap();
+    let cache: ResultCache<u64> = ResultCache::new(10);
+    let key = Namespace::of_tenant("acme").key("the same question").unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let sources = runtime.block_on(async {
+        let calls = (0..1_000).map(|number| {
+            let (cache, account) = (cache.clone(), budget.account(&format!("a{}", number % 7)));
+            tokio::spawn(async move {
+                let account = account.unwrap();
+                let call = async {
+                    let hold = account.reserve(&Estimate::fixed(Usd::cents(3)))?;
+                    tokio::task::yield_now().await;
+                    Ok::<_, ReserveError>((7, hold.settle_cost(Usd::cents(2)).cost))
+                };
+                account.cached_or_run(&cache, key, call).await.map(|answer| answer.source)
+            })
+        });
+        let mut sources = Vec::new();
+        for call in calls.collect::<Vec<_>>() {
+            sources.push(call.await.unwrap().unwrap());
+        }
+        sources
+    });
+    assert_eq!(sources.iter().filter(|source| **source == Source::Ran).count(), 1);
+    assert_eq!((budget.spent(), budget.held()), (Usd::cents(2), Usd::ZERO));
+    let saved = budget.report().account("").unwrap().saved;
+    assert_eq!(saved, Usd::cents(2 * 999));
+}

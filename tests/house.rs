@@ -11,8 +11,8 @@ const LAYERS: &[&[&str]] = &[
     &["usage"],
     &["price"],
     &["ledger"],
-    &["select", "plan"],
-    &["budget", "cache", "context"],
+    &["select", "plan", "cache"],
+    &["budget", "context"],
 ];
 
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {

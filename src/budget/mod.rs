@@ -13,6 +13,7 @@ mod error;
 mod policy;
 mod report;
 mod reservation;
+mod saving;
 mod table;
 
 use std::fmt;
