@@ -38,6 +38,7 @@
 //! | [`ledger`] | what is left: the pure machine of accounts, limits, windows and holds |
 //! | [`budget`] | the one lock: [`BudgetManager`], [`Account`], [`Reservation`], [`Alert`], [`Report`] |
 //! | [`cache`] | spend less: [`ResultCache`], which runs equal calls once |
+//! | [`agent`] | around agents: [`Agent`], [`Call`], [`BudgetConstrained`], budgeted streams, a test kit |
 //!
 //! An **account** is a node of the budget tree, named by a path (`acme/research/crawler`); charging
 //! it charges all accounts above it, up to the root `""`. A **tag** (`user:42`) is an account in a
@@ -69,7 +70,9 @@ pub mod price;
 pub mod ledger;
 pub mod budget;
 pub mod cache;
+pub mod agent;
 
+pub use agent::{Agent, BudgetConstrained, Call};
 pub use budget::{
     Account, Alert, BudgetManager, Observer, Policy, Receipt, Report, Reservation, ReserveError,
     Run, Tag,

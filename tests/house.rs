@@ -12,6 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["price"],
     &["ledger"],
     &["budget", "cache"],
+    &["agent"],
 ];
 
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {

@@ -1,5 +1,7 @@
 //! Owns the guard of one hold: [`Reservation`], how it ends, and the [`Receipt`] of what was booked.
 
+mod nested;
+
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use crate::ledger::{Bid, Booking, Grow, HoldId, Ledger, Path, Rejection, Settle}
 use crate::money::Usd;
 use crate::price::{Model, Terms, UnknownModel};
 use crate::usage::{Bill, Confidence, Usage};
+pub(crate) use nested::OuterHold;
 
 /// Money and tokens that are set aside for one call.
 ///
