@@ -158,6 +158,7 @@ impl<A: Agent> BudgetConstrained<A> {
     where
         A::Task: Serialize,
         A::Output: Clone + Sync + 'static,
+        A::Error: 'static,
     {
         self.shelf = Some(Arc::new(Shared { cache, space }));
         self

@@ -37,6 +37,7 @@ impl<A: Agent> Shelf<A> for Shared<A::Output>
 where
     A::Task: Serialize,
     A::Output: Clone + Sync,
+    A::Error: 'static,
 {
     fn key(&self, task: &A::Task) -> Result<CacheKey, KeyError> {
         self.space.key(task)
