@@ -1,7 +1,6 @@
 //! Owns [`BudgetConstrained`]: one call of an agent from its estimate to its receipt.
 
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -342,11 +341,8 @@ impl<A: Agent> Agent for BudgetConstrained<A> {
         }
     }
 
-    fn execute(
-        &self,
-        call: Call<A::Task>,
-    ) -> impl Future<Output = Result<A::Output, CallError<A::Error>>> + Send {
-        async move { Ok(self.call(call).await?.output) }
+    async fn execute(&self, call: Call<A::Task>) -> Result<A::Output, CallError<A::Error>> {
+        Ok(self.call(call).await?.output)
     }
 
     fn bill(&self, _output: &A::Output) -> Option<Bill> {
