@@ -505,7 +505,9 @@ fn agents_behind_pointers_and_hidden_ones_are_agents() {
     }
     let budget = one_dollar();
     let agent = || scripted(&budget).reply("done", two_cents());
-    assert_eq!(cost(&budget, &agent()), Usd::cents(2));
+    let borrowed = agent();
+    assert_eq!(cost(&budget, &borrowed), Usd::cents(2));
+    assert_eq!(borrowed.calls().len(), 1);
     assert_eq!(cost(&budget, Arc::new(agent())), Usd::cents(2));
     assert_eq!(cost(&budget, Box::new(agent())), Usd::cents(2));
     let hidden: BoxAgent<String, ScriptedReply, Failure> = BoxAgent::new(agent());

@@ -4,7 +4,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bursar::agent::testing::{Failure, Items, ScriptedAgent, block_on, drop_after, next};
+use bursar::agent::testing::{Failure, Items, block_on, drop_after, next};
 use bursar::agent::{BudgetedStream, CallError, Tally, agent_fn};
 use bursar::{
     BudgetConstrained, BudgetManager, Call, Confidence, Limit, ModelPrice, PriceBook, Rate,
@@ -175,11 +175,7 @@ fn a_stream_whose_provider_keeps_the_cap_is_never_cut() {
 #[test]
 fn an_error_of_the_stream_passes_through_and_what_came_before_is_booked() {
     let budget = budget(Usd::dollars(1));
-    let failure = block_on(async {
-        let agent = ScriptedAgent::new("x", bursar::Estimate::fixed(Usd::ZERO)).fail("broken pipe");
-        bursar::Agent::execute(&agent, Call::new(String::new())).await.unwrap_err()
-    });
-    let items = Items::new([Ok(100), Err(failure)]);
+    let items = Items::new([Ok(100), Err(Failure::new("broken pipe"))]);
     let mut stream = BudgetedStream::new(hold(&budget), items, show);
     assert_eq!(drain(&mut stream), [Ok(100), Err("broken pipe".to_owned())]);
     assert_eq!((budget.spent(), budget.held()), (usd("0.012"), Usd::ZERO));

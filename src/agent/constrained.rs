@@ -52,7 +52,7 @@ use crate::usage::Bill;
 /// | any of these ends, of an agent that [is metered](Agent::is_metered) | what its inner calls book, each by itself, and a bill of its own if it has one |
 /// | an answer that is a stream, dropped midway | what [`BudgetedStream`](super::BudgetedStream) saw, as estimated |
 ///
-/// What was held and is not booked goes back. There is no timer inside: use your runtime's
+/// What was held is what its inner calls have left of it; what is not booked goes back. There is no timer inside: use your runtime's
 /// (`tokio::time::timeout`), which drops the future.
 ///
 /// # Layers
@@ -220,7 +220,11 @@ impl<A: Agent> BudgetConstrained<A> {
         // Estimate: an upper bound, of what an outer layer has chosen if one has.
         let estimate = self.estimate_of(&call);
 
-        // Trim: the context to fit. Rank: the models, the best that the money allows first.
+        // Trim: the place of the context's trimmer, which shortens `call.task` before it is estimated
+        // again.
+
+        // Rank: the models to fall to, the best that the money allows first.
+        let models = &*self.cheaper;
 
         // Cache: an equal task is done once.
         let key = self.shelf.as_ref().map(|shelf| shelf.key(&call.task)).transpose()?;
@@ -228,7 +232,7 @@ impl<A: Agent> BudgetConstrained<A> {
         let paying = async move {
             // Reserve: every limit of the line, or none.
             let (input, cap) = (estimate.input_usage(), estimate.output_cap());
-            let (hold, wrap_up) = self.reserve(estimate, &call)?;
+            let (hold, wrap_up) = self.reserve(estimate, models, &call)?;
             let (model, max_output) = (hold.model().cloned(), hold.max_output_tokens());
             let as_asked =
                 !wrap_up && hold.alternative() == 0 && cap.is_none_or(|cap| cap == max_output);
@@ -280,25 +284,32 @@ impl<A: Agent> BudgetConstrained<A> {
     fn reserve(
         &self,
         estimate: Estimate,
+        models: &[Model],
         call: &Call<A::Task>,
     ) -> Result<(Reservation, bool), ReserveError> {
+        let meter = call.meter.as_ref();
         let last = (self.wraps_up && !call.wrap_up).then(|| estimate.clone());
-        match (self.ask(estimate, call.meter.as_ref()).reserve(), last) {
+        match (self.ask(estimate, models, meter).reserve(), last) {
             (Err(ReserveError::Denied(_)), Some(estimate)) => {
-                let hold = self.ask(estimate, call.meter.as_ref()).wrap_up().reserve()?;
+                let hold = self.ask(estimate, models, meter).wrap_up().reserve()?;
                 Ok((hold, true))
             }
             (answer, _) => Ok((answer?, call.wrap_up)),
         }
     }
 
-    fn ask<'a>(&'a self, estimate: Estimate, meter: Option<&'a Meter>) -> Ask<'a> {
-        let cheaper: Vec<_> = self.cheaper.iter().map(|model| estimate.with_model(model)).collect();
+    fn ask<'a>(
+        &'a self,
+        estimate: Estimate,
+        models: &[Model],
+        meter: Option<&'a Meter>,
+    ) -> Ask<'a> {
+        let others: Vec<_> = models.iter().map(|model| estimate.with_model(model)).collect();
         let mut ask = match meter {
             Some(meter) => meter.ask_for(&self.account, estimate),
             None => self.account.ask(estimate),
         };
-        ask = cheaper.into_iter().fold(ask, Ask::or);
+        ask = others.into_iter().fold(ask, Ask::or);
         ask = self.own_tags(meter).fold(ask, Ask::tag);
         match self.at_least {
             Some(tokens) => ask.at_least(tokens),

@@ -77,7 +77,14 @@ pub struct Failure {
     /// What went wrong.
     pub why: String,
     /// Its bill, if the script gives one.
-    pub bill: Option<Bill>,
+    pub bill: Option<Box<Bill>>,
+}
+
+impl Failure {
+    /// A failure without a bill.
+    pub fn new(why: impl Into<String>) -> Failure {
+        Failure { why: why.into(), bill: None }
+    }
 }
 
 /// What a [`ScriptedAgent`] was asked to do.
@@ -136,13 +143,13 @@ impl ScriptedAgent {
     /// Then it fails, and nobody knows what that has cost.
     #[must_use]
     pub fn fail(self, why: impl Into<String>) -> ScriptedAgent {
-        self.then(End::Fail(Failure { why: why.into(), bill: None }))
+        self.then(End::Fail(Failure::new(why)))
     }
 
     /// Then it fails, with a bill; `Bill::default()` is known to be free.
     #[must_use]
     pub fn fail_with_bill(self, why: impl Into<String>, bill: impl Into<Bill>) -> ScriptedAgent {
-        self.then(End::Fail(Failure { why: why.into(), bill: Some(bill.into()) }))
+        self.then(End::Fail(Failure { bill: Some(Box::new(bill.into())), ..Failure::new(why) }))
     }
 
     /// Then it panics, without the panic hook's message.
@@ -217,7 +224,7 @@ impl Agent for ScriptedAgent {
     }
 
     fn bill_of_error(&self, failure: &Failure) -> Option<Bill> {
-        failure.bill.clone()
+        failure.bill.as_deref().cloned()
     }
 }
 

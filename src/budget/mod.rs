@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`Account`] asks, [`Ask`] says with what wishes, [`Reservation`] is what it gets,
 //! [`Receipt`] is what is booked, [`ReserveError`] is why not, [`Alert`] is what a person is told,
-//! [`Report`] is what it all adds up to.
+//! [`Report`] is what it all adds up to, [`Countdown`] what is left.
 
 mod account;
 mod alert;
