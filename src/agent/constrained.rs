@@ -1,6 +1,7 @@
 //! Owns [`BudgetConstrained`]: one call of an agent from its estimate to its receipt.
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -208,8 +209,11 @@ impl<A: Agent> BudgetConstrained<A> {
     ///
     /// # Errors
     /// [`CallError`]: the budget's refusal, or the agent's own error.
-    pub async fn run(&self, task: A::Task) -> Result<Reply<A::Output>, CallError<A::Error>> {
-        self.call(Call::new(task)).await
+    pub fn run(
+        &self,
+        task: A::Task,
+    ) -> impl Future<Output = Result<Reply<A::Output>, CallError<A::Error>>> + Send {
+        self.call(Call::new(task))
     }
 
     /// Does a task, inside another call if it comes from [`Call::inner`].
@@ -220,53 +224,61 @@ impl<A: Agent> BudgetConstrained<A> {
         // Estimate: an upper bound, of what an outer layer has chosen if one has.
         let estimate = self.estimate_of(&call);
 
-        // Trim: the place of the context's trimmer, which shortens `call.task` before it is estimated
-        // again.
+        // Trim: the place of the context's trimmer, which shortens `call.task` before it is
+        // estimated again.
 
         // Rank: the models to fall to, the best that the money allows first.
         let models = &*self.cheaper;
 
         // Cache: an equal task is done once.
-        let key = self.shelf.as_ref().map(|shelf| shelf.key(&call.task)).transpose()?;
-
-        let paying = async move {
-            // Reserve: every limit of the line, or none.
-            let (input, cap) = (estimate.input_usage(), estimate.output_cap());
-            let (hold, wrap_up) = self.reserve(estimate, models, &call)?;
-            let (model, max_output) = (hold.model().cloned(), hold.max_output_tokens());
-            let as_asked =
-                !wrap_up && hold.alternative() == 0 && cap.is_none_or(|cap| cap == max_output);
-
-            // Call: from here on a lost reply is charged.
-            let tags = self.tags_inside(call.meter.as_ref());
-            let meter = Some(Meter::new(&hold, &self.account, tags, wrap_up));
-            let guard = Guard::new(hold, input, self.lost, self.agent.is_metered());
-            let max_output_tokens = model.is_some().then_some(max_output);
-            let call = Call { task: call.task, model, max_output_tokens, wrap_up, meter };
-            let answered = self.agent.execute(call).await;
-
-            // Settle: the truth, whatever it is.
-            match answered {
-                Ok(output) => {
-                    let (receipt, cost) = guard.settle(self.agent.bill(&output));
-                    let reply = Reply { output, receipt, cost, saved: Usd::ZERO };
-                    Ok(Paid { reply, as_asked })
-                }
-                Err(error) => {
-                    match self.agent.bill_of_error(&error) {
-                        Some(bill) => drop(guard.settle(Some(bill))),
-                        None => drop(guard), // lost
-                    }
-                    Err(CallError::Agent(error))
-                }
-            }
+        let Some(shelf) = &self.shelf else {
+            return self.pay(estimate, models, call).await.map(|paid| paid.reply);
         };
-        let (Some(shelf), Some(key)) = (&self.shelf, key) else { return Ok(paying.await?.reply) };
-        let reply = shelf.get_or_run(key, Box::pin(paying)).await?;
+        let key = shelf.key(&call.task)?;
+        let reply = shelf.get_or_run(key, Box::pin(self.pay(estimate, models, call))).await?;
         if !reply.saved.is_zero() {
             self.account.note_saved(reply.saved);
         }
         Ok(reply)
+    }
+
+    /// The second half of a call, which costs money.
+    async fn pay(
+        &self,
+        estimate: Estimate,
+        models: &[Model],
+        call: Call<A::Task>,
+    ) -> Result<Paid<A::Output>, CallError<A::Error>> {
+        // Reserve: every limit of the line, or none.
+        let (input, cap) = (estimate.input_usage(), estimate.output_cap());
+        let (hold, wrap_up) = self.reserve(estimate, models, &call)?;
+        let (model, max_output) = (hold.model().cloned(), hold.max_output_tokens());
+        let is_whole = cap.is_none_or(|cap| cap == max_output);
+        let as_asked = is_whole && hold.alternative() == 0 && !wrap_up;
+
+        // Call: from here on a lost reply is charged.
+        let tags = self.tags_inside(call.meter.as_ref());
+        let meter = Some(Meter::new(&hold, &self.account, tags, wrap_up));
+        let guard = Guard::new(hold, input, self.lost, self.agent.is_metered());
+        let max_output_tokens = model.is_some().then_some(max_output);
+        let call = Call { task: call.task, model, max_output_tokens, wrap_up, meter };
+        let answered = self.agent.execute(call).await;
+
+        // Settle: the truth, whatever it is.
+        match answered {
+            Ok(output) => {
+                let (receipt, cost) = guard.settle(self.agent.bill(&output));
+                let reply = Reply { output, receipt, cost, saved: Usd::ZERO };
+                Ok(Paid { reply, as_asked })
+            }
+            Err(error) => {
+                match self.agent.bill_of_error(&error) {
+                    Some(bill) => drop(guard.settle(Some(bill))),
+                    None => drop(guard), // lost
+                }
+                Err(CallError::Agent(error))
+            }
+        }
     }
 
     fn estimate_of(&self, call: &Call<A::Task>) -> Estimate {
