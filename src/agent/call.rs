@@ -145,7 +145,7 @@ impl Meter {
 
     /// Asks for a call inside the outer one that is charged to an account below the outer one's.
     pub fn ask_for<'a>(&'a self, account: &'a Account, estimate: Estimate) -> Ask<'a> {
-        let ask = account.ask(estimate).inside(self.outer.guard());
+        let ask = account.ask(estimate).inside_lent(self.outer);
         let ask = self.tags().iter().fold(ask, Ask::tag);
         if self.wrap_up { ask.wrap_up() } else { ask }
     }
@@ -153,7 +153,7 @@ impl Meter {
     /// What is left for calls of that size: what the outer hold has left, and what the account
     /// could still add to it.
     pub fn countdown(&self, usual: &Estimate) -> Countdown {
-        self.account.countdown_inside(usual, self.outer.guard().left())
+        self.account.countdown_inside(usual, self.account.left_of(self.outer))
     }
 
     /// The tags of the outer call, which its inner calls carry too.

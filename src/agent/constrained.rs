@@ -250,7 +250,7 @@ impl<A: Agent> BudgetConstrained<A> {
         call: Call<A::Task>,
     ) -> Result<Paid<A::Output>, CallError<A::Error>> {
         // Reserve: every limit of the line, or none.
-        let (input, cap) = (estimate.input_usage(), estimate.output_cap());
+        let (input, cap) = (estimate.input_tokens(), estimate.output_cap());
         let (hold, wrap_up) = self.reserve(estimate, models, &call)?;
         let (model, max_output) = (hold.model().cloned(), hold.max_output_tokens());
         let is_whole = cap.is_none_or(|cap| cap == max_output);

@@ -22,7 +22,8 @@ pub enum LostReply {
 /// The hold of a call under way. Dropped, its reply is lost.
 pub(super) struct Guard {
     hold: Option<Reservation>,
-    input: Usage,
+    /// Text and audio.
+    input: (u64, u64),
     lost: Option<LostReply>,
     metered: bool,
 }
@@ -31,7 +32,7 @@ impl Guard {
     /// A call that is about to be made. A metered agent sends nothing itself: its inner calls do.
     pub(super) fn new(
         hold: Reservation,
-        input: Usage,
+        input: (u64, u64),
         lost: Option<LostReply>,
         metered: bool,
     ) -> Guard {
@@ -63,7 +64,9 @@ impl Drop for Guard {
         match self.lost {
             None => drop(hold), // as the manager says
             Some(LostReply::ChargeInput) if hold.model().is_some() => {
-                hold.settle(Bill::new(self.input).estimated());
+                let (text, input_audio) = self.input;
+                let input = Usage { input_audio, ..Usage::tokens(text, 0) };
+                hold.settle(Bill::new(input).estimated());
             }
             Some(LostReply::ChargeHold | LostReply::ChargeInput) => {
                 hold.charge_held();

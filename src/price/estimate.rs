@@ -291,9 +291,9 @@ impl Estimate {
         self.max_output.or_else(|| self.model.as_ref()?.price().max_output_tokens())
     }
 
-    /// The input, as if it had been used and nothing else.
-    pub(crate) fn input_usage(&self) -> Usage {
-        Usage { input_audio: self.input_audio, ..Usage::tokens(self.input, 0) }
+    /// The input tokens, text and audio.
+    pub(crate) fn input_tokens(&self) -> (u64, u64) {
+        (self.input, self.input_audio)
     }
 }
 
