@@ -53,8 +53,8 @@ use crate::usage::Bill;
 /// | any of these ends, of an agent that [is metered](Agent::is_metered) | what its inner calls book, each by itself, and a bill of its own if it has one |
 /// | an answer that is a stream, dropped midway | what [`BudgetedStream`](super::BudgetedStream) saw, as estimated |
 ///
-/// What was held is what its inner calls have left of it; what is not booked goes back. There is no timer inside: use your runtime's
-/// (`tokio::time::timeout`), which drops the future.
+/// What was held is what its inner calls have left of it; what is not booked goes back. There is no
+/// timer inside: use your runtime's (`tokio::time::timeout`), which drops the future.
 ///
 /// # Layers
 ///
