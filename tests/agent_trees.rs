@@ -155,6 +155,12 @@ proptest! {
         if let Ok(Some(Ok(cost))) = answer {
             prop_assert_eq!(cost, spent);
         }
+        // Lost as a whole: what its members have not booked of its hold, it books itself.
+        let lost = polls > 0 && matches!(answer, Ok(None) | Err(_));
+        let whole = Usd::cents(OWN * plan.size());
+        if lost && !plan.metered && plan.lost.is_none() && whole <= Usd::cents(limit) {
+            prop_assert_eq!(spent, whole);
+        }
         let report = budget.report();
         let root = report.accounts.iter().find(|account| account.account.as_str().is_empty());
         prop_assert!(root.unwrap().peak <= Usd::cents(limit), "law 1");
