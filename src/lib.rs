@@ -40,6 +40,7 @@
 //! | [`budget`] | the one lock: [`BudgetManager`], [`Account`], [`Reservation`], [`Alert`], [`Report`] |
 //! | [`cache`] | spend less: [`ResultCache`], which runs equal calls once |
 //! | [`context`] | send less: [`trim_context`] and [`ContextTrimmer`], which keep what a call needs |
+//! | [`agent`] | around agents: [`Agent`], [`Call`], [`BudgetConstrained`], budgeted streams, a test kit |
 //!
 //! An **account** is a node of the budget tree, named by a path (`acme/research/crawler`); charging
 //! it charges all accounts above it, up to the root `""`. A **tag** (`user:42`) is an account in a
@@ -74,7 +75,9 @@ pub mod plan;
 pub mod cache;
 pub mod budget;
 pub mod context;
+pub mod agent;
 
+pub use agent::{Agent, BudgetConstrained, Call};
 pub use budget::{
     Account, Alert, BudgetManager, Observer, Policy, Receipt, Report, Reservation, ReserveError,
     Run, Tag,

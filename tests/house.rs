@@ -13,6 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["ledger"],
     &["select", "plan", "cache"],
     &["budget", "context"],
+    &["agent"],
 ];
 
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {

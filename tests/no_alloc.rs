@@ -1,6 +1,10 @@
 //! Owns the proof that nothing on the hot path allocates.
 
-use bursar::{BudgetManager, Estimate, Limit, Period, Usage, Usd};
+use bursar::agent::OnRefusal;
+use bursar::agent::testing::drop_after;
+use bursar::{
+    Agent, Bill, BudgetConstrained, BudgetManager, Call, Estimate, Limit, Model, Period, Usage, Usd,
+};
 
 fn wide() -> Limit {
     Limit::spend(Usd::dollars(1_000_000))
@@ -9,6 +13,42 @@ fn wide() -> Limit {
 fn allocations(mut call: impl FnMut()) -> u64 {
     call(); // the first call of an account makes its totals
     allocation_counter::measure(|| (0..1_000).for_each(|_| call())).count_total
+}
+
+/// Answers at once.
+struct Idle(Model);
+
+impl Agent for Idle {
+    type Task = u64;
+    type Output = Usage;
+    type Error = std::convert::Infallible;
+
+    fn name(&self) -> &str {
+        "idle"
+    }
+
+    fn estimate(&self, input: &u64) -> Estimate {
+        self.0.estimate().input(*input).max_output(800)
+    }
+
+    async fn execute(&self, call: Call<u64>) -> Result<Usage, Self::Error> {
+        Ok(Usage::tokens(*call.task(), 340))
+    }
+
+    fn bill(&self, usage: &Usage) -> Option<Bill> {
+        Some(Bill::new(*usage))
+    }
+}
+
+#[test]
+fn the_wrapper_around_an_agent_allocates_nothing() {
+    let budget = BudgetManager::builder().limit("", wide()).build().unwrap();
+    let agent = Idle(budget.model("gpt-6.1-terra").unwrap());
+    let agent = BudgetConstrained::new(agent, budget.account("org/agent").unwrap())
+        .tag(budget.tag("user:42").unwrap())
+        .on_refusal(OnRefusal::Shorten { at_least: 200 })
+        .margin("1.1".parse().unwrap());
+    assert_eq!(allocations(|| drop(drop_after(agent.run(1_200), 1).unwrap())), 0);
 }
 
 #[test]

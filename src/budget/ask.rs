@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::account::{Account, Tag};
 use super::core::{Core, open_account};
 use super::error::{AccountError, InvalidCall, RecordError, ReserveError};
-use super::reservation::{Admitted, Price, Receipt, Reservation, price_bill};
+use super::reservation::{Admitted, OuterHold, Price, Receipt, Reservation, price_bill};
 use crate::clock::Timestamp;
 use crate::ledger::{
-    AccountId, Bid, Booking, Ledger, Path, Record, Rejection, Reserve, Retry, Tags, Target,
+    AccountId, Bid, Booking, HoldId, Ledger, Path, Record, Rejection, Reserve, Retry, Tags, Target,
 };
 use crate::money::Usd;
 use crate::price::{Bound, Estimate, Model, Terms};
@@ -53,13 +53,21 @@ pub(super) struct Wishes<'a> {
     tags: Tags,
     wrap_up: bool,
     outer: Option<&'a Reservation>,
+    /// The outer call's hold, if somebody else guards it.
+    lent: Option<HoldId>,
     /// A wish that cannot be: told when it is asked for.
     wrong: Option<InvalidCall>,
 }
 
 impl Wishes<'_> {
-    pub(super) const NONE: Wishes<'static> =
-        Wishes { at_least: None, tags: Tags::NONE, wrap_up: false, outer: None, wrong: None };
+    pub(super) const NONE: Wishes<'static> = Wishes {
+        at_least: None,
+        tags: Tags::NONE,
+        wrap_up: false,
+        outer: None,
+        lent: None,
+        wrong: None,
+    };
 
     fn tag(&mut self, core: &Core, tag: &Tag) {
         match self.tags.with(tag.id()) {
@@ -106,6 +114,15 @@ impl<'a> Ask<'a> {
     /// part. The outer call settles only what its inner calls have not.
     pub fn inside(mut self, outer: &'a Reservation) -> Ask<'a> {
         self.wishes.outer = Some(outer);
+        self
+    }
+
+    /// Makes the call inside another whose guard is elsewhere.
+    pub(crate) fn inside_lent(mut self, outer: OuterHold) -> Ask<'a> {
+        match outer.core == self.account.core.id {
+            true => self.wishes.lent = Some(outer.hold),
+            false => self.wishes.wrong = Some(InvalidCall::ForeignHandle),
+        }
         self
     }
 
@@ -318,7 +335,7 @@ impl Core {
             target: Target { account, tags: wishes.tags, model },
             bid: bid(bound, wishes.at_least),
             wrap_up: wishes.wrap_up,
-            outer: wishes.outer.map(Reservation::id),
+            outer: wishes.outer.map(Reservation::id).or(wishes.lent),
             lease_until: self.lease_until(now),
         }
     }

@@ -2,13 +2,14 @@
 //!
 //! Reading order: [`Account`] asks, [`Ask`] says with what wishes, [`Reservation`] is what it gets,
 //! [`Receipt`] is what is booked, [`ReserveError`] is why not, [`Alert`] is what a person is told,
-//! [`Report`] is what it all adds up to.
+//! [`Report`] is what it all adds up to, [`Countdown`] what is left.
 
 mod account;
 mod alert;
 mod ask;
 mod builder;
 mod core;
+mod countdown;
 mod error;
 mod policy;
 mod report;
@@ -24,9 +25,11 @@ pub use alert::{Alert, Observer};
 pub use ask::{Ask, Charge};
 pub use builder::{BuildError, Builder};
 pub use core::LostCall;
+pub use countdown::Countdown;
 pub use error::{AccountError, Denied, InvalidCall, RecordError, ReserveError, SetLimitError};
 pub use policy::{Policy, PolicyError};
 pub use report::{AccountReport, LimitReport, ModelReport, Report};
+pub(crate) use reservation::OuterHold;
 pub use reservation::{Receipt, Reservation};
 
 use self::ask::{Who, Wishes, account_path};

@@ -1,5 +1,7 @@
 //! Owns the guard of one hold: [`Reservation`], how it ends, and the [`Receipt`] of what was booked.
 
+mod nested;
+
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use crate::ledger::{
 use crate::money::Usd;
 use crate::price::{Estimate, Model, Terms, UnknownModel};
 use crate::usage::{Bill, Confidence, Usage};
+pub(crate) use nested::OuterHold;
 
 /// Money and tokens that are set aside for one call.
 ///

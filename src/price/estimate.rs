@@ -6,6 +6,7 @@ use crate::usage::{Service, Usage};
 
 use super::cost::{ATTO_PER_PICO, PriceError, Terms};
 use super::model::{Model, ModelPrice};
+use super::rate::Ratio;
 use super::rates::{Bucket, CacheTtl};
 use super::schedule::Level;
 
@@ -257,6 +258,57 @@ impl Estimate {
         let ratio = price.ratio()?;
         let times = atto * u128::from(ratio.numerator());
         Ok(times.div_ceil(u128::from(ratio.denominator())))
+    }
+}
+
+/// What a wrapper around an agent makes of its estimates.
+impl Estimate {
+    /// The same call of another model. A fixed amount stays what it is.
+    #[must_use]
+    pub fn with_model(&self, model: &Model) -> Estimate {
+        let model = self.model.is_some().then(|| model.clone());
+        Estimate { model, ..self.clone() }
+    }
+
+    /// The same call with more room: the input, the searches and a fixed amount times `ratio`,
+    /// rounded up. The output is not touched, because its cap is given to the provider.
+    ///
+    /// ```
+    /// use bursar::{Estimate, Usd};
+    ///
+    /// let sandbox = Estimate::fixed(Usd::cents(10)).with_margin("1.25".parse()?);
+    /// assert_eq!(sandbox.cost_at("2026-11-24T09:00:00Z".parse()?)?, "0.125".parse()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_margin(mut self, ratio: Ratio) -> Estimate {
+        let (times, parts) = (ratio.numerator(), ratio.denominator());
+        let more = |count: u64| {
+            let product = u128::from(count) * u128::from(times); // at most 2^96
+            u64::try_from(product.div_ceil(u128::from(parts))).unwrap_or(u64::MAX)
+        };
+        self.input = more(self.input);
+        self.input_audio = more(self.input_audio);
+        self.web_searches = more(self.web_searches);
+        // What does not fit is refused when it is priced.
+        let fixed = self.fixed.checked_mul(i128::from(times)).unwrap_or(Usd::MAX);
+        self.fixed = Usd::from_pico(div_up(fixed.pico(), i128::from(parts)));
+        self
+    }
+
+    /// The output of one choice is at most this too.
+    pub(crate) fn cap_output(&mut self, tokens: u64) {
+        self.max_output = Some(self.max_output.map_or(tokens, |cap| cap.min(tokens)));
+    }
+
+    /// The output cap that is asked for: as told, or the most that the model can answer.
+    pub(crate) fn output_cap(&self) -> Option<u64> {
+        self.max_output.or_else(|| self.model.as_ref()?.price().max_output_tokens())
+    }
+
+    /// The input tokens, text and audio apart.
+    pub(crate) fn inputs(&self) -> (u64, u64) {
+        (self.input, self.input_audio)
     }
 }
 

@@ -1,0 +1,167 @@
+//! Owns what an agent is given: [`Call`], and [`Meter`], with which it makes calls of its own.
+
+use std::sync::Arc;
+
+use crate::budget::{Account, Ask, Countdown, OuterHold, Reservation, ReserveError, Tag};
+use crate::price::{Estimate, Model};
+
+/// A task, and what was admitted for it.
+///
+/// ```
+/// use bursar::Call;
+///
+/// let call = Call::new("What is a bursar?"); // outside of any budget
+/// assert_eq!((call.max_output_tokens(), call.is_wrap_up()), (None, false));
+/// assert_eq!(call.into_task(), "What is a bursar?");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Call<T> {
+    pub(super) task: T,
+    pub(super) model: Option<Model>,
+    pub(super) max_output_tokens: Option<u64>,
+    pub(super) wrap_up: bool,
+    pub(super) meter: Option<Meter>,
+}
+
+impl<T> Call<T> {
+    /// A call outside of any budget: no model is chosen, no cap is set.
+    pub fn new(task: T) -> Call<T> {
+        Call { task, model: None, max_output_tokens: None, wrap_up: false, meter: None }
+    }
+
+    /// What is to be done.
+    pub fn task(&self) -> &T {
+        &self.task
+    }
+
+    /// What is to be done, without the rest.
+    pub fn into_task(self) -> T {
+        self.task
+    }
+
+    /// The model that was admitted: the estimate's own, or a cheaper one. `None` if the estimate
+    /// has none, or nothing was chosen.
+    pub fn model(&self) -> Option<&Model> {
+        self.model.as_ref()
+    }
+
+    /// The output cap that was admitted, for each choice: what the request has to ask for as
+    /// `max_tokens`. `None` as for [`model`](Call::model).
+    pub fn max_output_tokens(&self) -> Option<u64> {
+        self.max_output_tokens
+    }
+
+    /// True if the money comes out of what is kept for wrapping up: the agent should write its last
+    /// answer.
+    pub fn is_wrap_up(&self) -> bool {
+        self.wrap_up
+    }
+
+    /// With which the agent makes calls of its own inside this one; `None` outside of any budget.
+    pub fn meter(&self) -> Option<&Meter> {
+        self.meter.as_ref()
+    }
+
+    /// Another task inside this call, for another agent: what it costs comes out of this call's
+    /// hold as far as that goes, and is booked once.
+    pub fn inner<U>(&self, task: U) -> Call<U> {
+        let (wrap_up, meter) = (self.wrap_up, self.meter.clone());
+        Call { wrap_up, meter, ..Call::new(task) }
+    }
+}
+
+/// Reserves and settles the calls that an agent makes within one call of its own.
+///
+/// Each takes its money out of the outer hold as far as that goes, and gives back what it has not
+/// used; only limits below the outer account are asked for that part. The outer call then settles
+/// only what was not metered.
+///
+/// ```
+/// use bursar::agent::{BudgetConstrained, agent_fn};
+/// use bursar::{Bill, BudgetManager, Call, Estimate, ReserveError, Usage, Usd};
+///
+/// let budget = BudgetManager::new(Usd::dollars(1))?;
+/// let luna = budget.model("gpt-6-luna")?;
+/// let researcher = agent_fn(
+///     "researcher",
+///     |_: &String| Estimate::fixed(Usd::cents(50)), // for the whole run
+///     move |call: Call<String>| {
+///         let step = luna.estimate().input(1_000).max_output(200);
+///         async move {
+///             for _ in 0..3 {
+///                 let Some(meter) = call.meter() else { break };
+///                 let hold = meter.reserve(&step)?;
+///                 // … call the model …
+///                 hold.settle(Usage::tokens(900, 150));
+///             }
+///             Ok::<_, ReserveError>(())
+///         }
+///     },
+/// )
+/// .metered();
+///
+/// let researcher = BudgetConstrained::new(researcher, budget.account("research")?);
+/// let reply = bursar::agent::testing::block_on(researcher.run("owls".to_owned()))?;
+/// assert_eq!((budget.spent(), budget.held()), (reply.cost, Usd::ZERO));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Clones are handles to the same hold. Once the outer call has ended, they reserve nothing.
+#[derive(Clone, Debug)]
+pub struct Meter {
+    outer: OuterHold,
+    account: Account,
+    tags: Option<Arc<[Tag]>>,
+    wrap_up: bool,
+}
+
+impl Meter {
+    pub(super) fn new(
+        hold: &Reservation,
+        account: &Account,
+        tags: Option<Arc<[Tag]>>,
+        wrap_up: bool,
+    ) -> Meter {
+        Meter { outer: hold.lend(), account: account.clone(), tags, wrap_up }
+    }
+
+    /// The account of the outer call.
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// Sets money and tokens aside for a call inside the outer one.
+    ///
+    /// # Errors
+    /// [`ReserveError`]; nothing has been held then.
+    pub fn reserve(&self, estimate: &Estimate) -> Result<Reservation, ReserveError> {
+        self.ask(estimate.clone()).reserve()
+    }
+
+    /// Asks with wishes for a call inside the outer one.
+    pub fn ask(&self, estimate: Estimate) -> Ask<'_> {
+        self.ask_for(&self.account, estimate)
+    }
+
+    /// Asks for a call inside the outer one that is charged to an account below the outer one's.
+    pub fn ask_for<'a>(&'a self, account: &'a Account, estimate: Estimate) -> Ask<'a> {
+        let ask = account.ask(estimate).inside_lent(self.outer);
+        let ask = self.tags().iter().fold(ask, Ask::tag);
+        if self.wrap_up { ask.wrap_up() } else { ask }
+    }
+
+    /// What is left for calls of that size: what the outer hold has left, and what the account
+    /// could still add to it.
+    pub fn countdown(&self, usual: &Estimate) -> Countdown {
+        self.account.countdown_inside(usual, self.account.left_of(self.outer))
+    }
+
+    /// The tags of the outer call, which its inner calls carry too.
+    pub(super) fn tags(&self) -> &[Tag] {
+        self.tags.as_deref().unwrap_or_default()
+    }
+
+    pub(super) fn shared_tags(&self) -> Option<&Arc<[Tag]>> {
+        self.tags.as_ref()
+    }
+}

@@ -1,0 +1,49 @@
+//! Owns why a constrained call fails: [`CallError`], which keeps the agent's own error.
+
+use crate::budget::ReserveError;
+use crate::cache::KeyError;
+
+/// Why a call of a [`BudgetConstrained`](super::BudgetConstrained) agent brought no answer.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError<E> {
+    /// The budget said no. The agent was not called, and nothing is held.
+    #[error(transparent)]
+    Refused(ReserveError),
+    /// The agent failed. What that has cost is booked.
+    #[error(transparent)]
+    Agent(E),
+    /// The task cannot be said in JSON, so that the cache cannot name it. The agent was not called.
+    #[error(transparent)]
+    Key(KeyError),
+}
+
+impl<E> CallError<E> {
+    /// The refusal, if the budget said no.
+    pub fn refused(&self) -> Option<&ReserveError> {
+        match self {
+            CallError::Refused(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// The agent's own error, if that is what it was.
+    pub fn agent(&self) -> Option<&E> {
+        match self {
+            CallError::Agent(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl<E> From<ReserveError> for CallError<E> {
+    fn from(error: ReserveError) -> CallError<E> {
+        CallError::Refused(error)
+    }
+}
+
+impl<E> From<KeyError> for CallError<E> {
+    fn from(error: KeyError) -> CallError<E> {
+        CallError::Key(error)
+    }
+}

@@ -1,0 +1,261 @@
+//! Owns the tests of budgeted streams: what passes through, what each end books, growth, and a
+//! stream that is dropped at every point.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bursar::agent::testing::{Failure, Items, block_on, drop_after, next};
+use bursar::agent::{BudgetedStream, CallError, Tally, agent_fn};
+use bursar::{
+    BudgetConstrained, BudgetManager, Call, Confidence, Limit, ModelPrice, PriceBook, Rate,
+    Reservation, ReserveError, Usage, Usd,
+};
+use futures_core::Stream;
+
+/// $10 a million tokens in and $20 out: a cent buys 1,000 in, or 500 out.
+fn budget(limit: Usd) -> BudgetManager {
+    let rate = |text: &str| text.parse::<Rate>().unwrap();
+    let mut book = PriceBook::empty();
+    book.insert(ModelPrice::new("acme", "big", rate("10"), rate("20"))).unwrap();
+    BudgetManager::builder().prices(book).limit("", Limit::spend(limit)).build().unwrap()
+}
+
+fn usd(text: &str) -> Usd {
+    text.parse().unwrap()
+}
+
+/// 1,000 tokens in, at most 500 out: two cents.
+fn hold(budget: &BudgetManager) -> Reservation {
+    let call = budget.model("big").unwrap().estimate().input(1_000).max_output(500);
+    budget.reserve("crawler", &call).unwrap()
+}
+
+/// Items that are the output tokens so far.
+fn counts(counts: impl IntoIterator<Item = u64>) -> Items<u64, Failure> {
+    Items::new(counts.into_iter().map(Ok))
+}
+
+fn show(output: &u64, tally: &mut Tally) {
+    tally.used(Usage::tokens(1_000, *output));
+}
+
+type Got = Vec<Result<u64, String>>;
+
+fn drain<S, E>(stream: &mut S) -> Got
+where
+    S: Stream<Item = Result<u64, CallError<E>>> + Unpin,
+    E: std::error::Error + 'static,
+{
+    let mut got = Vec::new();
+    block_on(async {
+        while let Some(item) = next(stream).await {
+            got.push(item.map_err(|error| error.to_string()));
+        }
+    });
+    got
+}
+
+#[test]
+fn items_pass_through_untouched_and_the_end_books_what_was_seen() {
+    let budget = budget(Usd::dollars(1));
+    let mut stream = BudgetedStream::new(hold(&budget), counts([100, 200, 250]).after(2), show);
+    assert_eq!(drain(&mut stream), [Ok(100), Ok(200), Ok(250)]);
+    let receipt = stream.receipt().unwrap();
+    assert_eq!((receipt.cost, receipt.confidence), (usd("0.015"), Confidence::Estimated));
+    assert_eq!((budget.spent(), budget.held()), (receipt.cost, Usd::ZERO));
+    drop(stream);
+    assert_eq!(budget.spent(), usd("0.015"), "booked once");
+}
+
+/// litellm PR #33736: a client that disconnects pays nothing.
+#[test]
+fn a_stream_dropped_after_its_nth_poll_books_what_was_seen() {
+    for polls in 0..9 {
+        let budget = budget(Usd::dollars(1));
+        let stream = BudgetedStream::new(hold(&budget), counts([100, 200, 400]).after(1), show);
+        let mut stream = Some(stream);
+        let _ = drop_after(
+            std::future::poll_fn(|context| {
+                let _ = Pin::new(stream.as_mut().unwrap()).poll_next(context);
+                Poll::<()>::Pending
+            }),
+            polls,
+        );
+        drop(stream);
+        // Each item takes two polls. Nothing seen yet: lost as a whole.
+        let spent = match polls {
+            0 => usd("0"),
+            1 => usd("0.02"),
+            2..=3 => usd("0.012"),
+            4..=5 => usd("0.014"),
+            _ => usd("0.018"),
+        };
+        assert_eq!((budget.spent(), budget.held()), (spent, Usd::ZERO), "{polls}");
+    }
+}
+
+#[test]
+fn the_providers_bill_is_the_last_word() {
+    let budget = budget(Usd::dollars(1));
+    let show = |output: &u64, tally: &mut Tally| match output {
+        7 => tally.bill(Usage::tokens(900, 300)),
+        output => tally.used(Usage::tokens(1_000, *output)),
+    };
+    let mut stream = BudgetedStream::new(hold(&budget), counts([100, 7]), show);
+    assert_eq!(drain(&mut stream), [Ok(100), Ok(7)]);
+    let receipt = stream.receipt().unwrap();
+    assert_eq!((receipt.cost, receipt.confidence), (usd("0.015"), Confidence::Exact));
+}
+
+#[test]
+fn the_bytes_of_a_provider_are_metered_as_they_come() {
+    let events = [
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Twelve ",
+        "letters\"}}]}\n\ndata: {\"choices\":[],\"usage\":{\"prompt_tokens\":900,",
+        "\"completion_tokens\":300,\"total_tokens\":1200}}\n\ndata: [DONE]\n\n",
+    ];
+    let stream = |budget: &BudgetManager, events: &[&'static str]| {
+        let items = Items::<_, Failure>::new(events.iter().map(|event| Ok(*event)));
+        BudgetedStream::new(hold(budget), items, |event: &&str, tally: &mut Tally| {
+            tally.push(event);
+        })
+        .expecting_input(1_000)
+    };
+    let whole = budget(Usd::dollars(1));
+    let mut answer = stream(&whole, &events);
+    block_on(async { while next(&mut answer).await.is_some() {} });
+    let receipt = answer.receipt().unwrap();
+    assert_eq!((receipt.cost, receipt.confidence), (usd("0.015"), Confidence::Exact));
+
+    let cut = budget(Usd::dollars(1));
+    let mut answer = stream(&cut, &events);
+    block_on(async {
+        for _ in 0..2 {
+            next(&mut answer).await.unwrap().unwrap();
+        }
+    });
+    assert_eq!(answer.seen(), Usage::tokens(1_000, 4));
+    drop(answer);
+    assert_eq!((cut.spent(), cut.held()), (usd("0.01008"), Usd::ZERO));
+}
+
+#[test]
+fn a_hold_that_is_outgrown_grows_in_chunks_until_the_money_ends() {
+    // Two cents are held; one more buys 500 tokens: one chunk of 400, and no second.
+    let budget = budget(Usd::cents(3));
+    let items = counts([500, 600, 900, 950, 1_000]);
+    let mut stream = BudgetedStream::new(hold(&budget), items, show).growing_by(400);
+    let mut seen = Vec::new();
+    let refused = block_on(async {
+        loop {
+            match next(&mut stream).await.unwrap() {
+                Ok(item) => seen.push((item, budget.held())),
+                Err(error) => break error,
+            }
+        }
+    });
+    let grown = usd("0.028");
+    let (two, none) = (Usd::cents(2), Usd::ZERO);
+    assert_eq!(seen, [(500, two), (600, grown), (900, grown), (950, none)]);
+    assert!(refused.refused().and_then(ReserveError::denied).is_some(), "{refused}");
+    assert!(block_on(next(&mut stream)).is_none());
+    // What came is booked, to the token: 1,000 in and 950 out.
+    assert_eq!((budget.spent(), budget.held()), (usd("0.029"), Usd::ZERO));
+    assert_eq!(stream.size_hint(), (0, Some(0)));
+}
+
+#[test]
+fn a_stream_whose_provider_keeps_the_cap_is_never_cut() {
+    let budget = budget(Usd::cents(2));
+    let mut stream = BudgetedStream::new(hold(&budget), counts([500, 510]), show).growing_by(0);
+    assert_eq!(drain(&mut stream), [Ok(500), Ok(510)]);
+    assert_eq!(budget.spent(), usd("0.0202"));
+}
+
+#[test]
+fn an_error_of_the_stream_passes_through_and_what_came_before_is_booked() {
+    let budget = budget(Usd::dollars(1));
+    let items = Items::new([Ok(100), Err(Failure::new("broken pipe"))]);
+    let mut stream = BudgetedStream::new(hold(&budget), items, show);
+    assert_eq!(drain(&mut stream), [Ok(100), Err("broken pipe".to_owned())]);
+    assert_eq!((budget.spent(), budget.held()), (usd("0.012"), Usd::ZERO));
+}
+
+/// It is polled once for each time that it is: no buffering, no reading ahead.
+#[test]
+fn backpressure_is_that_of_the_stream_inside() {
+    struct Counted(std::rc::Rc<std::cell::Cell<u32>>);
+    impl Stream for Counted {
+        type Item = Result<u64, Failure>;
+        fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+            self.0.set(self.0.get() + 1);
+            Poll::Ready(Some(Ok(self.0.get().into())))
+        }
+    }
+    let budget = budget(Usd::dollars(1));
+    let polls = std::rc::Rc::new(std::cell::Cell::new(0));
+    let mut stream = BudgetedStream::new(hold(&budget), Counted(polls.clone()), show);
+    assert_eq!(polls.get(), 0);
+    for turn in 1..=5 {
+        assert_eq!(block_on(next(&mut stream)).unwrap().unwrap(), turn);
+        assert_eq!(u64::from(polls.get()), turn);
+    }
+}
+
+/// An agent whose answer is a stream: the stream's own hold, taken out of the call's, outlives the
+/// call and is settled when the stream ends.
+#[test]
+fn an_answer_that_is_a_stream_settles_when_it_ends() {
+    for read in 0..4 {
+        let budget = budget(Usd::cents(2));
+        let call = budget.model("big").unwrap().estimate().input(1_000).max_output(500);
+        let inner = call.clone();
+        let agent = agent_fn(
+            "streamer",
+            move |_: &String| call.clone(),
+            move |call: Call<String>| {
+                let hold = call.meter().unwrap().reserve(&inner);
+                async move {
+                    Ok::<_, ReserveError>(BudgetedStream::new(hold?, counts([100, 200]), show))
+                }
+            },
+        )
+        .metered();
+        let agent = BudgetConstrained::new(agent, budget.account("crawler").unwrap());
+        let mut stream = block_on(agent.run(String::new())).unwrap().output;
+        assert_eq!((budget.spent(), budget.held()), (Usd::ZERO, Usd::cents(2)));
+        let again = block_on(agent.run(String::new())).unwrap_err();
+        assert!(again.refused().is_some(), "the stream still holds the money");
+        block_on(async {
+            for _ in 0..read {
+                next(&mut stream).await;
+            }
+        });
+        drop(stream);
+        let spent = usd(["0", "0.012", "0.014", "0.014"][read]);
+        assert_eq!((budget.spent(), budget.held()), (spent, Usd::ZERO), "{read}");
+    }
+}
+
+#[test]
+fn a_stream_that_panics_books_what_was_seen() {
+    struct Falls(bool);
+    impl Stream for Falls {
+        type Item = Result<u64, Failure>;
+        fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+            if self.0 {
+                std::panic::resume_unwind(Box::new("fell over"));
+            }
+            self.0 = true;
+            Poll::Ready(Some(Ok(100)))
+        }
+    }
+    let budget = budget(Usd::dollars(1));
+    let stream = BudgetedStream::new(hold(&budget), Falls(false), show);
+    let fallen = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+        let mut stream = stream;
+        drain(&mut stream)
+    }));
+    assert!(fallen.is_err());
+    assert_eq!((budget.spent(), budget.held()), (usd("0.012"), Usd::ZERO));
+}
