@@ -224,10 +224,7 @@ impl<A: Agent> BudgetConstrained<A> {
         // Estimate: an upper bound, of what an outer layer has chosen if one has.
         let estimate = self.estimate_of(&call);
 
-        // Trim: the place of the context's trimmer, which shortens `call.task` before it is
-        // estimated again.
-
-        // Rank: the models to fall to, the best that the money allows first.
+        // Fall back: the models to ask instead, in the order that they were given.
         let models = &*self.cheaper;
 
         // Cache: an equal task is done once.
