@@ -139,7 +139,7 @@ impl Denied {
         Some(Denied {
             asked_by: asked_by.clone(),
             account: view.account.clone(),
-            limit: view.limit.clone(),
+            limit: Limit::clone(view.limit),
             asked: quantity(refusal.asked),
             spent: quantity(refusal.spent),
             held: quantity(refusal.held),

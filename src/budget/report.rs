@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Core;
 use crate::clock::Timestamp;
-use crate::ledger::{AccountView, Ledger, LimitView, Measure, ModelId, Path, Quantity, Totals};
+use crate::ledger::{
+    AccountView, Ledger, Limit, LimitView, Measure, ModelId, Path, Quantity, Scope, Totals,
+};
 use crate::money::Usd;
 use crate::plan::{BurnRate, Forecast};
 use crate::usage::{Confidence, Usage};
@@ -122,14 +124,14 @@ pub struct LimitReport {
 impl Report {
     pub(super) fn of(core: &Core) -> Report {
         let as_of = core.prices().as_of();
-        let (at, mut nodes, mut limits, names) = core.locked(|ledger, now| {
+        let (at, mut nodes, figures, names) = core.locked(|ledger, now| {
             let nodes: Vec<Node> = ledger.accounts().map(|view| Node::of(&view)).collect();
-            let limits: Vec<LimitReport> =
-                ledger.limits_at(now).map(|v| LimitReport::of(&v)).collect();
+            let figures: Vec<Figures> = ledger.limits_at(now).map(|v| Figures::of(&v)).collect();
             let names = names_of(ledger, &nodes);
-            (now, nodes, limits, names)
+            (now, nodes, figures, names)
         });
         nodes.sort_by(|one, other| one.report.account.order().cmp(other.report.account.order()));
+        let mut limits: Vec<LimitReport> = figures.into_iter().map(Figures::report).collect();
         limits.sort_by(|one, other| one.account.order().cmp(other.account.order()));
         let models = models_of(&nodes, &names);
         let all = add_upward(nodes);
@@ -195,27 +197,60 @@ impl LimitReport {
         let long = BurnRate::new(both, since.saturating_add(window));
         Some(Forecast::new(at, short, long).limit(limit, spent).until(end))
     }
+}
 
-    fn of(view: &LimitView<'_>) -> LimitReport {
-        let measure = view.limit.measure();
-        let quantity = |value| measure.quantity(value);
-        LimitReport {
+/// One limit as it stood under the lock: the words are made of it when the lock is free.
+struct Figures {
+    account: Path,
+    scope: Scope,
+    limit: Arc<Limit>,
+    spent: i128,
+    held: i128,
+    available: i128,
+    used_percent: u64,
+    previous_spent: i128,
+    peak: i128,
+    started_at: Option<Timestamp>,
+    resets_at: Option<Timestamp>,
+}
+
+impl Figures {
+    fn of(view: &LimitView<'_>) -> Figures {
+        Figures {
             account: view.account.clone(),
-            measure,
-            limit: view.limit.to_string(),
-            scope: view.scope.to_string(),
-            period: view.limit.period().to_string(),
-            only_model: view.limit.only_models().map(|pattern| pattern.to_string()),
-            observe: view.limit.is_observing(),
-            amount: view.limit.amount(),
-            spent: quantity(view.spent),
-            held: quantity(view.held),
-            available: quantity(view.available()),
+            scope: view.scope.clone(),
+            limit: Arc::clone(view.limit),
+            spent: view.spent,
+            held: view.held,
+            available: view.available(),
             used_percent: view.used_percent(),
-            previous_spent: quantity(view.previous_spent),
-            peak: quantity(view.peak),
+            previous_spent: view.previous_spent,
+            peak: view.peak,
             started_at: view.started_at,
             resets_at: view.resets_at,
+        }
+    }
+
+    fn report(self) -> LimitReport {
+        let (limit, measure) = (&self.limit, self.limit.measure());
+        let quantity = |value| measure.quantity(value);
+        LimitReport {
+            measure,
+            limit: limit.to_string(),
+            scope: self.scope.to_string(),
+            period: limit.period().to_string(),
+            only_model: limit.only_models().map(|pattern| pattern.to_string()),
+            observe: limit.is_observing(),
+            amount: limit.amount(),
+            spent: quantity(self.spent),
+            held: quantity(self.held),
+            available: quantity(self.available),
+            used_percent: self.used_percent,
+            previous_spent: quantity(self.previous_spent),
+            peak: quantity(self.peak),
+            started_at: self.started_at,
+            resets_at: self.resets_at,
+            account: self.account,
         }
     }
 }

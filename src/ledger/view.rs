@@ -38,7 +38,7 @@ pub struct LimitView<'a> {
     /// The accounts that the limit was set for.
     pub scope: &'a Scope,
     /// The limit.
-    pub limit: &'a Limit,
+    pub limit: &'a Arc<Limit>,
     /// Spent in the present window.
     pub spent: i128,
     /// Held in the present window.
