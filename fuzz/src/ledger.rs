@@ -8,7 +8,8 @@ use bursar::calendar::{CalendarUnit, Zone};
 use bursar::clock::Timestamp;
 use bursar::ledger::{
     AccountId, Bid, Booking, Change, Command, Due, Event, Grow, HoldId, Ledger, Limit, ModelId,
-    Path, Period, Record, Rejection, Reserve, Scope, Settle, Tags, Target,
+    Path, Period, Quantity, Record, Rejection, Reserve, Reserved, Scope, Settle, Settled, Tags,
+    Target,
 };
 use bursar::usage::{Confidence, Usage};
 
@@ -294,10 +295,34 @@ impl World {
         match &event.change {
             Change::Opened { account, .. } => self.accounts.push(*account),
             Change::ModelNamed { model, .. } => self.models.push(*model),
-            Change::Reserved(reserved) => self.holds.push(reserved.hold),
+            Change::Reserved(reserved) => {
+                self.holds.push(reserved.hold);
+                self.check_never_over(reserved);
+            }
+            Change::Released { hold } | Change::Settled(Settled { hold, .. }) => {
+                let again = self.ledger.decide(self.now, &Command::Release { hold: *hold });
+                assert_eq!(again, Err(Rejection::NoSuchHold), "{event:?} has not ended its hold");
+            }
             _ => {}
         }
         self.events.push(event);
         Ok(())
+    }
+
+    /// Law 1: what has just been admitted fits every limit that it asks for.
+    fn check_never_over(&self, reserved: &Reserved) {
+        if reserved.outer.is_some() {
+            return; // it asks for less than it holds
+        }
+        for view in self.ledger.limits_of(reserved.target.account, self.ledger.now()) {
+            let asked = reserved.amounts.of(view.limit.measure()) > 0;
+            let binds = !view.limit.is_observing() && view.limit.only_models().is_none();
+            let amount = match view.limit.amount() {
+                Quantity::Money(usd) => usd.pico(),
+                Quantity::Count(count) => count,
+            };
+            let fits = view.spent + view.held <= amount;
+            assert!(!asked || !binds || fits, "{view:?} after {reserved:?}");
+        }
     }
 }
