@@ -19,3 +19,7 @@ bench:
 # The docs, as a user sees them.
 doc:
     cargo doc --no-deps --all-features --open
+
+# Fuzzes one target for so many seconds: `just fuzz streams 240`.
+fuzz target seconds="240":
+    fuzz/run {{target}} {{seconds}}

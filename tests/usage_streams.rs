@@ -466,6 +466,37 @@ fn a_session_cut_in_its_second_answer_is_not_whole() {
     assert_eq!((bill.usage, bill.confidence), (first, Confidence::Estimated));
 }
 
+/// Found by the corpus of the fuzz target `bodies`: each answer of the session has a possible
+/// count, their sum has not. Settled, it would have had no price.
+#[test]
+fn a_session_whose_sum_is_impossible_is_an_error_and_keeps_what_was_counted() {
+    let answer = json!({"type": "response.done", "response": {"usage": {
+        "input_tokens": Usage::MAX_COUNT, "output_tokens": 0, "total_tokens": Usage::MAX_COUNT}}});
+    let mut meter = UsageMeter::new();
+    meter.event(&answer).unwrap();
+    assert!(matches!(meter.event(&answer), Err(UsageError::NotACount { .. })));
+    let bill = meter.finish().unwrap();
+    assert_eq!(bill.usage, Usage::tokens(Usage::MAX_COUNT, 0));
+    assert_eq!(bill.confidence, Confidence::Estimated);
+    assert!(Bill::from_response(&format!("{answer}\n{answer}")).is_err());
+}
+
+/// Found by the corpus of the fuzz target `streams`: what a text adds to the provider's counts, or
+/// to an expected input, made an impossible count of a possible one.
+#[test]
+fn text_that_comes_after_the_largest_count_leaves_it_possible() {
+    let text = json!({"choices": [{"index": 0, "delta": {"content": "Twelve letters"}}]});
+    let counts = json!({"choices": [], "usage": {"prompt_tokens": Usage::MAX_COUNT,
+        "completion_tokens": 0, "total_tokens": Usage::MAX_COUNT}});
+    for first in [&counts, &text] {
+        let mut meter = UsageMeter::new().with_expected_input(u64::MAX);
+        meter.event(first).unwrap();
+        meter.event(&text).unwrap();
+        let bill = meter.finish().unwrap();
+        assert_eq!(bill.usage, Usage::tokens(Usage::MAX_COUNT, 0));
+    }
+}
+
 #[test]
 fn what_a_part_costs_is_not_taken_for_what_the_whole_costs() {
     let mut meter = UsageMeter::of(Api::Perplexity);

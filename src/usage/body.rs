@@ -144,6 +144,15 @@ fn read_object(api: Option<Api>, body: Json<'_>) -> Result<Option<Bill>, UsageEr
     Envelope::open(body)?.bill(api, &mut anthropic::Said::default())
 }
 
+/// An error if no call can have used so much.
+pub(super) fn possible(bill: &Bill) -> Result<(), UsageError> {
+    if bill.usage.is_possible() {
+        return Ok(());
+    }
+    let found = bill.usage.total_tokens().to_string();
+    Err(UsageError::NotACount { field: "usage".to_owned(), found })
+}
+
 /// The text without the white space, and the byte order mark, around it.
 pub(super) fn trimmed(text: &[u8]) -> &[u8] {
     let mut text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
@@ -297,10 +306,7 @@ impl<'j> Envelope<'j> {
         if self.is_kind("speech.audio.done") {
             bill.usage.output_audio = std::mem::take(&mut bill.usage.output);
         }
-        if !bill.usage.is_possible() {
-            let found = bill.usage.total_tokens().to_string();
-            return Err(UsageError::NotACount { field: "usage".to_owned(), found });
-        }
+        possible(&bill)?;
         bill.model = model;
         bill.service = bill.service.or(self.service());
         Ok(Some(bill))

@@ -1,6 +1,6 @@
 //! Owns [`UsageMeter`]: the running usage of one answer that comes as a stream.
 
-use super::body::{Api, Body, Envelope, trimmed};
+use super::body::{Api, Body, Envelope, possible, trimmed};
 use super::error::UsageError;
 use super::frames::{Frame, Frames};
 use super::heard::Heard;
@@ -63,10 +63,10 @@ impl UsageMeter {
     }
 
     /// The input tokens to bill if the stream is cut before the provider says how many they were;
-    /// none unless told.
+    /// none unless told, [`Usage::MAX_COUNT`] at most.
     #[must_use]
     pub fn with_expected_input(mut self, tokens: u64) -> UsageMeter {
-        self.expected_input = tokens;
+        self.expected_input = tokens.min(Usage::MAX_COUNT);
         self
     }
 
@@ -118,13 +118,16 @@ impl UsageMeter {
             None if self.since.is_silent() => return Usage::NONE,
             None => Usage::tokens(self.expected_input, 0),
         };
-        let output = self.since.output.tokens();
-        usage.output = if self.is_placeholder {
-            usage.output.max(output)
-        } else {
-            usage.output.saturating_add(output)
+        // The text adds no more than makes a possible call of it: what is impossible has no price.
+        let mut room = Usage::MAX_COUNT.saturating_sub(usage.total_tokens());
+        let mut add = |bucket: &mut u64, tokens: u64| {
+            let added = tokens.min(room);
+            room = room.saturating_sub(added);
+            *bucket = bucket.saturating_add(added);
         };
-        usage.reasoning = usage.reasoning.saturating_add(self.since.reasoning.tokens());
+        let known = if self.is_placeholder { usage.output } else { 0 };
+        add(&mut usage.output, self.since.output.tokens().saturating_sub(known));
+        add(&mut usage.reasoning, self.since.reasoning.tokens());
         usage
     }
 
@@ -225,29 +228,32 @@ impl UsageMeter {
             self.service = envelope.service();
         }
         let Some(mut bill) = envelope.bill(self.api, &mut self.anthropic)? else { return Ok(()) };
+        match &self.counted {
+            // A realtime session answers many times, and counts each answer by itself.
+            Some(before) if envelope.is_kind("response.done") => {
+                bill = sum(before, bill);
+                possible(&bill)?;
+            }
+            // Gemini names its searches in one event only.
+            Some(before) => {
+                let searches = &mut bill.usage.web_search_requests;
+                *searches = (*searches).max(before.usage.web_search_requests);
+            }
+            None => {}
+        }
+        self.counted = Some(bill);
         self.is_of_a_part = heard.goes_on && !heard.has_ended;
         self.is_placeholder = envelope.is_kind("message_start");
         self.is_garbled = false;
         if !self.is_placeholder {
             self.since = Heard::default();
         }
-        self.counted = Some(match self.counted.take() {
-            // A realtime session answers many times, and counts each answer by itself.
-            Some(before) if envelope.is_kind("response.done") => sum(before, bill),
-            // Gemini names its searches in one event only.
-            Some(before) => {
-                let searches = &mut bill.usage.web_search_requests;
-                *searches = (*searches).max(before.usage.web_search_requests);
-                bill
-            }
-            None => bill,
-        });
         Ok(())
     }
 }
 
 /// One bill of two answers of one session.
-fn sum(before: Bill, bill: Bill) -> Bill {
+fn sum(before: &Bill, bill: Bill) -> Bill {
     Bill {
         usage: before.usage.saturating_add(&bill.usage),
         reported_cost: before
