@@ -47,6 +47,9 @@ fn the_bundled_trace_stays_inside_its_policy_and_comes_out_the_same() {
     assert_eq!(first["alerts"], 3);
     assert!(usd(&first["spent_usd"]) <= usd(&first["peak_committed_usd"]));
     assert_eq!(first["held_usd"], "0");
+    let by_limit = first["peak_by_limit"].as_object().unwrap();
+    assert_eq!(usd(&by_limit["$1.25 in all"]), usd(&first["peak_committed_usd"]));
+    assert!(by_limit["90 requests in any 1min"].as_u64().unwrap() <= 90);
     for limit in first["report"]["limits"].as_array().unwrap() {
         let peak = |key: &str| match (&limit[key]["money"], &limit[key]["count"]) {
             (Value::String(money), _) => money.parse::<bursar::Usd>().unwrap().pico(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use bursar::{Report, ReserveError};
+use bursar::{Quantity, Report, ReserveError};
 use serde_json::{Map, Value, json};
 
 /// What came of a replay.
@@ -50,7 +50,7 @@ impl Outcome {
             .limits
             .iter()
             .filter(|limit| limit.account.as_str().is_empty())
-            .map(|limit| (limit.limit.clone(), json!(limit.peak)))
+            .map(|limit| (limit.limit.clone(), plain(limit.peak)))
             .collect();
         json!({
             "calls": self.calls,
@@ -67,6 +67,14 @@ impl Outcome {
             "calls_per_second": self.calls_per_second().round(),
             "report": report,
         })
+    }
+}
+
+/// Money as decimal text, a count as a number.
+fn plain(quantity: Quantity) -> Value {
+    match quantity {
+        Quantity::Money(amount) => json!(amount),
+        Quantity::Count(count) => json!(count),
     }
 }
 
