@@ -141,9 +141,9 @@ fn the_bytes_of_a_provider_are_metered_as_they_come() {
 
 #[test]
 fn a_hold_that_is_outgrown_grows_in_chunks_until_the_money_ends() {
-    // Two cents are held; one more buys 500 tokens: one chunk of 400, and no second.
+    // Two cents are held; one more buys 500 tokens: one chunk of 400, then what is needed.
     let budget = budget(Usd::cents(3));
-    let items = counts([500, 600, 900, 950, 1_000]);
+    let items = counts([500, 600, 900, 950, 1_000, 1_010, 1_020]);
     let mut stream = BudgetedStream::new(hold(&budget), items, show).growing_by(400);
     let mut seen = Vec::new();
     let refused = block_on(async {
@@ -156,11 +156,13 @@ fn a_hold_that_is_outgrown_grows_in_chunks_until_the_money_ends() {
     });
     let grown = usd("0.028");
     let (two, none) = (Usd::cents(2), Usd::ZERO);
-    assert_eq!(seen, [(500, two), (600, grown), (900, grown), (950, none)]);
+    let (more, all) = (usd("0.029"), usd("0.03"));
+    let kept_up = [(500, two), (600, grown), (900, grown), (950, more), (1_000, all)];
+    assert_eq!(seen, [&kept_up[..], &[(1_010, none)]].concat());
     assert!(refused.refused().and_then(ReserveError::denied).is_some(), "{refused}");
     assert!(block_on(next(&mut stream)).is_none());
-    // What came is booked, to the token: 1,000 in and 950 out.
-    assert_eq!((budget.spent(), budget.held()), (usd("0.029"), Usd::ZERO));
+    // What came is booked, to the token: 1,000 in and 1,010 out.
+    assert_eq!((budget.spent(), budget.held()), (usd("0.0302"), Usd::ZERO));
     assert_eq!(stream.size_hint(), (0, Some(0)));
 }
 

@@ -258,3 +258,17 @@ fn a_policy_says_a_thing_once() {
     let error = Policy::from_json(twice).unwrap_err().to_string();
     assert!(error.contains("limits 1 and 2"), "{error}");
 }
+
+/// The last answer is what the money was kept for: it may grow into it.
+#[test]
+fn a_call_that_wraps_up_grows_into_what_is_kept() {
+    let limit = Limit::spend(usd("0.10")).keep_for_wrap_up(usd("0.09"));
+    let budget = BudgetManager::builder().limit("a", limit).build().unwrap();
+    let a = budget.account("a").unwrap();
+    let mut last = a.ask(fixed("0.02")).wrap_up().reserve().unwrap();
+    last.grow_cost(usd("0.08")).unwrap();
+    assert!(last.grow_cost(Usd::from_pico(1)).is_err());
+    last.release();
+    let mut other = a.reserve(&fixed("0.01")).unwrap();
+    assert!(other.grow_cost(usd("0.01")).is_err());
+}

@@ -104,7 +104,8 @@ pub struct Reply<O> {
     /// What was booked for the call itself; `None` if nothing was: it came from a cache, or all
     /// was booked by inner calls.
     pub receipt: Option<Receipt>,
-    /// What it has cost in all, with what inner calls have taken out of its hold.
+    /// What it has cost, with what inner calls have taken out of its hold. What an inner call took
+    /// beyond the hold is booked on its own and not in here: the report has it.
     pub cost: Usd,
     /// What a cache has saved.
     pub saved: Usd,
@@ -150,7 +151,9 @@ impl<A: Agent> BudgetConstrained<A> {
     }
 
     /// Answers equal tasks from a cache; equal tasks at once are done once. Only answers as they
-    /// were asked for are kept: none of another model, none that was shortened.
+    /// were asked for are kept: none of another model, none that was shortened, by this layer or by
+    /// one around it. What a layer inside does to an answer is not seen from here: put the cache
+    /// where the money is decided.
     ///
     /// The namespace has to name all that an answer depends on beside the task.
     #[must_use]
@@ -251,7 +254,8 @@ impl<A: Agent> BudgetConstrained<A> {
         let (hold, wrap_up) = self.reserve(estimate, models, &call)?;
         let (model, max_output) = (hold.model().cloned(), hold.max_output_tokens());
         let is_whole = cap.is_none_or(|cap| cap == max_output);
-        let as_asked = is_whole && hold.alternative() == 0 && !wrap_up;
+        let is_own = call.model.is_none() && call.max_output_tokens.is_none();
+        let as_asked = is_own && is_whole && hold.alternative() == 0 && !wrap_up;
 
         // Call: from here on a lost reply is charged.
         let tags = self.tags_inside(call.meter.as_ref());

@@ -12,8 +12,8 @@ pub enum LostReply {
     /// What was held, as [`Assumed`](crate::Confidence::Assumed). Never too little.
     ChargeHold,
     /// The input of the estimate, as [`Estimated`](crate::Confidence::Estimated): for providers
-    /// that stop and bill no output when the connection is cut. A fixed estimate has no input, and
-    /// is charged whole.
+    /// that stop and bill no output when the connection is cut. It counts as plain input: what was
+    /// written to the prompt cache costs more. A fixed estimate has no input, and is charged whole.
     ChargeInput,
     /// Nothing; an [`Alert::Refunded`](crate::Alert::Refunded) says so.
     Release,

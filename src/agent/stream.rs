@@ -220,7 +220,13 @@ impl Books {
         if missing == 0 || self.chunk == 0 {
             return true;
         }
-        match hold.grow_output(missing.max(self.chunk)) {
+        // The cap is that of one choice; what was seen is that of all.
+        let needed = missing.div_ceil(hold.choices());
+        let grown = match hold.grow_output(needed.max(self.chunk)) {
+            Err(ReserveError::Denied(_)) if needed < self.chunk => hold.grow_output(needed),
+            other => other,
+        };
+        match grown {
             Ok(()) => true,
             Err(error) => {
                 self.refused = Some(error);

@@ -289,7 +289,7 @@ impl Core {
             at: now,
             held: Usd::from_pico(cost),
             max_output_tokens: bound.cap,
-            output: Price { per_output: bound.per_output, choices: bound.choices },
+            output: price_of(&bound, wishes),
             alternative: 0,
         })
     }
@@ -312,7 +312,7 @@ impl Core {
                     at: now,
                     held: Usd::from_pico(reserved.amounts.cost),
                     max_output_tokens: reserved.output_cap,
-                    output: Price { per_output: bound.per_output, choices: bound.choices },
+                    output: price_of(&bound, wishes),
                     alternative: 0,
                 })
             }
@@ -369,6 +369,11 @@ impl Core {
         let account = who.path();
         self.tell(|observer| observer.on_refuse(&account, error));
     }
+}
+
+#[inline]
+fn price_of(bound: &Bound, wishes: &Wishes<'_>) -> Price {
+    Price { per_output: bound.per_output, choices: bound.choices, wrap_up: wishes.wrap_up }
 }
 
 #[inline]

@@ -67,6 +67,8 @@ pub(super) struct Price {
     /// Attodollars, all choices together.
     pub(super) per_output: i128,
     pub(super) choices: u64,
+    /// True if it may take what is kept for wrapping up, and so may its growth.
+    pub(super) wrap_up: bool,
 }
 
 /// What a new guard is made of.
@@ -172,7 +174,7 @@ impl Reservation {
         if self.model.is_none() {
             return Err(ReserveError::Invalid(InvalidCall::NoModel));
         }
-        let Price { per_output, choices } = self.output;
+        let Price { per_output, choices, .. } = self.output;
         let (floor, cap) = (tokens, tokens);
         self.grow(Bid { fixed: 0, per_output, input: 0, choices, floor, cap })?;
         self.max_output_tokens = self.max_output_tokens.saturating_add(tokens);
@@ -188,7 +190,7 @@ impl Reservation {
     }
 
     fn grow(&mut self, bid: Bid) -> Result<(), ReserveError> {
-        let grow = Grow { hold: self.hold, bid, wrap_up: false };
+        let grow = Grow { hold: self.hold, bid, wrap_up: self.output.wrap_up };
         let grown = self.core.locked(|ledger, now| {
             let grown = ledger.decide_grow(now, &grow).map_err(|rejection| {
                 let account = account_of(ledger, self.hold);

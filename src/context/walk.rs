@@ -347,11 +347,13 @@ impl Thrift {
     }
 }
 
-/// What a unit says, without its ids; `None` if it is too short to be told from another.
+/// What a unit says, without its ids; `None` if it is too short to be told from another, or has
+/// parts of which only the size is known: two pictures are not the same for being as large.
 fn digest<C: Messages + ?Sized>(messages: &C, unit: &Unit) -> Option<blake3::Hash> {
     const SHORT_BYTES: usize = 200;
     let mut hasher = blake3::Hasher::new();
     let mut bytes: usize = 0;
+    let mut is_known = true;
     for index in unit.indices() {
         let Some(message) = messages.at(index) else { continue };
         hasher.update(&[b'm', message.role() as u8]);
@@ -360,8 +362,8 @@ fn digest<C: Messages + ?Sized>(messages: &C, unit: &Unit) -> Option<blake3::Has
                 bytes = bytes.saturating_add(text.len());
                 hasher.update(b"t").update(&text.len().to_le_bytes()).update(text.as_bytes());
             }
-            Piece::Tokens(_) => bytes = 0,
+            Piece::Tokens(_) => is_known = false,
         });
     }
-    (unit.exchange || bytes >= SHORT_BYTES).then(|| hasher.finalize())
+    (is_known && (unit.exchange || bytes >= SHORT_BYTES)).then(|| hasher.finalize())
 }

@@ -27,6 +27,11 @@ impl Reservation {
         left_of(&self.core, self.hold)
     }
 
+    /// How many answers are asked for, one at least.
+    pub(crate) fn choices(&self) -> u64 {
+        self.output.choices.max(1)
+    }
+
     /// The output cap of all choices together.
     pub(crate) fn output_room(&self) -> u64 {
         self.max_output_tokens.saturating_mul(self.output.choices)

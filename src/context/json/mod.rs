@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use super::Rules;
 use super::message::{Message, Messages, Piece, Render, Role};
+use crate::price::Model;
+use crate::usage::Request;
 
 /// The `messages` of OpenAI's chat completions, and of all who offer the same: `tool_calls` in
 /// assistant messages, results in messages of role `tool`, instructions as `system` or `developer`.
@@ -52,9 +54,16 @@ enum Form {
 }
 
 impl<'a> JsonChat<'a> {
-    /// What an image counts unless told otherwise: as much as one of 1,568 pixels' edge at
-    /// Anthropic (1,600), more than one at OpenAI (up to 1,445) or a tile at Google (258).
-    pub const MEDIA_TOKENS: u64 = 1_600;
+    /// What an image counts unless told otherwise: as much as any model bills for one, see
+    /// [`Request::most_image_tokens`](crate::usage::Request::most_image_tokens). Most are far
+    /// smaller; [`for_model`](JsonChat::for_model) says how large one can be at most.
+    pub const MEDIA_TOKENS: u64 = 73_800;
+
+    /// Counts each image as much as this model bills for the largest.
+    #[must_use]
+    pub fn for_model(self, model: &Model) -> JsonChat<'a> {
+        self.media_tokens(Request::most_image_tokens(model.name()))
+    }
 
     /// Says what an image counts, or whatever else is no text: a recording, a video, a PDF. Those
     /// are larger than images, so whoever sends them should say.

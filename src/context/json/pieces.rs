@@ -48,10 +48,15 @@ impl<'v> JsonMessage<'v> {
                 visit(Piece::Fixed(text_of(response, "name")));
                 let said = response.get("response");
                 said.into_iter().for_each(|said| walk(said, &Piece::Text, visit));
-            } else if ["inlineData", "inline_data", "fileData", "file_data"]
-                .iter()
-                .any(|key| part.get(key).is_some())
-            {
+                // What it answered beside its words: pictures, files.
+                let more = response.get("parts").and_then(Value::as_array);
+                for part in more.into_iter().flatten() {
+                    match is_gemini_media(part) {
+                        true => visit(Piece::Tokens(self.media_tokens)),
+                        false => leaves(part, visit),
+                    }
+                }
+            } else if is_gemini_media(part) {
                 visit(Piece::Tokens(self.media_tokens));
             } else {
                 leaves(part, visit);
@@ -86,6 +91,12 @@ pub(super) fn function_response(part: &Value) -> Option<&Value> {
 }
 
 /// Images, recordings and files, unless their source is plain text.
+/// A part of Gemini that is no text.
+fn is_gemini_media(part: &Value) -> bool {
+    let keys = ["inlineData", "inline_data", "fileData", "file_data"];
+    keys.iter().any(|key| part.get(key).is_some())
+}
+
 fn is_media(part: &Value) -> bool {
     let source = part.get("source").map(|source| text_of(source, "type"));
     match text_of(part, "type") {

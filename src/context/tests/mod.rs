@@ -384,12 +384,43 @@ fn media_count_what_is_said_and_data_is_not_text() {
     let block = json!({"role": "user", "content": [{"type": "image", "source":
         {"type": "base64", "media_type": "image/png", "data": data.clone()}}]});
     let part = json!({"role": "user", "parts": [{"inlineData": {"data": data}}]});
-    let tokens = |list: JsonChat<'_>| words(9_999).trim(&list).unwrap().tokens();
+    let tokens = |list: JsonChat<'_>| words(99_999).trim(&list).unwrap().tokens();
     let image = [image];
-    assert_eq!(tokens(openai(&image)), 2 + 1_600);
+    assert_eq!(tokens(openai(&image)), 2 + 73_800);
     assert_eq!(tokens(openai(&image).media_tokens(85)), 2 + 85);
-    assert_eq!(tokens(anthropic(&[block])), 1_600);
-    assert_eq!(tokens(gemini(&[part])), 1_600);
+    let (older, gemini_3) = ("claude-sonnet-4-5", "gemini-3.8-flash");
+    let model = |name| PriceBook::builtin().find(name).unwrap();
+    assert_eq!(tokens(anthropic(&[block]).for_model(&model(older))), 1_600);
+    assert_eq!(tokens(gemini(std::slice::from_ref(&part)).for_model(&model(gemini_3))), 2_304);
+    // A picture inside what a function answered is one too.
+    let shot = json!({"role": "user", "parts": [
+        {"functionResponse": {"name": "shot", "response": {}, "parts": [part["parts"][0]]}}]});
+    let call = json!({"role": "model", "parts": [{"functionCall": {"name": "shot"}}]});
+    let asked = json!({"role": "user", "parts": [{"text": "look"}]});
+    assert!(tokens(gemini(&[asked, call, shot]).media_tokens(500)) >= 500);
+}
+
+/// Two pictures are not the same for being as large.
+#[test]
+fn pictures_are_no_duplicates() {
+    let question = "What is in this picture? ".repeat(20);
+    let ask = |image: &str| {
+        json!({"role": "user", "content": [{"type": "text", "text": question},
+            {"type": "image_url", "image_url": {"url": image}}]})
+    };
+    let answer = json!({"role": "assistant", "content": "A cat."});
+    let chat = [
+        ask("https://a/1.png"),
+        answer.clone(),
+        ask("https://a/2.png"),
+        answer,
+        ask("https://a/3.png"),
+    ];
+    let list = openai(&chat).media_tokens(10);
+    let trimmer = words(260).pin_first_user(false).drop_duplicates();
+    let kept = trimmer.trim(&list).unwrap();
+    let told_apart = words(260).pin_first_user(false).trim(&list).unwrap();
+    assert_eq!(kept.kept(), told_apart.kept());
 }
 
 #[test]

@@ -243,16 +243,18 @@ pub(super) fn turn_hours(
 ) -> Result<(), Refusal> {
     let failed = |reason| ("off_peak_pricing".to_owned(), reason);
     let block = raw::object(raw).map_err(failed)?;
-    let mut cheap = epoch.base.rates.clone();
+    let (mut cheap, mut is_whole) = (epoch.base.rates.clone(), true);
     for (field, raw) in &block.0 {
         if let Some(Key { kind: Kind::Of(bucket), above: None, service: Service::Standard }) =
             keys::key(field)
         {
+            // A bucket that has no price at peak has one that stands in, and not the cheap one.
+            is_whole &= epoch.base.rates.get(bucket).is_some();
             cheap = cheap.with(bucket, rate(&format!("off_peak_pricing.{field}"), raw)?.0);
         }
     }
     let peak: Option<Peak> = hours::peak(&block, epoch.base.rates.clone());
-    match peak.filter(|_| epoch.base.tiers.is_empty()) {
+    match peak.filter(|_| is_whole && epoch.base.tiers.is_empty()) {
         Some(peak) => {
             epoch.base.rates = cheap;
             epoch.peak = Some(peak);

@@ -49,6 +49,11 @@ impl Images {
         }
     }
 
+    /// The most tokens that one image can be, whatever its size and detail.
+    pub(super) fn most(self) -> u64 {
+        self.low.max(self.high).max(self.original)
+    }
+
     fn at(self, detail: Option<&str>) -> u64 {
         match detail {
             Some("low") => self.low,

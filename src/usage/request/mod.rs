@@ -102,6 +102,11 @@ pub struct Request {
 }
 
 impl Request {
+    /// The most tokens that one image can be for a model of that name, by the table above.
+    pub fn most_image_tokens(model: &str) -> u64 {
+        media::Images::of(&model.to_ascii_lowercase()).most()
+    }
+
     /// Reads a request body for a model, by its name: OpenAI's chat completions, responses and
     /// embeddings, and the servers that speak them; Anthropic's messages; Gemini's
     /// `generateContent`; Bedrock's Converse; Cohere's v2 chat; Mistral; Ollama. The form is
