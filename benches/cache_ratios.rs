@@ -3,13 +3,15 @@
 
 #[path = "common/cache.rs"]
 mod common;
+#[path = "common/in_turn.rs"]
+mod in_turn;
 
 use std::hint::black_box;
-use std::time::Instant;
 
 use bursar::ResultCache;
 use bursar::cache::{CacheKey, Namespace};
 use common::{Bench, Measured, QuickTtl, Request, Value};
+use in_turn::{Medians, in_turn};
 
 const ROUNDS: usize = 1_001;
 
@@ -89,35 +91,6 @@ fn keys(bytes: usize) {
 
 /// Prints the medians, and the median of the ratios, theirs to ours.
 fn compare(name: &str, ours: &mut Call, other: &str, theirs: &mut Call, aim: &str) {
-    let times = [fitting(ours), fitting(theirs)];
-    let rounds = (0..ROUNDS).map(|_| (nanos(ours, times[0]), nanos(theirs, times[1])));
-    let (mut our, mut their, mut ratio) = (Vec::new(), Vec::new(), Vec::new());
-    for (one, other) in rounds {
-        our.push(one);
-        their.push(other);
-        ratio.push(other / one);
-    }
-    let (our, their, ratio) = (median(our), median(their), median(ratio));
-    println!("| {name} | {our:.1} | {other} | {their:.1} | {ratio:.2} | {aim} |");
-}
-
-/// How often a call fits into a fifth of a millisecond: short enough that most rounds are not
-/// interrupted.
-fn fitting(call: &mut Call) -> u32 {
-    let mut times = 1;
-    while nanos(call, times) * f64::from(times) < 2e5 {
-        times *= 2;
-    }
-    times
-}
-
-fn nanos(call: &mut Call, times: u32) -> f64 {
-    let started = Instant::now();
-    (0..times).for_each(|_| call());
-    started.elapsed().as_secs_f64() * 1e9 / f64::from(times)
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    let Medians { ours, theirs, ratio } = in_turn(ours, theirs, |_| ROUNDS);
+    println!("| {name} | {ours:.1} | {other} | {theirs:.1} | {ratio:.2} | {aim} |");
 }

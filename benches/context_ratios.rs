@@ -2,13 +2,16 @@
 //! from, each pair measured in turn in the same run, because machines differ and are shared.
 //! `cargo bench --bench context_ratios`.
 
+#[path = "common/in_turn.rs"]
+mod in_turn;
+
 use std::hint::black_box;
-use std::time::Instant;
 
 use bursar::ContextTrimmer;
 use bursar::context::{ChatMessage, counted, openai};
 use bursar::usage::TokenCounter;
 use bursar::usage::tokens::Framing;
+use in_turn::{Medians, in_turn};
 use serde_json::{Value, json};
 
 const ROUNDS: usize = 301;
@@ -74,17 +77,10 @@ fn row(
         black_box(trim());
     });
     let mut theirs: Call<'_> = Box::new(|| drop(black_box(seed_trim(black_box(chat), max_tokens))));
-    let times = [fitting(&mut ours), fitting(&mut theirs)];
     // The seed takes seconds for the largest; a few rounds of it are enough.
-    let rounds = if times[1] == 1 && nanos(&mut theirs, 1) > 1e7 { 3 } else { ROUNDS };
-    let (mut our, mut their, mut ratio) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..rounds {
-        let (one, other) = (nanos(&mut ours, times[0]), nanos(&mut theirs, times[1]));
-        our.push(one);
-        their.push(other);
-        ratio.push(other / one);
-    }
-    let (our, their, ratio) = (median(our) / 1e3, median(their) / 1e3, median(ratio));
+    let rounds = |long: Option<f64>| if long.is_some_and(|nanos| nanos > 1e7) { 3 } else { ROUNDS };
+    let Medians { ours, theirs, ratio } = in_turn(&mut ours, &mut theirs, rounds);
+    let (our, their) = (ours / 1e3, theirs / 1e3);
     println!("| {name} | {count} | {kept} | {our:.2} | {their:.2} | {ratio:.2} | {aim} |");
 }
 
@@ -147,25 +143,4 @@ fn values(count: usize) -> Vec<Value> {
 
 fn text_of(value: &Value) -> &str {
     value["content"].as_str().unwrap()
-}
-
-/// How often a call fits into a fifth of a millisecond: short enough that most rounds are not
-/// interrupted.
-fn fitting(call: &mut Call<'_>) -> u32 {
-    let mut times = 1;
-    while nanos(call, times) * f64::from(times) < 2e5 {
-        times *= 2;
-    }
-    times
-}
-
-fn nanos(call: &mut Call<'_>, times: u32) -> f64 {
-    let started = Instant::now();
-    (0..times).for_each(|_| call());
-    started.elapsed().as_secs_f64() * 1e9 / f64::from(times)
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

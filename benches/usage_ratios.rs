@@ -1,12 +1,15 @@
 //! Prints what reading usage and requests costs beside building their trees, each pair measured in
 //! turn in the same run, because machines differ and are shared. `cargo bench --bench usage_ratios`.
 
+#[path = "common/in_turn.rs"]
+mod in_turn;
+
 use std::hint::black_box;
-use std::time::Instant;
 
 use bursar::usage::Request;
 use bursar::usage::tokens::Heuristic;
 use bursar::{Bill, UsageMeter};
+use in_turn::{Medians, in_turn};
 use serde_json::Value;
 
 /// Rounds for each pair: more than a minute on the whole would not make the medians steadier.
@@ -141,35 +144,7 @@ fn compare(
     parts: usize,
     aim: &str,
 ) {
-    let times = [fitting(&mut ours), fitting(&mut theirs)];
-    let (mut our, mut their, mut ratio) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        let (one, other) = (nanos(&mut ours, times[0]), nanos(&mut theirs, times[1]));
-        our.push(one / parts as f64);
-        their.push(other / parts as f64);
-        ratio.push(other / one);
-    }
-    let (our, their, ratio) = (median(our), median(their), median(ratio));
+    let Medians { ours, theirs, ratio } = in_turn(&mut ours, &mut theirs, |_| ROUNDS);
+    let (our, their) = (ours / parts as f64, theirs / parts as f64);
     println!("| {name} | {bytes} | {our:.0} | `Value` | {their:.0} | {ratio:.2} | {aim} |");
-}
-
-/// How often a call fits into a fifth of a millisecond: short enough that most rounds are not
-/// interrupted.
-fn fitting(call: &mut Call<'_>) -> u32 {
-    let mut times = 1;
-    while nanos(call, times) * f64::from(times) < 2e5 {
-        times *= 2;
-    }
-    times
-}
-
-fn nanos(call: &mut Call<'_>, times: u32) -> f64 {
-    let started = Instant::now();
-    (0..times).for_each(|_| call());
-    started.elapsed().as_secs_f64() * 1e9 / f64::from(times)
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
