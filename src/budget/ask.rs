@@ -253,7 +253,7 @@ impl Core {
             Ok((admitted, estimate)) => {
                 let hold = Reservation::new(self, &admitted, estimate);
                 if self.is_watched() {
-                    self.tell_reserved(&hold);
+                    self.tell_reserved(who, &hold);
                 }
                 Ok(hold)
             }
@@ -359,8 +359,8 @@ impl Core {
     }
 
     #[cold]
-    fn tell_reserved(&self, hold: &Reservation) {
-        let account = self.locked(|ledger, _| super::reservation::account_of(ledger, hold.id()));
+    fn tell_reserved(&self, who: Who<'_>, hold: &Reservation) {
+        let account = who.path();
         self.tell(|observer| observer.on_reserve(&account, hold));
     }
 

@@ -84,9 +84,7 @@ impl BudgetManager {
     /// # Errors
     /// [`AccountError`] if the path is malformed or a tag's, or the account is being closed.
     pub fn account(&self, path: &str) -> Result<Account, AccountError> {
-        let path = account_path(path)?;
-        let id = self.core.locked(|ledger, now| open_account(ledger, now, &path))?;
-        Ok(Account::new(&self.core, id, path))
+        self.open(account_path(path)?)
     }
 
     /// The tag of that path (`user:42`), opened if it is not there.
@@ -99,8 +97,7 @@ impl BudgetManager {
             let what = "a tag; a tag has a tree of its own, such as `user:42`";
             return Err(AccountError::WrongTree(path, what));
         }
-        let id = self.core.locked(|ledger, now| open_account(ledger, now, &path))?;
-        Ok(Tag::new(Account::new(&self.core, id, path)))
+        self.open(path).map(Tag::new)
     }
 
     /// The model of that name (`gpt-6.1-terra` or `openai/gpt-6.1-terra`), with its price.
@@ -143,6 +140,12 @@ impl BudgetManager {
         self.root().remaining()
     }
 
+    /// The account of that path in whichever tree, opened if it is not there.
+    fn open(&self, path: Path) -> Result<Account, AccountError> {
+        let id = self.core.locked(|ledger, now| open_account(ledger, now, &path))?;
+        Ok(Account::new(&self.core, id, path))
+    }
+
     fn root(&self) -> Account {
         Account::new(&self.core, crate::ledger::AccountId::ROOT, Path::root())
     }
@@ -180,9 +183,7 @@ impl BudgetManager {
     /// # Errors
     /// [`AccountError`] if the path is malformed.
     pub fn freeze(&self, account: &str, why: impl Into<Arc<str>>) -> Result<(), AccountError> {
-        let path = Path::new(account)?;
-        let id = self.core.locked(|ledger, now| open_account(ledger, now, &path))?;
-        Account::new(&self.core, id, path).freeze(why)
+        self.open(Path::new(account)?)?.freeze(why)
     }
 
     /// Ends a freeze of this account. One that is frozen above stays so.
@@ -190,9 +191,7 @@ impl BudgetManager {
     /// # Errors
     /// [`AccountError`] if the path is malformed.
     pub fn thaw(&self, account: &str) -> Result<(), AccountError> {
-        let path = Path::new(account)?;
-        let id = self.core.locked(|ledger, now| open_account(ledger, now, &path))?;
-        Account::new(&self.core, id, path).thaw()
+        self.open(Path::new(account)?)?.thaw()
     }
 
     /// Writes down a price, or replaces one. [`Model`] handles that were given out before keep the

@@ -187,7 +187,7 @@ impl<'de> Deserialize<'de> for Policy {
 }
 
 /// The numbers, from 1, of two limits that are for the same thing: the later would undo the earlier.
-pub(super) fn first_double(limits: &[(Scope, Limit)]) -> Option<(usize, usize)> {
+fn first_double(limits: &[(Scope, Limit)]) -> Option<(usize, usize)> {
     limits.iter().enumerate().find_map(|(second, (scope, limit))| {
         let same =
             |(other, earlier): &(Scope, Limit)| other == scope && earlier.same_identity(limit);

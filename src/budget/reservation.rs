@@ -306,9 +306,8 @@ impl Reservation {
     #[cold]
     #[inline(never)]
     fn end_at_length(&mut self, usage: Option<Usage>, mut priced: Priced) -> Receipt {
-        let mut account = None;
-        let (cost, usage, now) = self.core.locked(|ledger, now| {
-            account = Some(account_of(ledger, self.hold));
+        let (account, cost, usage, now) = self.core.locked(|ledger, now| {
+            let account = account_of(ledger, self.hold);
             let answered = priced.other_model.as_ref().or(self.model.as_ref());
             let model = self.core.model_number(ledger, now, answered);
             let Priced { booking, confidence, .. } = priced;
@@ -316,11 +315,11 @@ impl Reservation {
             // Only a guard ends its hold, so that the hold is there.
             let booked = settle_at_length(ledger, now, settle, &mut priced);
             let (cost, usage) = booked.unwrap_or((0, Usage::NONE));
-            (cost, usage, now)
+            (account, cost, usage, now)
         });
         let why = priced.why.take();
         let receipt = self.receipt(cost, usage, priced, now);
-        self.core.tell_booked(account.unwrap_or_else(Path::root), &receipt, why);
+        self.core.tell_booked(account, &receipt, why);
         receipt
     }
 
