@@ -18,7 +18,7 @@ use crate::usage::{Confidence, Usage};
 pub(super) const NONE: u32 = u32::MAX;
 
 /// Money of an account and everything below it, over its lifetime, in picodollars.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Balance {
     /// Booked.
     pub spent: i128,
@@ -93,7 +93,7 @@ pub(super) struct Charge<'a> {
 }
 
 /// Whether an account takes new calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum State {
     Open,
     /// Refuses new calls and waits for its last hold to end.
@@ -103,7 +103,7 @@ pub(super) enum State {
 }
 
 /// One account.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Account {
     pub(super) parent: u32,
     /// The root of its tree; 0 in the main tree.
@@ -168,7 +168,7 @@ impl Account {
 }
 
 /// All accounts, by index; the main tree's root is index 0.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub(super) struct Accounts {
     nodes: Vec<Account>,
     by_path: HashMap<Arc<str>, u32>,

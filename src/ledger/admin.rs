@@ -84,7 +84,8 @@ impl Ledger {
             | Command::Grow(_)
             | Command::Settle(_)
             | Command::Release { .. }
-            | Command::Record(_) => Err(Rejection::Impossible),
+            | Command::Record(_)
+            | Command::Adjust(_) => Err(Rejection::Impossible),
         }
     }
 

@@ -120,6 +120,8 @@ pub enum Command {
     },
     /// Books a call that was made without a hold.
     Record(Record),
+    /// Corrects what was booked.
+    Adjust(Adjust),
     /// Notes what a cache has saved an account. No balance changes.
     Save {
         /// The account.
@@ -221,6 +223,19 @@ pub struct Record {
     pub key: Option<u128>,
 }
 
+/// Corrects what was booked: an invoice that disagrees. No call, no tokens: money alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adjust {
+    /// Whom to charge, and the model that the correction is about.
+    pub target: Target,
+    /// Picodollars, negative where too much was booked.
+    pub cost: i128,
+    /// The moment that it is about: the window that it counts in. Not later than now.
+    pub about: Timestamp,
+    /// The reason.
+    pub why: Arc<str>,
+}
+
 /// What happened, and when.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
@@ -318,6 +333,8 @@ pub enum Change {
     },
     /// A call was booked that had no hold.
     Recorded(Recorded),
+    /// What was booked was corrected.
+    Adjusted(Adjust),
     /// A cache saved an account money.
     Saved {
         /// The account.

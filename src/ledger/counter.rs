@@ -9,6 +9,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::amounts::{Amounts, Measure};
 use super::limit::{Limit, Period};
 use super::path::Path;
@@ -20,7 +22,7 @@ use crate::clock::{Timestamp, micros};
 const SLOTS: i64 = 60;
 
 /// A window of the calendar, shared by every counter of the same unit and zone.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Window {
     pub(super) unit: CalendarUnit,
     pub(super) zone: Zone,
@@ -43,7 +45,7 @@ impl Window {
 }
 
 /// Over which time a counter counts.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum Span {
     Lifetime,
     /// The shared window of that index.
@@ -62,7 +64,7 @@ pub(super) enum Place {
 }
 
 /// Spent and held in one window.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Level {
     pub(super) spent: i128,
     pub(super) held: i128,
@@ -75,7 +77,7 @@ impl Level {
 }
 
 /// What was spent in one slot of a rolling period.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Slot {
     number: i64,
     spent: i128,
@@ -84,7 +86,7 @@ struct Slot {
 /// One limit on one account.
 ///
 /// The fields that a plain call touches come first: see [`Counter::hold_plainly`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[repr(C)]
 pub(super) struct Counter {
     /// The age of the ledger in which it is plain and up to date, with [`Counter::FILTERED`] if it

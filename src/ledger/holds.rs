@@ -22,7 +22,7 @@ pub struct Part {
 }
 
 /// Where a hold is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) enum HoldState {
     Open,
     /// Its lease has ended, and what it held has been charged. Kept until its call has ended, so
@@ -32,7 +32,7 @@ pub(super) enum HoldState {
 }
 
 /// One hold.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Hold {
     pub(super) generation: u32,
     pub(super) state: HoldState,
@@ -76,7 +76,7 @@ impl Hold {
 }
 
 /// All holds by index, and the list of those with a lease, the first to end first.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Holds {
     slots: Vec<Hold>,
     free: Vec<u32>,

@@ -24,6 +24,7 @@ mod plain;
 mod reserve;
 mod rules;
 mod settle;
+mod tape;
 mod view;
 
 use std::collections::{HashMap, VecDeque};
@@ -35,13 +36,14 @@ pub use accounts::{Balance, Totals};
 pub(crate) use amounts::grouped;
 pub use amounts::{Amounts, Bid, Measure, Quantity};
 pub use command::{
-    Booking, Change, Command, Event, Grow, Grown, LimitChange, Record, Recorded, Refusal,
+    Adjust, Booking, Change, Command, Event, Grow, Grown, LimitChange, Record, Recorded, Refusal,
     Rejection, Reserve, Reserved, Retry, Settle, Settled, Target,
 };
 pub use holds::Part;
 
 pub use limit::{Limit, LimitError, ModelPattern, Period};
 pub use path::{Path, PathError, Scope};
+pub use tape::{Charging, Entry, Posting};
 pub use view::{AccountView, HoldView, LimitView};
 
 use crate::clock::Timestamp;
@@ -49,6 +51,7 @@ use accounts::{Accounts, NONE};
 use counter::{Counter, Window};
 use holds::Holds;
 use rules::Rules;
+use tape::Tape;
 
 /// An account of a ledger. An id outlives its account: after a close it names nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -178,7 +181,7 @@ pub enum Notice {
 }
 
 /// Which models a filter lets through, by number.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Filter {
     pattern: ModelPattern,
     matches: Vec<bool>,
@@ -216,7 +219,7 @@ impl Filter {
 /// ledger.check_invariants()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
     now: Timestamp,
     events: u64,
@@ -237,7 +240,10 @@ pub struct Ledger {
     holds: Holds,
     keys: HashMap<u128, Timestamp>,
     keys_by_age: VecDeque<(Timestamp, u128)>,
+    #[serde(skip)]
     notices: Vec<Notice>,
+    #[serde(skip)]
+    tape: Tape,
 }
 
 impl Default for Ledger {
@@ -276,6 +282,7 @@ impl Ledger {
             keys: HashMap::new(),
             keys_by_age: VecDeque::new(),
             notices: Vec::new(),
+            tape: Tape::default(),
         }
     }
 
@@ -339,6 +346,7 @@ impl Ledger {
             Command::Settle(settle) => Change::Settled(self.decide_settle(settle)?),
             Command::Release { hold } => Change::Released { hold: self.decide_release(*hold)? },
             Command::Record(record) => Change::Recorded(self.decide_record(at, record)?),
+            Command::Adjust(adjust) => Change::Adjusted(self.decide_adjust(at, adjust)?),
             other => self.decide_admin(at, other)?,
         };
         Ok(Event { at, change })
@@ -347,12 +355,16 @@ impl Ledger {
     /// Makes an event so. It must come from [`decide`](Ledger::decide) of a ledger in this same
     /// state; then it cannot fail.
     pub fn apply(&mut self, event: &Event) {
+        if self.tape.runs() {
+            self.keep(event);
+        }
         match &event.change {
             Change::Reserved(reserved) => self.apply_reserved(event.at, reserved),
             Change::Grown(grown) => self.apply_grown(event.at, grown),
             Change::Settled(settled) => self.apply_settled(event.at, settled),
             Change::Released { hold } => self.apply_released(event.at, *hold),
             Change::Recorded(recorded) => self.apply_recorded(event.at, recorded),
+            Change::Adjusted(adjusted) => self.apply_adjusted(event.at, adjusted),
             other => self.apply_admin(event.at, other),
         }
     }

@@ -10,6 +10,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::admin::index_of;
 use super::amounts::Measure;
 use super::command::{Change, LimitChange, Rejection};
@@ -20,7 +22,7 @@ use super::path::{Path, Scope};
 use super::{Filter, Ledger, LimitId, ModelId};
 
 /// A limit as it was set, and what it is for.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Rule {
     pub(super) scope: Scope,
     pub(super) limit: Arc<Limit>,
@@ -28,7 +30,7 @@ pub(super) struct Rule {
 }
 
 /// All rules by place.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Rules {
     slots: Vec<Option<Rule>>,
     free: Vec<u32>,

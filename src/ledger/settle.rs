@@ -7,7 +7,7 @@
 
 use super::accounts::{Charge, State};
 use super::amounts::Amounts;
-use super::command::{Booking, Record, Recorded, Rejection, Settle, Settled, Target};
+use super::command::{Adjust, Booking, Record, Recorded, Rejection, Settle, Settled, Target};
 use super::holds::{Hold, Part};
 use super::lines::{Tell, Turn};
 use super::{HoldId, Ledger, ModelId, Notice};
@@ -62,6 +62,25 @@ impl Ledger {
         })
     }
 
+    pub(super) fn decide_adjust(
+        &self,
+        now: Timestamp,
+        adjust: &Adjust,
+    ) -> Result<Adjust, Rejection> {
+        self.check_accounts(&adjust.target)?;
+        let most = Amounts::MAX_COST;
+        let charged = Ledger::charged(&adjust.target);
+        let mut left = charged.map(|index| self.accounts.at(index).balance.spent + adjust.cost);
+        let possible = (-most..=most).contains(&adjust.cost) && left.all(|spent| spent >= 0);
+        if !possible {
+            return Err(Rejection::Impossible);
+        }
+        if self.events >= Ledger::MAX_EVENTS {
+            return Err(Rejection::Full);
+        }
+        Ok(Adjust { about: adjust.about.min(now), ..adjust.clone() })
+    }
+
     /// Law 3: the truth is booked, whatever was held. Law 6: in the window it was reserved in.
     #[inline]
     pub(crate) fn apply_settled(&mut self, at: Timestamp, settled: &Settled) {
@@ -112,6 +131,14 @@ impl Ledger {
             self.keys.insert(key, at);
             self.keys_by_age.push_back((at, key));
         }
+    }
+
+    pub(super) fn apply_adjusted(&mut self, at: Timestamp, adjusted: &Adjust) {
+        self.step(at);
+        let Adjust { target, cost, about, .. } = adjusted;
+        let spent = Amounts { cost: *cost, ..Amounts::NONE };
+        self.turn(target, Turn { at: *about, held: Amounts::NONE, spent }, Tell::Whole);
+        self.charge(target, target.model, &charge_of(&spent, &Usage::NONE, Confidence::Reported));
     }
 
     /// Ends a hold that is open or has expired, and books what was used.
@@ -274,7 +301,7 @@ fn counts_are_possible(usage: &Usage) -> bool {
 }
 
 /// What an expired hold counts as used.
-fn held_tokens(held: &Amounts) -> Usage {
+pub(super) fn held_tokens(held: &Amounts) -> Usage {
     Usage::tokens(held.input, held.output)
 }
 
