@@ -70,6 +70,7 @@ mod sync;
 pub mod usage;
 pub mod price;
 pub mod ledger;
+pub mod journal;
 pub mod select;
 pub mod plan;
 pub mod cache;

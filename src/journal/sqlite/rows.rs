@@ -1,0 +1,126 @@
+//! Owns what a row is made of.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, params};
+
+use crate::clock::Timestamp;
+use crate::ledger::{Charging, Entry, Posting};
+
+/// Writes events and what they charged.
+pub(super) fn append(
+    connection: &Connection,
+    first: u64,
+    entries: &[Entry],
+) -> rusqlite::Result<()> {
+    let text = "INSERT INTO events (number, event, seal) VALUES (?1, ?2, ?3)";
+    let mut insert = connection.prepare_cached(text)?;
+    for (number, entry) in (signed(first)..).zip(entries) {
+        let event = serde_json::to_string(&entry.event)
+            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+        insert.execute(params![number, event, seal(number, &event)])?;
+        for posting in &entry.charges {
+            charge(connection, number, posting)?;
+        }
+    }
+    Ok(())
+}
+
+fn charge(connection: &Connection, event: i64, posting: &Posting) -> rusqlite::Result<()> {
+    let text = "INSERT INTO charges (event, at, reserved_at, account, tags, model, kind, cost, \
+                confidence, input_uncached, input_audio, cache_read, cache_read_audio, \
+                cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h, output, \
+                reasoning, output_audio, requests, web_search_requests, why) VALUES (?1, ?2, ?3, \
+                ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, \
+                ?21, ?22, ?23)";
+    let mut insert = connection.prepare_cached(text)?;
+    let tags = serde_json::to_string(&posting.tags)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    let back = posting.kind == Charging::TakenBack;
+    let count = |count: u64| if back { signed(count).saturating_neg() } else { signed(count) };
+    let usage = &posting.usage;
+    insert.execute(params![
+        event,
+        moment(posting.at),
+        moment(posting.reserved_at),
+        posting.account.as_str(),
+        tags,
+        &*posting.model,
+        posting.kind.as_str(),
+        dollars(posting.cost),
+        posting.confidence.as_str(),
+        count(usage.input_uncached),
+        count(usage.input_audio),
+        count(usage.cache_read),
+        count(usage.cache_read_audio),
+        count(usage.cache_write_5m),
+        count(usage.cache_write_30m),
+        count(usage.cache_write_1h),
+        count(usage.cache_write_12h),
+        count(usage.output),
+        count(usage.reasoning),
+        count(usage.output_audio),
+        count(usage.requests),
+        count(usage.web_search_requests),
+        posting.why.as_deref(),
+    ])?;
+    Ok(())
+}
+
+/// Dollars as plain decimal text: `-0.25`.
+fn dollars(pico: i128) -> String {
+    let whole = pico.unsigned_abs() / 1_000_000_000_000;
+    let rest = pico.unsigned_abs() % 1_000_000_000_000;
+    let sign = if pico < 0 { "-" } else { "" };
+    let text = format!("{sign}{whole}.{rest:012}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// UTC to the microsecond, always as long, so that text sorts as time: `2026-11-24T09:30:00.000000Z`.
+fn moment(at: Timestamp) -> String {
+    let text = at.to_string();
+    match text.strip_suffix('Z') {
+        Some(text) => match text.split_once('.') {
+            Some((whole, part)) => format!("{whole}.{part:0<6}Z"),
+            None => format!("{text}.000000Z"),
+        },
+        None => text,
+    }
+}
+
+pub(super) fn moment_before(now: Timestamp, span: Duration) -> String {
+    let micros = now.as_micros().saturating_sub(crate::clock::micros(span));
+    moment(Timestamp::from_micros(micros))
+}
+
+/// A checksum of an event or snapshot and its number.
+pub(super) fn seal(number: i64, text: &str) -> i64 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&number.to_le_bytes()).update(text.as_bytes());
+    let mut half = [0; 8];
+    half.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+    i64::from_le_bytes(half)
+}
+
+/// A number of an event, which is at most 2^50.
+pub(super) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+pub(super) fn number(signed: i64) -> u64 {
+    u64::try_from(signed).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_and_moments_read_as_they_are() {
+        assert_eq!(dollars(2_850_000_000), "0.00285");
+        assert_eq!(dollars(-12_000_000_000_000), "-12");
+        assert_eq!(dollars(0), "0");
+        assert_eq!(moment(Timestamp::from_micros(1_500_000)), "1970-01-01T00:00:01.500000Z");
+        assert_eq!(moment(Timestamp::from_secs(0)), "1970-01-01T00:00:00.000000Z");
+    }
+}
