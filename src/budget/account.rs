@@ -63,10 +63,12 @@ impl Account {
     /// [`AccountError`] if `name` is no segment of a path, or this account has been closed.
     pub fn child(&self, name: &str) -> Result<Account, AccountError> {
         let path = self.path.child(name)?;
-        let id = self.core.locked(|ledger, now| match ledger.find(path.as_str()) {
-            Some(id) => Ok(id),
-            None => open_below(ledger, now, &path),
-        })?;
+        let wanted = path.clone();
+        let id =
+            self.core.change(false, move |ledger, now| match ledger.find(wanted.as_str()) {
+                Some(id) => Ok(id),
+                None => open_below(ledger, now, &wanted),
+            })??;
         Ok(Account::new(&self.core, id, path))
     }
 
@@ -76,10 +78,12 @@ impl Account {
     /// [`AccountError`] if `name` is no segment, or there is an account of that name.
     pub fn run(&self, name: &str) -> Result<Run, AccountError> {
         let path = self.path.child(name)?;
-        let id = self.core.locked(|ledger, now| match ledger.find(path.as_str()) {
-            Some(_) => Err(AccountError::Exists(path.clone())),
-            None => open_below(ledger, now, &path),
-        })?;
+        let wanted = path.clone();
+        let id =
+            self.core.change(false, move |ledger, now| match ledger.find(wanted.as_str()) {
+                Some(_) => Err(AccountError::Exists(wanted.clone())),
+                None => open_below(ledger, now, &wanted),
+            })??;
         Ok(Run { account: Account::new(&self.core, id, path), limits: Vec::new() })
     }
 
@@ -139,7 +143,7 @@ impl Account {
     }
 
     fn balance(&self, of: impl Fn(&crate::ledger::Balance) -> i128) -> Usd {
-        let pico = self.core.locked(|ledger, _| ledger.account(self.id).map(|v| of(&v.balance)));
+        let pico = self.core.read(|ledger, _| ledger.account(self.id).map(|v| of(&v.balance)));
         Usd::from_pico(pico.unwrap_or_default())
     }
 
@@ -147,7 +151,7 @@ impl Account {
     /// model, negative when one is overrun; `None` if there is no such limit. Advice, like
     /// [`can_afford`](Account::can_afford).
     pub fn remaining(&self) -> Option<Usd> {
-        self.core.locked(|ledger, now| {
+        self.core.read(|ledger, now| {
             let limits = ledger.limits_of(self.id, now).filter(binds_all_money);
             limits.map(|view| view.available()).min().map(Usd::from_pico)
         })
@@ -157,7 +161,7 @@ impl Account {
     /// [`Wish::funds`](crate::select::Wish::funds). Advice, like
     /// [`can_afford`](Account::can_afford).
     pub fn funds(&self) -> Vec<Funds> {
-        self.core.locked(|ledger, now| {
+        self.core.read(|ledger, now| {
             let limits = ledger.limits_of(self.id, now).filter(binds_all_money);
             limits.map(|view| funds(&view, now)).collect()
         })
@@ -168,11 +172,11 @@ impl Account {
     /// # Errors
     /// [`SetLimitError`] if the limit makes no sense, or the account has been closed.
     pub fn set_limit(&self, limit: Limit) -> Result<(), SetLimitError> {
-        let scope = Scope::from(&self.path);
-        self.core.locked(|ledger, now| match ledger.account(self.id) {
-            Some(view) if view.is_open => set_limit(ledger, now, &scope, &limit),
-            _ => Err(AccountError::Closed(self.path.clone()).into()),
-        })
+        let (id, path) = (self.id, self.path.clone());
+        self.core.change(false, move |ledger, now| match ledger.account(id) {
+            Some(view) if view.is_open => set_limit(ledger, now, &Scope::from(&path), &limit),
+            _ => Err(AccountError::Closed(path.clone()).into()),
+        })?
     }
 
     /// Lifts the limit on this account that is on the same measure, period and models, whatever its
@@ -182,7 +186,7 @@ impl Account {
     /// [`SetLimitError::NoSuchLimit`].
     pub fn lift_limit(&self, limit: &Limit) -> Result<(), SetLimitError> {
         let command = Command::LiftLimit { scope: Scope::from(&self.path), limit: limit.clone() };
-        self.core.locked(|ledger, now| ledger.execute(now, &command))?;
+        self.core.change(false, move |ledger, now| ledger.execute(now, &command))??;
         Ok(())
     }
 
@@ -192,7 +196,7 @@ impl Account {
     /// # Errors
     /// [`AccountError::Closed`].
     pub fn freeze(&self, why: impl Into<Arc<str>>) -> Result<(), AccountError> {
-        self.execute(&Command::Freeze { account: self.id, why: why.into() })
+        self.execute(Command::Freeze { account: self.id, why: why.into() })
     }
 
     /// Ends a freeze of this account. One that is frozen above stays so.
@@ -200,14 +204,17 @@ impl Account {
     /// # Errors
     /// [`AccountError::Closed`].
     pub fn thaw(&self) -> Result<(), AccountError> {
-        self.execute(&Command::Thaw { account: self.id })
+        self.execute(Command::Thaw { account: self.id })
     }
 
     /// Notes what a cache has saved this account. No balance changes; the report shows it. A
     /// negative or absurd amount is not noted.
     pub fn note_saved(&self, saved: Usd) {
         let command = Command::Save { account: self.id, saved: saved.pico() };
-        let _ = self.execute(&command);
+        self.core.change_soon(move |ledger, now| {
+            let _ = ledger.execute(now, &command);
+            None
+        });
     }
 
     pub(super) fn id(&self) -> AccountId {
@@ -218,8 +225,8 @@ impl Account {
         Who::Account(self.id, &self.path)
     }
 
-    fn execute(&self, command: &Command) -> Result<(), AccountError> {
-        let done = self.core.locked(|ledger, now| ledger.execute(now, command));
+    fn execute(&self, command: Command) -> Result<(), AccountError> {
+        let done = self.core.change(false, move |ledger, now| ledger.execute(now, &command))?;
         done.map(|_| ()).map_err(|rejection| AccountError::from_rejection(&rejection, &self.path))
     }
 }
@@ -297,14 +304,15 @@ impl Deref for Run {
 impl Drop for Run {
     fn drop(&mut self) {
         let Run { account, limits } = self;
-        let scope = Scope::from(&account.path);
-        account.core.locked(|ledger, now| {
-            let _ = ledger.execute(now, &Command::Close { account: account.id });
+        let (id, scope) = (account.id, Scope::from(&account.path));
+        let limits = std::mem::take(limits);
+        account.core.change_soon(move |ledger, now| {
+            let _ = ledger.execute(now, &Command::Close { account: id });
             // A limit that has been lifted meanwhile is as good as lifted.
-            for limit in limits.drain(..) {
-                let lift = Command::LiftLimit { scope: scope.clone(), limit };
-                let _ = ledger.execute(now, &lift);
+            for limit in limits.iter().cloned() {
+                let _ = ledger.execute(now, &Command::LiftLimit { scope: scope.clone(), limit });
             }
+            None
         });
     }
 }

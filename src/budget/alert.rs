@@ -91,6 +91,19 @@ pub enum Alert {
         /// What is missing, and how to mend it.
         why: String,
     },
+    /// The journal cannot be written, and what has to be booked waits in memory until it can: once
+    /// for each time that it fails. If the process ends before, the holds of these calls are charged
+    /// in full when their leases end.
+    Unwritten {
+        /// When.
+        at: Timestamp,
+        /// The root: it concerns everybody.
+        account: Path,
+        /// How many charges and releases wait.
+        waiting: u64,
+        /// What is wrong, and how to mend it.
+        why: String,
+    },
     /// A call that had been sent was released without a charge.
     Refunded {
         /// When.
@@ -113,6 +126,7 @@ impl Alert {
             | Alert::WouldRefuse { at, .. }
             | Alert::Expired { at, .. }
             | Alert::Unpriced { at, .. }
+            | Alert::Unwritten { at, .. }
             | Alert::Refunded { at, .. } => *at,
         }
     }
@@ -125,6 +139,7 @@ impl Alert {
             | Alert::WouldRefuse { account, .. }
             | Alert::Expired { account, .. }
             | Alert::Unpriced { account, .. }
+            | Alert::Unwritten { account, .. }
             | Alert::Refunded { account, .. } => account,
         }
     }
@@ -177,6 +192,10 @@ impl fmt::Display for Alert {
                     f,
                     "a call of {account} could not be priced and was charged at {cost}: {why}"
                 )
+            }
+            Alert::Unwritten { waiting, why, .. } => {
+                let s = if *waiting == 1 { "" } else { "s" };
+                write!(f, "{waiting} charge{s} or release{s} cannot be written and wait: {why}")
             }
             Alert::Refunded { amount, why, .. } => write!(
                 f,

@@ -4,12 +4,14 @@
 use std::sync::Arc;
 
 use super::account::{Account, Tag};
-use super::core::{Core, open_account};
+use super::books::Books;
+use super::core::{Core, number_for, open_account};
 use super::error::{AccountError, InvalidCall, RecordError, ReserveError};
 use super::reservation::{Admitted, OuterHold, Price, Receipt, Reservation, price_bill};
 use crate::clock::Timestamp;
 use crate::ledger::{
-    AccountId, Bid, Booking, HoldId, Ledger, Path, Record, Rejection, Reserve, Retry, Tags, Target,
+    AccountId, Bid, Booking, Change, Command, Event, HoldId, Ledger, ModelId, Path, Record,
+    Rejection, Reserve, Retry, Tags, Target,
 };
 use crate::money::Usd;
 use crate::price::{Bound, Estimate, Model, Terms};
@@ -216,9 +218,9 @@ impl Core {
         if let Some(wrong) = wishes.wrong.or(foreign.then_some(InvalidCall::ForeignHandle)) {
             return Err(ReserveError::Invalid(wrong));
         }
-        let plainly = match self.is_watched() {
-            true => None,
-            false => self.locked(|ledger, now| self.admit_plainly(ledger, now, who, first, wishes)),
+        let plainly = match self.is_plain() {
+            false => None,
+            true => self.locked(|ledger, now| self.admit_plainly(ledger, now, who, first, wishes)),
         };
         match plainly {
             Some(admitted) => Ok(Reservation::new(self, &admitted, first)),
@@ -236,21 +238,20 @@ impl Core {
         others: &[Estimate],
         wishes: &Wishes<'_>,
     ) -> Result<Reservation, ReserveError> {
-        let outcome = self.locked(|ledger, now| {
-            let account = who.find(ledger, now)?;
-            let mut refused: Option<ReserveError> = None;
-            for (place, estimate) in std::iter::once(first).chain(others).enumerate() {
-                match self.admit(ledger, now, (account, who), estimate, wishes) {
-                    Ok(admitted) => {
-                        return Ok((Admitted { alternative: place, ..admitted }, estimate));
-                    }
-                    Err(error) => refused = Some(sooner(refused, error)),
-                }
+        let outcome = match self.books() {
+            None => self.locked(|ledger, now| {
+                self.admit_one(ledger, now, who, std::iter::once(first).chain(others), wishes)
+            }),
+            Some(_) => {
+                let (core, ask) = (Arc::clone(self), OwnedAsk::new(who, first, others, wishes));
+                let written = self.change(false, move |ledger, now| ask.admit(&core, ledger, now));
+                written.unwrap_or_else(|error| Err(error.into()))
             }
-            Err(refused.unwrap_or(ReserveError::Invalid(InvalidCall::Impossible)))
-        });
+        };
         match outcome {
-            Ok((admitted, estimate)) => {
+            Ok(admitted) => {
+                let chosen = admitted.alternative.checked_sub(1);
+                let estimate = chosen.and_then(|place| others.get(place)).unwrap_or(first);
                 let hold = Reservation::new(self, &admitted, estimate);
                 if self.is_watched() {
                     self.tell_reserved(who, &hold);
@@ -264,6 +265,26 @@ impl Core {
                 Err(error)
             }
         }
+    }
+
+    /// Admits the first alternative that fits.
+    fn admit_one<'a>(
+        &self,
+        ledger: &mut Ledger,
+        now: Timestamp,
+        who: Who<'_>,
+        estimates: impl Iterator<Item = &'a Estimate>,
+        wishes: &Wishes<'_>,
+    ) -> Result<Admitted, ReserveError> {
+        let account = who.find(ledger, now)?;
+        let mut refused: Option<ReserveError> = None;
+        for (place, estimate) in estimates.enumerate() {
+            match self.admit(ledger, now, (account, who), estimate, wishes) {
+                Ok(admitted) => return Ok(Admitted { alternative: place, ..admitted }),
+                Err(error) => refused = Some(sooner(refused, error)),
+            }
+        }
+        Err(refused.unwrap_or(ReserveError::Invalid(InvalidCall::Impossible)))
     }
 
     /// Admits the first alternative at its whole length, if no limit is in the way and the account
@@ -306,15 +327,16 @@ impl Core {
         let reserve = self.reserve_of(ledger, now, account, estimate.model(), &bound, wishes);
         match ledger.decide_reserve(now, &reserve) {
             Ok(reserved) => {
-                ledger.apply_reserved(now, &reserved);
-                Ok(Admitted {
+                let admitted = Admitted {
                     hold: reserved.hold,
                     at: now,
                     held: Usd::from_pico(reserved.amounts.cost),
                     max_output_tokens: reserved.output_cap,
                     output: price_of(&bound, wishes),
                     alternative: 0,
-                })
+                };
+                ledger.apply(&Event { at: now, change: Change::Reserved(reserved) });
+                Ok(admitted)
             }
             Err(rejection) => Err(ReserveError::from_rejection(ledger, rejection, &who.path())),
         }
@@ -331,6 +353,18 @@ impl Core {
         wishes: &Wishes<'_>,
     ) -> Reserve {
         let model = self.model_number(ledger, now, model);
+        self.reserve_with(now, account, model, bound, wishes)
+    }
+
+    #[inline]
+    fn reserve_with(
+        &self,
+        now: Timestamp,
+        account: AccountId,
+        model: ModelId,
+        bound: &Bound,
+        wishes: &Wishes<'_>,
+    ) -> Reserve {
         Reserve {
             target: Target { account, tags: wishes.tags, model },
             bid: bid(bound, wishes.at_least),
@@ -347,6 +381,9 @@ impl Core {
         estimate: &Estimate,
         wishes: &Wishes<'_>,
     ) -> bool {
+        if self.books().is_some() {
+            return self.would_admit_written(who, estimate, wishes);
+        }
         wishes.wrong.is_none()
             && self.locked(|ledger, now| {
                 let (Some(account), Ok(bound)) = (who.nearest(ledger), estimate.bound(now)) else {
@@ -354,6 +391,22 @@ impl Core {
                 };
                 let model = estimate.model();
                 let reserve = self.reserve_of(ledger, now, account, model, &bound, wishes);
+                ledger.decide_reserve(now, &reserve).is_ok()
+            })
+    }
+
+    /// The same by what is written. A model that has no number yet gets one.
+    fn would_admit_written(&self, who: Who<'_>, estimate: &Estimate, wishes: &Wishes<'_>) -> bool {
+        let (owner, model) = (self.id, estimate.model().cloned());
+        let named =
+            self.change(false, move |ledger, now| number_for(owner, ledger, now, model.as_ref()));
+        let Ok(model) = named else { return false };
+        wishes.wrong.is_none()
+            && self.read(|ledger, now| {
+                let (Some(account), Ok(bound)) = (who.nearest(ledger), estimate.bound(now)) else {
+                    return false;
+                };
+                let reserve = self.reserve_with(now, account, model, &bound, wishes);
                 ledger.decide_reserve(now, &reserve).is_ok()
             })
     }
@@ -368,6 +421,40 @@ impl Core {
     fn tell_refused(&self, who: Who<'_>, error: &ReserveError) {
         let account = who.path();
         self.tell(|observer| observer.on_refuse(&account, error));
+    }
+}
+
+/// A call that wants in, for a thread that does not know who asks.
+struct OwnedAsk {
+    account: Result<(AccountId, Path), String>,
+    estimates: Vec<Estimate>,
+    wishes: Wishes<'static>,
+}
+
+impl OwnedAsk {
+    fn new(who: Who<'_>, first: &Estimate, others: &[Estimate], wishes: &Wishes<'_>) -> OwnedAsk {
+        let account = match who {
+            Who::Account(id, path) => Ok((id, path.clone())),
+            Who::Named(name) => Err(name.to_owned()),
+        };
+        let estimates = std::iter::once(first).chain(others).cloned().collect();
+        let Wishes { at_least, tags, wrap_up, outer, lent, wrong } = *wishes;
+        let lent = outer.map(Reservation::id).or(lent);
+        let wishes = Wishes { at_least, tags, wrap_up, outer: None, lent, wrong };
+        OwnedAsk { account, estimates, wishes }
+    }
+
+    fn admit(
+        &self,
+        core: &Core,
+        ledger: &mut Ledger,
+        now: Timestamp,
+    ) -> Result<Admitted, ReserveError> {
+        let who = match &self.account {
+            Ok((id, path)) => Who::Account(*id, path),
+            Err(name) => Who::Named(name),
+        };
+        core.admit_one(ledger, now, who, self.estimates.iter(), &self.wishes)
     }
 }
 
@@ -469,38 +556,42 @@ impl<'a> Charge<'a> {
             Some(name) => core.model_that_answered(self.model.as_ref(), name),
         };
         let terms = Terms::default().billed(self.bill.service.as_ref(), self.bill.regional);
-        let booked = core.locked(|ledger, now| {
-            let mut priced = price_bill(&self.bill, self.model.as_ref(), answered, &terms, now);
-            let asked = core.model_number(ledger, now, self.model.as_ref());
+        let key = self.key.map(|key| key_of(self.account.path(), key));
+        // With a journal each call has a key, so that one that is tried again is booked once.
+        let key = key.or_else(|| core.books().map(Books::new_key));
+        let (owner, account, tags) = (core.id, self.account.id(), self.wishes.tags);
+        let (bill, asked_model) = (self.bill.clone(), self.model.clone());
+        let booked = core.change(true, move |ledger, now| {
+            let answered = answered.clone();
+            let mut priced = price_bill(&bill, asked_model.as_ref(), answered, &terms, now);
+            let asked = number_for(owner, ledger, now, asked_model.as_ref());
             let model = match &priced.other_model {
                 None => asked,
-                other => core.model_number(ledger, now, other.as_ref()),
+                other => number_for(owner, ledger, now, other.as_ref()),
             };
             let (Booking::Exactly(cost) | Booking::AtLeast(cost)) = priced.booking;
             let record = Record {
-                target: Target { account: self.account.id(), tags: self.wishes.tags, model: asked },
+                target: Target { account, tags, model: asked },
                 cost,
-                usage: self.bill.usage,
+                usage: bill.usage,
                 model,
                 confidence: priced.confidence,
-                key: self.key.map(|key| key_of(self.account.path(), key)),
+                key,
             };
-            let recorded =
-                ledger.decide_record(now, &record).map_err(|rejection| self.refused(&rejection))?;
-            ledger.apply_recorded(now, &recorded);
+            ledger.execute(now, &Command::Record(record))?;
             let receipt = Receipt {
                 cost: Usd::from_pico(cost),
                 held: Usd::ZERO,
-                usage: self.bill.usage,
+                usage: bill.usage,
                 confidence: priced.confidence,
                 computed: priced.computed,
-                model: priced.other_model.take().or_else(|| self.model.clone()),
+                model: priced.other_model.take().or_else(|| asked_model.clone()),
                 reserved_at: now,
                 settled_at: now,
             };
-            Ok::<_, RecordError>((receipt, priced.why))
+            Ok::<_, Rejection>((receipt, priced.why))
         });
-        let (receipt, why) = booked?;
+        let (receipt, why) = booked?.map_err(|rejection| self.refused(&rejection))?;
         if core.is_watched() || why.is_some() {
             core.tell_booked(self.account.path().clone(), &receipt, why);
         }

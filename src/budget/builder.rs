@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::alert::{Alert, Observer, OnAlert};
+use super::books::Books;
 use super::core::{LostCall, Watch};
 use super::error::SetLimitError;
 use super::policy::Policy;
 use super::{BudgetManager, Core};
 use crate::clock::{Clock, SystemClock};
+use crate::journal::{Journal, JournalError};
 use crate::ledger::Limit;
 use crate::price::PriceBook;
 
@@ -36,7 +38,11 @@ pub struct Builder {
     watched: bool,
     lease: Option<Duration>,
     on_lost: LostCall,
+    journal: Option<Box<dyn Journal>>,
 }
+
+/// How long a lease is with a journal, unless told otherwise.
+const LEASE: Duration = Duration::from_secs(15 * 60);
 
 impl Builder {
     pub(super) fn new() -> Builder {
@@ -48,7 +54,20 @@ impl Builder {
             watched: false,
             lease: None,
             on_lost: LostCall::default(),
+            journal: None,
         }
+    }
+
+    /// Keeps the ledger in a journal: it goes on where it stopped, and several processes may share
+    /// it. Each change waits until it is written.
+    ///
+    /// With a journal every hold has a [lease](Builder::lease), of 15 minutes unless told otherwise:
+    /// what a process that died has held is charged when its lease ends, or given back if
+    /// [`on_lost_call`](Builder::on_lost_call) says so. Limits that were set once stay until they are
+    /// lifted, whether the next process sets them or not.
+    pub fn journal(mut self, journal: impl Journal) -> Builder {
+        self.journal = Some(Box::new(journal));
+        self
     }
 
     /// Sets a limit on an account (`""` is the root: everybody together), on a tag, or on each
@@ -121,8 +140,19 @@ impl Builder {
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let prices = self.prices.unwrap_or_else(PriceBook::builtin);
         let watch = Watch { observers: self.observers.into(), each_call: self.watched };
-        let core = Core::new(clock, prices, watch, self.lease, self.on_lost);
-        let budget = BudgetManager { core: Arc::new(core) };
+        let (lease, on_lost) = (self.lease, self.on_lost);
+        let core = match self.journal {
+            None => Arc::new(Core::new(clock, prices, watch, lease, on_lost, None)),
+            Some(journal) => {
+                let (mut books, ledger) = Books::open(journal, clock.now())?;
+                let lease = lease.or(Some(LEASE));
+                Arc::new_cyclic(|core| {
+                    books.belong_to(core);
+                    Core::new(clock, prices, watch, lease, on_lost, Some((books, ledger)))
+                })
+            }
+        };
+        let budget = BudgetManager { core };
         for (place, (accounts, limit)) in self.limits.into_iter().enumerate() {
             let number = place.saturating_add(1);
             budget.set_limit(&accounts, limit).map_err(|source| {
@@ -148,6 +178,9 @@ pub enum BuildError {
         /// What is wrong with it.
         source: SetLimitError,
     },
+    /// The journal cannot be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// A lease of no length.
     #[error("the lease is zero; leave it out for holds without one")]
     Lease,

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::alert::{Alert, Observer};
+use super::books::Books;
 use super::error::{AccountError, SetLimitError};
 use crate::calendar::window_around;
 use crate::clock::{Clock, Timestamp};
@@ -14,7 +15,7 @@ use crate::ledger::{
     AccountId, Change, Command, Due, Ledger, Limit, ModelId, Path, Period, Rejection, Scope,
 };
 use crate::price::{Model, PriceBook, UnknownModel};
-use crate::sync::Lock;
+use crate::sync::{Held, Lock};
 
 /// What becomes of a hold whose guard is dropped after its call was sent, because the call failed,
 /// timed out, was cancelled or panicked. Such a call has usually been billed.
@@ -45,6 +46,10 @@ pub(super) struct Core {
     watch: Watch,
     lease: Option<Duration>,
     pub(super) on_lost: LostCall,
+    /// What writes, if there is a journal; then `ledger` has only what is written.
+    books: Option<Books>,
+    /// True if a call may go the short way: nobody is told of it and nothing is written.
+    plain: bool,
 }
 
 impl Core {
@@ -54,27 +59,75 @@ impl Core {
         watch: Watch,
         lease: Option<Duration>,
         on_lost: LostCall,
+        books: Option<(Books, Ledger)>,
     ) -> Core {
         static NEXT: AtomicU64 = AtomicU64::new(1);
+        let plain = !watch.each_call && books.is_none();
+        let (books, ledger) = match books {
+            Some((books, ledger)) => (Some(books), ledger),
+            None => (None, Ledger::new()),
+        };
         Core {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             clock,
-            ledger: Lock::new(Ledger::new()),
+            ledger: Lock::new(ledger),
             prices: Lock::new(prices),
             watch,
             lease,
             on_lost,
+            books,
+            plain,
         }
     }
 
+    #[inline]
+    pub(super) fn books(&self) -> Option<&Books> {
+        self.books.as_ref()
+    }
+
+    /// True if a call may go the short way.
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        self.plain
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The ledger as it stands, to look at or, by what writes, to bring up to date.
+    pub(super) fn view(&self) -> Held<'_, Ledger> {
+        self.ledger.lock()
+    }
+
+    /// Looks at the ledger. With a journal it is what is written; what has fallen due is written
+    /// first, as far as that can be.
+    #[inline]
+    pub(super) fn read<R>(&self, look: impl FnOnce(&Ledger, Timestamp) -> R) -> R {
+        if self.books.is_none() {
+            return self.locked(|ledger, now| look(ledger, now));
+        }
+        let now_of = |ledger: &Ledger| self.now().max(ledger.now()).min(Timestamp::LAST);
+        let ledger = self.ledger.lock();
+        let now = now_of(&ledger);
+        if now < ledger.next_due() {
+            return look(&ledger, now);
+        }
+        drop(ledger);
+        let _ = self.change(false, |_, _| ());
+        let ledger = self.ledger.lock();
+        let now = now_of(&ledger);
+        look(&ledger, now)
+    }
+
     /// Works on the ledger under its lock, at a time that never goes back (law 6); then, with the
-    /// lock free, tells the observers what the work has brought about (law 7).
+    /// lock free, tells the observers what the work has brought about (law 7). Not with a journal.
     #[inline(always)]
     pub(super) fn locked<R>(&self, work: impl FnOnce(&mut Ledger, Timestamp) -> R) -> R {
         let mut ledger = self.ledger.lock();
         let now = self.clock.now().max(ledger.now()).min(Timestamp::LAST);
         if now >= ledger.next_due() {
-            catch_up(&mut ledger, now);
+            catch_up(&mut ledger, now, None);
         }
         let result = work(&mut ledger, now);
         if ledger.has_notices() {
@@ -131,8 +184,11 @@ impl Core {
     /// Finds a model and gives it a number.
     pub(super) fn model(&self, name: &str) -> Result<Model, UnknownModel> {
         let model = self.prices.lock().find(name)?;
-        let number = self.locked(|ledger, now| number_of(ledger, now, model.name()));
-        Ok(model.registered(self.id, number.0))
+        let name = Arc::clone(model.name());
+        match self.change(false, move |ledger, now| number_of(ledger, now, &name)) {
+            Ok(number) => Ok(model.registered(self.id, number.0)),
+            Err(_) => Ok(model), // it gets its number with its first call
+        }
     }
 
     /// The model that answered, if it is another than the one that was asked.
@@ -157,20 +213,42 @@ impl Core {
         now: Timestamp,
         model: Option<&Model>,
     ) -> ModelId {
-        let Some(model) = model else { return ModelId::NONE };
-        match model.number_of(self.id) {
-            Some(number) => ModelId(number),
-            None => number_of(ledger, now, model.name()),
+        number_for(self.id, ledger, now, model)
+    }
+}
+
+/// What waits is written once more.
+impl Drop for Core {
+    fn drop(&mut self) {
+        if let Some(books) = &self.books {
+            books.close(self);
         }
     }
 }
 
-/// Rolls the windows and ends the leases that are due, as events of their own (fine print).
+/// The number of a model in the ledger of the manager `owner`.
+#[inline]
+pub(super) fn number_for(
+    owner: u64,
+    ledger: &mut Ledger,
+    now: Timestamp,
+    model: Option<&Model>,
+) -> ModelId {
+    let Some(model) = model else { return ModelId::NONE };
+    match model.number_of(owner) {
+        Some(number) => ModelId(number),
+        None => number_of(ledger, now, model.name()),
+    }
+}
+
+/// Rolls the windows and ends the leases that are due, as events of their own (fine print). With a
+/// journal the manager's rule for lost calls says what the end of a lease means.
 #[cold]
 #[inline(never)]
-fn catch_up(ledger: &mut Ledger, now: Timestamp) {
+pub(super) fn catch_up(ledger: &mut Ledger, now: Timestamp, lost: Option<LostCall>) {
     while let Some(due) = ledger.due(now) {
         let command = match due {
+            Due::Expire(hold) if lost == Some(LostCall::Release) => Command::Release { hold },
             Due::Expire(hold) => Command::Expire { hold },
             Due::Roll { window, unit, zone } => {
                 Command::RollWindow { window, bounds: window_around(unit, zone, now) }
@@ -184,7 +262,7 @@ fn catch_up(ledger: &mut Ledger, now: Timestamp) {
 }
 
 #[cold]
-fn alerts_of(ledger: &mut Ledger) -> Vec<Alert> {
+pub(super) fn alerts_of(ledger: &mut Ledger) -> Vec<Alert> {
     let at = ledger.now();
     ledger.take_notices().into_iter().map(|notice| Alert::from_notice(at, notice)).collect()
 }
@@ -241,6 +319,9 @@ pub(super) fn set_limit(
     scope: &Scope,
     limit: &Limit,
 ) -> Result<(), SetLimitError> {
+    if ledger.has_limit(scope, limit) {
+        return Ok(());
+    }
     let command = Command::SetLimit { scope: scope.clone(), limit: limit.clone() };
     match ledger.execute(now, &command) {
         Err(Rejection::NoSuchWindow) => {}

@@ -52,7 +52,7 @@ impl Account {
 
     /// What is left to it for calls like `usual`, made inside a hold that has so much left.
     pub(crate) fn countdown_inside(&self, usual: &Estimate, held: Usd) -> Countdown {
-        self.core.locked(|ledger, now| {
+        self.core.read(|ledger, now| {
             let Some(view) = ledger.account(self.id()) else { return Countdown::default() };
             let size = Size::seen(
                 view.direct

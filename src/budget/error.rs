@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::alert::called;
 use crate::clock::Timestamp;
+use crate::journal::JournalError;
 use crate::ledger::{
     Ledger, Limit, LimitError, Path, PathError, Quantity, Refusal, Rejection, Retry,
 };
@@ -33,10 +34,22 @@ pub enum ReserveError {
     Price(#[from] PriceError),
     /// The name is no account.
     #[error(transparent)]
-    Account(#[from] AccountError),
+    Account(AccountError),
+    /// The journal could not write it: what does not last is not admitted.
+    #[error("the call cannot be written down: {0}")]
+    Journal(#[from] JournalError),
     /// The call makes no sense as it was asked for.
     #[error("the call cannot be reserved: {0}")]
     Invalid(InvalidCall),
+}
+
+impl From<AccountError> for ReserveError {
+    fn from(error: AccountError) -> ReserveError {
+        match error {
+            AccountError::Journal(error) => ReserveError::Journal(error),
+            other => ReserveError::Account(other),
+        }
+    }
 }
 
 impl ReserveError {
@@ -204,6 +217,9 @@ pub enum AccountError {
     /// A tag where an account belongs, or the other way round.
     #[error("`{0}` is not {1}")]
     WrongTree(Path, &'static str),
+    /// The journal could not write it.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// The ledger has no place left.
     #[error("the ledger is full: it holds four billion accounts, holds and models at most")]
     Full,
@@ -232,6 +248,9 @@ pub enum SetLimitError {
     /// The account has been closed, or there is no place for it.
     #[error(transparent)]
     Account(#[from] AccountError),
+    /// The journal could not write it.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// There is no such limit to lift.
     #[error("there is no limit on this measure, period and model for these accounts")]
     NoSuchLimit,
@@ -257,6 +276,10 @@ pub enum RecordError {
     /// The name is no account.
     #[error(transparent)]
     Account(#[from] AccountError),
+    /// The journal could not write it now; it waits and is booked as soon as that can be, so that
+    /// it must not be recorded again.
+    #[error("the call waits to be booked: {0}")]
+    Journal(#[from] JournalError),
     /// A call with that key has been booked within the last day.
     #[error("a call with the key `{0}` has been booked already")]
     AlreadyBooked(String),

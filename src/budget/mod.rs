@@ -7,6 +7,7 @@
 mod account;
 mod alert;
 mod ask;
+mod books;
 mod builder;
 mod core;
 mod countdown;
@@ -34,7 +35,9 @@ pub use reservation::{Receipt, Reservation};
 
 use self::ask::{Who, Wishes, account_path};
 use self::core::{Core, open_account, set_limit};
-use crate::ledger::{Command, Limit, Path, Scope};
+use crate::clock::Timestamp;
+use crate::journal::JournalError;
+use crate::ledger::{Adjust, Command, Limit, Path, Rejection, Scope, Target};
 use crate::money::Usd;
 use crate::price::{Estimate, InsertError, Model, ModelPrice, PriceBook, UnknownModel};
 
@@ -142,7 +145,9 @@ impl BudgetManager {
 
     /// The account of that path in whichever tree, opened if it is not there.
     fn open(&self, path: Path) -> Result<Account, AccountError> {
-        let id = self.core.locked(|ledger, now| open_account(ledger, now, &path))?;
+        let opened = path.clone();
+        let id =
+            self.core.change(false, move |ledger, now| open_account(ledger, now, &opened))??;
         Ok(Account::new(&self.core, id, path))
     }
 
@@ -157,12 +162,12 @@ impl BudgetManager {
     /// [`SetLimitError`] if the path or the limit makes no sense.
     pub fn set_limit(&self, accounts: &str, limit: Limit) -> Result<(), SetLimitError> {
         let scope = Scope::new(accounts)?;
-        self.core.locked(|ledger, now| {
+        self.core.change(false, move |ledger, now| {
             if let Some(path) = scope.as_path() {
                 open_account(ledger, now, &path)?;
             }
             set_limit(ledger, now, &scope, &limit)
-        })
+        })?
     }
 
     /// Lifts the limit that was set for the same accounts, measure, period and models, whatever its
@@ -172,7 +177,7 @@ impl BudgetManager {
     /// [`SetLimitError::NoSuchLimit`].
     pub fn lift_limit(&self, accounts: &str, limit: &Limit) -> Result<(), SetLimitError> {
         let command = Command::LiftLimit { scope: Scope::new(accounts)?, limit: limit.clone() };
-        self.core.locked(|ledger, now| ledger.execute(now, &command))?;
+        self.core.change(false, move |ledger, now| ledger.execute(now, &command))??;
         Ok(())
     }
 
@@ -206,6 +211,41 @@ impl BudgetManager {
     /// The prices as they stand.
     pub fn prices(&self) -> PriceBook {
         self.core.prices()
+    }
+
+    /// Waits until all that was done before is written to the journal, what waits after an error
+    /// included. Without a journal there is nothing to wait for. Call it before the process ends.
+    ///
+    /// # Errors
+    /// [`JournalError`]; what has to be booked waits on.
+    pub fn flush(&self) -> Result<(), JournalError> {
+        self.core.change(false, |_, _| ())
+    }
+
+    /// Corrects what was booked on an account: an invoice that disagrees. The correction counts in
+    /// the windows of the moment `about`, if they are still kept, and in the totals in any case.
+    /// Tokens and calls stay.
+    ///
+    /// # Errors
+    /// [`RecordError`] if the name is no account, or the amount would leave it with less than
+    /// nothing; nothing has been booked then.
+    pub fn adjust(
+        &self,
+        account: &str,
+        by: Usd,
+        about: Timestamp,
+        why: impl Into<Arc<str>>,
+    ) -> Result<(), RecordError> {
+        let account = self.account(account)?;
+        let (target, why) = (Target::account(account.id()), why.into());
+        let adjust = Adjust { target, cost: by.pico(), about, why };
+        let command = Command::Adjust(adjust);
+        let done = self.core.change(false, move |ledger, now| ledger.execute(now, &command))?;
+        match done {
+            Ok(_) => Ok(()),
+            Err(Rejection::Impossible) => Err(RecordError::Invalid(InvalidCall::Impossible)),
+            Err(other) => Err(AccountError::from_rejection(&other, account.path()).into()),
+        }
     }
 
     /// Everything as it stands, from one moment: accounts, models, limits, tags. Prints as a table.

@@ -124,7 +124,7 @@ pub struct LimitReport {
 impl Report {
     pub(super) fn of(core: &Core) -> Report {
         let as_of = core.prices().as_of();
-        let (at, mut nodes, figures, names) = core.locked(|ledger, now| {
+        let (at, mut nodes, figures, names) = core.read(|ledger, now| {
             let nodes: Vec<Node> = ledger.accounts().map(|view| Node::of(&view)).collect();
             let figures: Vec<Figures> = ledger.limits_at(now).map(|v| Figures::of(&v)).collect();
             let names = names_of(ledger, &nodes);

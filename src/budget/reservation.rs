@@ -11,11 +11,12 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::alert::Alert;
-use super::core::{Core, LostCall};
+use super::core::{Core, LostCall, number_for};
 use super::error::{InvalidCall, ReserveError};
 use crate::clock::Timestamp;
 use crate::ledger::{
-    Amounts, Bid, Booking, Command, Grow, HoldId, Ledger, Path, Rejection, Settle,
+    Amounts, Bid, Booking, Change, Command, Event, Grow, HoldId, HoldView, Ledger, Path, Rejection,
+    Settle,
 };
 use crate::money::Usd;
 use crate::price::{Estimate, Model, Terms, UnknownModel};
@@ -112,16 +113,19 @@ impl Reservation {
 
     /// The account that is charged.
     pub fn account(&self) -> Path {
-        self.core.locked(|ledger, _| account_of(ledger, self.hold))
+        self.core.read(|ledger, _| account_of(ledger, self.hold))
     }
 
     /// Makes the lease end so long from now, where the budget gives leases. False if it has ended
     /// already.
     pub fn renew(&self, lease: Duration) -> bool {
-        self.core.locked(|ledger, now| {
-            let renew = Command::Renew { hold: self.hold, lease_until: now.plus(lease) };
-            self.core.lease_until(now) != Timestamp::MAX && ledger.execute(now, &renew).is_ok()
-        })
+        let hold = self.hold;
+        let has_leases = self.core.lease_until(self.at) != Timestamp::MAX;
+        let renewed = self.core.change(false, move |ledger, now| {
+            let renew = Command::Renew { hold, lease_until: now.plus(lease) };
+            has_leases && ledger.execute(now, &renew).is_ok()
+        });
+        renewed.unwrap_or(false)
     }
 
     /// When it was reserved. The call belongs to the windows of this moment and has its prices.
@@ -191,15 +195,15 @@ impl Reservation {
 
     fn grow(&mut self, bid: Bid) -> Result<(), ReserveError> {
         let grow = Grow { hold: self.hold, bid, wrap_up: self.output.wrap_up };
-        let grown = self.core.locked(|ledger, now| {
+        let more = self.core.change(false, move |ledger, now| {
             let grown = ledger.decide_grow(now, &grow).map_err(|rejection| {
-                let account = account_of(ledger, self.hold);
+                let account = account_of(ledger, grow.hold);
                 ReserveError::from_rejection(ledger, rejection, &account)
             })?;
-            ledger.apply_grown(now, &grown);
-            Ok::<_, ReserveError>(grown)
-        })?;
-        let more = Usd::from_pico(grown.amounts.cost);
+            let more = Usd::from_pico(grown.amounts.cost);
+            ledger.apply(&Event { at: now, change: Change::Grown(grown) });
+            Ok::<_, ReserveError>(more)
+        })??;
         self.held = self.held.checked_add(more).unwrap_or(Usd::MAX);
         Ok(())
     }
@@ -231,38 +235,77 @@ impl Reservation {
 
     /// Gives back what is held, and says why.
     pub fn refund(mut self, why: impl Into<Arc<str>>) {
-        self.give_back(why);
+        self.give_back(why.into(), true);
     }
 
     /// Ends a hold whose guard is dropped.
     #[cold]
     #[inline(never)]
     fn lose(&mut self) {
-        if self.is_sent() && self.core.on_lost == LostCall::ChargeHold {
-            self.end(None, Priced::lost());
-        } else {
-            self.give_back("its reply was lost");
+        match (self.is_sent() && self.core.on_lost == LostCall::ChargeHold, self.core.books()) {
+            (true, None) => drop(self.end(None, Priced::lost())),
+            // Nobody can wait for the disk here.
+            (true, Some(_)) => self.end_soon(),
+            (false, _) => self.give_back("its reply was lost".into(), false),
         }
     }
 
-    fn give_back(&mut self, why: impl Into<Arc<str>>) {
+    /// Gives back what is held; with a journal, `waits` until that is written.
+    fn give_back(&mut self, why: Arc<str>, waits: bool) {
         self.ended = true;
-        let watched = self.core.is_watched() || self.is_sent();
-        let released = self.core.locked(|ledger, now| {
-            let view = ledger.find_hold(self.hold)?;
-            let account = (watched || view.has_expired).then(|| account_of(ledger, self.hold));
-            let hold = ledger.decide_release(self.hold).ok()?;
-            ledger.apply_released(now, hold);
+        let (hold, sent) = (self.hold, self.is_sent());
+        let watched = self.core.is_watched() || sent;
+        let work = move |ledger: &mut Ledger, now| {
+            let view = ledger.find_hold(hold)?;
+            let account = (watched || view.has_expired).then(|| account_of(ledger, hold));
+            let released = Change::Released { hold: ledger.decide_release(hold).ok()? };
+            ledger.apply(&Event { at: now, change: released });
             Some((now, view, account?))
-        });
-        let Some((at, view, account)) = released else { return };
-        // Without what its inner calls have taken out of it.
-        let amount = Usd::from_pico(view.held);
-        self.core.tell(|observer| observer.on_release(&account, amount));
-        // Law 8: a refund is never silent.
-        if self.is_sent() || view.has_expired {
-            self.core.raise(&Alert::Refunded { at, account, amount, why: why.into() });
+        };
+        let tell = move |core: &Core, at, view: HoldView, account| {
+            // Without what its inner calls have taken out of it.
+            let amount = Usd::from_pico(view.held);
+            core.tell(|observer| observer.on_release(&account, amount));
+            // Law 8: a refund is never silent.
+            if sent || view.has_expired {
+                let why = Arc::clone(&why);
+                core.raise(&Alert::Refunded { at, account, amount, why });
+            }
+        };
+        if waits || self.core.books().is_none() {
+            // What cannot be written now waits.
+            if let Ok(Some((at, view, account))) = self.core.change(true, work) {
+                tell(&self.core, at, view, account);
+            }
+            return;
         }
+        self.core.change_soon(move |ledger, now| {
+            let (at, view, account) = work(ledger, now)?;
+            let tell = tell.clone();
+            Some(Box::new(move |core: &Core| tell(core, at, view, account)))
+        });
+    }
+
+    /// Charges what is held, when it can be written.
+    #[cold]
+    fn end_soon(&mut self) {
+        self.ended = true;
+        let ending = self.ending(None, &Priced::lost());
+        let (held, model, at) = (self.held, self.model.clone(), self.at);
+        self.core.change_soon(move |ledger, now| {
+            let ended = ending.end(ledger, now)?;
+            let receipt = Receipt {
+                cost: Usd::from_pico(ended.cost),
+                held,
+                usage: ended.usage,
+                confidence: ended.confidence,
+                computed: None,
+                model: model.clone(),
+                reserved_at: at,
+                settled_at: now,
+            };
+            Some(Box::new(move |core: &Core| core.tell_booked(ended.account, &receipt, ended.why)))
+        });
     }
 
     /// What a bill comes to, at the prices of the moment of the reserve.
@@ -292,7 +335,7 @@ impl Reservation {
     /// Ends the hold, if nobody is to be told of it. `None` says nothing.
     #[inline]
     fn end_plainly(&self, usage: Option<Usage>, priced: &Priced) -> Option<(Amounts, Timestamp)> {
-        if self.core.is_watched() || priced.other_model.is_some() || priced.why.is_some() {
+        if !self.core.is_plain() || priced.other_model.is_some() || priced.why.is_some() {
             return None;
         }
         let Priced { booking, confidence, .. } = *priced;
@@ -306,21 +349,38 @@ impl Reservation {
     #[cold]
     #[inline(never)]
     fn end_at_length(&mut self, usage: Option<Usage>, mut priced: Priced) -> Receipt {
-        let (account, cost, usage, now) = self.core.locked(|ledger, now| {
-            let account = account_of(ledger, self.hold);
-            let answered = priced.other_model.as_ref().or(self.model.as_ref());
-            let model = self.core.model_number(ledger, now, answered);
-            let Priced { booking, confidence, .. } = priced;
-            let settle = Settle { hold: self.hold, booking, usage, model, confidence };
-            // Only a guard ends its hold, so that the hold is there.
-            let booked = settle_at_length(ledger, now, settle, &mut priced);
-            let (cost, usage) = booked.unwrap_or((0, Usage::NONE));
-            (account, cost, usage, now)
+        let ending = self.ending(usage, &priced);
+        let again = ending.clone();
+        let ended = match self.core.change(true, move |ledger, now| ending.end(ledger, now)) {
+            Ok(ended) => ended,
+            // It waits to be written: this is what it comes to.
+            Err(_) => self.core.read(|ledger, now| again.end(&mut ledger.clone(), now)),
+        };
+        // Only a guard ends its hold, so that the hold is there.
+        let ended = ended.unwrap_or_else(|| Ended {
+            account: Path::root(),
+            cost: 0,
+            usage: Usage::NONE,
+            confidence: priced.confidence,
+            why: None,
+            at: self.at,
         });
-        let why = priced.why.take();
-        let receipt = self.receipt(cost, usage, priced, now);
-        self.core.tell_booked(account, &receipt, why);
+        priced.confidence = ended.confidence;
+        let receipt = self.receipt(ended.cost, ended.usage, priced, ended.at);
+        self.core.tell_booked(ended.account, &receipt, ended.why);
         receipt
+    }
+
+    fn ending(&self, usage: Option<Usage>, priced: &Priced) -> Ending {
+        Ending {
+            owner: self.core.id,
+            hold: self.hold,
+            model: priced.other_model.as_ref().or(self.model.as_ref()).cloned(),
+            booking: priced.booking,
+            usage,
+            confidence: priced.confidence,
+            why: priced.why.clone(),
+        }
     }
 
     #[inline]
@@ -462,26 +522,53 @@ pub(super) fn price_bill(
     priced
 }
 
-/// Settles by way of an event. What no call can have used is booked at what was held.
-fn settle_at_length(
-    ledger: &mut Ledger,
-    now: Timestamp,
-    settle: Settle,
-    priced: &mut Priced,
-) -> Option<(i128, Usage)> {
-    let mut decided = ledger.decide_settle(&settle);
-    if decided == Err(Rejection::Impossible) {
-        priced.confidence = Confidence::Assumed;
-        priced.why.get_or_insert_with(|| {
-            "its counts or its cost are more than one call can have; settle with what was billed"
-                .to_owned()
-        });
-        let (booking, confidence) = (Booking::AtLeast(0), Confidence::Assumed);
-        decided = ledger.decide_settle(&Settle { booking, usage: None, confidence, ..settle });
+/// How a hold is to end: all that has to be known to settle it, again if need be.
+#[derive(Clone)]
+struct Ending {
+    owner: u64,
+    hold: HoldId,
+    /// The model that answered.
+    model: Option<Model>,
+    booking: Booking,
+    usage: Option<Usage>,
+    confidence: Confidence,
+    why: Option<String>,
+}
+
+/// How a hold has ended.
+struct Ended {
+    account: Path,
+    cost: i128,
+    usage: Usage,
+    confidence: Confidence,
+    why: Option<String>,
+    at: Timestamp,
+}
+
+impl Ending {
+    /// Settles by way of an event. What no call can have used is booked at what was held.
+    fn end(&self, ledger: &mut Ledger, now: Timestamp) -> Option<Ended> {
+        let account = account_of(ledger, self.hold);
+        let model = number_for(self.owner, ledger, now, self.model.as_ref());
+        let Ending { hold, booking, usage, mut confidence, .. } = *self;
+        let mut why = self.why.clone();
+        let settle = Settle { hold, booking, usage, model, confidence };
+        let mut decided = ledger.decide_settle(&settle);
+        if decided == Err(Rejection::Impossible) {
+            confidence = Confidence::Assumed;
+            why.get_or_insert_with(|| {
+                "its counts or its cost are more than one call can have; settle with what was \
+                 billed"
+                    .to_owned()
+            });
+            let booking = Booking::AtLeast(0);
+            decided = ledger.decide_settle(&Settle { booking, usage: None, confidence, ..settle });
+        }
+        let settled = decided.ok()?;
+        let (cost, usage) = (settled.booked.cost, settled.usage);
+        ledger.apply(&Event { at: now, change: Change::Settled(settled) });
+        Some(Ended { account, cost, usage, confidence, why, at: now })
     }
-    let settled = decided.ok()?;
-    ledger.apply_settled(now, &settled);
-    Some((settled.booked.cost, settled.usage))
 }
 
 /// The account that a hold is charged to.

@@ -288,6 +288,11 @@ impl Accounts {
         children.all(|(place, child)| self.at(*child).child_place == place)
     }
 
+    /// How many places there are.
+    pub(super) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// The account itself, then what is above it, up to the root of its tree.
     #[inline]
     pub(super) fn upward(&self, index: u32) -> impl Iterator<Item = u32> + '_ {

@@ -211,6 +211,11 @@ impl Holds {
         Some((id, hold.lease_until))
     }
 
+    /// How many places there are.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
     /// Walks the list of leases: all of them, in their order, and nothing else.
     pub(super) fn check(&self) -> Result<(), String> {
         let leased = self.iter().filter(|(_, hold)| {

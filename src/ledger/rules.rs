@@ -114,6 +114,12 @@ impl Rules {
 }
 
 impl Ledger {
+    /// True if this very limit is set, amount and all.
+    pub(crate) fn has_limit(&self, scope: &Scope, limit: &Limit) -> bool {
+        let place = self.rules.find(scope, limit);
+        place.and_then(|place| self.rules.get(place)).is_some_and(|rule| *rule.limit == *limit)
+    }
+
     pub(super) fn decide_limit(&self, scope: &Scope, limit: &Limit) -> Result<Change, Rejection> {
         limit.check()?;
         if self.span(limit).is_none() {

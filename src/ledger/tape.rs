@@ -89,9 +89,9 @@ impl Tape {
 }
 
 impl Ledger {
-    /// Keeps each event from now on, until it is taken by [`take_entries`](Ledger::take_entries).
-    pub fn keep_entries(&mut self) {
-        self.tape.runs = true;
+    /// Whether each event is kept from now on, until it is taken by [`take_entries`](Ledger::take_entries).
+    pub fn keep_entries(&mut self, keep: bool) {
+        self.tape.runs = keep;
     }
 
     /// What was applied since the last call, if it is kept.

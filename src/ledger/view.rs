@@ -156,6 +156,12 @@ impl Ledger {
         self.models.get(model.0 as usize)
     }
 
+    /// How large a copy of it is: accounts, counters and holds.
+    pub(crate) fn size(&self) -> u64 {
+        let size = self.accounts.len().saturating_add(self.counters.len());
+        size.saturating_add(self.holds.len()) as u64
+    }
+
     /// How many holds are open.
     pub fn open_holds(&self) -> usize {
         self.holds.iter().filter(|(id, _)| self.holds.open(*id).is_some()).count()

@@ -53,6 +53,6 @@ impl Account {
 
 fn left_of(core: &Core, hold: HoldId) -> Usd {
     let nothing = Settle::cost(hold, Booking::Exactly(0));
-    let settled = core.locked(|ledger, _| ledger.decide_settle(&nothing));
+    let settled = core.read(|ledger, _| ledger.decide_settle(&nothing));
     settled.map_or(Usd::ZERO, |settled| Usd::from_pico(settled.held.cost))
 }
