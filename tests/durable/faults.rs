@@ -1,0 +1,1 @@
+//! Owns a journal that fails, and what becomes of calls then.
