@@ -24,8 +24,10 @@ use common::{LedgerPair, PublicPair};
 const EXPECTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/expected.tsv");
 const CALLS: u64 = 2_000;
 
-/// The paths, each with what makes ready the call that is counted.
-const PATHS: [(&str, fn() -> Box<dyn FnMut()>); 7] = [
+/// Makes ready the call that is counted.
+type Ready = fn() -> Box<dyn FnMut()>;
+
+const PATHS: [(&str, Ready); 7] = [
     ("ledger pair", ledger_pair),
     ("ledger pair by name", ledger_pair_by_name),
     ("public pair", public_pair),
