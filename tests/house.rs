@@ -13,7 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["ledger"],
     &["select", "plan", "cache"],
     &["budget", "context"],
-    &["agent"],
+    &["agent", "telemetry"],
 ];
 
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {

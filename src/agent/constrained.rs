@@ -260,10 +260,11 @@ impl<A: Agent> BudgetConstrained<A> {
         // Call: from here on a lost reply is charged.
         let tags = self.tags_inside(call.meter.as_ref());
         let meter = Some(Meter::new(&hold, &self.account, tags, wrap_up));
+        let span = hold.span();
         let guard = Guard::new(hold, input, self.lost, self.agent.is_metered());
         let max_output_tokens = model.is_some().then_some(max_output);
         let call = Call { task: call.task, model, max_output_tokens, wrap_up, meter };
-        let answered = self.agent.execute(call).await;
+        let answered = span.run(self.agent.execute(call)).await;
 
         // Settle: the truth, whatever it is.
         match answered {

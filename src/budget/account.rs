@@ -207,7 +207,10 @@ impl Account {
     /// negative or absurd amount is not noted.
     pub fn note_saved(&self, saved: Usd) {
         let command = Command::Save { account: self.id, saved: saved.pico() };
-        let _ = self.execute(&command);
+        let noted = self.execute(&command).is_ok();
+        if noted && self.core.is_watched() {
+            self.core.tell(|observer| observer.on_save(&self.path, saved));
+        }
     }
 
     pub(super) fn id(&self) -> AccountId {

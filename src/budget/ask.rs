@@ -7,6 +7,7 @@ use super::account::{Account, Tag};
 use super::core::{Core, open_account};
 use super::error::{AccountError, InvalidCall, RecordError, ReserveError};
 use super::reservation::{Admitted, OuterHold, Price, Receipt, Reservation, price_bill};
+use super::trace;
 use crate::clock::Timestamp;
 use crate::ledger::{
     AccountId, Bid, Booking, HoldId, Ledger, Path, Record, Rejection, Reserve, Retry, Tags, Target,
@@ -166,7 +167,7 @@ impl Who<'_> {
     }
 
     /// The account as it was asked for; of a name that is none, the root.
-    fn path(self) -> Path {
+    pub(super) fn path(self) -> Path {
         match self {
             Who::Account(_, path) => path.clone(),
             Who::Named(name) => Path::new(name).unwrap_or_else(|_| Path::root()),
@@ -221,7 +222,7 @@ impl Core {
             false => self.locked(|ledger, now| self.admit_plainly(ledger, now, who, first, wishes)),
         };
         match plainly {
-            Some(admitted) => Ok(Reservation::new(self, &admitted, first)),
+            Some(admitted) => Ok(Reservation::new(self, who, &admitted, first)),
             None => self.reserve_at_length(who, first, others, wishes),
         }
     }
@@ -251,13 +252,14 @@ impl Core {
         });
         match outcome {
             Ok((admitted, estimate)) => {
-                let hold = Reservation::new(self, &admitted, estimate);
+                let hold = Reservation::new(self, who, &admitted, estimate);
                 if self.is_watched() {
                     self.tell_reserved(who, &hold);
                 }
                 Ok(hold)
             }
             Err(error) => {
+                trace::tell_refused(|| who.path(), &error);
                 if self.is_watched() {
                     self.tell_refused(who, &error);
                 }
@@ -501,6 +503,7 @@ impl<'a> Charge<'a> {
             Ok::<_, RecordError>((receipt, priced.why))
         });
         let (receipt, why) = booked?;
+        trace::tell_recorded(self.account.path(), &receipt);
         if core.is_watched() || why.is_some() {
             core.tell_booked(self.account.path().clone(), &receipt, why);
         }

@@ -48,6 +48,17 @@ impl ReserveError {
         }
     }
 
+    /// Why, as a word: `denied`, `frozen`, `price`, `account`, `invalid`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            ReserveError::Denied(_) => "denied",
+            ReserveError::Frozen { .. } => "frozen",
+            ReserveError::Price(_) => "price",
+            ReserveError::Account(_) => "account",
+            ReserveError::Invalid(_) => "invalid",
+        }
+    }
+
     /// Puts a ledger's rejection into names. `asked_by` is the account that asked, if it is known.
     #[cold]
     pub(super) fn from_rejection(ledger: &Ledger, rejection: Rejection, asked_by: &Path) -> Self {

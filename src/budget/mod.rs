@@ -16,6 +16,7 @@ mod report;
 mod reservation;
 mod saving;
 mod table;
+mod trace;
 
 use std::fmt;
 use std::sync::Arc;

@@ -11,8 +11,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::alert::Alert;
+use super::ask::Who;
 use super::core::{Core, LostCall};
 use super::error::{InvalidCall, ReserveError};
+use super::trace::CallSpan;
 use crate::clock::Timestamp;
 use crate::ledger::{
     Amounts, Bid, Booking, Command, Grow, HoldId, Ledger, Path, Rejection, Settle,
@@ -59,6 +61,7 @@ pub struct Reservation {
     terms: Terms,
     sent: AtomicBool,
     ended: bool,
+    span: CallSpan,
 }
 
 /// What a token of the output cap was reserved at.
@@ -83,8 +86,15 @@ pub(super) struct Admitted {
 
 impl Reservation {
     #[inline]
-    pub(super) fn new(core: &Arc<Core>, admitted: &Admitted, estimate: &Estimate) -> Reservation {
+    pub(super) fn new(
+        core: &Arc<Core>,
+        who: Who<'_>,
+        admitted: &Admitted,
+        estimate: &Estimate,
+    ) -> Reservation {
+        let (cap, held) = (admitted.max_output_tokens, admitted.held);
         Reservation {
+            span: CallSpan::open(|| who.path(), estimate.model(), cap, held),
             core: Arc::clone(core),
             hold: admitted.hold,
             at: admitted.at,
@@ -162,7 +172,12 @@ impl Reservation {
     /// ```
     pub async fn sending<F: Future>(&self, call: F) -> F::Output {
         self.mark_sent();
-        call.await
+        self.span.run(call).await
+    }
+
+    /// The span of the call, which a wrapper enters around its agent.
+    pub(crate) fn span(&self) -> CallSpan {
+        self.span.clone()
     }
 
     /// Adds output tokens to a call that outgrows its cap, reserved in today's windows at the
@@ -247,6 +262,7 @@ impl Reservation {
 
     fn give_back(&mut self, why: impl Into<Arc<str>>) {
         self.ended = true;
+        self.span.released();
         let watched = self.core.is_watched() || self.is_sent();
         let released = self.core.locked(|ledger, now| {
             let view = ledger.find_hold(self.hold)?;
@@ -280,13 +296,15 @@ impl Reservation {
     #[inline]
     fn end(&mut self, usage: Option<Usage>, priced: Priced) -> Receipt {
         self.ended = true;
-        match self.end_plainly(usage, &priced) {
+        let receipt = match self.end_plainly(usage, &priced) {
             Some((booked, now)) => {
                 let usage = usage.unwrap_or_else(|| Usage::tokens(booked.input, booked.output));
                 self.receipt(booked.cost, usage, priced, now)
             }
             None => self.end_at_length(usage, priced),
-        }
+        };
+        self.span.settled(&receipt);
+        receipt
     }
 
     /// Ends the hold, if nobody is to be told of it. `None` says nothing.
