@@ -76,7 +76,9 @@ impl<S, F> BudgetedStream<S, F> {
     }
 
     /// By how many output tokens the hold grows when it is outgrown. With zero it does not grow and
-    /// the stream is not cut: for a request that has given the provider the hold's cap.
+    /// the stream is not cut: for a request that has given the provider the hold's cap. Such a
+    /// stream cannot outgrow it, but the estimate of its text can, while the provider has sent no
+    /// counts.
     pub fn growing_by(mut self, tokens: u64) -> BudgetedStream<S, F> {
         self.books.chunk = tokens;
         self
