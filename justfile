@@ -12,6 +12,10 @@ test *words:
 ratios:
     cargo bench --bench ratios
 
+# Instructions of the hot paths beside those expected; `--accept` writes them down. Needs valgrind.
+counts *args:
+    cargo run --release --manifest-path benches/counts/Cargo.toml -- {{args}}
+
 # All benchmarks.
 bench:
     cargo bench

@@ -40,6 +40,7 @@
 //! | [`budget`] | the one lock: [`BudgetManager`], [`Account`], [`Reservation`], [`Alert`], [`Report`] |
 //! | [`cache`] | spend less: [`ResultCache`], which runs equal calls once |
 //! | [`context`] | send less: [`trim_context`] and [`ContextTrimmer`], which keep what a call needs |
+//! | [`telemetry`] | eyes on the money: what the features `tracing` and `metrics` tell |
 //! | [`agent`] | around agents: [`Agent`], [`Call`], [`BudgetConstrained`], budgeted streams, a test kit |
 //!
 //! An **account** is a node of the budget tree, named by a path (`acme/research/crawler`); charging
@@ -77,6 +78,7 @@ pub mod cache;
 pub mod budget;
 pub mod context;
 pub mod agent;
+pub mod telemetry;
 
 pub use agent::{Agent, BudgetConstrained, Call};
 pub use budget::{

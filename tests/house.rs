@@ -14,7 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["journal"],
     &["select", "plan", "cache"],
     &["budget", "context"],
-    &["agent"],
+    &["agent", "telemetry"],
 ];
 
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {

@@ -251,7 +251,8 @@ impl<A: Agent> BudgetConstrained<A> {
     ) -> Result<Paid<A::Output>, CallError<A::Error>> {
         // Reserve: every limit of the line, or none.
         let (input, cap) = (estimate.inputs(), estimate.output_cap());
-        let (hold, wrap_up) = self.reserve(estimate, models, &call)?;
+        let (hold, wrap_up) =
+            self.reserve(estimate, models, call.meter.as_ref(), call.wrap_up).await?;
         let (model, max_output) = (hold.model().cloned(), hold.max_output_tokens());
         let is_whole = cap.is_none_or(|cap| cap == max_output);
         let is_own = call.model.is_none() && call.max_output_tokens.is_none();
@@ -260,21 +261,22 @@ impl<A: Agent> BudgetConstrained<A> {
         // Call: from here on a lost reply is charged.
         let tags = self.tags_inside(call.meter.as_ref());
         let meter = Some(Meter::new(&hold, &self.account, tags, wrap_up));
+        let span = hold.span();
         let guard = Guard::new(hold, input, self.lost, self.agent.is_metered());
         let max_output_tokens = model.is_some().then_some(max_output);
         let call = Call { task: call.task, model, max_output_tokens, wrap_up, meter };
-        let answered = self.agent.execute(call).await;
+        let answered = span.run(self.agent.execute(call)).await;
 
         // Settle: the truth, whatever it is.
         match answered {
             Ok(output) => {
-                let (receipt, cost) = guard.settle(self.agent.bill(&output));
+                let (receipt, cost) = guard.settle(self.agent.bill(&output)).await;
                 let reply = Reply { output, receipt, cost, saved: Usd::ZERO };
                 Ok(Paid { reply, as_asked })
             }
             Err(error) => {
                 match self.agent.bill_of_error(&error) {
-                    Some(bill) => drop(guard.settle(Some(bill))),
+                    Some(bill) => drop(guard.settle(Some(bill)).await),
                     None => drop(guard), // lost
                 }
                 Err(CallError::Agent(error))
@@ -294,20 +296,20 @@ impl<A: Agent> BudgetConstrained<A> {
     }
 
     /// The hold, and whether it took what is kept for wrapping up.
-    fn reserve(
+    async fn reserve(
         &self,
         estimate: Estimate,
         models: &[Model],
-        call: &Call<A::Task>,
+        meter: Option<&Meter>,
+        wrap_up: bool,
     ) -> Result<(Reservation, bool), ReserveError> {
-        let meter = call.meter.as_ref();
-        let last = (self.wraps_up && !call.wrap_up).then(|| estimate.clone());
-        match (self.ask(estimate, models, meter).reserve(), last) {
+        let last = (self.wraps_up && !wrap_up).then(|| estimate.clone());
+        match (self.ask(estimate, models, meter).reserve_async().await, last) {
             (Err(ReserveError::Denied(_)), Some(estimate)) => {
-                let hold = self.ask(estimate, models, meter).wrap_up().reserve()?;
+                let hold = self.ask(estimate, models, meter).wrap_up().reserve_async().await?;
                 Ok((hold, true))
             }
-            (answer, _) => Ok((answer?, call.wrap_up)),
+            (answer, _) => Ok((answer?, wrap_up)),
         }
     }
 

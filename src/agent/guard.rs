@@ -43,15 +43,15 @@ impl Guard {
     }
 
     /// Books what a reply has cost, and what its inner calls have taken out of the hold with it.
-    pub(super) fn settle(mut self, bill: Option<Bill>) -> (Option<Receipt>, Usd) {
+    pub(super) async fn settle(mut self, bill: Option<Bill>) -> (Option<Receipt>, Usd) {
         let Some(hold) = self.hold.take() else { return (None, Usd::ZERO) };
         let inner = hold.held().checked_sub(hold.left()).unwrap_or(Usd::ZERO);
         let receipt = match bill.map(|bill| (is_empty(&bill), bill)) {
-            None if !self.metered => hold.charge_held(),
+            None if !self.metered => hold.charge_held().await,
             None => return (None, inner),
             Some((true, _)) if self.metered => return (None, inner),
-            Some((true, bill)) => hold.settle(bill.reported_cost(Usd::ZERO)),
-            Some((false, bill)) => hold.settle(bill),
+            Some((true, bill)) => hold.settle_async(bill.reported_cost(Usd::ZERO)).await,
+            Some((false, bill)) => hold.settle_async(bill).await,
         };
         let cost = receipt.cost.checked_add(inner).unwrap_or(Usd::MAX);
         (Some(receipt), cost)
@@ -66,10 +66,10 @@ impl Drop for Guard {
             Some(LostReply::ChargeInput) if hold.model().is_some() => {
                 let (text, input_audio) = self.input;
                 let input = Usage { input_audio, ..Usage::tokens(text, 0) };
-                hold.settle(Bill::new(input).estimated());
+                hold.settle_soon(Bill::new(input).estimated());
             }
             Some(LostReply::ChargeHold | LostReply::ChargeInput) => {
-                hold.charge_held();
+                hold.charge_held_soon();
             }
             Some(LostReply::Release) => hold.refund("its reply was lost"),
         }

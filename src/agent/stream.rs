@@ -76,7 +76,9 @@ impl<S, F> BudgetedStream<S, F> {
     }
 
     /// By how many output tokens the hold grows when it is outgrown. With zero it does not grow and
-    /// the stream is not cut: for a request that has given the provider the hold's cap.
+    /// the stream is not cut: for a request that has given the provider the hold's cap. Such a
+    /// stream cannot outgrow it, but the estimate of its text can, while the provider has sent no
+    /// counts.
     pub fn growing_by(mut self, tokens: u64) -> BudgetedStream<S, F> {
         self.books.chunk = tokens;
         self
@@ -238,7 +240,7 @@ impl Books {
     fn close(&mut self) {
         let Some(hold) = self.hold.take() else { return };
         match self.tally.finish() {
-            Some(bill) => self.receipt = Some(hold.settle(bill)),
+            Some(bill) => self.receipt = Some(hold.settle_soon(bill)),
             None => drop(hold), // law 8: lost if it was sent
         }
     }

@@ -211,9 +211,15 @@ impl Account {
     /// negative or absurd amount is not noted.
     pub fn note_saved(&self, saved: Usd) {
         let command = Command::Save { account: self.id, saved: saved.pico() };
+        let path = self.path.clone();
         self.core.change_soon(move |ledger, now| {
-            let _ = ledger.execute(now, &command);
-            None
+            ledger.execute(now, &command).ok()?;
+            let path = path.clone();
+            Some(Box::new(move |core: &Core| {
+                if core.is_watched() {
+                    core.tell(|observer| observer.on_save(&path, saved));
+                }
+            }))
         });
     }
 

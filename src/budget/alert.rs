@@ -131,6 +131,20 @@ impl Alert {
         }
     }
 
+    /// What it is, as a word: `threshold`, `overrun`, `would_refuse`, `expired`, `unpriced`,
+    /// `unwritten`, `refunded`. The same as in its serde form.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Alert::Threshold { .. } => "threshold",
+            Alert::Overrun { .. } => "overrun",
+            Alert::WouldRefuse { .. } => "would_refuse",
+            Alert::Expired { .. } => "expired",
+            Alert::Unpriced { .. } => "unpriced",
+            Alert::Unwritten { .. } => "unwritten",
+            Alert::Refunded { .. } => "refunded",
+        }
+    }
+
     /// The account it is about.
     pub fn account(&self) -> &Path {
         match self {
@@ -230,6 +244,9 @@ pub trait Observer: Send + Sync + 'static {
 
     /// A hold was released without a charge.
     fn on_release(&self, _account: &Path, _amount: Usd) {}
+
+    /// A cache has saved an account what a call would have cost.
+    fn on_save(&self, _account: &Path, _saved: Usd) {}
 
     /// An alert was raised.
     fn on_alert(&self, _alert: &Alert) {}

@@ -8,6 +8,7 @@ use super::books::Books;
 use super::core::{Core, number_for, open_account};
 use super::error::{AccountError, InvalidCall, RecordError, ReserveError};
 use super::reservation::{Admitted, OuterHold, Price, Receipt, Reservation, price_bill};
+use super::trace;
 use crate::clock::Timestamp;
 use crate::ledger::{
     AccountId, Bid, Booking, Change, Command, Event, HoldId, Ledger, ModelId, Path, Record,
@@ -137,6 +138,19 @@ impl<'a> Ask<'a> {
         self.account.core.reserve(self.account.who(), &self.first, &self.others, &self.wishes)
     }
 
+    /// The same without blocking the thread where there is a journal. A future that is dropped before
+    /// it has answered holds nothing.
+    ///
+    /// # Errors
+    /// As for [`reserve`](Ask::reserve).
+    pub async fn reserve_async(self) -> Result<Reservation, ReserveError> {
+        let core = &self.account.core;
+        if core.books().is_none() {
+            return self.reserve();
+        }
+        core.reserve_written(self.account, &self.first, &self.others, &self.wishes).await
+    }
+
     /// Advice, not a promise: whether one of the alternatives would be admitted at this very moment,
     /// see [`Account::can_afford`].
     pub fn can_afford(&self) -> bool {
@@ -168,7 +182,7 @@ impl Who<'_> {
     }
 
     /// The account as it was asked for; of a name that is none, the root.
-    fn path(self) -> Path {
+    pub(super) fn path(self) -> Path {
         match self {
             Who::Account(_, path) => path.clone(),
             Who::Named(name) => Path::new(name).unwrap_or_else(|_| Path::root()),
@@ -223,7 +237,7 @@ impl Core {
             true => self.locked(|ledger, now| self.admit_plainly(ledger, now, who, first, wishes)),
         };
         match plainly {
-            Some(admitted) => Ok(Reservation::new(self, &admitted, first)),
+            Some(admitted) => Ok(Reservation::new(self, who, &admitted, first)),
             None => self.reserve_at_length(who, first, others, wishes),
         }
     }
@@ -252,19 +266,49 @@ impl Core {
             Ok(admitted) => {
                 let chosen = admitted.alternative.checked_sub(1);
                 let estimate = chosen.and_then(|place| others.get(place)).unwrap_or(first);
-                let hold = Reservation::new(self, &admitted, estimate);
+                let hold = Reservation::new(self, who, &admitted, estimate);
                 if self.is_watched() {
                     self.tell_reserved(who, &hold);
                 }
                 Ok(hold)
             }
             Err(error) => {
-                if self.is_watched() {
-                    self.tell_refused(who, &error);
-                }
+                self.refuse(who, &error);
                 Err(error)
             }
         }
+    }
+
+    /// Admits the first alternative that fits, and awaits that it is written.
+    async fn reserve_written(
+        self: &Arc<Core>,
+        account: &Account,
+        first: &Estimate,
+        others: &[Estimate],
+        wishes: &Wishes<'_>,
+    ) -> Result<Reservation, ReserveError> {
+        let foreign = wishes.outer.is_some_and(|outer| !self.is_same(outer));
+        if let Some(wrong) = wishes.wrong.or(foreign.then_some(InvalidCall::ForeignHandle)) {
+            return Err(ReserveError::Invalid(wrong));
+        }
+        let ask = Arc::new(OwnedAsk::new(account.who(), first, others, wishes));
+        let (core, asked) = (Arc::clone(self), Arc::clone(&ask));
+        let work = move |ledger: &mut Ledger, now| asked.admit(&core, ledger, now);
+        let core = Arc::clone(self);
+        let make = move |outcome: Result<Admitted, ReserveError>| {
+            let admitted = outcome?;
+            let estimate = ask.estimates.get(admitted.alternative);
+            let estimate = estimate.ok_or(ReserveError::Invalid(InvalidCall::Impossible))?;
+            Ok(Reservation::new(&core, ask.who(), &admitted, estimate))
+        };
+        let written = self.change_later(false, work, make).await;
+        let outcome = written.unwrap_or_else(|error| Err(error.into()));
+        match &outcome {
+            Ok(hold) if self.is_watched() => self.tell_reserved(account.who(), hold),
+            Ok(_) => {}
+            Err(error) => self.refuse(account.who(), error),
+        }
+        outcome
     }
 
     /// Admits the first alternative that fits.
@@ -418,9 +462,12 @@ impl Core {
     }
 
     #[cold]
-    fn tell_refused(&self, who: Who<'_>, error: &ReserveError) {
-        let account = who.path();
-        self.tell(|observer| observer.on_refuse(&account, error));
+    fn refuse(&self, who: Who<'_>, error: &ReserveError) {
+        trace::tell_refused(|| who.path(), error);
+        if self.is_watched() {
+            let account = who.path();
+            self.tell(|observer| observer.on_refuse(&account, error));
+        }
     }
 }
 
@@ -450,11 +497,14 @@ impl OwnedAsk {
         ledger: &mut Ledger,
         now: Timestamp,
     ) -> Result<Admitted, ReserveError> {
-        let who = match &self.account {
+        core.admit_one(ledger, now, self.who(), self.estimates.iter(), &self.wishes)
+    }
+
+    fn who(&self) -> Who<'_> {
+        match &self.account {
             Ok((id, path)) => Who::Account(*id, path),
             Err(name) => Who::Named(name),
-        };
-        core.admit_one(ledger, now, who, self.estimates.iter(), &self.wishes)
+        }
     }
 }
 
@@ -592,6 +642,7 @@ impl<'a> Charge<'a> {
             Ok::<_, Rejection>((receipt, priced.why))
         });
         let (receipt, why) = booked?.map_err(|rejection| self.refused(&rejection))?;
+        trace::tell_recorded(self.account.path(), &receipt);
         if core.is_watched() || why.is_some() {
             core.tell_booked(self.account.path().clone(), &receipt, why);
         }

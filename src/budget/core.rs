@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::alert::{Alert, Observer};
 use super::books::Books;
 use super::error::{AccountError, SetLimitError};
+use super::trace;
 use crate::calendar::window_around;
 use crate::clock::{Clock, Timestamp};
 use crate::ledger::{
@@ -163,6 +164,7 @@ impl Core {
     }
 
     pub(super) fn raise(&self, alert: &Alert) {
+        trace::tell_alert(alert);
         self.tell(|observer| observer.on_alert(alert));
     }
 

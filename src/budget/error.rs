@@ -61,6 +61,18 @@ impl ReserveError {
         }
     }
 
+    /// Why, as a word: `denied`, `frozen`, `price`, `account`, `journal`, `invalid`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            ReserveError::Denied(_) => "denied",
+            ReserveError::Frozen { .. } => "frozen",
+            ReserveError::Price(_) => "price",
+            ReserveError::Account(_) => "account",
+            ReserveError::Journal(_) => "journal",
+            ReserveError::Invalid(_) => "invalid",
+        }
+    }
+
     /// Puts a ledger's rejection into names. `asked_by` is the account that asked, if it is known.
     #[cold]
     pub(super) fn from_rejection(ledger: &Ledger, rejection: Rejection, asked_by: &Path) -> Self {

@@ -17,6 +17,7 @@ mod report;
 mod reservation;
 mod saving;
 mod table;
+mod trace;
 
 use std::fmt;
 use std::sync::Arc;

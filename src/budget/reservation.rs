@@ -11,12 +11,14 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::alert::Alert;
+use super::ask::Who;
 use super::core::{Core, LostCall, number_for};
 use super::error::{InvalidCall, ReserveError};
+use super::trace::CallSpan;
 use crate::clock::Timestamp;
 use crate::ledger::{
-    Amounts, Bid, Booking, Change, Command, Event, Grow, HoldId, HoldView, Ledger, Path, Rejection,
-    Settle,
+    Amounts, Bid, Booking, Change, Command, Event, Grow, HoldId, HoldView, Ledger, ModelId, Path,
+    Rejection, Settle, Settled,
 };
 use crate::money::Usd;
 use crate::price::{Estimate, Model, Terms, UnknownModel};
@@ -60,6 +62,7 @@ pub struct Reservation {
     terms: Terms,
     sent: AtomicBool,
     ended: bool,
+    span: CallSpan,
 }
 
 /// What a token of the output cap was reserved at.
@@ -84,8 +87,15 @@ pub(super) struct Admitted {
 
 impl Reservation {
     #[inline]
-    pub(super) fn new(core: &Arc<Core>, admitted: &Admitted, estimate: &Estimate) -> Reservation {
+    pub(super) fn new(
+        core: &Arc<Core>,
+        who: Who<'_>,
+        admitted: &Admitted,
+        estimate: &Estimate,
+    ) -> Reservation {
+        let (cap, held) = (admitted.max_output_tokens, admitted.held);
         Reservation {
+            span: CallSpan::open(|| who.path(), estimate.model(), cap, held),
             core: Arc::clone(core),
             hold: admitted.hold,
             at: admitted.at,
@@ -166,7 +176,12 @@ impl Reservation {
     /// ```
     pub async fn sending<F: Future>(&self, call: F) -> F::Output {
         self.mark_sent();
-        call.await
+        self.span.run(call).await
+    }
+
+    /// The span of the call, which a wrapper enters around its agent.
+    pub(crate) fn span(&self) -> CallSpan {
+        self.span.clone()
     }
 
     /// Adds output tokens to a call that outgrows its cap, reserved in today's windows at the
@@ -220,6 +235,17 @@ impl Reservation {
         self.end(Some(bill.usage), priced)
     }
 
+    /// The same without blocking the thread where there is a journal: it is booked even if the
+    /// future is dropped, and awaiting it waits until it is written.
+    pub fn settle_async<B: Into<Bill>>(
+        self,
+        bill: B,
+    ) -> impl Future<Output = Receipt> + Send + use<B> {
+        let bill = bill.into();
+        let priced = self.price(&bill);
+        self.end_async(Some(bill.usage), priced)
+    }
+
     /// Books a plain amount: a tool's or a provider's own cost. The tokens that were held count as
     /// used.
     pub fn settle_cost(mut self, cost: Usd) -> Receipt {
@@ -245,7 +271,7 @@ impl Reservation {
         match (self.is_sent() && self.core.on_lost == LostCall::ChargeHold, self.core.books()) {
             (true, None) => drop(self.end(None, Priced::lost())),
             // Nobody can wait for the disk here.
-            (true, Some(_)) => self.end_soon(),
+            (true, Some(_)) => self.end_soon(None, &Priced::lost()),
             (false, _) => self.give_back("its reply was lost".into(), false),
         }
     }
@@ -253,6 +279,7 @@ impl Reservation {
     /// Gives back what is held; with a journal, `waits` until that is written.
     fn give_back(&mut self, why: Arc<str>, waits: bool) {
         self.ended = true;
+        self.span.released();
         let (hold, sent) = (self.hold, self.is_sent());
         let watched = self.core.is_watched() || sent;
         let work = move |ledger: &mut Ledger, now| {
@@ -286,12 +313,32 @@ impl Reservation {
         });
     }
 
-    /// Charges what is held, when it can be written.
+    /// Settles; where there is a journal it is written by another thread, and the receipt says what
+    /// it comes to: for those who may neither block nor await.
+    pub(crate) fn settle_soon(mut self, bill: Bill) -> Receipt {
+        if self.core.books().is_none() {
+            return self.settle(bill);
+        }
+        let mut priced = self.price(&bill);
+        let ending = self.ending(Some(bill.usage), &priced);
+        let ended = self.core.read(|ledger, now| {
+            let (_, ended) = ending.decide(ledger, now, ModelId::NONE)?;
+            Some((ended.cost, ended.usage, ended.confidence, now))
+        });
+        self.end_soon(Some(bill.usage), &priced);
+        let (cost, usage, confidence, now) =
+            ended.unwrap_or((0, bill.usage, priced.confidence, self.at));
+        priced.confidence = confidence;
+        self.receipt(cost, usage, priced, now)
+    }
+
+    /// Books it, when it can be written.
     #[cold]
-    fn end_soon(&mut self) {
+    fn end_soon(&mut self, usage: Option<Usage>, priced: &Priced) {
         self.ended = true;
-        let ending = self.ending(None, &Priced::lost());
-        let (held, model, at) = (self.held, self.model.clone(), self.at);
+        let ending = self.ending(usage, priced);
+        let model = priced.other_model.as_ref().or(self.model.as_ref()).cloned();
+        let (held, computed, at, span) = (self.held, priced.computed, self.at, self.span.clone());
         self.core.change_soon(move |ledger, now| {
             let ended = ending.end(ledger, now)?;
             let receipt = Receipt {
@@ -299,12 +346,16 @@ impl Reservation {
                 held,
                 usage: ended.usage,
                 confidence: ended.confidence,
-                computed: None,
+                computed,
                 model: model.clone(),
                 reserved_at: at,
                 settled_at: now,
             };
-            Some(Box::new(move |core: &Core| core.tell_booked(ended.account, &receipt, ended.why)))
+            let span = span.clone();
+            Some(Box::new(move |core: &Core| {
+                span.settled(&receipt);
+                core.tell_booked(ended.account, &receipt, ended.why);
+            }))
         });
     }
 
@@ -323,12 +374,43 @@ impl Reservation {
     #[inline]
     fn end(&mut self, usage: Option<Usage>, priced: Priced) -> Receipt {
         self.ended = true;
-        match self.end_plainly(usage, &priced) {
+        let receipt = match self.end_plainly(usage, &priced) {
             Some((booked, now)) => {
                 let usage = usage.unwrap_or_else(|| Usage::tokens(booked.input, booked.output));
                 self.receipt(booked.cost, usage, priced, now)
             }
             None => self.end_at_length(usage, priced),
+        };
+        self.span.settled(&receipt);
+        receipt
+    }
+
+    /// Ends the hold, and where there is a journal lets the caller await that it is written.
+    pub(super) fn end_async(
+        mut self,
+        usage: Option<Usage>,
+        priced: Priced,
+    ) -> impl Future<Output = Receipt> + Send + use<> {
+        let begun = match self.core.books() {
+            None => Err(self.end(usage, priced)),
+            Some(_) => {
+                self.ended = true;
+                let ending = self.ending(usage, &priced);
+                let again = ending.clone();
+                let work = move |ledger: &mut Ledger, now| ending.end(ledger, now);
+                Ok((self.core.change_later(true, work, |ended| ended), again, priced))
+            }
+        };
+        async move {
+            match begun {
+                Err(receipt) => receipt,
+                Ok((ticket, ending, priced)) => {
+                    let ended = ticket.await.ok();
+                    let receipt = self.after_end(&ending, ended, priced);
+                    self.span.settled(&receipt);
+                    receipt
+                }
+            }
         }
     }
 
@@ -348,14 +430,23 @@ impl Reservation {
 
     #[cold]
     #[inline(never)]
-    fn end_at_length(&mut self, usage: Option<Usage>, mut priced: Priced) -> Receipt {
+    fn end_at_length(&mut self, usage: Option<Usage>, priced: Priced) -> Receipt {
         let ending = self.ending(usage, &priced);
         let again = ending.clone();
-        let ended = match self.core.change(true, move |ledger, now| ending.end(ledger, now)) {
-            Ok(ended) => ended,
-            // It waits to be written: this is what it comes to.
-            Err(_) => self.core.read(|ledger, now| again.end(&mut ledger.clone(), now)),
-        };
+        let ended = self.core.change(true, move |ledger, now| ending.end(ledger, now));
+        self.after_end(&again, ended.ok(), priced)
+    }
+
+    /// Tells how it has ended; `None` if it waits to be written: then this is what it comes to.
+    fn after_end(
+        &mut self,
+        ending: &Ending,
+        ended: Option<Option<Ended>>,
+        mut priced: Priced,
+    ) -> Receipt {
+        let ended = ended.unwrap_or_else(|| {
+            self.core.read(|ledger, now| Some(ending.decide(ledger, now, ModelId::NONE)?.1))
+        });
         // Only a guard ends its hold, so that the hold is there.
         let ended = ended.unwrap_or_else(|| Ended {
             account: Path::root(),
@@ -548,8 +639,14 @@ struct Ended {
 impl Ending {
     /// Settles by way of an event. What no call can have used is booked at what was held.
     fn end(&self, ledger: &mut Ledger, now: Timestamp) -> Option<Ended> {
-        let account = account_of(ledger, self.hold);
         let model = number_for(self.owner, ledger, now, self.model.as_ref());
+        let (settled, ended) = self.decide(ledger, now, model)?;
+        ledger.apply(&Event { at: now, change: Change::Settled(settled) });
+        Some(ended)
+    }
+
+    fn decide(&self, ledger: &Ledger, now: Timestamp, model: ModelId) -> Option<(Settled, Ended)> {
+        let account = account_of(ledger, self.hold);
         let Ending { hold, booking, usage, mut confidence, .. } = *self;
         let mut why = self.why.clone();
         let settle = Settle { hold, booking, usage, model, confidence };
@@ -566,8 +663,7 @@ impl Ending {
         }
         let settled = decided.ok()?;
         let (cost, usage) = (settled.booked.cost, settled.usage);
-        ledger.apply(&Event { at: now, change: Change::Settled(settled) });
-        Some(Ended { account, cost, usage, confidence, why, at: now })
+        Some((settled, Ended { account, cost, usage, confidence, why, at: now }))
     }
 }
 

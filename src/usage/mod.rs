@@ -135,15 +135,20 @@ impl Usage {
         self.input_uncached
             .saturating_add(self.input_audio)
             .saturating_add(self.cache_read_tokens())
-            .saturating_add(self.cache_write_5m)
-            .saturating_add(self.cache_write_30m)
-            .saturating_add(self.cache_write_1h)
-            .saturating_add(self.cache_write_12h)
+            .saturating_add(self.cache_write_tokens())
     }
 
     /// Input tokens read from the prompt cache, text and audio. Saturates at `u64::MAX`.
     pub const fn cache_read_tokens(&self) -> u64 {
         self.cache_read.saturating_add(self.cache_read_audio)
+    }
+
+    /// Input tokens written to the prompt cache, for whichever time. Saturates at `u64::MAX`.
+    pub const fn cache_write_tokens(&self) -> u64 {
+        self.cache_write_5m
+            .saturating_add(self.cache_write_30m)
+            .saturating_add(self.cache_write_1h)
+            .saturating_add(self.cache_write_12h)
     }
 
     /// All output tokens: visible, reasoning and audio. Saturates at `u64::MAX`.

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use bursar::agent::testing::ScriptedAgent;
 use bursar::clock::ManualClock;
 use bursar::journal::{Durability, SqliteJournal};
-use bursar::{Alert, BudgetManager, Confidence, Estimate, Limit, Period, Usage, Usd};
+use bursar::{
+    Alert, Bill, BudgetConstrained, BudgetManager, Confidence, Estimate, Limit, Period, Usage, Usd,
+};
 use rusqlite::Connection;
+use std::future::Future;
 use std::sync::{Arc, Mutex};
 
 use crate::Folder;
@@ -212,4 +216,39 @@ fn a_long_life_is_kept_short() {
         .unwrap();
     assert_eq!(budget.spent(), Usd::dollars(160));
     assert_eq!(budget.report().accounts, before.accounts);
+}
+
+/// Async callers get the same without blocking their thread: one thread runs both sides here.
+#[tokio::test(flavor = "current_thread")]
+async fn what_is_awaited_is_written() {
+    let (folder, clock) = (Folder::new("async"), clock());
+    let budget = open(&folder, &clock);
+    let account = budget.account("a").unwrap();
+    let ask = || account.ask(Estimate::fixed(Usd::cents(10)));
+    let calls = (0..32).map(|_| async {
+        ask().reserve_async().await.unwrap().settle_async(Bill::new(Usage::NONE)).await
+    });
+    for call in calls.map(Box::pin).collect::<Vec<_>>() {
+        assert_eq!(call.await.confidence, Confidence::Assumed); // no model, no price
+    }
+    // Asked for, and given up before the answer came: nothing is held.
+    for _ in 0..20 {
+        let mut asked = Box::pin(ask().reserve_async());
+        let waker = std::task::Waker::noop();
+        let _ = asked.as_mut().poll(&mut std::task::Context::from_waker(waker));
+        drop(asked);
+    }
+    budget.flush().unwrap();
+    budget.flush().unwrap(); // what the answers that nobody awaited gave back
+    assert_eq!((budget.spent(), budget.held()), (Usd::cents(320), Usd::ZERO));
+
+    let luna = budget.model("gpt-6-luna").unwrap();
+    let agent = ScriptedAgent::new("writer", luna.estimate().input(1_200).max_output(800))
+        .reply("done", Usage::tokens(1_000, 100));
+    let writer = BudgetConstrained::new(agent, budget.account("writer").unwrap());
+    let reply = writer.run("a task".to_owned()).await.unwrap();
+    assert_eq!(budget.account("writer").unwrap().spent(), reply.cost);
+    drop((account, writer, luna, budget));
+    let budget = open(&folder, &clock);
+    assert_eq!(budget.account("writer").unwrap().spent(), reply.cost);
 }

@@ -39,8 +39,16 @@ impl Reservation {
 
     /// Charges what is held, as assumed, whatever the manager does with lost calls: for a reply
     /// that came and says nothing of its usage.
-    pub(crate) fn charge_held(mut self) -> Receipt {
-        self.end(None, Priced::lost())
+    pub(crate) fn charge_held_soon(mut self) {
+        match self.core.books() {
+            None => drop(self.end(None, Priced::lost())),
+            Some(_) => self.end_soon(None, &Priced::lost()),
+        }
+    }
+
+    /// The same, for those who can await that it is written.
+    pub(crate) async fn charge_held(self) -> Receipt {
+        self.end_async(None, Priced::lost()).await
     }
 }
 

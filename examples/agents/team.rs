@@ -1,0 +1,129 @@
+//! Owns the budget around the client: [`Chat`], an answer in one piece, and [`Stream`], one that
+//! comes in pieces. This is all that a framework adds to its HTTP client.
+
+use std::pin::Pin;
+
+use bursar::agent::{BudgetedStream, CallError, Tally};
+use bursar::{Agent, Bill, Call, Estimate, Model};
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::client::{Client, HttpError};
+
+/// A model behind HTTP, with a role. Its task is a prompt.
+#[derive(Clone)]
+pub struct Chat {
+    pub client: Client,
+    pub name: String,
+    pub model: Model,
+    pub max_output: u64,
+    /// The system prompt.
+    pub role: String,
+}
+
+// ---- The budget around the client: from here …
+impl Agent for Chat {
+    type Task = String;
+    type Output = String; // the body, as it came
+    type Error = HttpError;
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The request bounds what it costs.
+    fn estimate(&self, prompt: &String) -> Estimate {
+        bound(&self.model, &self.body(&self.model, self.max_output, prompt, false))
+    }
+
+    /// The budget names the model and the cap.
+    async fn execute(&self, call: Call<String>) -> Result<String, HttpError> {
+        let (model, cap) = self.admitted(&call);
+        let body = self.body(model, cap, call.task(), false);
+        Ok(self.client.send(model, &body).await?.text().await?)
+    }
+
+    fn bill(&self, body: &String) -> Option<Bill> {
+        Bill::from_response(body).ok()?
+    }
+
+    fn bill_of_error(&self, error: &HttpError) -> Option<Bill> {
+        error.bill.clone()
+    }
+}
+// … to here.
+
+impl Chat {
+    fn body(&self, model: &Model, cap: u64, prompt: &str, stream: bool) -> Value {
+        Client::body(model, cap, &self.role, prompt, stream)
+    }
+
+    /// The model and the output cap to ask for.
+    fn admitted<'a>(&'a self, call: &'a Call<String>) -> (&'a Model, u64) {
+        let cap = call.max_output_tokens().unwrap_or(self.max_output);
+        (call.model().unwrap_or(&self.model), cap)
+    }
+}
+
+fn bound(model: &Model, body: &Value) -> Estimate {
+    model.estimate_request(body).expect("all that our own requests bring is in them")
+}
+
+/// The same model, whose answer is a stream that settles its own hold: read to its end, dropped
+/// midway or cut. It is metered, because the stream outlives the call that opened it.
+#[derive(Clone)]
+pub struct Stream(pub Chat);
+
+/// An answer that has begun.
+pub struct Opened {
+    /// The bytes of an event stream, untouched. Whoever drops them hangs up.
+    pub events: Events,
+    /// The output tokens that were asked for.
+    pub cap: u64,
+    /// Whether it is paid from what was kept for the last answer.
+    pub is_wrap_up: bool,
+}
+
+type Events =
+    Pin<Box<dyn futures_util::Stream<Item = Result<Bytes, CallError<reqwest::Error>>> + Send>>;
+
+impl Agent for Stream {
+    type Task = String;
+    type Output = Opened;
+    type Error = CallError<HttpError>;
+
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn estimate(&self, prompt: &String) -> Estimate {
+        self.0.estimate(prompt)
+    }
+
+    async fn execute(&self, call: Call<String>) -> Result<Opened, CallError<HttpError>> {
+        let (model, cap) = self.0.admitted(&call);
+        let body = self.0.body(model, cap, call.task(), true);
+        let hold = call.meter().expect("inside a budget").reserve(&bound(model, &body))?;
+        let response = match hold.sending(self.0.client.send(model, &body)).await {
+            Ok(response) => response,
+            Err(error) => {
+                if let Some(bill) = error.bill.clone() {
+                    hold.settle(bill);
+                } // else the hold is dropped, and charged
+                return Err(CallError::Agent(error));
+            }
+        };
+        // The provider keeps the cap, so that the hold need not grow.
+        let show = |chunk: &Bytes, tally: &mut Tally| tally.push(chunk);
+        let events = BudgetedStream::new(hold, response.bytes_stream(), show).growing_by(0);
+        Ok(Opened { events: Box::pin(events), cap, is_wrap_up: call.is_wrap_up() })
+    }
+
+    fn bill(&self, _: &Opened) -> Option<Bill> {
+        None
+    }
+
+    fn is_metered(&self) -> bool {
+        true
+    }
+}
