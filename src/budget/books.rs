@@ -146,7 +146,8 @@ impl Books {
 
     /// Ends the writing thread. What waits is tried once more.
     pub(super) fn close(&self, core: &Core) {
-        let waits = !self.line.lock().jobs.is_empty() || !self.writer.lock().outbox.is_empty();
+        let queued = !self.line.lock().jobs.is_empty();
+        let waits = queued || !self.writer.lock().outbox.is_empty();
         if waits {
             core.lead(self);
         }
@@ -167,13 +168,8 @@ fn serve(core: &Weak<Core>) {
         } {
             core.lead(books);
         }
-        let waits = {
-            let mut line = books.line.lock();
-            let waits = !line.led && !books.writer.lock().outbox.is_empty();
-            line.led |= waits;
-            waits
-        };
-        if waits {
+        let waits = !books.writer.lock().outbox.is_empty();
+        if waits && !std::mem::replace(&mut books.line.lock().led, true) {
             core.lead(books);
         }
         let again = !books.writer.lock().outbox.is_empty();
@@ -194,7 +190,7 @@ impl Core {
         mut work: impl FnMut(&mut Ledger, Timestamp) -> R + Send + 'static,
     ) -> Result<R, JournalError> {
         let Some(books) = self.books() else { return Ok(self.locked(work_once(&mut work))) };
-        let (job, ticket) = Task::new(has_to_be, work, |result| result);
+        let (job, ticket) = Task::with_ticket(has_to_be, work, |result| result);
         if books.enqueue(job) {
             self.lead(books);
         }
@@ -212,7 +208,7 @@ impl Core {
         let Some(books) = self.books() else {
             return Ticket::of(make(self.locked(work_once(&mut work))));
         };
-        let (job, ticket) = Task::new(has_to_be, work, make);
+        let (job, ticket) = Task::with_ticket(has_to_be, work, make);
         books.enqueue_for_thread(job);
         ticket
     }
@@ -248,36 +244,35 @@ impl Core {
         }
     }
 
+    /// Writes, then answers with the writer's lock free: a waker is somebody else's code (law 7).
     fn transact(&self, books: &Books, new: Vec<Box<dyn Job>>) -> (Vec<Alert>, Vec<After>) {
         let mut writer = books.writer.lock();
         let mut jobs = std::mem::take(&mut writer.outbox);
         let waited = jobs.len();
         jobs.extend(new);
         let outcome = self.write(&mut writer, &mut jobs);
+        let at = writer.ledger.now();
+        writer.in_trouble &= outcome.is_err();
+        drop(writer);
+
         let result = outcome.as_ref().map(|_| ());
         let after = jobs.iter_mut().filter_map(|job| job.answer(result)).collect();
-        let alerts = match outcome {
-            Ok(alerts) => {
-                writer.in_trouble = false;
-                alerts
-            }
-            Err(error) => {
-                jobs.retain(|job| job.has_to_be());
-                let news = !writer.in_trouble && jobs.len() > waited;
-                writer.in_trouble |= news;
-                let (at, waiting) = (writer.ledger.now().max(self.now()), jobs.len() as u64);
-                writer.outbox = jobs;
-                let why = error.to_string();
-                let account = Path::root();
-                news.then_some(Alert::Unwritten { at, account, waiting, why }).into_iter().collect()
-            }
+        let error = match outcome {
+            Ok(alerts) => return (alerts, after),
+            Err(error) => error,
         };
-        let retries = !writer.outbox.is_empty();
+        jobs.retain(|job| job.has_to_be());
+        let (waiting, account, why) = (jobs.len() as u64, Path::root(), error.to_string());
+        let more = jobs.len() > waited;
+        let mut writer = books.writer.lock();
+        writer.outbox = jobs;
+        let news = more && !std::mem::replace(&mut writer.in_trouble, true);
         drop(writer);
-        if retries {
+        if more {
             books.wake();
         }
-        (alerts, after)
+        let alert = Alert::Unwritten { at: at.max(self.now()), account, waiting, why };
+        (news.then_some(alert).into_iter().collect(), after)
     }
 
     fn write(
@@ -394,7 +389,7 @@ where
     R: Send + 'static,
     T: Send + 'static,
 {
-    fn new(has_to_be: bool, work: F, make: G) -> (Box<dyn Job>, Ticket<T>) {
+    fn with_ticket(has_to_be: bool, work: F, make: G) -> (Box<dyn Job>, Ticket<T>) {
         let slot = Arc::new(Slot(Lock::new(State::Waits(None))));
         let ticket = Ticket(Arc::clone(&slot));
         (Box::new(Task { work, result: None, make: Some(make), slot, has_to_be }), ticket)
@@ -414,7 +409,7 @@ where
 
     fn answer(&mut self, outcome: Result<(), &JournalError>) -> Option<After> {
         let result = self.result.take();
-        let Some(make) = self.make.take() else { return None };
+        let make = self.make.take()?;
         match (outcome, result) {
             (Ok(()), Some(result)) => self.slot.put(Ok(make(result))),
             (Ok(()), None) => self.slot.put(Err(never_run())),
