@@ -267,6 +267,9 @@ impl Core {
                 let chosen = admitted.alternative.checked_sub(1);
                 let estimate = chosen.and_then(|place| others.get(place)).unwrap_or(first);
                 let hold = Reservation::new(self, who, &admitted, estimate);
+                if let Some(books) = self.books() {
+                    books.note_guard(hold.id(), true);
+                }
                 if self.is_watched() {
                     self.tell_reserved(who, &hold);
                 }
@@ -299,7 +302,11 @@ impl Core {
             let admitted = outcome?;
             let estimate = ask.estimates.get(admitted.alternative);
             let estimate = estimate.ok_or(ReserveError::Invalid(InvalidCall::Impossible))?;
-            Ok(Reservation::new(&core, ask.who(), &admitted, estimate))
+            let hold = Reservation::new(&core, ask.who(), &admitted, estimate);
+            if let Some(books) = core.books() {
+                books.note_guard(hold.id(), true);
+            }
+            Ok(hold)
         };
         let written = self.change_later(false, work, make).await;
         let outcome = written.unwrap_or_else(|error| Err(error.into()));

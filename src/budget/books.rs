@@ -7,6 +7,7 @@
 //! sees what may not last, and a transaction that fails is undone by a copy, without asking the disk
 //! that has just failed.
 
+use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
 use std::future::Future;
 use std::hash::BuildHasher;
@@ -18,10 +19,10 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 use super::alert::Alert;
-use super::core::{Core, alerts_of, catch_up};
+use super::core::{Core, LostCall, alerts_of, catch_up};
 use crate::clock::Timestamp;
 use crate::journal::{Journal, JournalError, News};
-use crate::ledger::{Ledger, Path};
+use crate::ledger::{HoldId, Ledger, Path};
 use crate::sync::Lock;
 
 /// How often what waits in the outbox is tried again when nobody else writes.
@@ -48,6 +49,8 @@ pub(super) struct Books {
     line: Lock<Line>,
     writer: Lock<Writer>,
     core: Weak<Core>,
+    /// The holds that have a guard in this process.
+    own: Lock<HashSet<HoldId>>,
     /// What the keys of this process are made of: two numbers of the machine's chance.
     seed: u128,
     keys: AtomicU64,
@@ -99,11 +102,25 @@ impl Books {
         let chance = || u128::from(RandomState::new().hash_one(std::process::id()));
         let (line, core, keys) = (Lock::new(Line::default()), Weak::new(), AtomicU64::new(0));
         let seed = (chance() << 64) | chance();
-        Ok((Books { line, writer, core, seed, keys }, view))
+        let own = Lock::new(HashSet::new());
+        Ok((Books { line, writer, core, own, seed, keys }, view))
     }
 
     pub(super) fn belong_to(&mut self, core: &Weak<Core>) {
         self.core = Weak::clone(core);
+    }
+
+    /// A hold has a guard here, or has one no longer.
+    pub(super) fn note_guard(&self, hold: HoldId, here: bool) {
+        let mut own = self.own.lock();
+        match here {
+            true => own.insert(hold),
+            false => own.remove(&hold),
+        };
+    }
+
+    pub(super) fn has_guard(&self, hold: HoldId) -> bool {
+        self.own.lock().contains(&hold)
     }
 
     /// A key that no other call has, in this process or another.
@@ -286,7 +303,10 @@ impl Core {
         let before = ledger.events();
         let now = self.now().max(ledger.now()).min(Timestamp::LAST);
         if now >= ledger.next_due() {
-            catch_up(ledger, now, Some(self.on_lost));
+            // What a guard of this process has may still be settled: its lease ends as ever.
+            let releases = self.on_lost == LostCall::Release;
+            let gone = |hold| releases && !self.books().is_some_and(|books| books.has_guard(hold));
+            catch_up(ledger, now, gone);
         }
         for job in jobs {
             job.run(ledger, now);

@@ -13,7 +13,7 @@ use super::trace;
 use crate::calendar::window_around;
 use crate::clock::{Clock, Timestamp};
 use crate::ledger::{
-    AccountId, Change, Command, Due, Ledger, Limit, ModelId, Path, Period, Rejection, Scope,
+    AccountId, Change, Command, Due, HoldId, Ledger, Limit, ModelId, Path, Period, Rejection, Scope,
 };
 use crate::price::{Model, PriceBook, UnknownModel};
 use crate::sync::{Held, Lock};
@@ -128,7 +128,7 @@ impl Core {
         let mut ledger = self.ledger.lock();
         let now = self.clock.now().max(ledger.now()).min(Timestamp::LAST);
         if now >= ledger.next_due() {
-            catch_up(&mut ledger, now, None);
+            catch_up(&mut ledger, now, |_| false);
         }
         let result = work(&mut ledger, now);
         if ledger.has_notices() {
@@ -243,14 +243,14 @@ pub(super) fn number_for(
     }
 }
 
-/// Rolls the windows and ends the leases that are due, as events of their own (fine print). With a
-/// journal the manager's rule for lost calls says what the end of a lease means.
+/// Rolls the windows and ends the leases that are due, as events of their own (fine print). What a
+/// hold has that is `gone` is given back instead of charged.
 #[cold]
 #[inline(never)]
-pub(super) fn catch_up(ledger: &mut Ledger, now: Timestamp, lost: Option<LostCall>) {
+pub(super) fn catch_up(ledger: &mut Ledger, now: Timestamp, gone: impl Fn(HoldId) -> bool) {
     while let Some(due) = ledger.due(now) {
         let command = match due {
-            Due::Expire(hold) if lost == Some(LostCall::Release) => Command::Release { hold },
+            Due::Expire(hold) if gone(hold) => Command::Release { hold },
             Due::Expire(hold) => Command::Expire { hold },
             Due::Roll { window, unit, zone } => {
                 Command::RollWindow { window, bounds: window_around(unit, zone, now) }

@@ -30,7 +30,7 @@ pub use core::LostCall;
 pub use countdown::Countdown;
 pub use error::{AccountError, Denied, InvalidCall, RecordError, ReserveError, SetLimitError};
 pub use policy::{Policy, PolicyError};
-pub use report::{AccountReport, LimitReport, ModelReport, Report};
+pub use report::{AccountReport, HeldElsewhere, LimitReport, ModelReport, Report};
 pub(crate) use reservation::OuterHold;
 pub use reservation::{Receipt, Reservation};
 

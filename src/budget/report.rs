@@ -35,6 +35,21 @@ pub struct Report {
     pub tags: Vec<AccountReport>,
     /// What was used of each model, over the main tree; the dearest first.
     pub models: Vec<ModelReport>,
+    /// With a journal: what is held by calls that have no guard in this process.
+    #[serde(default)]
+    pub elsewhere: Option<HeldElsewhere>,
+}
+
+/// What is held by calls of other processes, or of ones that have died.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct HeldElsewhere {
+    /// How many calls.
+    pub calls: u64,
+    /// How much.
+    pub held: Usd,
+    /// When the first of their leases ends: what a process that died has held is charged then.
+    pub first_lease_ends: Timestamp,
 }
 
 /// One account, with everything below it.
@@ -124,11 +139,11 @@ pub struct LimitReport {
 impl Report {
     pub(super) fn of(core: &Core) -> Report {
         let as_of = core.prices().as_of();
-        let (at, mut nodes, figures, names) = core.read(|ledger, now| {
+        let (at, mut nodes, figures, names, elsewhere) = core.read(|ledger, now| {
             let nodes: Vec<Node> = ledger.accounts().map(|view| Node::of(&view)).collect();
             let figures: Vec<Figures> = ledger.limits_at(now).map(|v| Figures::of(&v)).collect();
             let names = names_of(ledger, &nodes);
-            (now, nodes, figures, names)
+            (now, nodes, figures, names, HeldElsewhere::of(core, ledger))
         });
         nodes.sort_by(|one, other| one.report.account.order().cmp(other.report.account.order()));
         let mut limits: Vec<LimitReport> = figures.into_iter().map(Figures::report).collect();
@@ -138,13 +153,31 @@ impl Report {
         let (tags, accounts) = all.into_iter().partition(|account| account.account.is_tag());
         let prices_as_of = as_of.map(|date| date.to_string());
         let prices_age_days = as_of.map(|date| at.since(date.start()).as_secs() / 86_400);
-        Report { at, prices_as_of, prices_age_days, limits, accounts, tags, models }
+        Report { at, prices_as_of, prices_age_days, limits, accounts, tags, models, elsewhere }
     }
 
     /// The account of that path, with everything below it.
     pub fn account(&self, path: &str) -> Option<&AccountReport> {
         let mut all = self.accounts.iter().chain(&self.tags);
         all.find(|account| account.account.as_str() == path)
+    }
+}
+
+impl HeldElsewhere {
+    fn of(core: &Core, ledger: &Ledger) -> Option<HeldElsewhere> {
+        let books = core.books()?;
+        let others = ledger.holds().filter(|(hold, ..)| !books.has_guard(*hold));
+        others.fold(None, |found: Option<HeldElsewhere>, (_, held, lease)| {
+            let held = Usd::from_pico(held);
+            Some(match found {
+                None => HeldElsewhere { calls: 1, held, first_lease_ends: lease },
+                Some(found) => HeldElsewhere {
+                    calls: found.calls.saturating_add(1),
+                    held: sum(found.held, held),
+                    first_lease_ends: found.first_lease_ends.min(lease),
+                },
+            })
+        })
     }
 }
 

@@ -279,6 +279,7 @@ impl Reservation {
     /// Gives back what is held; with a journal, `waits` until that is written.
     fn give_back(&mut self, why: Arc<str>, waits: bool) {
         self.ended = true;
+        self.disown();
         self.span.released();
         let (hold, sent) = (self.hold, self.is_sent());
         let watched = self.core.is_watched() || sent;
@@ -332,10 +333,18 @@ impl Reservation {
         self.receipt(cost, usage, priced, now)
     }
 
+    /// With a journal: this process has no guard of the hold any more.
+    fn disown(&self) {
+        if let Some(books) = self.core.books() {
+            books.note_guard(self.hold, false);
+        }
+    }
+
     /// Books it, when it can be written.
     #[cold]
     fn end_soon(&mut self, usage: Option<Usage>, priced: &Priced) {
         self.ended = true;
+        self.disown();
         let ending = self.ending(usage, priced);
         let model = priced.other_model.as_ref().or(self.model.as_ref()).cloned();
         let (held, computed, at, span) = (self.held, priced.computed, self.at, self.span.clone());
@@ -444,6 +453,7 @@ impl Reservation {
         ended: Option<Option<Ended>>,
         mut priced: Priced,
     ) -> Receipt {
+        self.disown();
         let ended = ended.unwrap_or_else(|| {
             self.core.read(|ledger, now| Some(ending.decide(ledger, now, ModelId::NONE)?.1))
         });

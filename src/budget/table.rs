@@ -34,6 +34,15 @@ impl fmt::Display for Report {
         accounts(f, "ACCOUNTS", &self.accounts)?;
         accounts(f, "TAGS", &self.tags)?;
         models(f, &self.models)?;
+        if let Some(other) = &self.elsewhere {
+            let s = if other.calls == 1 { "" } else { "s" };
+            let (calls, held, end) = (other.calls, other.held, moment(other.first_lease_ends));
+            writeln!(
+                f,
+                "\n{held} is held by {calls} call{s} of other processes, running or dead;"
+            )?;
+            writeln!(f, "what a dead one held is settled when its lease ends, from {end} on")?;
+        }
         let frozen = self.accounts.iter().chain(&self.tags);
         for (account, why) in frozen.filter_map(|a| Some((&a.account, a.frozen.as_ref()?))) {
             let line = format!("frozen: {}, because {why}", shown(account));

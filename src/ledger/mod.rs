@@ -55,6 +55,7 @@ use tape::Tape;
 
 /// An account of a ledger. An id outlives its account: after a close it names nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "(u32, u32)", into = "(u32, u32)")]
 pub struct AccountId {
     index: u32,
     generation: u32,
@@ -67,10 +68,31 @@ impl AccountId {
 
 /// A hold of a ledger. An id outlives its hold: after the end it names nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "(u32, u32)", into = "(u32, u32)")]
 pub struct HoldId {
     index: u32,
     generation: u32,
 }
+
+/// Written as its two numbers: a journal is full of them.
+macro_rules! pair {
+    ($id:ident) => {
+        impl From<(u32, u32)> for $id {
+            fn from((index, generation): (u32, u32)) -> $id {
+                $id { index, generation }
+            }
+        }
+
+        impl From<$id> for (u32, u32) {
+            fn from(id: $id) -> (u32, u32) {
+                (id.index, id.generation)
+            }
+        }
+    };
+}
+
+pair!(AccountId);
+pair!(HoldId);
 
 /// A model, as far as a ledger knows: a number, with a name for filters and reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -167,6 +167,12 @@ impl Ledger {
         self.holds.iter().filter(|(id, _)| self.holds.open(*id).is_some()).count()
     }
 
+    /// The open holds: what each holds, in picodollars, and when its lease ends.
+    pub fn holds(&self) -> impl Iterator<Item = (HoldId, i128, Timestamp)> {
+        let open = self.holds.iter().filter(|(_, hold)| !hold.is_expired());
+        open.map(|(id, hold)| (id, hold.total().cost, hold.lease_until))
+    }
+
     /// A hold, while it is open or waits for its late word.
     pub fn find_hold(&self, id: HoldId) -> Option<HoldView> {
         self.holds.get(id).map(|hold| HoldView {

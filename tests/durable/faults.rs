@@ -145,7 +145,9 @@ fn calls_are_refused_and_charges_wait() {
         assert_eq!(budget.spent(), spent);
         let told = alerts.lock().unwrap().clone();
         let unwritten = told.iter().filter(|alert| alert.contains("cannot be written and wait"));
-        assert_eq!(unwritten.count(), 1, "{fault:?}: {told:?}");
+        // Where the commit lied, what is tried again succeeds in between: each failure is a new one.
+        let most = if fault == Fault::LyingCommit { 4 } else { 1 };
+        assert!((1..=most).contains(&unwritten.count()), "{fault:?}: {told:?}");
 
         drop((account, luna, budget));
         let budget = reopened(&folder, &clock);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bursar::agent::testing::ScriptedAgent;
+use bursar::budget::LostCall;
 use bursar::clock::ManualClock;
 use bursar::journal::{Durability, SqliteJournal};
 use bursar::{
@@ -102,6 +103,12 @@ fn a_hold_of_a_process_that_died_is_charged_when_its_lease_ends() {
         .build()
         .unwrap();
     assert_eq!((budget.held(), budget.spent()), (Usd::dollars(2), Usd::ZERO));
+    let own = budget.reserve("b", &Estimate::fixed(Usd::cents(1))).unwrap();
+    let report = budget.report();
+    let elsewhere = report.elsewhere.as_ref().unwrap();
+    assert_eq!((elsewhere.calls, elsewhere.held), (1, Usd::dollars(2)));
+    assert!(report.to_string().contains("$2.00 is held by 1 call of other processes"), "{report}");
+    own.release();
     clock.advance(Duration::from_secs(15 * 60 + 1));
     assert_eq!((budget.held(), budget.spent()), (Usd::ZERO, Usd::dollars(2)));
     let told = "a call of `a` never reported back; its hold of $2.00 has been charged";
@@ -184,6 +191,24 @@ fn a_late_word_takes_the_assumed_charge_back() {
     let lines: Vec<(String, String)> = lines.map(Result::unwrap).collect();
     let wanted = [("expired", "2"), ("taken back", "-2"), ("settled", "0.5")];
     assert_eq!(lines, wanted.map(|(kind, cost)| (kind.to_owned(), cost.to_owned())));
+}
+
+/// By policy the hold of a process that died is given back; a call of this one is still booked.
+#[test]
+fn a_policy_gives_back_what_a_dead_process_held() {
+    let (folder, clock) = (Folder::new("policy"), clock());
+    std::mem::forget(open(&folder, &clock).reserve("a", &Estimate::fixed(Usd::dollars(2))));
+    let budget = BudgetManager::builder()
+        .clock(clock.clone())
+        .on_lost_call(LostCall::Release)
+        .journal(SqliteJournal::open(folder.file("budget.db")).unwrap())
+        .build()
+        .unwrap();
+    let own = budget.reserve("b", &Estimate::fixed(Usd::dollars(1))).unwrap();
+    clock.advance(Duration::from_secs(15 * 60 + 1));
+    assert_eq!((budget.held(), budget.spent()), (Usd::ZERO, Usd::dollars(1)));
+    own.settle_cost(Usd::cents(3));
+    assert_eq!((budget.held(), budget.spent()), (Usd::ZERO, Usd::cents(3)));
 }
 
 /// Old events are forgotten, old charges stay, and what is opened again is the same.
