@@ -1,5 +1,6 @@
 //! Owns the guard of one hold: [`Reservation`], how it ends, and the [`Receipt`] of what was booked.
 
+mod ending;
 mod nested;
 
 use std::fmt;
@@ -12,17 +13,18 @@ use serde::Serialize;
 
 use super::alert::Alert;
 use super::ask::Who;
-use super::core::{Core, LostCall, number_for};
+use super::core::{Core, LostCall};
 use super::error::{InvalidCall, ReserveError};
 use super::trace::CallSpan;
 use crate::clock::Timestamp;
 use crate::ledger::{
     Amounts, Bid, Booking, Change, Command, Event, Grow, HoldId, HoldView, Ledger, ModelId, Path,
-    Rejection, Settle, Settled,
+    Settle,
 };
 use crate::money::Usd;
 use crate::price::{Estimate, Model, Terms, UnknownModel};
 use crate::usage::{Bill, Confidence, Usage};
+use ending::{Ended, Ending};
 pub(crate) use nested::OuterHold;
 
 /// Money and tokens that are set aside for one call.
@@ -314,58 +316,11 @@ impl Reservation {
         });
     }
 
-    /// Settles; where there is a journal it is written by another thread, and the receipt says what
-    /// it comes to: for those who may neither block nor await.
-    pub(crate) fn settle_soon(mut self, bill: Bill) -> Receipt {
-        if self.core.books().is_none() {
-            return self.settle(bill);
-        }
-        let mut priced = self.price(&bill);
-        let ending = self.ending(Some(bill.usage), &priced);
-        let ended = self.core.read(|ledger, now| {
-            let (_, ended) = ending.decide(ledger, now, ModelId::NONE)?;
-            Some((ended.cost, ended.usage, ended.confidence, now))
-        });
-        self.end_soon(Some(bill.usage), &priced);
-        let (cost, usage, confidence, now) =
-            ended.unwrap_or((0, bill.usage, priced.confidence, self.at));
-        priced.confidence = confidence;
-        self.receipt(cost, usage, priced, now)
-    }
-
     /// With a journal: this process has no guard of the hold any more.
     fn disown(&self) {
         if let Some(books) = self.core.books() {
             books.note_guard(self.hold, false);
         }
-    }
-
-    /// Books it, when it can be written.
-    #[cold]
-    fn end_soon(&mut self, usage: Option<Usage>, priced: &Priced) {
-        self.ended = true;
-        self.disown();
-        let ending = self.ending(usage, priced);
-        let model = priced.other_model.as_ref().or(self.model.as_ref()).cloned();
-        let (held, computed, at, span) = (self.held, priced.computed, self.at, self.span.clone());
-        self.core.change_soon(move |ledger, now| {
-            let ended = ending.end(ledger, now)?;
-            let receipt = Receipt {
-                cost: Usd::from_pico(ended.cost),
-                held,
-                usage: ended.usage,
-                confidence: ended.confidence,
-                computed,
-                model: model.clone(),
-                reserved_at: at,
-                settled_at: now,
-            };
-            let span = span.clone();
-            Some(Box::new(move |core: &Core| {
-                span.settled(&receipt);
-                core.tell_booked(ended.account, &receipt, ended.why);
-            }))
-        });
     }
 
     /// What a bill comes to, at the prices of the moment of the reserve.
@@ -392,35 +347,6 @@ impl Reservation {
         };
         self.span.settled(&receipt);
         receipt
-    }
-
-    /// Ends the hold, and where there is a journal lets the caller await that it is written.
-    pub(super) fn end_async(
-        mut self,
-        usage: Option<Usage>,
-        priced: Priced,
-    ) -> impl Future<Output = Receipt> + Send + use<> {
-        let begun = match self.core.books() {
-            None => Err(self.end(usage, priced)),
-            Some(_) => {
-                self.ended = true;
-                let ending = self.ending(usage, &priced);
-                let again = ending.clone();
-                let work = move |ledger: &mut Ledger, now| ending.end(ledger, now);
-                Ok((self.core.change_later(true, work, |ended| ended), again, priced))
-            }
-        };
-        async move {
-            match begun {
-                Err(receipt) => receipt,
-                Ok((ticket, ending, priced)) => {
-                    let ended = ticket.await.ok();
-                    let receipt = self.after_end(&ending, ended, priced);
-                    self.span.settled(&receipt);
-                    receipt
-                }
-            }
-        }
     }
 
     /// Ends the hold, if nobody is to be told of it. `None` says nothing.
@@ -621,60 +547,6 @@ pub(super) fn price_bill(
     priced.computed = computed.ok();
     priced.other_model = other;
     priced
-}
-
-/// How a hold is to end: all that has to be known to settle it, again if need be.
-#[derive(Clone)]
-struct Ending {
-    owner: u64,
-    hold: HoldId,
-    /// The model that answered.
-    model: Option<Model>,
-    booking: Booking,
-    usage: Option<Usage>,
-    confidence: Confidence,
-    why: Option<String>,
-}
-
-/// How a hold has ended.
-struct Ended {
-    account: Path,
-    cost: i128,
-    usage: Usage,
-    confidence: Confidence,
-    why: Option<String>,
-    at: Timestamp,
-}
-
-impl Ending {
-    /// Settles by way of an event. What no call can have used is booked at what was held.
-    fn end(&self, ledger: &mut Ledger, now: Timestamp) -> Option<Ended> {
-        let model = number_for(self.owner, ledger, now, self.model.as_ref());
-        let (settled, ended) = self.decide(ledger, now, model)?;
-        ledger.apply(&Event { at: now, change: Change::Settled(settled) });
-        Some(ended)
-    }
-
-    fn decide(&self, ledger: &Ledger, now: Timestamp, model: ModelId) -> Option<(Settled, Ended)> {
-        let account = account_of(ledger, self.hold);
-        let Ending { hold, booking, usage, mut confidence, .. } = *self;
-        let mut why = self.why.clone();
-        let settle = Settle { hold, booking, usage, model, confidence };
-        let mut decided = ledger.decide_settle(&settle);
-        if decided == Err(Rejection::Impossible) {
-            confidence = Confidence::Assumed;
-            why.get_or_insert_with(|| {
-                "its counts or its cost are more than one call can have; settle with what was \
-                 billed"
-                    .to_owned()
-            });
-            let booking = Booking::AtLeast(0);
-            decided = ledger.decide_settle(&Settle { booking, usage: None, confidence, ..settle });
-        }
-        let settled = decided.ok()?;
-        let (cost, usage) = (settled.booked.cost, settled.usage);
-        Some((settled, Ended { account, cost, usage, confidence, why, at: now }))
-    }
 }
 
 /// The account that a hold is charged to.
