@@ -258,12 +258,16 @@ impl Reservation {
     /// without a bill: connection refused, 4xx. A call that had been sent, or whose lease has ended,
     /// raises an [`Alert::Refunded`].
     pub fn release(self) {
-        self.refund("released after it was sent, or after its lease had ended");
+        let mut hold = self;
+        hold.give_back(
+            Why::Known("released after it was sent, or after its lease had ended"),
+            true,
+        );
     }
 
     /// Gives back what is held, and says why.
     pub fn refund(mut self, why: impl Into<Arc<str>>) {
-        self.give_back(why.into(), true);
+        self.give_back(Why::Said(why.into()), true);
     }
 
     /// Ends a hold whose guard is dropped.
@@ -274,12 +278,12 @@ impl Reservation {
             (true, None) => drop(self.end(None, Priced::lost())),
             // Nobody can wait for the disk here.
             (true, Some(_)) => self.end_soon(None, &Priced::lost()),
-            (false, _) => self.give_back("its reply was lost".into(), false),
+            (false, _) => self.give_back(Why::Known("its reply was lost"), false),
         }
     }
 
     /// Gives back what is held; with a journal, `waits` until that is written.
-    fn give_back(&mut self, why: Arc<str>, waits: bool) {
+    fn give_back(&mut self, why: Why, waits: bool) {
         self.ended = true;
         self.disown();
         self.span.released();
@@ -298,7 +302,7 @@ impl Reservation {
             core.tell(|observer| observer.on_release(&account, amount));
             // Law 8: a refund is never silent.
             if sent || view.has_expired {
-                let why = Arc::clone(&why);
+                let why = why.clone().into();
                 core.raise(&Alert::Refunded { at, account, amount, why });
             }
         };
@@ -443,6 +447,22 @@ impl fmt::Debug for Reservation {
             .field("model", &self.model.as_ref().map(Model::name))
             .field("sent", &self.is_sent())
             .finish_non_exhaustive()
+    }
+}
+
+/// A reason, made into a shared text where somebody is told of it.
+#[derive(Clone)]
+enum Why {
+    Known(&'static str),
+    Said(Arc<str>),
+}
+
+impl From<Why> for Arc<str> {
+    fn from(why: Why) -> Arc<str> {
+        match why {
+            Why::Known(text) => text.into(),
+            Why::Said(text) => text,
+        }
     }
 }
 
