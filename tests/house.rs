@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// The rooms, lowest first; rooms in one row are apart from each other.
 const LAYERS: &[&[&str]] = &[
-    &["money"],
-    &["clock", "sync"],
+    &["money", "sync"],
+    &["clock"],
     &["calendar"],
     &["usage"],
     &["price"],

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -44,7 +45,7 @@ use crate::usage::Bill;
 ///
 /// | what happens | what is booked |
 /// |---|---|
-/// | refused; or the future is dropped before its first poll | nothing; the agent was not called |
+/// | refused; or the future is dropped before its first poll, or while it waits for room | nothing; the agent was not called |
 /// | found in the cache, or brought by an equal call that was under way | nothing; the saving is noted on the account |
 /// | an answer with a bill | the bill |
 /// | an answer without one ([`Agent::bill`] is `None`) | what was held, as assumed |
@@ -71,14 +72,18 @@ pub struct BudgetConstrained<A: Agent> {
     shelf: Option<Arc<dyn Shelf<A>>>,
     cheaper: Vec<Model>,
     at_least: Option<u64>,
+    at_most: Option<Duration>,
     wraps_up: bool,
     lost: Option<LostReply>,
 }
 
-/// What to do when a limit has no room for a call. Without any of these, the call is refused.
+/// What to do when a limit has no room for a call, or others wait for it. Without any of these, the
+/// call is refused.
 ///
 /// Several go together, always in this order: as estimated, shortened if need be; then each other
-/// model, likewise; then all of it again with the part that is kept for wrapping up.
+/// model, likewise; then it waits for the first of these that fits; and when that was in vain, all of
+/// it again with the part that is kept for wrapping up, which is for a last answer and not for an
+/// agent that only has to wait.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum OnRefusal {
@@ -89,6 +94,9 @@ pub enum OnRefusal {
     },
     /// Asks for another model, with the same counts. May be said several times.
     FallTo(Model),
+    /// Waits for room, so long at most; a second one replaces the first. See
+    /// [`Ask::wait`](crate::budget::Ask::wait) for who is served when.
+    Wait(Duration),
     /// Takes the part that is kept for wrapping up
     /// ([`Limit::keep_for_wrap_up`](crate::Limit::keep_for_wrap_up)); the agent sees
     /// [`Call::is_wrap_up`].
@@ -130,6 +138,7 @@ impl<A: Agent> BudgetConstrained<A> {
             shelf: None,
             cheaper: Vec::new(),
             at_least: None,
+            at_most: None,
             wraps_up: false,
             lost: None,
         }
@@ -173,6 +182,7 @@ impl<A: Agent> BudgetConstrained<A> {
         match step {
             OnRefusal::Shorten { at_least } => self.at_least = Some(at_least),
             OnRefusal::FallTo(model) => self.cheaper.push(model),
+            OnRefusal::Wait(at_most) => self.at_most = Some(at_most),
             OnRefusal::WrapUp => self.wraps_up = true,
         }
         self
@@ -251,7 +261,8 @@ impl<A: Agent> BudgetConstrained<A> {
     ) -> Result<Paid<A::Output>, CallError<A::Error>> {
         // Reserve: every limit of the line, or none.
         let (input, cap) = (estimate.inputs(), estimate.output_cap());
-        let (hold, wrap_up) = self.reserve(estimate, models, &call)?;
+        let meter = call.meter.as_ref();
+        let (hold, wrap_up) = self.reserve(estimate, models, meter, call.wrap_up).await?;
         let (model, max_output) = (hold.model().cloned(), hold.max_output_tokens());
         let is_whole = cap.is_none_or(|cap| cap == max_output);
         let is_own = call.model.is_none() && call.max_output_tokens.is_none();
@@ -295,20 +306,25 @@ impl<A: Agent> BudgetConstrained<A> {
     }
 
     /// The hold, and whether it took what is kept for wrapping up.
-    fn reserve(
+    async fn reserve(
         &self,
         estimate: Estimate,
         models: &[Model],
-        call: &Call<A::Task>,
+        meter: Option<&Meter>,
+        wraps_up: bool,
     ) -> Result<(Reservation, bool), ReserveError> {
-        let meter = call.meter.as_ref();
-        let last = (self.wraps_up && !call.wrap_up).then(|| estimate.clone());
-        match (self.ask(estimate, models, meter).reserve(), last) {
-            (Err(ReserveError::Denied(_)), Some(estimate)) => {
+        let last = (self.wraps_up && !wraps_up).then(|| estimate.clone());
+        let ask = self.ask(estimate, models, meter);
+        let answer = match self.at_most {
+            Some(at_most) => ask.wait(at_most).await,
+            None => ask.reserve(),
+        };
+        match (answer, last) {
+            (Err(ReserveError::Denied(_) | ReserveError::Queued(_)), Some(estimate)) => {
                 let hold = self.ask(estimate, models, meter).wrap_up().reserve()?;
                 Ok((hold, true))
             }
-            (answer, _) => Ok((answer?, call.wrap_up)),
+            (answer, _) => Ok((answer?, wraps_up)),
         }
     }
 

@@ -1,22 +1,25 @@
-//! Owns asking: [`Ask`], a call that wants in with all its wishes, and [`Charge`], a call that was
-//! made without asking.
+//! Owns asking: [`Ask`], a call that wants in with all its wishes, what stops it, and [`Charge`], a
+//! call that was made without asking.
 
 use std::sync::Arc;
 
 use super::account::{Account, Tag};
 use super::core::{Core, open_account};
 use super::error::{AccountError, InvalidCall, RecordError, ReserveError};
+use super::queue::{Asking, LAST, Queue};
 use super::reservation::{Admitted, OuterHold, Price, Receipt, Reservation, price_bill};
 use super::trace;
 use crate::clock::Timestamp;
 use crate::ledger::{
-    AccountId, Bid, Booking, HoldId, Ledger, Path, Record, Rejection, Reserve, Retry, Tags, Target,
+    AccountId, Bid, Booking, HoldId, Ledger, LimitId, Need, Path, Record, Rejection, Reserve,
+    Retry, Tags, Target,
 };
 use crate::money::Usd;
-use crate::price::{Bound, Estimate, Model, Terms};
+use crate::price::{Bound, Estimate, Model, PriceError, Terms};
 use crate::usage::Bill;
 
-/// A call that wants in: made by [`Account::ask`], ended by [`reserve`](Ask::reserve).
+/// A call that wants in: made by [`Account::ask`], ended by [`reserve`](Ask::reserve) or
+/// [`wait`](Ask::wait).
 ///
 /// The first alternative that fits is admitted, all limits or none, under one lock:
 ///
@@ -39,12 +42,12 @@ use crate::usage::Bill;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "nothing is held until `reserve` is called"]
+#[must_use = "nothing is held until `reserve` or `wait` is called"]
 pub struct Ask<'a> {
-    account: &'a Account,
-    first: Estimate,
-    others: Vec<Estimate>,
-    wishes: Wishes<'a>,
+    pub(super) account: &'a Account,
+    pub(super) first: Estimate,
+    pub(super) others: Vec<Estimate>,
+    pub(super) wishes: Wishes<'a>,
 }
 
 /// What a call wants beside its estimate.
@@ -52,12 +55,12 @@ pub struct Ask<'a> {
 pub(super) struct Wishes<'a> {
     at_least: Option<u64>,
     tags: Tags,
-    wrap_up: bool,
+    pub(super) wrap_up: bool,
     outer: Option<&'a Reservation>,
     /// The outer call's hold, if somebody else guards it.
     lent: Option<HoldId>,
     /// A wish that cannot be: told when it is asked for.
-    wrong: Option<InvalidCall>,
+    pub(super) wrong: Option<InvalidCall>,
 }
 
 impl Wishes<'_> {
@@ -69,6 +72,34 @@ impl Wishes<'_> {
         lent: None,
         wrong: None,
     };
+
+    /// The hold that the call is to come out of.
+    #[inline]
+    pub(super) fn outer_hold(&self) -> Option<HoldId> {
+        self.outer.map(Reservation::id).or(self.lent)
+    }
+
+    /// The same wishes, with a number in the place of a borrowed guard.
+    pub(super) fn owned(&self, core: &Arc<Core>) -> Wishes<'static> {
+        let (outer, lent, wrong) = (None, self.outer_hold(), self.check(core).err());
+        Wishes {
+            outer,
+            lent,
+            wrong,
+            at_least: self.at_least,
+            tags: self.tags,
+            wrap_up: self.wrap_up,
+        }
+    }
+
+    /// A wish that cannot be is an error.
+    fn check(&self, core: &Arc<Core>) -> Result<(), InvalidCall> {
+        let foreign = self.outer.is_some_and(|outer| !core.is_same(outer));
+        match self.wrong.or(foreign.then_some(InvalidCall::ForeignHandle)) {
+            Some(wrong) => Err(wrong),
+            None => Ok(()),
+        }
+    }
 
     fn tag(&mut self, core: &Core, tag: &Tag) {
         match self.tags.with(tag.id()) {
@@ -131,7 +162,8 @@ impl<'a> Ask<'a> {
     ///
     /// # Errors
     /// [`ReserveError`]. Of several alternatives that are all refused, the refusal that could pass
-    /// soonest, of equals the last. Nothing has been held then.
+    /// soonest, of equals the last. [`ReserveError::Queued`] if others [`wait`](Ask::wait) for room
+    /// that it would take. Nothing has been held then.
     pub fn reserve(self) -> Result<Reservation, ReserveError> {
         self.account.core.reserve(self.account.who(), &self.first, &self.others, &self.wishes)
     }
@@ -213,13 +245,13 @@ impl Core {
         others: &[Estimate],
         wishes: &Wishes<'_>,
     ) -> Result<Reservation, ReserveError> {
-        let foreign = wishes.outer.is_some_and(|outer| !self.is_same(outer));
-        if let Some(wrong) = wishes.wrong.or(foreign.then_some(InvalidCall::ForeignHandle)) {
-            return Err(ReserveError::Invalid(wrong));
-        }
+        wishes.check(self).map_err(ReserveError::Invalid)?;
         let plainly = match self.is_watched() {
             true => None,
-            false => self.locked(|ledger, now| self.admit_plainly(ledger, now, who, first, wishes)),
+            false => self.locked_with_queue(|ledger, queue, now| match queue.is_busy() {
+                true => None,
+                false => self.admit_plainly(ledger, now, who, first, wishes),
+            }),
         };
         match plainly {
             Some(admitted) => Ok(Reservation::new(self, who, &admitted, first)),
@@ -237,21 +269,16 @@ impl Core {
         others: &[Estimate],
         wishes: &Wishes<'_>,
     ) -> Result<Reservation, ReserveError> {
-        let outcome = self.locked(|ledger, now| {
-            let account = who.find(ledger, now)?;
-            let mut refused: Option<ReserveError> = None;
-            for (place, estimate) in std::iter::once(first).chain(others).enumerate() {
-                match self.admit(ledger, now, (account, who), estimate, wishes) {
-                    Ok(admitted) => {
-                        return Ok((Admitted { alternative: place, ..admitted }, estimate));
-                    }
-                    Err(error) => refused = Some(sooner(refused, error)),
-                }
-            }
-            Err(refused.unwrap_or(ReserveError::Invalid(InvalidCall::Impossible)))
+        let all = || std::iter::once(first).chain(others);
+        let outcome = self.locked_with_queue(|ledger, queue, now| {
+            let asks = (who.find(ledger, now)?, all());
+            let asking = Asking { place: LAST, wrap_up: wishes.wrap_up };
+            let admitted = self.admit_first(ledger, queue, now, asks, wishes, asking, false);
+            admitted.map_err(|refused| self.in_words(ledger, refused, &who.path()))
         });
         match outcome {
-            Ok((admitted, estimate)) => {
+            Ok(admitted) => {
+                let estimate = all().nth(admitted.alternative).unwrap_or(first);
                 let hold = Reservation::new(self, who, &admitted, estimate);
                 if self.is_watched() {
                     self.tell_reserved(who, &hold);
@@ -296,29 +323,78 @@ impl Core {
         })
     }
 
-    fn admit(
+    /// Admits the first alternative that fits and stands behind nobody, or says what stops them and,
+    /// if the call can wait, where it would have to.
+    #[expect(clippy::too_many_arguments, reason = "what is asked, of whom, and from which place")]
+    pub(super) fn admit_first<'e>(
         &self,
         ledger: &mut Ledger,
+        queue: &mut Queue,
         now: Timestamp,
-        (account, who): (AccountId, Who<'_>),
-        estimate: &Estimate,
+        (account, estimates): (AccountId, impl Iterator<Item = &'e Estimate>),
         wishes: &Wishes<'_>,
-    ) -> Result<Admitted, ReserveError> {
-        let bound = estimate.bound(now)?;
-        let reserve = self.reserve_of(ledger, now, account, estimate.model(), &bound, wishes);
-        match ledger.decide_reserve(now, &reserve) {
-            Ok(reserved) => {
-                ledger.apply_reserved(now, &reserved);
-                Ok(Admitted {
-                    hold: reserved.hold,
-                    at: now,
-                    held: Usd::from_pico(reserved.amounts.cost),
-                    max_output_tokens: reserved.output_cap,
-                    output: price_of(&bound, wishes),
-                    alternative: 0,
-                })
+        asking: Asking,
+        can_wait: bool,
+    ) -> Result<Admitted, Refused> {
+        let mut refused = Refused::new();
+        for (alternative, estimate) in estimates.enumerate() {
+            let bound = match estimate.bound(now) {
+                Ok(bound) => bound,
+                Err(error) => {
+                    refused.add(Stop::Price(error));
+                    continue;
+                }
+            };
+            let reserve = self.reserve_of(ledger, now, account, estimate.model(), &bound, wishes);
+            let decided = ledger.decide_reserve(now, &reserve);
+            let looks = can_wait || queue.is_busy();
+            let needs = if looks { ledger.needs(now, &reserve) } else { Vec::new() };
+            let behind = needs.iter().find(|need| queue.is_before(asking, need));
+            let stop = match (decided, behind) {
+                (Err(rejection), _) if !may_pass_later(&rejection) => {
+                    refused.add(Stop::Rejected(rejection));
+                    continue;
+                }
+                (_, Some(need)) => Stop::Behind(need.limit, queue.ahead_of(asking, need)),
+                (Err(rejection), None) => Stop::Rejected(rejection),
+                (Ok(reserved), None) => {
+                    ledger.apply_reserved(now, &reserved);
+                    if reserve.outer.is_none() {
+                        queue.note_taken();
+                    }
+                    return Ok(Admitted {
+                        hold: reserved.hold,
+                        at: now,
+                        held: Usd::from_pico(reserved.amounts.cost),
+                        max_output_tokens: reserved.output_cap,
+                        output: price_of(&bound, wishes),
+                        alternative,
+                    });
+                }
+            };
+            refused.add(stop);
+            refused.add_hope(&needs, |need| queue.is_before(asking, need));
+        }
+        Err(refused)
+    }
+
+    /// The refusal that a caller sees.
+    #[cold]
+    pub(super) fn in_words(
+        &self,
+        ledger: &Ledger,
+        refused: Refused,
+        asked_by: &Path,
+    ) -> ReserveError {
+        match refused.stop {
+            Some(Stop::Rejected(rejection)) => {
+                ReserveError::from_rejection(ledger, rejection, asked_by)
             }
-            Err(rejection) => Err(ReserveError::from_rejection(ledger, rejection, &who.path())),
+            Some(Stop::Price(error)) => error.into(),
+            Some(Stop::Behind(limit, ahead)) => {
+                ReserveError::behind(ledger, limit, ahead, asked_by)
+            }
+            None => ReserveError::Invalid(InvalidCall::Impossible),
         }
     }
 
@@ -337,7 +413,7 @@ impl Core {
             target: Target { account, tags: wishes.tags, model },
             bid: bid(bound, wishes.at_least),
             wrap_up: wishes.wrap_up,
-            outer: wishes.outer.map(Reservation::id).or(wishes.lent),
+            outer: wishes.outer_hold(),
             lease_until: self.lease_until(now),
         }
     }
@@ -350,24 +426,27 @@ impl Core {
         wishes: &Wishes<'_>,
     ) -> bool {
         wishes.wrong.is_none()
-            && self.locked(|ledger, now| {
+            && self.locked_with_queue(|ledger, queue, now| {
                 let (Some(account), Ok(bound)) = (who.nearest(ledger), estimate.bound(now)) else {
                     return false;
                 };
                 let model = estimate.model();
                 let reserve = self.reserve_of(ledger, now, account, model, &bound, wishes);
+                let asking = Asking { place: LAST, wrap_up: wishes.wrap_up };
+                let is_behind = |need: &Need| queue.is_before(asking, need);
                 ledger.decide_reserve(now, &reserve).is_ok()
+                    && !(queue.is_busy() && ledger.needs(now, &reserve).iter().any(is_behind))
             })
     }
 
     #[cold]
-    fn tell_reserved(&self, who: Who<'_>, hold: &Reservation) {
+    pub(super) fn tell_reserved(&self, who: Who<'_>, hold: &Reservation) {
         let account = who.path();
         self.tell(|observer| observer.on_reserve(&account, hold));
     }
 
     #[cold]
-    fn tell_refused(&self, who: Who<'_>, error: &ReserveError) {
+    pub(super) fn tell_refused(&self, who: Who<'_>, error: &ReserveError) {
         let account = who.path();
         self.tell(|observer| observer.on_refuse(&account, error));
     }
@@ -390,18 +469,72 @@ fn bid(bound: &Bound, at_least: Option<u64>) -> Bid {
     }
 }
 
-/// Of two refusals the one that could pass sooner; of equals the later one.
-#[cold]
-fn sooner(before: Option<ReserveError>, error: ReserveError) -> ReserveError {
-    let when = |error: &ReserveError| error.denied().map(|denied| denied.retry);
-    match before {
-        Some(before) if when(&error).is_none() => before,
-        Some(before)
-            if when(&before).is_some_and(|at| at < when(&error).unwrap_or(Retry::Never)) =>
-        {
-            before
+/// What stops an alternative.
+#[derive(Debug)]
+pub(super) enum Stop {
+    Rejected(Rejection),
+    Price(PriceError),
+    /// Others who wait for a limit, and how many they are.
+    Behind(LimitId, usize),
+}
+
+impl Stop {
+    /// When a limit lets it pass; `None` if it is none that stops it.
+    fn passes(&self) -> Option<Retry> {
+        match self {
+            Stop::Rejected(Rejection::Blocked(refusal)) => Some(refusal.retry),
+            Stop::Behind(..) => Some(Retry::WhenHoldsEnd),
+            _ => None,
         }
-        _ => error,
+    }
+}
+
+fn may_pass_later(rejection: &Rejection) -> bool {
+    matches!(rejection, Rejection::Blocked(refusal) if refusal.retry != Retry::Never)
+}
+
+/// Why none of the alternatives is admitted, and what a call that waits has to know.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// Of several the one that could pass soonest, of equals the last.
+    stop: Option<Stop>,
+    /// The limits to stand in line at; none if there is nothing to hope for.
+    pub(super) limits: Vec<LimitId>,
+    /// When time alone will have made room.
+    pub(super) again_at: Timestamp,
+}
+
+impl Refused {
+    fn new() -> Refused {
+        Refused { stop: None, limits: Vec::new(), again_at: Timestamp::MAX }
+    }
+
+    /// True if it could pass without anybody's raising a limit.
+    pub(super) fn has_hope(&self) -> bool {
+        !self.limits.is_empty()
+    }
+
+    pub(super) fn is_frozen(&self) -> bool {
+        matches!(self.stop, Some(Stop::Rejected(Rejection::Frozen { .. })))
+    }
+
+    fn add(&mut self, stop: Stop) {
+        let stays = |before: &Stop| match before.passes() {
+            None => true,
+            Some(passes) => passes < stop.passes().unwrap_or(Retry::Never),
+        };
+        if !self.stop.as_ref().is_some_and(stays) {
+            self.stop = Some(stop);
+        }
+    }
+
+    /// One more alternative to hope for.
+    fn add_hope(&mut self, needs: &[Need], has_line: impl Fn(&Need) -> bool) {
+        let stops = |need: &&Need| need.is_in_the_way || has_line(need);
+        self.limits.extend(needs.iter().filter(stops).map(|need| need.limit));
+        // Several rolling limits have room together when the last of them has.
+        let room_at = needs.iter().filter_map(|need| need.room_at).max();
+        self.again_at = self.again_at.min(room_at.unwrap_or(Timestamp::MAX));
     }
 }
 

@@ -122,7 +122,7 @@ impl Builder {
         let prices = self.prices.unwrap_or_else(PriceBook::builtin);
         let watch = Watch { observers: self.observers.into(), each_call: self.watched };
         let core = Core::new(clock, prices, watch, self.lease, self.on_lost);
-        let budget = BudgetManager { core: Arc::new(core) };
+        let budget = BudgetManager { core };
         for (place, (accounts, limit)) in self.limits.into_iter().enumerate() {
             let number = place.saturating_add(1);
             budget.set_limit(&accounts, limit).map_err(|source| {
