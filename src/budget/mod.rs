@@ -1,8 +1,9 @@
 //! The one lock: [`BudgetManager`], its handles, its guards, its alerts and its report.
 //!
 //! Reading order: [`Account`] asks, [`Ask`] says with what wishes, [`Waiting`] waits for room,
-//! [`Reservation`] is what it gets, [`Receipt`] is what is booked, [`ReserveError`] is why not, [`Alert`] is what a person is told,
-//! [`Report`] is what it all adds up to, [`Countdown`] what is left.
+//! [`Reservation`] is what it gets, [`Receipt`] is what is booked, [`ReserveError`] is why not,
+//! [`Alert`] is what a person is told, [`Report`] is what it all adds up to, [`Countdown`] what is
+//! left.
 
 mod account;
 mod alert;
