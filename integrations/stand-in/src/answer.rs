@@ -109,7 +109,7 @@ impl Answer {
     }
 
     /// The answer to this request: its model, and no more output than its cap.
-    pub(crate) fn as_asked(mut self, api: Api, request: &Value) -> Answer {
+    pub(crate) fn fit_to(mut self, api: Api, request: &Value) -> Answer {
         if self.model.is_none() {
             self.model = request["model"].as_str().map(str::to_owned);
         }

@@ -231,7 +231,7 @@ async fn reply(
     if let Some(wrong) = api.flaw(request) {
         return refusal(api, 400, wrong);
     }
-    let answer = answer.as_asked(api, request);
+    let answer = answer.fit_to(api, request);
     if prices::cost(answer.model(), Tokens::default()).is_none() {
         return refusal(api, 404, &format!("the model `{}` does not exist", answer.model()));
     }
