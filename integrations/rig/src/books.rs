@@ -103,7 +103,8 @@ fn is_unsent(error: &ProviderError) -> bool {
     let http_client::Error::Instance(cause) = &**error else { return false };
     let mut cause: Option<&(dyn Error + 'static)> = Some(&**cause);
     while let Some(error) = cause {
-        let by_client = error.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_connect);
+        let by_client =
+            error.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_connect);
         let by_system = error
             .downcast_ref::<io::Error>()
             .is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);

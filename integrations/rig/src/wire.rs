@@ -77,9 +77,7 @@ where
     /// The same request with this output cap; as it was, if it cannot be shortened.
     pub(crate) fn shortened(self, max_tokens: u64) -> Result<Encoded, EncodeError> {
         match self.again {
-            Some((wire, request, mode)) => {
-                wire.encode(request.max_tokens(max_tokens), mode)
-            }
+            Some((wire, request, mode)) => wire.encode(request.max_tokens(max_tokens), mode),
             None => Ok(self.encoded),
         }
     }
