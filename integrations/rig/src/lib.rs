@@ -1,4 +1,41 @@
 //! Owns [`Budget`]: whose money the models of [rig](https://docs.rs/rig) spend.
+//!
+//! One line around a model, and every call that is made of it, by an agent, in a loop over tools, by
+//! an extractor or directly, whole or as a stream, is reserved before it is sent and settled by what
+//! the provider answers:
+//!
+//! ```no_run
+//! use bursar::{BudgetManager, Usd};
+//! use bursar_rig::Budget;
+//! use rig::agent::AgentBuilder;
+//! use rig::providers::openai::OpenAI;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let budget = BudgetManager::new(Usd::dollars(5))?;
+//! let crawler = budget.account("research/crawler")?;
+//!
+//! let model = OpenAI::from_env()?.completion("gpt-6.1-terra");
+//! let model = Budget::new(&budget, &crawler).at_least(200).around(model);
+//!
+//! let agent = AgentBuilder::new(model).max_tokens(800).build();
+//! println!("{}\n{}", agent.prompt("Will it rain?").await?.output(), budget.report());
+//! # Ok(()) }
+//! ```
+//!
+//! # What is booked
+//!
+//! | what happens | what is booked |
+//! |---|---|
+//! | the answer comes, or its stream is read to the provider's end | the provider's counts |
+//! | a stream is dropped, or breaks off, midway | what had come, as estimated |
+//! | the provider refuses the request (4xx) | nothing |
+//! | the server fails (5xx), the reply is lost, nobody waits for it any more | what was held, as assumed |
+//! | there never was a connection | nothing |
+//! | the budget refuses | nothing, and nothing is sent |
+//!
+//! A refusal is an error of the kind [`ErrorKind::Denied`], not retryable, and its message is the
+//! sentence of bursar's [`ReserveError`](bursar::ReserveError), or says why the cost of the request
+//! cannot be bounded. A [`bursar::Observer`] is given it as data.
 
 #![deny(clippy::expect_used, clippy::float_arithmetic, clippy::panic, clippy::unwrap_used)]
 #![warn(unreachable_pub)]
@@ -23,6 +60,22 @@ pub use transport::BudgetedTransport;
 pub use wire::{BudgetedWire, Payload};
 
 /// Whose money a model of rig's spends, and on what terms.
+///
+/// ```no_run
+/// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use bursar::{BudgetManager, Usd};
+/// use bursar_rig::Budget;
+/// use rig::providers::openai::OpenAI;
+///
+/// let budget = BudgetManager::new(Usd::dollars(5))?;
+/// let team = budget.account("team/writer")?;
+/// let terra = budget.model("gpt-6.1-terra")?;
+/// let user = budget.tag("user:42")?;
+///
+/// let ours = OpenAI::from_env()?.chat("our-deployment");
+/// let ours = Budget::new(&budget, &team).tag(&user).priced_as(&terra).around(ours);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Budget {
     manager: BudgetManager,
@@ -35,7 +88,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// Calls that this account of this budget pays for.
+    /// Calls that this account of this budget pays for, at the prices of this budget.
     pub fn new(manager: &BudgetManager, account: &Account) -> Budget {
         Budget {
             manager: manager.clone(),
@@ -195,3 +248,8 @@ fn refused(why: impl fmt::Display) -> ProviderError {
     let report = ErrorReport::new(ErrorKind::Denied, why.to_string()).with_retryable(false);
     ProviderError::Relayed(Box::new(report))
 }
+
+/// The README's code, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -2,11 +2,16 @@
 
 mod kit;
 
+use std::collections::BTreeMap;
+
+use bursar::usage::Request;
+use bursar::usage::tokens::Heuristic;
 use bursar::{Confidence, Usd};
-use bursar_stand_in::{Answer, Gate, StandIn};
+use bursar_stand_in::{Answer, Gate, StandIn, Tokens};
 use futures_util::StreamExt;
 use kit::{Books, HAIKU, TERRA, TOKENS, anthropic, ask, openai};
 use rig::agent::AgentBuilder;
+use rig::extractor::ExtractorBuilder;
 use rig::streaming::{Item, StreamEvent};
 use rig::tool::PortableTool;
 use serde_json::json;
@@ -57,25 +62,36 @@ async fn a_stream_that_is_read_to_its_end_costs_what_the_server_billed() {
 #[tokio::test]
 async fn a_stream_that_is_dropped_midway_costs_what_had_come() {
     for is_chat in [true, false] {
-        let gate = Gate::new();
-        let pieces = ["Rain ", "until ", "noon, ", "then ", "sun."];
         let server = StandIn::start().await;
-        let server = server.script(Answer::pieces(pieces).hold_after(2, &gate));
         let books = Books::of(Usd::dollars(1));
         let model = match is_chat {
             true => books.budget().around(openai(&server).chat(TERRA)).erase(),
             false => books.budget().around(anthropic(&server).completion(HAIKU)).erase(),
         };
+        server.then(Answer::error(429));
+        assert!(model.stream(ask()).unwrap().next().await.unwrap().is_err());
+
+        // This provider counts as bursar estimates, four letters a token, so that the estimate has
+        // to be its bill. Of the two, Anthropic says how long the input was before it answers.
+        let body = &server.requests()[0].body;
+        let request = Request::read(body, TERRA, &Heuristic::for_model(TERRA)).unwrap();
+        let input = if is_chat { request.input } else { 10 };
+        let output = "Rain until ".len().div_ceil(4) as u64;
+        let gate = Gate::new();
+        let pieces = Answer::pieces(["Rain ", "until ", "noon, ", "then sun."]);
+        server.then(pieces.usage(Tokens::new(input, 2 * output)).hold_after(2, &gate));
+
         let mut stream = model.stream(ask()).unwrap();
         let mut heard = 0;
         while heard < 2 {
             let item = stream.next().await.unwrap().unwrap();
             heard += usize::from(matches!(item, Item::Event(StreamEvent::Text { .. })));
         }
-        assert_eq!(books.account.held(), books.seen.held()[0]);
+        assert_eq!(books.account.held(), books.seen.held()[1]);
         drop(stream);
-        println!("{} {} {:?}", books.spent(), server.bill(), books.seen.receipts());
-        assert_eq!(books.seen.confidences(), [Confidence::Estimated]);
+        assert!(server.bill() > 0);
+        assert_eq!(books.spent(), server.bill());
+        assert_eq!(books.seen.confidences(), [Confidence::Exact, Confidence::Estimated]);
     }
 }
 
@@ -132,6 +148,22 @@ async fn an_agent_that_streams_is_booked_call_by_call() {
         item.unwrap();
     }
     drop(stream);
+    assert_eq!((books.spent(), server.requests().len()), (server.bill(), 2));
+    assert_eq!(books.seen.confidences(), [Confidence::Exact; 2]);
+}
+
+#[tokio::test]
+async fn an_extractor_that_tries_again_pays_twice() {
+    let server = StandIn::start()
+        .await
+        .script(Answer::text("It rained.").usage(TOKENS))
+        .script(Answer::tool("submit", json!({"sky": "clouds"})).usage(TOKENS.cached(80)));
+    let books = Books::of(Usd::dollars(1));
+    let model = books.budget().around(openai(&server).chat(TERRA));
+    let extractor = ExtractorBuilder::<BTreeMap<String, String>>::new(model);
+    let extractor = extractor.max_tokens(200).retries(1).build();
+    let found = extractor.extract("Clouds all round.").await.unwrap();
+    assert_eq!(found.output["sky"], "clouds");
     assert_eq!((books.spent(), server.requests().len()), (server.bill(), 2));
     assert_eq!(books.seen.confidences(), [Confidence::Exact; 2]);
 }
