@@ -54,7 +54,7 @@ enum State {
     /// Nothing has come.
     Waiting(Reservation),
     /// Some of the answer has come.
-    Answering(Tab),
+    Answering(Box<Tab>),
     Closed,
 }
 
@@ -65,7 +65,10 @@ impl Books {
 
     fn note(&mut self, frame: &WireFrame) {
         self.state = match std::mem::replace(&mut self.state, State::Closed) {
-            State::Waiting(hold) => State::Answering(Tab::new(hold).expecting_input(self.input)),
+            State::Waiting(hold) => {
+                let tab = Tab::new(hold).expecting_input(self.input);
+                State::Answering(Box::new(tab))
+            }
             other => other,
         };
         let State::Answering(tab) = &mut self.state else { return };
