@@ -189,4 +189,8 @@ async fn another_model_for_one_request_has_its_own_price() {
     model.call(request).await.unwrap();
     assert_eq!(server.requests()[1].body["model"], "gpt-5-mini");
     assert_eq!(books.spent(), server.bill());
+
+    model.call(ask()).await.unwrap();
+    let [luna, mini, terra] = books.seen.held()[..] else { panic!("three calls") };
+    assert!(luna < mini && mini < terra, "each is held at its own price");
 }
