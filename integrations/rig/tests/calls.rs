@@ -12,6 +12,7 @@ use futures_util::StreamExt;
 use kit::{Books, HAIKU, TERRA, TOKENS, anthropic, ask, openai};
 use rig::agent::AgentBuilder;
 use rig::extractor::ExtractorBuilder;
+use rig::providers::gemini::GeminiConfig;
 use rig::streaming::{Item, StreamEvent};
 use rig::tool::PortableTool;
 use serde_json::json;
@@ -193,4 +194,26 @@ async fn another_model_for_one_request_has_its_own_price() {
     model.call(ask()).await.unwrap();
     let [luna, mini, terra] = books.seen.held()[..] else { panic!("three calls") };
     assert!(luna < mini && mini < terra, "each is held at its own price");
+}
+
+#[tokio::test]
+async fn a_model_that_only_the_path_names_is_found() {
+    let server = StandIn::start().await;
+    let books = Books::of(Usd::dollars(1));
+    let config = GeminiConfig::new("key").with_base_url(server.root());
+    let model = config.connect(kit::http()).completion("gemini-3.5-flash-lite");
+    let model = books.budget().around(model);
+    let mut dearer = ask();
+    dearer.model = Some("gemini-3.1-pro-preview".to_owned());
+    for request in [ask(), dearer] {
+        let error = model.call(request).await.unwrap_err();
+        // The server does not speak Gemini, and a 404 is free.
+        assert_eq!(error.provider_response_status().unwrap().as_u16(), 404);
+    }
+    let paths: Vec<String> = server.requests().into_iter().map(|seen| seen.path).collect();
+    assert!(paths[0].contains("gemini-3.5-flash-lite"), "{paths:?}");
+    assert!(paths[1].contains("gemini-3.1-pro-preview"), "{paths:?}");
+    let [lite, pro] = books.seen.held()[..] else { panic!("two calls") };
+    assert!(pro.pico() > 2 * lite.pico() && lite > Usd::ZERO, "{lite} {pro}");
+    assert_eq!(books.spent(), 0);
 }
