@@ -128,14 +128,14 @@ impl Budget {
     /// Allows so many input tokens for what a request brings without holding it: a stored talk, a
     /// file by its id. Without it such a request is refused, see [`Request::unseen`].
     #[must_use]
-    pub fn unseen_input(mut self, tokens: u64) -> Budget {
+    pub fn allow_unseen_input(mut self, tokens: u64) -> Budget {
         self.unseen_input = Some(tokens);
         self
     }
 
     /// Bounds the searches that the provider runs in one call, where the request does not.
     #[must_use]
-    pub fn web_searches(mut self, searches: u64) -> Budget {
+    pub fn allow_web_searches(mut self, searches: u64) -> Budget {
         self.web_searches = Some(searches);
         self
     }

@@ -62,7 +62,7 @@ async fn what_a_request_does_not_hold_must_be_bounded() {
     assert!(error.to_string().contains("previous_response_id"), "{error}");
     assert_eq!((server.requests().len(), books.spent()), (0, 0));
 
-    let model = books.budget().unseen_input(12_000).around(openai(&server).responses(TERRA));
+    let model = books.budget().allow_unseen_input(12_000).around(openai(&server).responses(TERRA));
     model.call(stored()).await.unwrap();
     assert!(books.seen.held()[0] > "0.012".parse().unwrap());
     assert_eq!(books.spent(), server.bill());
