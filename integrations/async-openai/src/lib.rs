@@ -1,3 +1,5 @@
+//! Owns what a budget adds to the client: [`ClientExt`].
+//!
 #![doc = include_str!("../README.md")]
 
 mod error;

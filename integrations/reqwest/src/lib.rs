@@ -1,3 +1,5 @@
+//! Owns the middleware: [`BudgetMiddleware`].
+//!
 #![doc = include_str!("../README.md")]
 
 mod answer;

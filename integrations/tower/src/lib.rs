@@ -1,3 +1,5 @@
+//! Owns the layer: [`BudgetLayer`].
+//!
 #![doc = include_str!("../README.md")]
 
 mod books;
