@@ -1,6 +1,8 @@
 //! Owns what a budget adds to the client: [`ClientExt`].
 //!
 #![doc = include_str!("../README.md")]
+#![deny(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+#![warn(unreachable_pub)]
 
 mod error;
 
@@ -112,7 +114,7 @@ impl<C: Config> BudgetedChat<'_, C> {
     pub async fn create_stream(
         &self,
         mut request: CreateChatCompletionRequest,
-    ) -> Result<BudgetedStream<ChatCompletionResponseStream, fn(&Chunk, &mut Tally)>, Error> {
+    ) -> Result<BudgetedStream<ChatCompletionResponseStream, Show<Chunk>>, Error> {
         request.stream_options.get_or_insert_default().include_usage = Some(true);
         let (hold, input) = self.admit(&mut request)?;
         let stream = hold.sending(self.chat.create_stream(request)).await;
@@ -155,7 +157,7 @@ impl<C: Config> BudgetedResponses<'_, C> {
     pub async fn create_stream(
         &self,
         mut request: CreateResponse,
-    ) -> Result<BudgetedStream<ResponseStream, fn(&ResponseStreamEvent, &mut Tally)>, Error> {
+    ) -> Result<BudgetedStream<ResponseStream, Show<ResponseStreamEvent>>, Error> {
         let (hold, input) = self.admit(&mut request)?;
         let stream = hold.sending(self.responses.create_stream(request)).await;
         begin(hold, input, stream)
@@ -222,13 +224,16 @@ fn finish<T: Serialize>(hold: Reservation, reply: Result<T, OpenAIError>) -> Res
     }
 }
 
+/// Tells a tally of an event.
+type Show<T> = fn(&T, &mut Tally);
+
 /// Passes a stream on, and books it as it flows. The provider knows the cap: the hold does not grow.
 fn begin<T: Serialize>(
     hold: Reservation,
     input: u64,
     stream: Result<StreamResponse<T>, OpenAIError>,
-) -> Result<BudgetedStream<StreamResponse<T>, fn(&T, &mut Tally)>, Error> {
-    let show: fn(&T, &mut Tally) = |event, tally| {
+) -> Result<BudgetedStream<StreamResponse<T>, Show<T>>, Error> {
+    let show: Show<T> = |event, tally| {
         if let Ok(event) = serde_json::to_vec(event) {
             tally.event(&event);
         }

@@ -1,6 +1,8 @@
 //! Owns the middleware: [`BudgetMiddleware`].
 //!
 #![doc = include_str!("../README.md")]
+#![deny(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+#![warn(unreachable_pub)]
 
 mod answer;
 mod call;

@@ -1,6 +1,8 @@
 //! Owns the layer: [`BudgetLayer`].
 //!
 #![doc = include_str!("../README.md")]
+#![deny(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+#![warn(unreachable_pub)]
 
 mod books;
 mod future;
