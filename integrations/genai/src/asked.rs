@@ -225,3 +225,123 @@ fn cache_mark(control: &CacheControl) -> Value {
         _ => json!({"ttl": "5m"}),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use genai::chat::{JsonSpec, MessageOptions, WebSearchConfig};
+
+    use super::*;
+
+    fn read(asked: &ChatRequest, options: &ChatOptions) -> Request {
+        chat(asked, options, AdapterKind::Anthropic, "claude-haiku-4-5").unwrap()
+    }
+
+    fn hello() -> ChatRequest {
+        ChatRequest::from_system("Be terse.").append_message(ChatMessage::user("How high is it?"))
+    }
+
+    fn with(part: ContentPart) -> ChatRequest {
+        hello().append_message(ChatMessage::user(vec![part]))
+    }
+
+    #[test]
+    fn all_text_of_a_talk_counts() {
+        let options = ChatOptions::default().with_max_tokens(800);
+        let plain = read(&hello(), &options);
+        assert_eq!((plain.max_output, plain.choices, &plain.unseen[..]), (Some(800), 1, &[][..]));
+        let text = "word ".repeat(1_000);
+        let more = |asked: ChatRequest| read(&asked, &options).input - plain.input;
+        assert!(more(hello().with_system(text.clone())) > 900);
+        assert!(more(with(ContentPart::from_text(text.clone()))) > 900);
+        assert!(more(with(ContentPart::ReasoningContent(text.clone()))) > 900);
+        assert!(more(with(ContentPart::ThoughtSignature(text.clone()))) > 900);
+        let call = genai::chat::ToolCall {
+            call_id: "1".to_owned(),
+            fn_name: "look".to_owned(),
+            fn_arguments: json!({"at": text}),
+            thought_signatures: Some(vec![text.clone()]),
+        };
+        let response = genai::chat::ToolResponse::from_tool_call(&call, text.clone());
+        assert!(more(with(ContentPart::ToolCall(call))) > 1_800);
+        assert!(more(with(ContentPart::ToolResponse(response))) > 900);
+        let schema = json!({"type": "object", "description": text});
+        let tool = Tool::new("look").with_schema(schema.clone());
+        assert!(more(hello().with_tools(vec![tool])) > 900);
+        let spec = options.clone().with_response_format(JsonSpec::new("answer", schema));
+        assert!(read(&hello(), &spec).input - plain.input > 1_800);
+    }
+
+    #[test]
+    fn media_count_by_what_they_are_or_are_unseen() {
+        let options = ChatOptions::default();
+        let image = ContentPart::from_binary_url("image/png", "https://a.b/c.png", None);
+        let plain = read(&hello(), &options);
+        assert!(read(&with(image), &options).input - plain.input >= 1_600);
+        let sound = ContentPart::from_binary_base64("audio/wav", "A".repeat(8_000), None);
+        assert!(read(&with(sound), &options).input_audio > 20);
+        let note = ContentPart::from_binary_base64("text/plain", "A".repeat(400), None);
+        assert!(read(&with(note), &options).input - plain.input >= 300);
+        for (kind, data) in [("application/pdf", "AAAA"), ("video/mp4", "AAAA")] {
+            let part = ContentPart::from_binary_base64(kind, data, None);
+            assert!(!read(&with(part), &options).unseen.is_empty(), "{kind}");
+        }
+        let stored = ChatRequest { previous_response_id: Some("r".to_owned()), ..hello() };
+        assert_eq!(read(&stored, &options).unseen, ["previous_response_id"]);
+    }
+
+    #[test]
+    fn marks_for_the_cache_are_seen_wherever_they_stand() {
+        let marks = |asked: &ChatRequest, options: &ChatOptions| {
+            let request = read(asked, options);
+            (request.cache_write_5m, request.cache_write_1h, request.cache_write_12h)
+        };
+        let none = ChatOptions::default();
+        assert_eq!(marks(&hello(), &none), (false, false, false));
+        let marked = |control: CacheControl| {
+            let message = ChatMessage::user("Hi").with_options(MessageOptions::from(control));
+            hello().append_message(message)
+        };
+        assert_eq!(marks(&marked(CacheControl::Ephemeral), &none), (true, false, false));
+        assert_eq!(marks(&marked(CacheControl::Ephemeral1h), &none), (false, true, false));
+        let all = none.clone().with_cache_control(CacheControl::Ephemeral24h);
+        assert_eq!(marks(&hello(), &all), (false, true, true));
+        let mut tool = Tool::new("look");
+        tool.cache_control = Some(CacheControl::Ephemeral1h);
+        assert_eq!(marks(&hello().with_tools(vec![tool]), &none), (false, true, false));
+    }
+
+    #[test]
+    fn searches_are_bounded_where_the_bound_is_sent() {
+        let search = |kind: AdapterKind, model: &str| {
+            let config = WebSearchConfig::default().with_max_uses(3);
+            let tool = Tool::new(ToolName::WebSearch).with_config(config);
+            let asked = hello().with_tools(vec![tool]);
+            chat(&asked, &ChatOptions::default(), kind, model).unwrap()
+        };
+        assert_eq!(search(AdapterKind::Anthropic, "claude-haiku-4-5").web_searches, Some(3));
+        assert_eq!(search(AdapterKind::OpenAIResp, "gpt-5").web_searches, None);
+        let gemini = search(AdapterKind::Gemini, "gemini-2.5-pro");
+        assert_eq!((gemini.web_searches, gemini.unseen.len()), (None, 1));
+    }
+
+    #[test]
+    fn an_extra_body_counts_and_replaces_nothing() {
+        let options = ChatOptions::default().with_max_tokens(800);
+        let extra = |body: Value| {
+            let options = options.clone().with_extra_body(body);
+            chat(&hello(), &options, AdapterKind::OpenAI, "gpt-5")
+        };
+        assert_eq!(extra(json!({"n": 3})).unwrap().choices, 3);
+        let tier = extra(json!({"service_tier": "priority"})).unwrap().service;
+        assert_eq!(tier, Some(bursar::Service::Priority));
+        let plain = extra(json!({})).unwrap();
+        assert_eq!(plain.max_output, Some(800));
+        assert!(extra(json!({"note": "word ".repeat(500)})).unwrap().input > plain.input + 400);
+        // Whichever of two caps the provider obeys, or none.
+        assert_eq!(extra(json!({"max_completion_tokens": null})).unwrap().max_output, None);
+        for body in [json!({"messages": []}), json!({"model": "gpt-5-pro"}), json!([1])] {
+            let error = extra(body).unwrap_err();
+            assert!(matches!(error, Error::Replaced { .. }), "{error}");
+        }
+    }
+}

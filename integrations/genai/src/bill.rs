@@ -135,3 +135,77 @@ fn of_status(status: u16) -> Cost {
 fn of_transport(error: &reqwest::Error) -> Cost {
     if error.is_connect() || error.is_builder() { Cost::Free } else { Cost::Unknown }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn of(usage: Value, kind: AdapterKind) -> Option<Usage> {
+        let usage: genai::chat::Usage = serde_json::from_value(usage).unwrap();
+        of_usage(&usage, kind).map(|bill| bill.usage)
+    }
+
+    #[test]
+    fn parts_are_taken_out_of_their_wholes() {
+        let usage = json!({
+            "prompt_tokens": 3_500,
+            "prompt_tokens_details": {"cached_tokens": 2_000, "cache_creation_tokens": 500,
+                "cache_creation_details": {"ephemeral_5m_tokens": 400, "ephemeral_1h_tokens": 100}},
+            "completion_tokens": 120, "completion_tokens_details": {"reasoning_tokens": 20},
+        });
+        let parts = Usage {
+            cache_read: 2_000,
+            cache_write_1h: 100,
+            reasoning: 20,
+            ..Usage::tokens(1_000, 100)
+        };
+        let anthropic = Usage { cache_write_5m: 400, ..parts };
+        assert_eq!(of(usage.clone(), AdapterKind::Anthropic), Some(anthropic));
+        let openai = Usage { cache_write_30m: 400, ..parts };
+        assert_eq!(of(usage, AdapterKind::OpenAIResp), Some(openai));
+
+        let audio = json!({"prompt_tokens": 90, "prompt_tokens_details": {"audio_tokens": 60},
+            "completion_tokens": 9, "completion_tokens_details": {"audio_tokens": 4}});
+        let parts = Usage { input_audio: 60, output_audio: 4, ..Usage::tokens(30, 5) };
+        assert_eq!(of(audio, AdapterKind::OpenAI), Some(parts));
+    }
+
+    #[test]
+    fn what_cannot_be_counts_no_bill() {
+        let impossible = [
+            json!({}),
+            json!({"prompt_tokens": -1, "completion_tokens": 3}),
+            json!({"prompt_tokens": 5, "completion_tokens": -3}),
+            json!({"prompt_tokens": 5, "prompt_tokens_details": {"cached_tokens": 6}}),
+            json!({"completion_tokens": 5, "completion_tokens_details": {"reasoning_tokens": 6}}),
+            json!({"prompt_tokens": 50, "prompt_tokens_details": {"cache_creation_tokens": 9,
+                "cache_creation_details": {"ephemeral_1h_tokens": 10}}}),
+        ];
+        for usage in impossible {
+            assert_eq!(of(usage.clone(), AdapterKind::Anthropic), None, "{usage}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_genai_cannot_read_is_billed_by_its_body() {
+        let error = |body: Value| genai::Error::ChatResponseGeneration {
+            model_iden: genai::ModelIden::new(AdapterKind::OpenAI, "gpt-5"),
+            request_payload: Box::new(Value::Null),
+            response_body: Box::new(body),
+            cause: "strange".to_owned(),
+        };
+        let body = json!({"choices": 7, "usage": {"prompt_tokens": 5, "completion_tokens": 3}});
+        assert_eq!(of_chat_error(&error(body)), Cost::Billed(Usage::tokens(5, 3).into()));
+        assert_eq!(of_chat_error(&error(json!("not captured"))), Cost::Unknown);
+    }
+
+    #[test]
+    fn what_was_not_sent_is_free() {
+        let model_iden = genai::ModelIden::new(AdapterKind::OpenAI, "gpt-5");
+        assert_eq!(of_error(&genai::Error::RequiresApiKey { model_iden }), Cost::Free);
+        let odd = genai::Error::Internal("cannot parse url".to_owned());
+        assert_eq!((of_chat_error(&odd), of_error(&odd)), (Cost::Free, Cost::Unknown));
+    }
+}
