@@ -1,6 +1,6 @@
 //! Owns the step from genai's answers and errors to what they cost.
 
-use bursar::{Bill, Usage};
+use bursar::{Bill, Reservation, Usage};
 use genai::adapter::AdapterKind;
 use genai::chat::ChatResponse;
 use genai::embed::EmbedResponse;
@@ -15,6 +15,15 @@ pub(crate) enum Cost {
     Free,
     /// Nobody knows.
     Unknown,
+}
+
+/// Ends a hold as its call ended. What nobody knows the cost of is charged.
+pub(crate) fn end(hold: Reservation, cost: Cost) {
+    match cost {
+        Cost::Billed(bill) => drop(hold.settle(bill)),
+        Cost::Free => hold.refund("it was not sent, or the provider refused it"),
+        Cost::Unknown => drop(hold),
+    }
 }
 
 /// What the provider's own body says; what genai made of it, if its form is not known.

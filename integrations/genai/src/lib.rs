@@ -47,8 +47,6 @@ use genai::{Client, ModelIden, ModelSpec};
 pub use error::Error;
 pub use stream::{BudgetedChatStream, ChatStreamResponse};
 
-use bill::Cost;
-
 /// genai's [`Client`], with an account that pays for its calls. Clones share both.
 ///
 /// Its methods are genai's own. What they book:
@@ -135,14 +133,14 @@ impl BudgetedClient {
         options.capture_raw_body = Some(true);
         match hold.sending(self.client.exec_chat(spec, chat_req, Some(&options))).await {
             Ok(mut response) => {
-                end(hold, bill::of_chat(&response));
+                bill::end(hold, bill::of_chat(&response));
                 if !keeps_body {
                     response.captured_raw_body = None;
                 }
                 Ok(response)
             }
             Err(error) => {
-                end(hold, bill::of_chat_error(&error));
+                bill::end(hold, bill::of_chat_error(&error));
                 Err(error.into())
             }
         }
@@ -217,14 +215,14 @@ impl BudgetedClient {
         options.capture_raw_body = Some(true);
         match hold.sending(self.client.exec_embed(spec, embed_req, Some(&options))).await {
             Ok(mut response) => {
-                end(hold, bill::of_embeddings(&response));
+                bill::end(hold, bill::of_embeddings(&response));
                 if !keeps_body {
                     response.captured_raw_body = None;
                 }
                 Ok(response)
             }
             Err(error) => {
-                end(hold, bill::of_error(&error));
+                bill::end(hold, bill::of_error(&error));
                 Err(error.into())
             }
         }
@@ -306,15 +304,6 @@ impl BudgetedClient {
 impl fmt::Debug for BudgetedClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BudgetedClient").field("account", &self.account).finish_non_exhaustive()
-    }
-}
-
-/// Ends a hold as its call ended. What nobody knows the cost of is charged.
-fn end(hold: Reservation, cost: Cost) {
-    match cost {
-        Cost::Billed(bill) => drop(hold.settle(bill)),
-        Cost::Free => hold.refund("it was not sent, or the provider refused it"),
-        Cost::Unknown => drop(hold),
     }
 }
 

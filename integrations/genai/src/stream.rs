@@ -16,7 +16,7 @@ use genai::chat::{
 };
 
 use crate::Error;
-use crate::bill::{self, Cost};
+use crate::bill;
 
 /// What [`BudgetedClient::exec_chat_stream`](crate::BudgetedClient::exec_chat_stream) answers, as
 /// genai's own.
@@ -47,18 +47,21 @@ type Show = Box<dyn FnMut(&Piece, &mut Tally) + Send>;
 
 enum State {
     /// Nothing has come of the answer.
-    Opening {
-        hold: Reservation,
-        tapped: Tapped,
-        expected_input: u64,
-    },
+    Opening(Box<Opening>),
     Flowing(Box<BudgetedStream<Tapped, Show>>),
     Over,
 }
 
+struct Opening {
+    hold: Reservation,
+    tapped: Tapped,
+    expected_input: u64,
+}
+
 impl BudgetedChatStream {
     pub(crate) fn new(hold: Reservation, tapped: Tapped, expected_input: u64) -> Self {
-        BudgetedChatStream { state: State::Opening { hold, tapped, expected_input } }
+        let opening = Box::new(Opening { hold, tapped, expected_input });
+        BudgetedChatStream { state: State::Opening(opening) }
     }
 
     /// What was booked, once the stream has ended with anything to book.
@@ -77,9 +80,9 @@ impl Stream for BudgetedChatStream {
         let state = &mut self.get_mut().state;
         loop {
             match state {
-                State::Opening { hold, tapped, .. } => {
-                    hold.mark_sent();
-                    let first = match ready!(Pin::new(tapped).poll_next(context)) {
+                State::Opening(opening) => {
+                    opening.hold.mark_sent();
+                    let first = match ready!(Pin::new(&mut opening.tapped).poll_next(context)) {
                         Some(Ok(Piece::Event(ChatStreamEvent::Start))) => {
                             return Poll::Ready(Some(Ok(ChatStreamEvent::Start)));
                         }
@@ -110,15 +113,14 @@ impl Stream for BudgetedChatStream {
 }
 
 impl State {
-    /// The answer begins, or ends before it began.
+    /// The answer begins, or ends before it began: then the hold is dropped, and the call is lost.
     fn flow(&mut self, first: Option<Piece>) {
-        let State::Opening { hold, mut tapped, expected_input } =
-            std::mem::replace(self, State::Over)
-        else {
+        let State::Opening(opening) = std::mem::replace(self, State::Over) else { return };
+        let Opening { hold, mut tapped, expected_input } = *opening;
+        if first.is_none() {
             return;
-        };
-        let Some(first) = first else { return }; // the hold is dropped: the call is lost
-        tapped.unread = Some(first);
+        }
+        tapped.unread = first;
         let kind = tapped.kind;
         let show: Show = Box::new(move |piece, tally| show(piece, tally, kind));
         // The provider was given the cap, so the stream is not cut for our count of its text.
@@ -129,10 +131,8 @@ impl State {
 
     /// Ends the hold of an answer that failed before it began.
     fn fail(&mut self, error: &genai::Error) {
-        if let State::Opening { hold, .. } = std::mem::replace(self, State::Over) {
-            if bill::of_error(error) == Cost::Free {
-                hold.refund("the provider refused it");
-            }
+        if let State::Opening(opening) = std::mem::replace(self, State::Over) {
+            bill::end(opening.hold, bill::of_error(error));
         }
     }
 }
