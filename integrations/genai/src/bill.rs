@@ -1,6 +1,6 @@
 //! Owns the step from genai's answers and errors to what they cost.
 
-use bursar::{Bill, Reservation, Usage};
+use bursar::{Bill, Reservation, Usage, Usd};
 use genai::adapter::AdapterKind;
 use genai::chat::ChatResponse;
 use genai::embed::EmbedResponse;
@@ -11,8 +11,8 @@ use genai::webc;
 pub(crate) enum Cost {
     /// The provider's counts.
     Billed(Bill),
-    /// It was not sent, or was refused by the provider: known to be free.
-    Free,
+    /// It was not sent.
+    Unsent,
     /// Nobody knows.
     Unknown,
 }
@@ -21,7 +21,7 @@ pub(crate) enum Cost {
 pub(crate) fn end(hold: Reservation, cost: Cost) {
     match cost {
         Cost::Billed(bill) => drop(hold.settle(bill)),
-        Cost::Free => hold.refund("it was not sent, or the provider refused it"),
+        Cost::Unsent => hold.refund("it was not sent"),
         Cost::Unknown => drop(hold),
     }
 }
@@ -89,7 +89,7 @@ pub(crate) fn of_usage(usage: &genai::chat::Usage, kind: AdapterKind) -> Option<
 pub(crate) fn of_chat_error(error: &genai::Error) -> Cost {
     match error {
         genai::Error::Internal(_) | genai::Error::JsonValueExt(_) | genai::Error::SerdeJson(_) => {
-            Cost::Free
+            Cost::Unsent
         }
         error => of_error(error),
     }
@@ -123,7 +123,7 @@ pub(crate) fn of_error(error: &genai::Error) -> Cost {
         | E::Resolver { .. }
         | E::AdapterNotSupported { .. }
         | E::CacheBreakpointNoEligibleContent { .. }
-        | E::AdapterKindMismatch { .. } => Cost::Free,
+        | E::AdapterKindMismatch { .. } => Cost::Unsent,
         _ => Cost::Unknown,
     }
 }
@@ -136,13 +136,16 @@ fn of_web_error(error: &webc::Error) -> Cost {
     }
 }
 
-/// A provider that refuses a request does not bill it; one that breaks down may have worked.
+/// A provider that refuses a request bills nothing for it; one that breaks down may have worked.
 fn of_status(status: u16) -> Cost {
-    if (400..500).contains(&status) { Cost::Free } else { Cost::Unknown }
+    match status {
+        400..500 => Cost::Billed(Bill::default().reported_cost(Usd::ZERO)),
+        _ => Cost::Unknown,
+    }
 }
 
 fn of_transport(error: &reqwest::Error) -> Cost {
-    if error.is_connect() || error.is_builder() { Cost::Free } else { Cost::Unknown }
+    if error.is_connect() || error.is_builder() { Cost::Unsent } else { Cost::Unknown }
 }
 
 #[cfg(test)]
@@ -213,8 +216,8 @@ mod tests {
     #[test]
     fn what_was_not_sent_is_free() {
         let model_iden = genai::ModelIden::new(AdapterKind::OpenAI, "gpt-5");
-        assert_eq!(of_error(&genai::Error::RequiresApiKey { model_iden }), Cost::Free);
+        assert_eq!(of_error(&genai::Error::RequiresApiKey { model_iden }), Cost::Unsent);
         let odd = genai::Error::Internal("cannot parse url".to_owned());
-        assert_eq!((of_chat_error(&odd), of_error(&odd)), (Cost::Free, Cost::Unknown));
+        assert_eq!((of_chat_error(&odd), of_error(&odd)), (Cost::Unsent, Cost::Unknown));
     }
 }

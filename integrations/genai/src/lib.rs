@@ -55,7 +55,8 @@ pub use stream::{BudgetedChatStream, ChatStreamResponse};
 /// |---|---|
 /// | refused by the budget | nothing, and nothing is sent |
 /// | an answer | the counts of the provider's body, at the price of the model and tier that answered |
-/// | 4xx, no connection, no key | nothing |
+/// | 4xx | a call of $0: the provider bills nothing for it |
+/// | no connection, no key | nothing |
 /// | 5xx, a lost connection, an answer without usage, a dropped future | what was held, as assumed |
 #[derive(Clone)]
 pub struct BudgetedClient {

@@ -35,7 +35,8 @@ pub struct ChatStreamResponse {
 /// |---|---|
 /// | read to its end | the provider's counts |
 /// | dropped midway | what was seen, as estimated; the provider's counts if they had come |
-/// | refused by the provider (4xx), or no connection | nothing |
+/// | refused by the provider (4xx) | a call of $0 |
+/// | no connection | nothing |
 /// | it breaks before anything came | what was held, as assumed |
 /// | dropped before it was first polled | nothing: genai sends with the first poll |
 #[must_use = "a stream does nothing unless it is polled"]

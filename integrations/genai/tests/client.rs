@@ -266,7 +266,7 @@ async fn an_error_of_the_request_is_free() {
             assert!(events.iter().any(Result::is_err), "{model}, {status}");
             assert_eq!(house.server.requests().len(), 2);
             house.assert_settled();
-            assert!(house.confidences().is_empty());
+            assert_eq!(house.confidences(), [Confidence::Reported; 2], "free, and known to be");
         }
     }
 }
