@@ -118,9 +118,20 @@ fn message(message: &ChatMessage) -> Value {
         ChatRole::Assistant => "assistant",
         ChatRole::Tool => "tool",
     };
-    let content: Vec<Value> = message.content.parts().iter().map(part).collect();
+    let parts = message.content.parts();
+    let (thoughts, others): (Vec<_>, Vec<_>) = parts.iter().partition(|part| is_thought(part));
+    let mut content: Vec<Value> = others.into_iter().map(part).collect();
+    if !thoughts.is_empty() {
+        // In one part, as genai sends a thought with its signature.
+        let texts: Vec<Value> = thoughts.into_iter().map(part).collect();
+        content.push(json!({"type": "thinking", "thinking": texts}));
+    }
     let control = message.options.as_ref().and_then(|options| options.cache_control.as_ref());
     json!({"role": role, "content": content, "cache_control": control.map(cache_mark)})
+}
+
+fn is_thought(part: &ContentPart) -> bool {
+    matches!(part, ContentPart::ThoughtSignature(_) | ContentPart::ReasoningContent(_))
 }
 
 fn part(part: &ContentPart) -> Value {
@@ -136,7 +147,7 @@ fn part(part: &ContentPart) -> Value {
             "content": response.content,
         }),
         ContentPart::ThoughtSignature(text) | ContentPart::ReasoningContent(text) => {
-            json!({"type": "thinking", "thinking": text})
+            json!({"type": "thinking", "text": text})
         }
         // OpenRouter's blocks of thought.
         ContentPart::Custom(custom)

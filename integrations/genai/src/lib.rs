@@ -1,5 +1,5 @@
-//! A hard budget around [genai](https://docs.rs/genai)'s client: money is reserved before each call
-//! and settled after it.
+//! Owns [`BudgetedClient`]: a hard budget around the client of [genai](https://docs.rs/genai). Money
+//! is reserved before each call and settled after it.
 //!
 //! ```no_run
 //! use bursar::{BudgetManager, Usd};

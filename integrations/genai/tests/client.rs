@@ -11,8 +11,8 @@ use bursar_genai::{BudgetedClient, Error};
 use bursar_stand_in::{Answer, Gate, StandIn, Tokens};
 use futures_util::StreamExt;
 use genai::chat::{
-    ChatMessage, ChatOptions, ChatRequest, ChatStreamEvent, CollectorSink, Tool, ToolCall,
-    ToolResponse,
+    CacheControl, ChatMessage, ChatOptions, ChatRequest, ChatStreamEvent, CollectorSink,
+    ContentPart, JsonSpec, ReasoningEffort, ServiceTier, Tool, ToolCall, ToolName, ToolResponse,
 };
 use genai::resolver::{AuthData, Endpoint, ServiceTargetResolver};
 use genai::{Client, ServiceTarget};
@@ -356,6 +356,110 @@ async fn a_refusal_comes_before_anything_is_sent() {
         assert!(house.server.requests().is_empty());
         house.assert_settled();
     }
+}
+
+/// Requests of all that genai can say to these three, each a part of its own.
+fn requests() -> Vec<(ChatRequest, ChatOptions)> {
+    let options = capped(800);
+    let words = "word ".repeat(300);
+    let schema = json!({"type": "object", "properties": {
+        "city": {"type": "string", "description": "The city."},
+        "at": {"type": "object", "properties": {"day": {"type": "string"}, "hour": {"type": "integer"}}}}});
+    let tool = |strict| {
+        let tool = Tool::new("weather").with_description("The weather.");
+        Tool { strict, ..tool.with_schema(schema.clone()) }
+    };
+    let call = ToolCall {
+        call_id: "call_1".to_owned(),
+        fn_name: "weather".to_owned(),
+        fn_arguments: json!({"city": "Berlin", "at": {"day": "Monday", "hour": 7}}),
+        thought_signatures: None,
+    };
+    let thought = vec![
+        ContentPart::ThoughtSignature("c2lnbmF0dXJl".repeat(20)),
+        ContentPart::ReasoningContent(words.clone()),
+        ContentPart::ToolCall(call.clone()),
+    ];
+    let picture = ContentPart::from_binary_base64("image/png", "iVBORw0KGgo=", None);
+    let marked = ChatMessage::user(words.clone()).with_options(CacheControl::Ephemeral1h);
+    let ask = || ChatRequest::from_system("You are terse.");
+    vec![
+        (question(), options.clone()),
+        (ask().append_message(ChatMessage::system(words)).append_message(marked), options.clone()),
+        (question().with_tools(vec![tool(None), tool(Some(true))]), options.clone()),
+        (
+            question()
+                .append_message(ChatMessage::assistant(thought))
+                .append_message(ToolResponse::from_tool_call(&call, "rain"))
+                .with_tools(vec![tool(None)]),
+            options.clone(),
+        ),
+        (
+            ask().append_message(ChatMessage::user(vec![picture, "What is it?".into()])),
+            options.clone(),
+        ),
+        (question(), options.clone().with_response_format(JsonSpec::new("answer", schema.clone()))),
+        (question(), options.clone().with_extra_body(json!({"n": 2, "metadata": {"a": "b"}}))),
+        (question(), options.clone().with_extra_body(json!({"max_tokens": 2_000}))),
+        (question(), options.clone().with_cache_control(CacheControl::Ephemeral24h)),
+        (question(), options.clone().with_reasoning_effort(ReasoningEffort::Budget(4_000))),
+        (question(), options.with_service_tier(ServiceTier::Flex)),
+        (question(), ChatOptions::default()),
+    ]
+}
+
+#[tokio::test]
+async fn what_is_held_bounds_the_body_that_genai_sends() {
+    for model in MODELS {
+        for (number, (asked, options)) in requests().into_iter().enumerate() {
+            let house = House::rich(StandIn::start().await.always(Answer::text("Rain.")));
+            house.client.exec_chat(model, asked, Some(&options)).await.unwrap();
+            let mut sent = house.server.requests()[0].body.clone();
+            sent.as_object_mut().unwrap().remove("service_tier"); // flex: cheaper, if it has a price
+            let bound = house.budget.model(model).unwrap().estimate_request(&sent).unwrap();
+            let bound = bound.cost_at("2026-11-24T09:00:00Z".parse().unwrap()).unwrap();
+            let held = house.booked.0.lock().unwrap()[0].held;
+            assert!(held >= bound, "{model}, {number}: {held} is held, {bound} is asked: {sent:#}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_request_does_not_show_needs_a_word_of_the_user() {
+    let house = House::rich(StandIn::start().await.always(Answer::text("Rain.").usage(TOKENS)));
+    let stored = || ChatRequest {
+        previous_response_id: Some("resp_17".to_owned()),
+        store: Some(true),
+        ..ChatRequest::from_user("And in winter?")
+    };
+    let news = || question().with_tools(vec![Tool::new(ToolName::WebSearch)]);
+    let options = capped(800);
+    let model = "gpt-6.1-terra";
+    let error = house.client.exec_chat(model, stored(), Some(&options)).await.unwrap_err();
+    assert!(error.to_string().contains("previous_response_id"), "{error}");
+    assert!(error.to_string().contains("`BudgetedClient::with_unseen_input`"), "{error}");
+    let patient = house.client.clone().with_unseen_input(12_000);
+    let error = patient.exec_chat(model, news(), Some(&options)).await.unwrap_err();
+    assert!(error.to_string().contains("with_web_searches"), "{error}");
+    assert!(house.server.requests().is_empty());
+
+    patient.exec_chat(model, stored(), Some(&options)).await.unwrap();
+    patient.with_web_searches(2).exec_chat(model, news(), Some(&options)).await.unwrap();
+    house.assert_settled();
+    let booked = house.booked.0.lock().unwrap();
+    // 12,000 tokens at $1.25 for a million, and two searches at a cent.
+    assert!(booked[0].held > Usd::from_pico(12_000 * 1_250_000));
+    assert!(booked[1].held > booked[0].held.checked_add(Usd::cents(2)).unwrap());
+}
+
+#[tokio::test]
+async fn a_tag_is_charged_beside_the_account() {
+    let house = House::rich(StandIn::start().await.always(Answer::text("Rain.").usage(TOKENS)));
+    let user = house.budget.tag("user:42").unwrap();
+    let client = house.client.clone().with_tag(&user);
+    client.exec_chat(MODELS[0], question(), Some(&capped(800))).await.unwrap();
+    assert_eq!(user.spent().pico(), house.server.bill());
+    house.assert_settled();
 }
 
 #[tokio::test]
