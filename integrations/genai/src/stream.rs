@@ -245,3 +245,30 @@ impl ChatFrameSink for Tap {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bursar::Usage;
+
+    use super::*;
+
+    #[test]
+    fn genais_counts_stand_in_for_frames_of_a_form_that_is_not_known() {
+        let usage = genai::chat::Usage {
+            prompt_tokens: Some(90),
+            completion_tokens: Some(7),
+            ..Default::default()
+        };
+        let end = StreamEnd { captured_usage: Some(usage), ..StreamEnd::default() };
+        let end = Piece::Event(ChatStreamEvent::End(end));
+        let seen = |frame: &str| {
+            let mut tally = Tally::default();
+            show(&Piece::Frame(frame.to_owned()), &mut tally, AdapterKind::GeminiIx);
+            show(&end, &mut tally, AdapterKind::GeminiIx);
+            tally.seen()
+        };
+        assert_eq!(seen(r#"{"event_type": "interaction.strange"}"#), Usage::tokens(90, 7));
+        let known = r#"{"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 3}}"#;
+        assert_eq!(seen(known), Usage::tokens(5, 3));
+    }
+}
