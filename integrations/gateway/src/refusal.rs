@@ -24,8 +24,9 @@ pub(crate) struct Refusal {
     retry_after: Option<u64>,
 }
 
-/// The longest wait that a client is asked for; what takes longer is refused for good.
-const LONGEST_WAIT_SECS: u64 = 60;
+/// The longest wait that a client is asked for; what takes longer is refused for good. A rolling
+/// minute is over after 61 seconds at most.
+const LONGEST_WAIT_SECS: u64 = 61;
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, why: impl Display) -> Refusal {
