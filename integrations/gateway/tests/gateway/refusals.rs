@@ -13,7 +13,12 @@ use serde_json::{Value, json};
 use crate::house::{CHAT, House, MESSAGES, RESPONSES, chat, messages, responses};
 
 async fn rain() -> StandIn {
-    StandIn::start().await.always(Answer::text("Rain.").usage(Tokens::new(10, 2)))
+    raining(60).await
+}
+
+/// Answers with so many output tokens.
+async fn raining(output: u64) -> StandIn {
+    StandIn::start().await.always(Answer::text("Rain.").usage(Tokens::new(10, output)))
 }
 
 /// A file for the length of a test.
@@ -144,7 +149,7 @@ async fn what_a_request_does_not_hold_passes_if_it_is_allowed_for() {
 #[tokio::test]
 async fn an_answer_is_shortened_to_what_is_left() {
     // One token of output costs $0.000005; the input of this call a little.
-    let house = House::open(rain().await, &["--spend", "0.0004", "--shorten", "10"]).await;
+    let house = House::open(raining(2).await, &["--spend", "0.0004", "--shorten", "10"]).await;
     for (path, call, field) in [
         (CHAT, chat(json!({})), "max_completion_tokens"),
         (RESPONSES, responses(json!({})), "max_output_tokens"),
@@ -256,9 +261,7 @@ async fn limits_come_from_a_policy_file_and_the_report_shows_them() {
         "policy.toml",
         "[[limit]]\naccount = 'research/*'\nspend = '0.0008'\nper = 'day'\n",
     );
-    let provider = StandIn::start().await;
-    let provider = provider.always(Answer::text("Rain.").usage(Tokens::new(10, 60)));
-    let house = House::open(provider, &["--policy", policy.path()]).await;
+    let house = House::open(rain().await, &["--policy", policy.path()]).await;
     let call = chat(json!({})).to_string();
     for (account, status) in [("research/one", 200), ("research/one", 402), ("research/two", 200)] {
         let headers = format!("x-bursar-account: {account}\r\n");
