@@ -99,12 +99,11 @@ fn without_usage<E>(
             let passed = match stream.next().await {
                 Some(Ok(chunk)) => events.push(&chunk),
                 Some(Err(error)) => return Some((Err(error), (stream, events))),
-                None => events.rest(),
+                None if events.0.is_empty() => return None,
+                None => std::mem::take(&mut events.0),
             };
-            match passed {
-                Some(bytes) if bytes.is_empty() => {}
-                Some(bytes) => return Some((Ok(bytes.into()), (stream, events))),
-                None => return None,
+            if !passed.is_empty() {
+                return Some((Ok(passed.into()), (stream, events)));
             }
         }
     })
@@ -116,7 +115,7 @@ struct Events(Vec<u8>);
 
 impl Events {
     /// Takes in a chunk; gives what may pass.
-    fn push(&mut self, chunk: &[u8]) -> Option<Vec<u8>> {
+    fn push(&mut self, chunk: &[u8]) -> Vec<u8> {
         self.0.extend_from_slice(chunk);
         let mut passed = Vec::new();
         while let Some(end) = end_of_event(&self.0) {
@@ -128,13 +127,7 @@ impl Events {
         if self.0.len() > LONGEST_USAGE_EVENT {
             passed.append(&mut self.0);
         }
-        Some(passed)
-    }
-
-    /// What is left when the stream has ended; `None` if that is nothing.
-    fn rest(&mut self) -> Option<Vec<u8>> {
-        let rest = std::mem::take(&mut self.0);
-        (!rest.is_empty()).then_some(rest)
+        passed
     }
 }
 
@@ -180,9 +173,8 @@ mod tests {
             let mut events = Events::default();
             let mut passed = Vec::new();
             for chunk in STREAM.as_bytes().chunks(size) {
-                passed.extend(events.push(chunk).unwrap());
+                passed.extend(events.push(chunk));
             }
-            passed.extend(events.rest().unwrap_or_default());
             assert_eq!(String::from_utf8(passed).unwrap(), STREAM.replace(USAGE, ""));
         }
     }
@@ -191,8 +183,7 @@ mod tests {
     fn a_long_event_does_not_wait_for_its_end() {
         let mut events = Events::default();
         let long = vec![b'x'; LONGEST_USAGE_EVENT];
-        assert!(events.push(&long).unwrap().is_empty());
-        assert_eq!(events.push(b"x").unwrap().len(), LONGEST_USAGE_EVENT + 1);
-        assert_eq!(events.push(b"yz").unwrap().len() + events.rest().unwrap().len(), 2);
+        assert!(events.push(&long).is_empty());
+        assert_eq!(events.push(b"x").len(), LONGEST_USAGE_EVENT + 1);
     }
 }

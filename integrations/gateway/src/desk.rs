@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, request::Parts};
+use axum::http::{HeaderMap, StatusCode, header, request::Parts};
 use axum::response::Response;
 use axum::routing::get;
 use bursar::clock::Clock;
@@ -98,6 +98,10 @@ impl Desk {
         body: Body,
     ) -> Result<Response, Refusal> {
         let payer = Payer::of(&head.headers, self.keys.as_ref(), &self.budget)?;
+        if head.headers.contains_key(header::CONTENT_ENCODING) {
+            let why = "the gateway reads a request before it passes it on: send it uncompressed";
+            return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
+        }
         let body = to_bytes(body, LONGEST_BODY).await;
         let body = body.map_err(|error| Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, error))?;
         let Admitted { hold, body, manner } = self.admit(&payer, form, body)?;

@@ -9,6 +9,7 @@ use bursar::{Alert, Observer, ReserveError};
 use bursar_gateway::{Gateway, Options};
 use clap::Parser;
 use tokio::net::TcpListener;
+use tokio::signal;
 
 /// Says on standard error what a person should know.
 struct Voice;
@@ -43,11 +44,20 @@ async fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     println!("OpenAI:    http://{address}/v1");
     println!("Anthropic: http://{address}");
     println!("report:    http://{address}/report.txt");
-    axum::serve(listener, gateway.router())
-        .with_graceful_shutdown(async {
-            let _ = tokio::signal::ctrl_c().await; // without signals it runs until it is killed
-        })
-        .await?;
+    axum::serve(listener, gateway.router()).with_graceful_shutdown(stopped()).await?;
     print!("{}", budget.report());
     Ok(())
+}
+
+/// Ends when somebody stops the program; what is under way is answered first.
+async fn stopped() {
+    #[cfg(unix)]
+    if let Ok(mut terminated) = signal::unix::signal(signal::unix::SignalKind::terminate()) {
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = signal::ctrl_c() => {}
+        }
+        return;
+    }
+    let _ = signal::ctrl_c().await;
 }

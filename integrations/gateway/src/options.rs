@@ -110,12 +110,12 @@ impl Options {
         let lost = if self.release_lost { LostCall::Release } else { LostCall::ChargeHold };
         let mut budget =
             BudgetManager::builder().clock(clock).observer(observer).on_lost_call(lost);
-        if let Some(amount) = self.spend {
-            budget = budget.limit("", Limit::spend(amount));
-        }
         if let Some(file) = &self.policy {
             let policy = Policy::from_toml(&read(file)?);
             budget = budget.policy(policy.map_err(|error| wrong(file, error))?);
+        }
+        if let Some(amount) = self.spend {
+            budget = budget.limit("", Limit::spend(amount));
         }
         if let Some(file) = &self.prices {
             let loaded = PriceBook::from_list(read(file)?).map_err(|error| wrong(file, error))?;

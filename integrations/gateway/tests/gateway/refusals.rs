@@ -127,6 +127,8 @@ async fn what_has_no_bound_or_no_meaning_is_refused_with_the_remedy() {
     }
     let twice = r#"{"model": "gpt-6-luna", "model": "gpt-6.1-terra", "messages": []}"#;
     assert_eq!(house.send("POST", CHAT, "", twice).await.status, 400);
+    let packed = house.send("POST", CHAT, "content-encoding: gzip\r\n", "\u{1f}").await;
+    assert_eq!(packed.status, 415);
     for headers in ["x-bursar-account: a//b\r\n", "x-bursar-tags: untagged\r\n"] {
         let call = chat(json!({})).to_string();
         assert_eq!(house.send("POST", CHAT, headers, &call).await.status, 400, "{headers}");
