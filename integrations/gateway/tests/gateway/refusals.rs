@@ -238,8 +238,10 @@ async fn a_key_pays_from_its_account_and_no_other() {
     assert_eq!(house.send("POST", CHAT, &other, &call).await.status, 403);
     assert_eq!(house.provider.requests().len(), 0);
 
-    assert_eq!(house.send("POST", CHAT, red, &call).await.status, 200);
-    let below = "x-api-key: gw-red\r\nx-bursar-account: red/one\r\n";
+    let plainly = "x-api-key: gw-red\r\n";
+    assert_eq!(house.send("POST", CHAT, plainly, &call).await.status, 200);
+    let below = format!("{red}x-bursar-account: red/one\r\n");
+    let below = below.as_str();
     assert_eq!(house.send("POST", MESSAGES, below, &letter).await.status, 200);
     house.assert_even();
     let spent = house.budget.spent();
@@ -278,6 +280,25 @@ async fn limits_come_from_a_policy_file_and_the_report_shows_them() {
     let report = house.get("/report", "").await.json();
     assert_eq!(report["limits"].as_array().unwrap().len(), 2);
     assert_eq!(report, serde_json::to_value(house.budget.report()).unwrap());
+}
+
+#[tokio::test]
+async fn a_price_list_makes_a_model_known() {
+    let prices = File::new(
+        "prices.json",
+        r#"{"text-embedding-3-small": {"litellm_provider": "openai", "mode": "embedding",
+            "input_cost_per_token": 2e-08, "output_cost_per_token": 0, "max_input_tokens": 8191}}"#,
+    );
+    let call = json!({"model": "text-embedding-3-small", "input": ["Rain.", "Snow."]});
+    let house = House::open(rain().await, &[]).await;
+    assert_eq!(house.post("/v1/embeddings", &call).await.status, 400, "nobody knows its price");
+    assert_eq!(house.provider.requests().len(), 0);
+
+    let house = House::open(rain().await, &["--prices", prices.path(), "--shorten", "9"]).await;
+    assert_eq!(house.post("/v1/embeddings", &call).await.status, 404, "the stand-in has none");
+    assert_eq!(house.provider.requests()[0].body, call);
+    assert_eq!(house.post(CHAT, &chat(json!({}))).await.status, 200, "beside the built-in ones");
+    house.assert_even();
 }
 
 #[tokio::test]
