@@ -1,5 +1,6 @@
 //! Owns [`Gateway`], and the way of one call from its request to its answer.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use axum::Router;
@@ -112,10 +113,15 @@ impl Desk {
             match hold.sending(upstream.send(request)).await {
                 Ok(response) => pass_on(hold, response, manner).await,
                 Err(error) if error.is_connect() => {
-                    hold.refund("the provider could not be reached");
-                    Err(Refusal::lost("the provider could not be reached; nothing is charged"))
+                    let why = format!("the provider could not be reached: {}", root_cause(&error));
+                    hold.refund(why.as_str());
+                    Err(Refusal::lost(why))
                 }
-                Err(_) => Err(Refusal::lost("the connection to the provider broke")), // law 8
+                // Law 8: dropped after it was sent.
+                Err(error) => Err(Refusal::lost(format_args!(
+                    "the connection to the provider broke: {}",
+                    root_cause(&error)
+                ))),
             }
         });
         call.await.unwrap_or_else(|_| Err(Refusal::lost("the call failed inside the gateway")))
@@ -177,7 +183,10 @@ impl Desk {
         }
         let mut request = self.upstream.request(provider, head)?;
         *request.body_mut() = body;
-        self.upstream.send(request).await.map_err(|_| Refusal::lost("the provider did not answer"))
+        let sent = self.upstream.send(request).await;
+        sent.map_err(|error| {
+            Refusal::lost(format_args!("the provider did not answer: {}", root_cause(&error)))
+        })
     }
 
     fn may_see_the_report(&self, headers: &HeaderMap) -> Result<(), Refusal> {
@@ -201,4 +210,13 @@ async fn report_as_text(State(desk): State<Arc<Desk>>, headers: HeaderMap) -> Re
         Ok(()) => Response::new(Body::from(desk.budget.report().to_string())),
         Err(refusal) => refusal.response(Provider::OpenAi),
     }
+}
+
+/// What is at the bottom of an error: "connection refused", "unknown issuer".
+fn root_cause(error: &dyn Error) -> &dyn Error {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause
 }

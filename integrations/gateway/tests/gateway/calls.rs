@@ -215,5 +215,6 @@ async fn a_provider_that_cannot_be_reached_costs_nothing() {
     let house = House::open_at(StandIn::start().await, nobody, nobody, &[]).await;
     let answer = house.post(MESSAGES, &messages(json!({}))).await;
     assert_eq!((answer.status, &answer.json()["error"]["type"]), (502, &json!("api_error")));
+    assert!(answer.body.contains("refused"), "it says why: {}", answer.body);
     house.assert_even();
 }
