@@ -11,9 +11,9 @@ use crate::usage::{Bill, Usage};
 pub enum LostReply {
     /// What was held, as [`Assumed`](crate::Confidence::Assumed). Never too little.
     ChargeHold,
-    /// The input of the estimate, as [`Estimated`](crate::Confidence::Estimated): for providers
-    /// that stop and bill no output when the connection is cut. It counts as plain input: what was
-    /// written to the prompt cache costs more. A fixed estimate has no input, and is charged whole.
+    /// What was held but for the output, as [`Estimated`](crate::Confidence::Estimated): the input
+    /// at the dearest rate that it can reach, and fees. For providers that stop and bill no output
+    /// when the connection is cut. A fixed estimate has no output, and is charged whole.
     ChargeInput,
     /// Nothing; an [`Alert::Refunded`](crate::Alert::Refunded) says so.
     Release,
@@ -45,7 +45,7 @@ impl Guard {
     /// Books what a reply has cost, and what its inner calls have taken out of the hold with it.
     pub(super) fn settle(mut self, bill: Option<Bill>) -> (Option<Receipt>, Usd) {
         let Some(hold) = self.hold.take() else { return (None, Usd::ZERO) };
-        let inner = hold.held().checked_sub(hold.left()).unwrap_or(Usd::ZERO);
+        let inner = hold.taken();
         let receipt = match bill.map(|bill| (is_empty(&bill), bill)) {
             None if !self.metered => hold.charge_held(),
             None => return (None, inner),
@@ -65,8 +65,7 @@ impl Drop for Guard {
             None => drop(hold), // as the manager says
             Some(LostReply::ChargeInput) if hold.model().is_some() => {
                 let (text, input_audio) = self.input;
-                let input = Usage { input_audio, ..Usage::tokens(text, 0) };
-                hold.settle(Bill::new(input).estimated());
+                hold.charge_input(Usage { input_audio, ..Usage::tokens(text, 0) });
             }
             Some(LostReply::ChargeHold | LostReply::ChargeInput) => {
                 hold.charge_held();

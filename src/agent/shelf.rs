@@ -7,25 +7,58 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::constrained::Paid;
-use super::{Agent, CallError, Reply};
-use crate::cache::{CacheKey, Fresh, KeyError, Namespace, ResultCache};
+use super::admit::{Bids, Lesser};
+use super::{Agent, BudgetConstrained, Call, CallError, Reply};
+use crate::cache::{CacheKey, Fresh, KeyError, Namespace, ResultCache, Source};
 use crate::money::Usd;
 
 /// A cache of the answers of an agent. It hides what a cache asks of tasks and outputs, so that
 /// agents without one need not have it.
 pub(super) trait Shelf<A: Agent>: Send + Sync {
-    fn key(&self, task: &A::Task) -> Result<CacheKey, KeyError>;
+    /// The key of a task, for a model if one was chosen for it.
+    fn key(&self, task: &A::Task, model: Option<&str>) -> Result<CacheKey, KeyError>;
 
-    /// The answer of that key, or else what `paying` brings.
-    fn get_or_run<'a>(&'a self, key: CacheKey, paying: Paying<'a, A>) -> Getting<'a, A>;
+    /// The answer of that key, or else what `paying` brings, kept if it is `as_asked`.
+    fn get_or_run<'a>(
+        &'a self,
+        key: CacheKey,
+        as_asked: AsAsked,
+        paying: Replying<'a, A>,
+    ) -> Replying<'a, A>;
 }
 
 type Failed<A> = CallError<<A as Agent>::Error>;
-pub(super) type Paying<'a, A> =
-    Pin<Box<dyn Future<Output = Result<Paid<<A as Agent>::Output>, Failed<A>>> + Send + 'a>>;
-pub(super) type Getting<'a, A> =
+pub(super) type Replying<'a, A> =
     Pin<Box<dyn Future<Output = Result<Reply<<A as Agent>::Output>, Failed<A>>> + Send + 'a>>;
+
+/// Whether an answer is what was asked for first: known when it is there.
+pub(super) struct AsAsked {
+    /// False if an outer layer has chosen the model or the cap.
+    is_own: bool,
+    lesser: Arc<Lesser>,
+}
+
+impl<A: Agent> BudgetConstrained<A> {
+    /// The answer of an equal task, or else one that is paid for.
+    pub(super) async fn look_up(
+        &self,
+        shelf: &dyn Shelf<A>,
+        bids: Bids,
+        mut call: Call<A::Task>,
+    ) -> Result<Reply<A::Output>, CallError<A::Error>> {
+        let chosen = bids.first.model().filter(|_| self.choosing.is_some());
+        let key = shelf.key(&call.task, chosen.map(|model| &**model.name()))?;
+        let is_own = call.model.is_none() && call.max_output_tokens.is_none();
+        let lesser = Lesser::inside(call.lesser.take());
+        call.lesser = Some(Arc::clone(&lesser));
+        let paying = Box::pin(self.pay(bids, call));
+        let reply = shelf.get_or_run(key, AsAsked { is_own, lesser }, paying).await?;
+        if !reply.saved.is_zero() {
+            self.account.note_saved(reply.saved);
+        }
+        Ok(reply)
+    }
+}
 
 /// A cache, and whose answers it shares.
 pub(super) struct Shared<O> {
@@ -39,24 +72,37 @@ where
     A::Output: Clone + Sync,
     A::Error: 'static,
 {
-    fn key(&self, task: &A::Task) -> Result<CacheKey, KeyError> {
-        self.space.key(task)
+    fn key(&self, task: &A::Task, model: Option<&str>) -> Result<CacheKey, KeyError> {
+        match model {
+            None => self.space.key(task),
+            Some(model) => self.space.key(&(model, task)),
+        }
     }
 
-    fn get_or_run<'a>(&'a self, key: CacheKey, paying: Paying<'a, A>) -> Getting<'a, A> {
+    fn get_or_run<'a>(
+        &'a self,
+        key: CacheKey,
+        as_asked: AsAsked,
+        paying: Replying<'a, A>,
+    ) -> Replying<'a, A> {
         Box::pin(async move {
+            let AsAsked { is_own, lesser } = as_asked;
             let mut own = None;
             let run = async {
-                let Paid { reply, as_asked } = paying.await?;
+                let reply = paying.await?;
                 own = Some((reply.receipt, reply.cost));
                 let fresh = Fresh::new(reply.output, reply.cost);
+                let as_asked = is_own && !lesser.is_marked();
                 // A shortened answer serves those who wait for it, and nobody after them.
                 Ok::<_, Failed<A>>(if as_asked { fresh } else { fresh.keep_for(Duration::ZERO) })
             };
             let answer = self.cache.get_or_run(key, run).await?;
+            if answer.source == Source::Waited {
+                lesser.mark(); // what it is worth, only the one who paid knows
+            }
             let (receipt, cost) = own.unwrap_or((None, Usd::ZERO));
             let output = Arc::unwrap_or_clone(answer.value);
-            Ok(Reply { output, receipt, cost, saved: answer.saved })
+            Ok(Reply { output, receipt, cost, saved: answer.saved, trimmed: None })
         })
     }
 }

@@ -85,6 +85,12 @@ impl Core {
         result
     }
 
+    /// Looks at the ledger as it was left, without the time: nothing that is due is done before.
+    #[inline]
+    pub(super) fn peek<R>(&self, look: impl FnOnce(&Ledger) -> R) -> R {
+        look(&self.ledger.lock())
+    }
+
     /// When a lease that starts now ends.
     #[inline]
     pub(super) fn lease_until(&self, now: Timestamp) -> Timestamp {

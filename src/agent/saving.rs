@@ -1,0 +1,66 @@
+//! Owns what a wrapper does to pay less: trimming the task, ranking the models.
+
+use super::admit::Bids;
+use super::{Agent, BudgetConstrained, Call, Meter};
+use crate::budget::Tag;
+use crate::context::{ContextTrimmer, TrimError, TrimReport};
+use crate::price::Estimate;
+use crate::select::{Funds, ModelSelector, NoModel, Wish};
+
+/// How tasks are shortened.
+pub(super) struct Trimming<T> {
+    pub(super) trimmer: ContextTrimmer,
+    pub(super) shorten: Box<Shorten<T>>,
+}
+
+type Shorten<T> =
+    dyn Fn(&mut T, &ContextTrimmer) -> Result<Option<TrimReport>, TrimError> + Send + Sync;
+
+/// How models are chosen.
+pub(super) struct Choosing<T> {
+    pub(super) selector: ModelSelector,
+    pub(super) wish: Box<dyn Fn(&T) -> Wish + Send + Sync>,
+}
+
+impl<A: Agent> BudgetConstrained<A> {
+    /// Shortens a task to what the trimmer allows and the model takes; says what was left out.
+    pub(super) fn trim(
+        &self,
+        task: &mut A::Task,
+        estimate: &Estimate,
+    ) -> Result<Option<TrimReport>, TrimError> {
+        let Some(Trimming { trimmer, shorten }) = self.trimming.as_deref() else { return Ok(None) };
+        let window = estimate.model().and_then(|model| model.price().context_window_tokens());
+        let room = window.map(|window| window.saturating_sub(estimate.output_cap().unwrap_or(0)));
+        shorten(task, &trimmer.at_most(room.unwrap_or(u64::MAX)))
+    }
+
+    /// What to ask for, in order: the ranked models, or the estimate as it is; then the others.
+    pub(super) fn rank(&self, estimate: Estimate, call: &Call<A::Task>) -> Result<Bids, NoModel> {
+        let fall_back = self.cheaper.iter().map(|model| estimate.with_model(model));
+        let Some(Choosing { selector, wish }) =
+            self.choosing.as_deref().filter(|_| call.model.is_none() && estimate.model().is_some())
+        else {
+            return Ok(Bids { others: fall_back.collect(), first: estimate });
+        };
+        let wish = wish(&call.task).funds(self.funds(call.meter.as_ref()));
+        let now = self.account.now();
+        let mut ranked =
+            selector.rank_at(now, |model| estimate.with_model(model), &wish)?.into_estimates();
+        let first = ranked.next();
+        let others = ranked.chain(fall_back).collect();
+        Ok(Bids { first: first.unwrap_or(estimate), others })
+    }
+
+    /// What each spend limit leaves to a call, with what the outer one has set aside for it.
+    fn funds(&self, meter: Option<&Meter>) -> Vec<Funds> {
+        let own = self.own_tags(meter).flat_map(Tag::funds);
+        let Some(meter) = meter else {
+            return self.account.funds().into_iter().chain(own).collect();
+        };
+        let left = meter.left();
+        let account = self.account.funds_with(left, meter.account().path());
+        let outer = meter.tags().iter().flat_map(|tag| tag.funds_with(left));
+        account.into_iter().chain(outer).chain(own).collect()
+    }
+}
