@@ -1,11 +1,14 @@
-//! Owns the way in: from what a wrapper asks for to the hold that it got.
+//! Owns the money of a call: from what a wrapper asks for to the hold that it got, and to what is
+//! booked.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::guard::Guard;
-use super::{Agent, BudgetConstrained, Call, Meter};
+use super::{Agent, BudgetConstrained, Call, CallError, Meter, Reply};
 use crate::budget::{Ask, Reservation, ReserveError, Tag};
+use crate::context::TrimReport;
+use crate::money::Usd;
 use crate::price::Estimate;
 
 /// What is asked for, and what instead.
@@ -40,6 +43,7 @@ impl Lesser {
 }
 
 impl<A: Agent> BudgetConstrained<A> {
+    #[inline]
     pub(super) fn estimate_of(&self, call: &Call<A::Task>) -> Estimate {
         let mut estimate = Agent::estimate(self, &call.task);
         if let Some(model) = &call.model {
@@ -51,48 +55,48 @@ impl<A: Agent> BudgetConstrained<A> {
         estimate
     }
 
-    /// Sets the money aside, for the first of the bids that fits; the call as it was admitted.
+    /// Sets the money aside for the first of the bids that fits, and tells the call which.
+    #[inline]
     pub(super) fn reserve(
         &self,
         bids: Bids,
-        call: Call<A::Task>,
-    ) -> Result<(Guard, Call<A::Task>), ReserveError> {
-        let (input, cap) = (bids.first.inputs(), bids.first.output_cap());
-        let (hold, wrap_up) = self.hold(bids, &call)?;
-        let (model, max_output) = (hold.model().cloned(), hold.max_output_tokens());
+        call: &mut Call<A::Task>,
+    ) -> Result<Guard, ReserveError> {
+        let hold = self.hold(&bids, call)?;
+        let max_output = hold.max_output_tokens();
         if let Some(lesser) = &call.lesser {
-            let is_whole = cap.is_none_or(|cap| cap == max_output);
-            if !is_whole || hold.alternative() != 0 || wrap_up {
+            let is_whole = bids.first.output_cap().is_none_or(|cap| cap == max_output);
+            if !is_whole || hold.alternative() != 0 || call.wrap_up {
                 lesser.mark();
             }
         }
         let tags = self.tags_inside(call.meter.as_ref());
-        let meter = Some(Meter::new(&hold, &self.account, tags, wrap_up));
-        let max_output_tokens = model.is_some().then_some(max_output);
-        let guard = Guard::new(hold, input, self.lost, self.agent.is_metered());
-        Ok((guard, Call { model, max_output_tokens, wrap_up, meter, ..call }))
+        call.meter = Some(Meter::new(&hold, &self.account, tags, call.wrap_up));
+        call.model = hold.model().cloned();
+        call.max_output_tokens = call.model.is_some().then_some(max_output);
+        Ok(Guard::new(hold, bids.first.inputs(), self.lost, self.agent.is_metered()))
     }
 
-    /// The hold, and whether it took what is kept for wrapping up.
-    fn hold(&self, bids: Bids, call: &Call<A::Task>) -> Result<(Reservation, bool), ReserveError> {
+    /// The hold; the call wraps up if it had to take what is kept for that.
+    #[inline]
+    fn hold(&self, bids: &Bids, call: &mut Call<A::Task>) -> Result<Reservation, ReserveError> {
         let meter = call.meter.as_ref();
-        let last = (self.wraps_up && !call.wrap_up)
-            .then(|| Bids { first: bids.first.clone(), others: bids.others.clone() });
-        match (self.ask(bids, meter).reserve(), last) {
-            (Err(ReserveError::Denied(_)), Some(bids)) => {
+        match self.ask(bids, meter).reserve() {
+            Err(ReserveError::Denied(_)) if self.wraps_up && !call.wrap_up => {
                 let hold = self.ask(bids, meter).wrap_up().reserve()?;
-                Ok((hold, true))
+                call.wrap_up = true;
+                Ok(hold)
             }
-            (answer, _) => Ok((answer?, call.wrap_up)),
+            answer => answer,
         }
     }
 
-    fn ask<'a>(&'a self, bids: Bids, meter: Option<&'a Meter>) -> Ask<'a> {
-        let mut ask = match meter {
-            Some(meter) => meter.ask_for(&self.account, bids.first),
-            None => self.account.ask(bids.first),
-        };
-        ask = bids.others.into_iter().fold(ask, Ask::or);
+    #[inline]
+    fn ask<'a>(&'a self, bids: &'a Bids, meter: Option<&'a Meter>) -> Ask<'a> {
+        let mut ask = self.account.ask_lent(&bids.first, &bids.others);
+        if let Some(meter) = meter {
+            ask = meter.inside(ask);
+        }
         ask = self.own_tags(meter).fold(ask, Ask::tag);
         match self.at_least {
             Some(tokens) => ask.at_least(tokens),
@@ -100,7 +104,30 @@ impl<A: Agent> BudgetConstrained<A> {
         }
     }
 
+    /// Books what an answer or an error has cost.
+    #[inline]
+    pub(super) fn settle(
+        &self,
+        mut guard: Guard,
+        answered: Result<A::Output, A::Error>,
+        trimmed: Option<Box<TrimReport>>,
+    ) -> Result<Reply<A::Output>, CallError<A::Error>> {
+        match answered {
+            Ok(output) => {
+                let (receipt, cost) = guard.settle(self.agent.bill(&output));
+                Ok(Reply { output, receipt, cost, saved: Usd::ZERO, trimmed })
+            }
+            Err(error) => {
+                if let Some(bill) = self.agent.bill_of_error(&error) {
+                    guard.settle(Some(bill));
+                } // else it is lost
+                Err(CallError::Agent(error))
+            }
+        }
+    }
+
     /// The tags that an outer call does not carry already.
+    #[inline]
     pub(super) fn own_tags<'a>(
         &'a self,
         meter: Option<&'a Meter>,
@@ -111,6 +138,7 @@ impl<A: Agent> BudgetConstrained<A> {
     }
 
     /// All tags that an inner call carries.
+    #[inline]
     fn tags_inside(&self, meter: Option<&Meter>) -> Option<Arc<[Tag]>> {
         match meter.and_then(Meter::shared_tags) {
             None => self.tags.clone(),

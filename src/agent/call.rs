@@ -30,6 +30,7 @@ pub struct Call<T> {
 
 impl<T> Call<T> {
     /// A call outside of any budget: no model is chosen, no cap is set.
+    #[inline]
     pub fn new(task: T) -> Call<T> {
         Call {
             task,
@@ -134,6 +135,7 @@ pub struct Meter {
 }
 
 impl Meter {
+    #[inline]
     pub(super) fn new(
         hold: &Reservation,
         account: &Account,
@@ -162,9 +164,14 @@ impl Meter {
     }
 
     /// Asks for a call inside the outer one that is charged to an account below the outer one's.
+    #[inline]
     pub fn ask_for<'a>(&'a self, account: &'a Account, estimate: Estimate) -> Ask<'a> {
-        let ask = account.ask(estimate).inside_lent(self.outer);
-        let ask = self.tags().iter().fold(ask, Ask::tag);
+        self.inside(account.ask(estimate))
+    }
+
+    /// Makes a call one inside the outer one.
+    pub(super) fn inside<'a>(&'a self, ask: Ask<'a>) -> Ask<'a> {
+        let ask = self.tags().iter().fold(ask.inside_lent(self.outer), Ask::tag);
         if self.wrap_up { ask.wrap_up() } else { ask }
     }
 

@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use super::admit::Bids;
 use super::guard::LostReply;
 use super::saving::{Choosing, Trimming};
 use super::shelf::Shelf;
@@ -126,45 +125,24 @@ impl<A: Agent> BudgetConstrained<A> {
             call.trimmed = Some(Box::new(report));
             estimate = self.estimate_of(&call);
         }
-        let trimmed = call.trimmed.clone();
 
         // Rank: the models to ask, in order, by the money that is left.
         let bids = self.rank(estimate, &call)?;
 
         // Cache: an equal task is done once.
-        let reply = match &self.shelf {
-            None => self.pay(bids, call).await?,
-            Some(shelf) => self.look_up(&**shelf, bids, call).await?,
-        };
-        Ok(Reply { trimmed, ..reply })
-    }
+        if let Some(shelf) = &self.shelf {
+            return self.look_up(&**shelf, bids, call)?.await;
+        }
 
-    /// The second half of a call, which costs money.
-    pub(super) async fn pay(
-        &self,
-        bids: Bids,
-        call: Call<A::Task>,
-    ) -> Result<Reply<A::Output>, CallError<A::Error>> {
         // Reserve: every limit of the line, or none.
-        let (guard, call) = self.reserve(bids, call)?;
+        let guard = self.reserve(bids, &mut call)?;
+        let trimmed = call.trimmed.clone();
 
         // Call: from here on a lost reply is charged.
         let answered = self.agent.execute(call).await;
 
         // Settle: the truth, whatever it is.
-        match answered {
-            Ok(output) => {
-                let (receipt, cost) = guard.settle(self.agent.bill(&output));
-                Ok(Reply { output, receipt, cost, saved: Usd::ZERO, trimmed: None })
-            }
-            Err(error) => {
-                match self.agent.bill_of_error(&error) {
-                    Some(bill) => drop(guard.settle(Some(bill))),
-                    None => drop(guard), // lost
-                }
-                Err(CallError::Agent(error))
-            }
-        }
+        self.settle(guard, answered, trimmed)
     }
 }
 

@@ -19,17 +19,20 @@ pub enum LostReply {
     Release,
 }
 
-/// The hold of a call under way. Dropped, its reply is lost.
+/// The hold of a call under way. Dropped, its reply is lost. It stays where it is until it ends:
+/// moving it about would cost more than the look-ups.
 pub(super) struct Guard {
-    hold: Option<Reservation>,
+    hold: Reservation,
     /// Text and audio.
     input: (u64, u64),
     lost: Option<LostReply>,
     metered: bool,
+    settled: bool,
 }
 
 impl Guard {
     /// A call that is about to be made. A metered agent sends nothing itself: its inner calls do.
+    #[inline]
     pub(super) fn new(
         hold: Reservation,
         input: (u64, u64),
@@ -39,38 +42,47 @@ impl Guard {
         if !metered {
             hold.mark_sent();
         }
-        Guard { hold: Some(hold), input, lost, metered }
+        Guard { hold, input, lost, metered, settled: false }
     }
 
     /// Books what a reply has cost, and what its inner calls have taken out of the hold with it.
-    pub(super) fn settle(mut self, bill: Option<Bill>) -> (Option<Receipt>, Usd) {
-        let Some(hold) = self.hold.take() else { return (None, Usd::ZERO) };
-        let inner = hold.taken();
-        let receipt = match bill.map(|bill| (is_empty(&bill), bill)) {
-            None if !self.metered => hold.charge_held(),
-            None => return (None, inner),
-            Some((true, _)) if self.metered => return (None, inner),
-            Some((true, bill)) => hold.settle(bill.reported_cost(Usd::ZERO)),
-            Some((false, bill)) => hold.settle(bill),
+    /// Called once.
+    #[inline]
+    pub(super) fn settle(&mut self, bill: Option<Bill>) -> (Option<Receipt>, Usd) {
+        self.settled = true;
+        let inner = self.hold.taken();
+        let receipt = match bill {
+            None if self.metered => return (None, inner),
+            None => self.hold.book_held(),
+            Some(bill) if !is_empty(&bill) => self.hold.book(&bill),
+            Some(_) if self.metered => return (None, inner),
+            Some(bill) => self.hold.book(&bill.reported_cost(Usd::ZERO)),
         };
         let cost = receipt.cost.checked_add(inner).unwrap_or(Usd::MAX);
         (Some(receipt), cost)
     }
+
+    #[cold]
+    fn lose(&mut self) {
+        match self.lost {
+            None => {} // as the manager says
+            Some(LostReply::ChargeInput) if self.hold.model().is_some() => {
+                let (text, input_audio) = self.input;
+                self.hold.book_input(Usage { input_audio, ..Usage::tokens(text, 0) });
+            }
+            Some(LostReply::ChargeHold | LostReply::ChargeInput) => {
+                self.hold.book_held();
+            }
+            Some(LostReply::Release) => self.hold.give_back("its reply was lost"),
+        }
+    }
 }
 
 impl Drop for Guard {
+    #[inline]
     fn drop(&mut self) {
-        let Some(hold) = self.hold.take().filter(|_| !self.metered) else { return };
-        match self.lost {
-            None => drop(hold), // as the manager says
-            Some(LostReply::ChargeInput) if hold.model().is_some() => {
-                let (text, input_audio) = self.input;
-                hold.charge_input(Usage { input_audio, ..Usage::tokens(text, 0) });
-            }
-            Some(LostReply::ChargeHold | LostReply::ChargeInput) => {
-                hold.charge_held();
-            }
-            Some(LostReply::Release) => hold.refund("its reply was lost"),
+        if !self.settled && !self.metered {
+            self.lose();
         }
     }
 }

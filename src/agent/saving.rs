@@ -24,6 +24,7 @@ pub(super) struct Choosing<T> {
 
 impl<A: Agent> BudgetConstrained<A> {
     /// Shortens a task to what the trimmer allows and the model takes; says what was left out.
+    #[inline]
     pub(super) fn trim(
         &self,
         task: &mut A::Task,
@@ -36,6 +37,7 @@ impl<A: Agent> BudgetConstrained<A> {
     }
 
     /// What to ask for, in order: the ranked models, or the estimate as it is; then the others.
+    #[inline]
     pub(super) fn rank(&self, estimate: Estimate, call: &Call<A::Task>) -> Result<Bids, NoModel> {
         let fall_back = self.cheaper.iter().map(|model| estimate.with_model(model));
         let Some(Choosing { selector, wish }) =

@@ -9,7 +9,9 @@ use serde::Serialize;
 
 use super::admit::{Bids, Lesser};
 use super::{Agent, BudgetConstrained, Call, CallError, Reply};
+use crate::budget::Account;
 use crate::cache::{CacheKey, Fresh, KeyError, Namespace, ResultCache, Source};
+use crate::context::TrimReport;
 use crate::money::Usd;
 
 /// A cache of the answers of an agent. It hides what a cache asks of tasks and outputs, so that
@@ -18,11 +20,13 @@ pub(super) trait Shelf<A: Agent>: Send + Sync {
     /// The key of a task, for a model if one was chosen for it.
     fn key(&self, task: &A::Task, model: Option<&str>) -> Result<CacheKey, KeyError>;
 
-    /// The answer of that key, or else what `paying` brings, kept if it is `as_asked`.
+    /// The answer of that key, or else what `paying` brings, kept if it is as it was asked for. What
+    /// it saves is noted on the account.
     fn get_or_run<'a>(
         &'a self,
         key: CacheKey,
-        as_asked: AsAsked,
+        account: &'a Account,
+        asked: Asked,
         paying: Replying<'a, A>,
     ) -> Replying<'a, A>;
 }
@@ -31,32 +35,34 @@ type Failed<A> = CallError<<A as Agent>::Error>;
 pub(super) type Replying<'a, A> =
     Pin<Box<dyn Future<Output = Result<Reply<<A as Agent>::Output>, Failed<A>>> + Send + 'a>>;
 
-/// Whether an answer is what was asked for first: known when it is there.
-pub(super) struct AsAsked {
+/// What was asked for first. An answer is kept if it is that.
+pub(super) struct Asked {
     /// False if an outer layer has chosen the model or the cap.
     is_own: bool,
     lesser: Arc<Lesser>,
+    trimmed: Option<Box<TrimReport>>,
 }
 
 impl<A: Agent> BudgetConstrained<A> {
     /// The answer of an equal task, or else one that is paid for.
-    pub(super) async fn look_up(
-        &self,
-        shelf: &dyn Shelf<A>,
+    pub(super) fn look_up<'a>(
+        &'a self,
+        shelf: &'a dyn Shelf<A>,
         bids: Bids,
         mut call: Call<A::Task>,
-    ) -> Result<Reply<A::Output>, CallError<A::Error>> {
+    ) -> Result<Replying<'a, A>, KeyError> {
         let chosen = bids.first.model().filter(|_| self.choosing.is_some());
         let key = shelf.key(&call.task, chosen.map(|model| &**model.name()))?;
         let is_own = call.model.is_none() && call.max_output_tokens.is_none();
         let lesser = Lesser::inside(call.lesser.take());
         call.lesser = Some(Arc::clone(&lesser));
-        let paying = Box::pin(self.pay(bids, call));
-        let reply = shelf.get_or_run(key, AsAsked { is_own, lesser }, paying).await?;
-        if !reply.saved.is_zero() {
-            self.account.note_saved(reply.saved);
-        }
-        Ok(reply)
+        let asked = Asked { is_own, lesser, trimmed: call.trimmed.clone() };
+        let paying = Box::pin(async move {
+            let guard = self.reserve(bids, &mut call)?;
+            let answered = self.agent.execute(call).await;
+            self.settle(guard, answered, None)
+        });
+        Ok(shelf.get_or_run(key, &self.account, asked, paying))
     }
 }
 
@@ -82,11 +88,12 @@ where
     fn get_or_run<'a>(
         &'a self,
         key: CacheKey,
-        as_asked: AsAsked,
+        account: &'a Account,
+        asked: Asked,
         paying: Replying<'a, A>,
     ) -> Replying<'a, A> {
         Box::pin(async move {
-            let AsAsked { is_own, lesser } = as_asked;
+            let Asked { is_own, lesser, trimmed } = asked;
             let mut own = None;
             let run = async {
                 let reply = paying.await?;
@@ -97,12 +104,15 @@ where
                 Ok::<_, Failed<A>>(if as_asked { fresh } else { fresh.keep_for(Duration::ZERO) })
             };
             let answer = self.cache.get_or_run(key, run).await?;
+            if !answer.saved.is_zero() {
+                account.note_saved(answer.saved);
+            }
             if answer.source == Source::Waited {
                 lesser.mark(); // what it is worth, only the one who paid knows
             }
             let (receipt, cost) = own.unwrap_or((None, Usd::ZERO));
             let output = Arc::unwrap_or_clone(answer.value);
-            Ok(Reply { output, receipt, cost, saved: answer.saved, trimmed: None })
+            Ok(Reply { output, receipt, cost, saved: answer.saved, trimmed })
         })
     }
 }

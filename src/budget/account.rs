@@ -94,8 +94,15 @@ impl Account {
 
     /// Asks with wishes: alternatives, a shorter output, tags, the part kept for wrapping up,
     /// inside another call.
+    #[inline]
     pub fn ask(&self, estimate: Estimate) -> Ask<'_> {
         Ask::new(self, estimate)
+    }
+
+    /// The same for estimates that stay where they are.
+    #[inline]
+    pub(crate) fn ask_lent<'a>(&'a self, first: &'a Estimate, others: &'a [Estimate]) -> Ask<'a> {
+        Ask::lent(self, first, others)
     }
 
     /// Asks for the models of a ranking, the first choice first; the first that fits is admitted.

@@ -5,7 +5,7 @@ use super::super::account::Account;
 use super::{Priced, Receipt, Reservation};
 use crate::ledger::HoldId;
 use crate::money::Usd;
-use crate::usage::{Confidence, Usage};
+use crate::usage::{Bill, Confidence, Usage};
 
 const ATTO_PER_PICO: i128 = 1_000_000;
 
@@ -25,8 +25,9 @@ impl Reservation {
     }
 
     /// What its inner calls have taken out of it.
+    #[inline]
     pub(crate) fn taken(&self) -> Usd {
-        let left = self.core.peek(|ledger| ledger.find_hold(self.hold).map(|view| view.held));
+        let left = self.core.peek(|ledger| ledger.cost_held(self.hold));
         let left = Usd::from_pico(left.unwrap_or_default());
         self.held.checked_sub(left).unwrap_or(Usd::ZERO)
     }
@@ -42,7 +43,7 @@ impl Reservation {
     }
 
     /// Charges what is held but for the output, as estimated; the input counts as used.
-    pub(crate) fn charge_input(mut self, input: Usage) -> Receipt {
+    pub(crate) fn book_input(&mut self, input: Usage) -> Receipt {
         let output = self.output.per_output.saturating_mul(i128::from(self.max_output_tokens));
         let output = Usd::from_pico(output.div_euclid(ATTO_PER_PICO));
         let cost = self.held.checked_sub(output).unwrap_or(Usd::ZERO);
@@ -51,8 +52,15 @@ impl Reservation {
 
     /// Charges what is held, as assumed, whatever the manager does with lost calls: for a reply
     /// that came and says nothing of its usage.
-    pub(crate) fn charge_held(mut self) -> Receipt {
+    pub(crate) fn book_held(&mut self) -> Receipt {
         self.end(None, Priced::lost())
+    }
+
+    /// Settles where it is; what is done with it afterwards changes nothing.
+    #[inline]
+    pub(crate) fn book(&mut self, bill: &Bill) -> Receipt {
+        let priced = self.price(bill);
+        self.end(Some(bill.usage), priced)
     }
 }
 
