@@ -40,7 +40,8 @@
 //! | [`budget`] | the one lock: [`BudgetManager`], [`Account`], [`Reservation`], [`Alert`], [`Report`] |
 //! | [`cache`] | spend less: [`ResultCache`], which runs equal calls once |
 //! | [`context`] | send less: [`trim_context`] and [`ContextTrimmer`], which keep what a call needs |
-//! | [`agent`] | around agents: [`Agent`], [`Call`], [`BudgetConstrained`], budgeted streams, a test kit |
+//! | [`agent`] | around agents: [`Agent`], [`Call`], [`BudgetConstrained`], budgeted streams |
+//! | [`testing`] | a kit for cost scenarios of your own: scripted agents and streams, a clock moved by hand |
 //!
 //! An **account** is a node of the budget tree, named by a path (`acme/research/crawler`); charging
 //! it charges all accounts above it, up to the root `""`. A **tag** (`user:42`) is an account in a
@@ -77,7 +78,7 @@ pub mod budget;
 pub mod context;
 pub mod agent;
 
-pub use agent::{Agent, BudgetConstrained, Call};
+pub use agent::{Agent, BudgetConstrained, Call, testing};
 pub use budget::{
     Account, Alert, BudgetManager, Observer, Policy, Receipt, Report, Reservation, ReserveError,
     Run, Tag,

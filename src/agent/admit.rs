@@ -11,12 +11,6 @@ use crate::context::TrimReport;
 use crate::money::Usd;
 use crate::price::Estimate;
 
-/// What is asked for, and what instead.
-pub(super) struct Bids {
-    pub(super) first: Estimate,
-    pub(super) others: Vec<Estimate>,
-}
-
 /// Whether a layer, or one inside it, had to make do with less than it asked for first.
 #[derive(Debug, Default)]
 pub(super) struct Lesser {
@@ -55,17 +49,18 @@ impl<A: Agent> BudgetConstrained<A> {
         estimate
     }
 
-    /// Sets the money aside for the first of the bids that fits, and tells the call which.
+    /// Sets the money aside for the first estimate that fits, and tells the call what was admitted.
     #[inline]
     pub(super) fn reserve(
         &self,
-        bids: Bids,
+        estimate: Estimate,
+        others: Vec<Estimate>,
         call: &mut Call<A::Task>,
     ) -> Result<Guard, ReserveError> {
-        let hold = self.hold(&bids, call)?;
+        let hold = self.hold(&estimate, &others, call)?;
         let max_output = hold.max_output_tokens();
         if let Some(lesser) = &call.lesser {
-            let is_whole = bids.first.output_cap().is_none_or(|cap| cap == max_output);
+            let is_whole = estimate.output_cap().is_none_or(|cap| cap == max_output);
             if !is_whole || hold.alternative() != 0 || call.wrap_up {
                 lesser.mark();
             }
@@ -74,16 +69,21 @@ impl<A: Agent> BudgetConstrained<A> {
         call.meter = Some(Meter::new(&hold, &self.account, tags, call.wrap_up));
         call.model = hold.model().cloned();
         call.max_output_tokens = call.model.is_some().then_some(max_output);
-        Ok(Guard::new(hold, bids.first.inputs(), self.lost, self.agent.is_metered()))
+        Ok(Guard::new(hold, estimate.inputs(), self.lost, self.agent.is_metered()))
     }
 
     /// The hold; the call wraps up if it had to take what is kept for that.
     #[inline]
-    fn hold(&self, bids: &Bids, call: &mut Call<A::Task>) -> Result<Reservation, ReserveError> {
+    fn hold(
+        &self,
+        estimate: &Estimate,
+        others: &[Estimate],
+        call: &mut Call<A::Task>,
+    ) -> Result<Reservation, ReserveError> {
         let meter = call.meter.as_ref();
-        match self.ask(bids, meter).reserve() {
+        match self.ask(estimate, others, meter).reserve() {
             Err(ReserveError::Denied(_)) if self.wraps_up && !call.wrap_up => {
-                let hold = self.ask(bids, meter).wrap_up().reserve()?;
+                let hold = self.ask(estimate, others, meter).wrap_up().reserve()?;
                 call.wrap_up = true;
                 Ok(hold)
             }
@@ -92,8 +92,13 @@ impl<A: Agent> BudgetConstrained<A> {
     }
 
     #[inline]
-    fn ask<'a>(&'a self, bids: &'a Bids, meter: Option<&'a Meter>) -> Ask<'a> {
-        let mut ask = self.account.ask_lent(&bids.first, &bids.others);
+    fn ask<'a>(
+        &'a self,
+        estimate: &'a Estimate,
+        others: &'a [Estimate],
+        meter: Option<&'a Meter>,
+    ) -> Ask<'a> {
+        let mut ask = self.account.ask_lent(estimate, others);
         if let Some(meter) = meter {
             ask = meter.inside(ask);
         }

@@ -120,7 +120,7 @@ impl<T> Call<T> {
 /// .metered();
 ///
 /// let researcher = BudgetConstrained::new(researcher, budget.account("research")?);
-/// let reply = bursar::agent::testing::block_on(researcher.run("owls".to_owned()))?;
+/// let reply = bursar::testing::block_on(researcher.run("owls".to_owned()))?;
 /// assert_eq!((budget.spent(), budget.held()), (reply.cost, Usd::ZERO));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -17,7 +17,7 @@ use crate::usage::Bill;
 /// looked up, reserved, made and settled, in that order.
 ///
 /// ```
-/// use bursar::agent::testing::{ScriptedAgent, block_on};
+/// use bursar::testing::{ScriptedAgent, block_on};
 /// use bursar::agent::{BudgetConstrained, OnRefusal};
 /// use bursar::{BudgetManager, Usage, Usd};
 ///
@@ -127,15 +127,15 @@ impl<A: Agent> BudgetConstrained<A> {
         }
 
         // Rank: the models to ask, in order, by the money that is left.
-        let bids = self.rank(estimate, &call)?;
+        let others = self.rank(&mut estimate, &call)?;
 
         // Cache: an equal task is done once.
         if let Some(shelf) = &self.shelf {
-            return self.look_up(&**shelf, bids, call)?.await;
+            return self.look_up(&**shelf, estimate, others, call)?.await;
         }
 
         // Reserve: every limit of the line, or none.
-        let guard = self.reserve(bids, &mut call)?;
+        let guard = self.reserve(estimate, others, &mut call)?;
         let trimmed = call.trimmed.clone();
 
         // Call: from here on a lost reply is charged.

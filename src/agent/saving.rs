@@ -1,10 +1,9 @@
 //! Owns what a wrapper does to pay less: trimming the task, ranking the models.
 
-use super::admit::Bids;
 use super::{Agent, BudgetConstrained, Call, Meter};
 use crate::budget::Tag;
 use crate::context::{ContextTrimmer, TrimError, TrimReport};
-use crate::price::Estimate;
+use crate::price::{Estimate, Model};
 use crate::select::{Funds, ModelSelector, NoModel, Wish};
 
 /// How tasks are shortened.
@@ -36,22 +35,40 @@ impl<A: Agent> BudgetConstrained<A> {
         shorten(task, &trimmer.at_most(room.unwrap_or(u64::MAX)))
     }
 
-    /// What to ask for, in order: the ranked models, or the estimate as it is; then the others.
+    /// What to ask for instead, in order. The estimate becomes that of the model that ranks first.
     #[inline]
-    pub(super) fn rank(&self, estimate: Estimate, call: &Call<A::Task>) -> Result<Bids, NoModel> {
-        let fall_back = self.cheaper.iter().map(|model| estimate.with_model(model));
-        let Some(Choosing { selector, wish }) =
-            self.choosing.as_deref().filter(|_| call.model.is_none() && estimate.model().is_some())
-        else {
-            return Ok(Bids { others: fall_back.collect(), first: estimate });
-        };
+    pub(super) fn rank(
+        &self,
+        estimate: &mut Estimate,
+        call: &Call<A::Task>,
+    ) -> Result<Vec<Estimate>, NoModel> {
+        let mut others = Vec::new();
+        if let Some(choosing) = &self.choosing {
+            others = self.choose(choosing, estimate, call)?;
+        }
+        if !self.cheaper.is_empty() {
+            others.extend(self.cheaper.iter().map(|model| estimate.with_model(model)));
+        }
+        Ok(others)
+    }
+
+    #[cold]
+    fn choose(
+        &self,
+        Choosing { selector, wish }: &Choosing<A::Task>,
+        estimate: &mut Estimate,
+        call: &Call<A::Task>,
+    ) -> Result<Vec<Estimate>, NoModel> {
+        if call.model.is_some() || estimate.model().is_none() {
+            return Ok(Vec::new());
+        }
         let wish = wish(&call.task).funds(self.funds(call.meter.as_ref()));
-        let now = self.account.now();
-        let mut ranked =
-            selector.rank_at(now, |model| estimate.with_model(model), &wish)?.into_estimates();
-        let first = ranked.next();
-        let others = ranked.chain(fall_back).collect();
-        Ok(Bids { first: first.unwrap_or(estimate), others })
+        let bound = |model: &Model| estimate.with_model(model);
+        let mut ranked = selector.rank_at(self.account.now(), bound, &wish)?.into_estimates();
+        if let Some(first) = ranked.next() {
+            *estimate = first;
+        }
+        Ok(ranked.collect())
     }
 
     /// What each spend limit leaves to a call, with what the outer one has set aside for it.

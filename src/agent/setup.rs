@@ -60,7 +60,7 @@ impl<A: Agent> BudgetConstrained<A> {
     ///
     /// ```
     /// use bursar::agent::agent_fn;
-    /// use bursar::agent::testing::block_on;
+    /// use bursar::testing::block_on;
     /// use bursar::context::openai;
     /// use bursar::{Bill, BudgetConstrained, BudgetManager, Call, ContextTrimmer, Usage, Usd};
     /// use serde_json::{Value, json};
@@ -116,7 +116,7 @@ impl<A: Agent> BudgetConstrained<A> {
     /// model and is not ranked; nor is a call for which an outer layer has chosen one.
     ///
     /// ```
-    /// use bursar::agent::testing::{ScriptedAgent, block_on};
+    /// use bursar::testing::{ScriptedAgent, block_on};
     /// use bursar::select::{Candidate, Complexity, Wish};
     /// use bursar::{BudgetConstrained, BudgetManager, ModelSelector, Usage, Usd};
     ///

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::admit::{Bids, Lesser};
+use super::admit::Lesser;
 use super::{Agent, BudgetConstrained, Call, CallError, Reply};
 use crate::budget::Account;
 use crate::cache::{CacheKey, Fresh, KeyError, Namespace, ResultCache, Source};
 use crate::context::TrimReport;
 use crate::money::Usd;
+use crate::price::Estimate;
 
 /// A cache of the answers of an agent. It hides what a cache asks of tasks and outputs, so that
 /// agents without one need not have it.
@@ -48,17 +49,18 @@ impl<A: Agent> BudgetConstrained<A> {
     pub(super) fn look_up<'a>(
         &'a self,
         shelf: &'a dyn Shelf<A>,
-        bids: Bids,
+        estimate: Estimate,
+        others: Vec<Estimate>,
         mut call: Call<A::Task>,
     ) -> Result<Replying<'a, A>, KeyError> {
-        let chosen = bids.first.model().filter(|_| self.choosing.is_some());
+        let chosen = estimate.model().filter(|_| self.choosing.is_some());
         let key = shelf.key(&call.task, chosen.map(|model| &**model.name()))?;
         let is_own = call.model.is_none() && call.max_output_tokens.is_none();
         let lesser = Lesser::inside(call.lesser.take());
         call.lesser = Some(Arc::clone(&lesser));
         let asked = Asked { is_own, lesser, trimmed: call.trimmed.clone() };
         let paying = Box::pin(async move {
-            let guard = self.reserve(bids, &mut call)?;
+            let guard = self.reserve(estimate, others, &mut call)?;
             let answered = self.agent.execute(call).await;
             self.settle(guard, answered, None)
         });

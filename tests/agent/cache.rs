@@ -1,8 +1,8 @@
 //! Owns the cache around an agent: what is paid once, what is kept, and what is not.
 
 use bursar::agent::OnRefusal;
-use bursar::agent::testing::{block_on, drop_after};
 use bursar::cache::Namespace;
+use bursar::testing::{block_on, drop_after};
 use bursar::{Bill, BudgetConstrained, Limit, ResultCache, Usd};
 
 use crate::crowd::run_all;

@@ -4,9 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use bursar::agent::LostReply;
-use bursar::agent::testing::{ScriptedAgent, block_on, drop_after};
 use bursar::budget::LostCall;
 use bursar::price::CacheTtl;
+use bursar::testing::{ScriptedAgent, block_on, drop_after};
 use bursar::{Bill, BudgetManager, Confidence, ModelPrice, PriceBook, Usage, Usd};
 
 use crate::kit::*;

@@ -1,6 +1,6 @@
 //! Owns what the chapters share: two models, budgets, and a scripted agent of 20 cents.
 
-use bursar::agent::testing::ScriptedAgent;
+use bursar::testing::ScriptedAgent;
 use bursar::{
     Agent, BudgetConstrained, BudgetManager, Estimate, Limit, ModelPrice, PriceBook, Rate, Usage,
     Usd,

@@ -2,9 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use bursar::agent::testing::{ScriptedAgent, block_on, drop_after};
 use bursar::agent::{CallError, OnRefusal, agent_fn};
 use bursar::budget::InvalidCall;
+use bursar::testing::{ScriptedAgent, block_on, drop_after};
 use bursar::{
     Agent, Bill, BudgetConstrained, BudgetManager, Call, Estimate, Limit, ReserveError, Usd,
 };

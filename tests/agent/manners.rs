@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bursar::agent::BoxAgent;
-use bursar::agent::testing::{Failure, ScriptedReply, block_on};
+use bursar::testing::{Failure, ScriptedReply, block_on};
 use bursar::{Agent, BudgetManager, Usd};
 
 use crate::kit::*;

@@ -1,7 +1,7 @@
 //! Owns refusals: what the caller is told, what is tried before, and what a countdown foretells.
 
-use bursar::agent::testing::{Failure, ManualClock, block_on};
 use bursar::agent::{OnRefusal, agent_fn};
+use bursar::testing::{Failure, ManualClock, block_on};
 use bursar::{
     Account, Bill, BudgetManager, Call, Estimate, Limit, Measure, Period, ReserveError, Usage, Usd,
 };
@@ -31,7 +31,7 @@ fn a_refused_call_is_shortened_then_cheaper_then_the_last() {
         .on_refusal(OnRefusal::FallTo(small))
         .on_refusal(OnRefusal::Shorten { at_least: 1_000 });
     let seen = || agent.get_ref().calls().pop().unwrap();
-    let name = |call: &bursar::agent::testing::SeenCall| call.model.as_ref().unwrap().to_string();
+    let name = |call: &bursar::testing::SeenCall| call.model.as_ref().unwrap().to_string();
 
     // 45 cents for ordinary calls: as asked, as asked, shortened to what 15 cents buy.
     for (cap, left) in [(5_000, 30), (5_000, 15), (2_500, 0)] {

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bursar::agent::testing::{Failure, ManualClock, ScriptedAgent, block_on, drop_after};
 use bursar::agent::{CallError, OnRefusal, agent_fn};
 use bursar::cache::Namespace;
 use bursar::context::{TrimError, TrimReport, openai};
 use bursar::select::{Candidate, Complexity, Reason, Wish};
+use bursar::testing::{Failure, ManualClock, ScriptedAgent, block_on, drop_after};
 use bursar::{
     Agent, Bill, BudgetConstrained, BudgetManager, Call, ContextTrimmer, Estimate, Limit,
     ModelPrice, ModelSelector, PriceBook, ResultCache, Usd,
@@ -23,6 +23,7 @@ fn models(budget: &BudgetManager) -> ModelSelector {
 }
 
 /// A task says how hard it is.
+#[allow(clippy::ptr_arg, reason = "the selector is given the task as it is")]
 fn wish(task: &String) -> Wish {
     Wish::new(if task.contains("hard") { Complexity::Complex } else { Complexity::Simple })
 }
