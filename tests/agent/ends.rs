@@ -1,13 +1,18 @@
 //! Owns the ends of a call: each outcome that the documentation names, and what it books.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bursar::agent::LostReply;
 use bursar::budget::LostCall;
 use bursar::price::CacheTtl;
 use bursar::testing::{ScriptedAgent, block_on, drop_after};
-use bursar::{Bill, BudgetManager, Confidence, ModelPrice, PriceBook, Usage, Usd};
+use bursar::{
+    Alert, Bill, BudgetManager, Confidence, ModelPrice, Observer, Path, PriceBook, Receipt, Usage,
+    Usd,
+};
 
 use crate::kit::*;
 
@@ -141,4 +146,37 @@ fn the_input_of_a_lost_reply_counts_at_the_dearest_rate_that_it_could_reach() {
     }
     let totals = budget.report().account("team/writer").unwrap().clone();
     assert_eq!((totals.spent, totals.held), (usd("0.26"), Usd::ZERO));
+}
+
+/// A rule for lost replies says nothing of a reply that came.
+#[test]
+fn a_reply_that_came_is_told_once_and_is_not_lost() {
+    #[derive(Default)]
+    struct Told(AtomicUsize);
+    impl Observer for Told {
+        fn on_settle(&self, _: &Path, _: &Receipt) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+
+        fn on_alert(&self, alert: &Alert) {
+            panic!("{alert}");
+        }
+    }
+    for rule in [LostReply::ChargeHold, LostReply::ChargeInput, LostReply::Release] {
+        let told = Arc::new(Told::default());
+        let budget = BudgetManager::builder()
+            .prices(prices())
+            .shared_observer(told.clone())
+            .build()
+            .unwrap();
+        let script =
+            scripted(&budget).reply("done", two_cents()).fail_with_bill("cut", two_cents());
+        let agent = constrained(&budget, script).lost_reply(rule);
+        assert!(block_on(agent.run(task())).is_ok() && block_on(agent.run(task())).is_err());
+        assert_eq!(
+            (told.0.load(Ordering::Relaxed), budget.spent()),
+            (2, Usd::cents(4)),
+            "{rule:?}"
+        );
+    }
 }
