@@ -6,12 +6,15 @@
 //! receipt, [`BudgetedStream`] an answer that comes in pieces, [`Tab`] what it is built on,
 //! [`testing`] a kit for cost scenarios without a network.
 
+mod admit;
 mod boxed;
 mod call;
 mod constrained;
 mod error;
 mod function;
 mod guard;
+mod saving;
+mod setup;
 mod shelf;
 mod tab;
 mod stream;
@@ -25,10 +28,11 @@ use crate::usage::Bill;
 
 pub use boxed::BoxAgent;
 pub use call::{Call, Meter};
-pub use constrained::{BudgetConstrained, OnRefusal, Reply};
+pub use constrained::{BudgetConstrained, Reply};
 pub use error::CallError;
 pub use function::{AgentFn, agent_fn};
 pub use guard::LostReply;
+pub use setup::OnRefusal;
 pub use stream::BudgetedStream;
 pub use tab::{Tab, Tally};
 

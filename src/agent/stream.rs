@@ -29,7 +29,7 @@ pin_project! {
     /// ```
     /// use bursar::agent::BudgetedStream;
     /// use bursar::{BudgetManager, Usd};
-    /// # fn connect() -> bursar::agent::testing::Items<String, std::io::Error> { unimplemented!() }
+    /// # fn connect() -> bursar::testing::Items<String, std::io::Error> { unimplemented!() }
     /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
     /// let budget = BudgetManager::new(Usd::dollars(1))?;
     /// let call = budget.model("gpt-6.1-terra")?.estimate().input(1_200).max_output(800);

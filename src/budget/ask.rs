@@ -1,6 +1,7 @@
 //! Owns asking: [`Ask`], a call that wants in with all its wishes, what stops it, and [`Charge`], a
 //! call that was made without asking.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::account::{Account, Tag};
@@ -45,8 +46,8 @@ use crate::usage::Bill;
 #[must_use = "nothing is held until `reserve` or `wait` is called"]
 pub struct Ask<'a> {
     pub(super) account: &'a Account,
-    pub(super) first: Estimate,
-    pub(super) others: Vec<Estimate>,
+    pub(super) first: Cow<'a, Estimate>,
+    pub(super) others: Cow<'a, [Estimate]>,
     pub(super) wishes: Wishes<'a>,
 }
 
@@ -111,24 +112,40 @@ impl Wishes<'_> {
 }
 
 impl<'a> Ask<'a> {
+    #[inline]
     pub(super) fn new(account: &'a Account, first: Estimate) -> Ask<'a> {
-        Ask { account, first, others: Vec::new(), wishes: Wishes::NONE }
+        let (first, others) = (Cow::Owned(first), Cow::Borrowed(&[][..]));
+        Ask { account, first, others, wishes: Wishes::NONE }
+    }
+
+    /// The same for estimates that stay where they are.
+    #[inline]
+    pub(super) fn lent(
+        account: &'a Account,
+        first: &'a Estimate,
+        others: &'a [Estimate],
+    ) -> Ask<'a> {
+        let (first, others) = (Cow::Borrowed(first), Cow::Borrowed(others));
+        Ask { account, first, others, wishes: Wishes::NONE }
     }
 
     /// What to take if nothing before fits.
+    #[inline]
     pub fn or(mut self, estimate: Estimate) -> Ask<'a> {
-        self.others.push(estimate);
+        self.others.to_mut().push(estimate);
         self
     }
 
     /// Makes do with a shorter output, if this many tokens at least can be had for each choice.
     /// Without it the whole output cap is asked for, or nothing.
+    #[inline]
     pub fn at_least(mut self, output_tokens: u64) -> Ask<'a> {
         self.wishes.at_least = Some(output_tokens.max(1));
         self
     }
 
     /// Charges the call to this tag as well. At most four, each of a tag tree of its own.
+    #[inline]
     pub fn tag(mut self, tag: &Tag) -> Ask<'a> {
         self.wishes.tag(&self.account.core, tag);
         self
@@ -136,6 +153,7 @@ impl<'a> Ask<'a> {
 
     /// Takes the part of each limit that is kept for wrapping up, see
     /// [`Limit::keep_for_wrap_up`](crate::Limit::keep_for_wrap_up).
+    #[inline]
     pub fn wrap_up(mut self) -> Ask<'a> {
         self.wishes.wrap_up = true;
         self
@@ -150,6 +168,7 @@ impl<'a> Ask<'a> {
     }
 
     /// Makes the call inside another whose guard is elsewhere.
+    #[inline]
     pub(crate) fn inside_lent(mut self, outer: OuterHold) -> Ask<'a> {
         match outer.core == self.account.core.id {
             true => self.wishes.lent = Some(outer.hold),
@@ -164,6 +183,7 @@ impl<'a> Ask<'a> {
     /// [`ReserveError`]. Of several alternatives that are all refused, the refusal that could pass
     /// soonest, of equals the last. [`ReserveError::Queued`] if others [`wait`](Ask::wait) for room
     /// that it would take. Nothing has been held then.
+    #[inline]
     pub fn reserve(self) -> Result<Reservation, ReserveError> {
         self.account.core.reserve(self.account.who(), &self.first, &self.others, &self.wishes)
     }
@@ -171,7 +191,7 @@ impl<'a> Ask<'a> {
     /// Advice, not a promise: whether one of the alternatives would be admitted at this very moment,
     /// see [`Account::can_afford`].
     pub fn can_afford(&self) -> bool {
-        let mut all = std::iter::once(&self.first).chain(&self.others);
+        let mut all = std::iter::once(&*self.first).chain(&*self.others);
         all.any(|estimate| {
             self.account.core.would_admit(self.account.who(), estimate, &self.wishes)
         })

@@ -144,6 +144,12 @@ impl Core {
         afterwards.alerts.iter().for_each(|alert| self.raise(alert));
     }
 
+    /// Looks at the ledger as it was left, without the time: nothing that is due is done before.
+    #[inline]
+    pub(super) fn peek<R>(&self, look: impl FnOnce(&Ledger) -> R) -> R {
+        look(&self.state.lock().ledger)
+    }
+
     /// When a lease that starts now ends.
     #[inline]
     pub(super) fn lease_until(&self, now: Timestamp) -> Timestamp {

@@ -226,9 +226,7 @@ impl Reservation {
     /// cannot be priced is booked at the larger of the hold and of what has a price, as
     /// [`Assumed`](Confidence::Assumed), and an [`Alert::Unpriced`] names the remedy.
     pub fn settle(mut self, bill: impl Into<Bill>) -> Receipt {
-        let bill = bill.into();
-        let priced = self.price(&bill);
-        self.end(Some(bill.usage), priced)
+        self.book(&bill.into())
     }
 
     /// Books a plain amount: a tool's or a provider's own cost. The tokens that were held count as
@@ -260,7 +258,7 @@ impl Reservation {
         }
     }
 
-    fn give_back(&mut self, why: impl Into<Arc<str>>) {
+    pub(crate) fn give_back(&mut self, why: impl Into<Arc<str>>) {
         self.ended = true;
         self.span.released();
         let watched = self.core.is_watched() || self.is_sent();

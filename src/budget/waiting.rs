@@ -127,7 +127,7 @@ impl Ask<'_> {
         let wanted = Wanted {
             account: account.id(),
             path: account.path().clone(),
-            estimates: std::iter::once(first).chain(others).collect(),
+            estimates: std::iter::once(first.into_owned()).chain(others.into_owned()).collect(),
             wishes: wishes.owned(&core),
         };
         Waiting { core, wanted: Arc::new(wanted), at_most, stage: Stage::New }
