@@ -114,8 +114,8 @@ fn usage(table: &mut Table) {
         charge_usage(&theirs);
         reserve_and_settle(&account, &model);
     }
-    let ours = account.spent().pico() as f64 / 1e12;
-    assert!(ours > 1.0 && (ours - theirs.spent_usd()).abs() < 1e-9, "{ours}");
+    let (ours, theirs) = (account.spent().pico() as f64 / 1e12, theirs.spent_usd());
+    assert!(ours > 1.0 && (ours - theirs).abs() < 1e-9, "{ours} and {theirs}");
 
     let note = "no reservation, no window; looks prices up by name, and keeps each charge in a log \
                 that only grows";

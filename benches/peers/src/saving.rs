@@ -19,8 +19,12 @@ pub fn rows(table: &mut Table) {
     ] {
         caches(table, work, kind);
     }
-    for (bytes, said) in [(1_000, "1"), (10_000, "10"), (100_000, "100")] {
-        keys(table, bytes, said);
+    for (bytes, said, floor) in [
+        (1_000, "1 KB", "hash of 1 KB"),
+        (10_000, "10 KB", "hash of 10 KB"),
+        (100_000, "100 KB", "hash of 100 KB"),
+    ] {
+        keys(table, bytes, said, floor);
     }
     trimming(table, "100,000 messages trimmed to 2,000 tokens", 100_000, 2_000);
     trimming(table, "10,000 messages trimmed, all fit", 10_000, u64::MAX >> 1);
@@ -39,7 +43,7 @@ fn caches(table: &mut Table, work: &str, kind: Kind) {
     }
 }
 
-fn keys(table: &mut Table, bytes: usize, said: &str) {
+fn keys(table: &mut Table, bytes: usize, said: &str, floor: &'static str) {
     let space = Namespace::of_tenant("acme");
     let (request, same) = (Request::of(bytes), Request::of(bytes));
     let value = serde_json::to_value(&request).unwrap();
@@ -50,14 +54,14 @@ fn keys(table: &mut Table, bytes: usize, said: &str) {
         })
     };
     let hash = |bytes: Vec<u8>| {
-        Floor::new("hash of the bytes", move || {
+        Floor::new(floor, move || {
             black_box(blake3::hash(black_box(&bytes)));
         })
     };
 
     let of_request = space.clone();
     table.add(Row {
-        work: &format!("key of a request of {said} KB"),
+        work: &format!("key of a request of {said}"),
         floor: Some(hash(request.to_vec())),
         ours: Box::new(move || {
             black_box(of_request.key(black_box(&request)).unwrap());
@@ -70,7 +74,7 @@ fn keys(table: &mut Table, bytes: usize, said: &str) {
     let (chain, last) = Request::of(bytes).grown(&space);
     let whole = Request::of(bytes);
     table.add(Row {
-        work: &format!("key of a conversation of {said} KB, one message later"),
+        work: &format!("key of a conversation of {said}, one message later"),
         floor: Some(hash(whole.to_vec())),
         ours: Box::new(move || {
             let mut chain = black_box(chain);

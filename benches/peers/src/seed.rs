@@ -16,8 +16,8 @@ pub fn rows(table: &mut Table) {
             ours.call();
             theirs.call();
         }
-        let spent = ours.budget.spent().pico() as f64 / 1e12;
-        assert!(spent > 0.2 && (spent - theirs.spent()).abs() < 1e-6, "{spent}");
+        let (our, their) = (ours.budget.spent().pico() as f64 / 1e12, theirs.spent());
+        assert!(our > 0.2 && (our - their).abs() < 1e-6, "{our} and {their}");
 
         table.add(Row {
             work: &format!("a call of one of {said} agents, by name"),

@@ -98,7 +98,7 @@ impl Table {
     }
 
     pub fn print(mut self) {
-        println!("| work | ours | peer | ours is | floor | note |");
+        println!("| work | ours | peer | ratio | floor | note |");
         println!("|---|---:|---|---:|---:|---|");
         self.lines.iter().for_each(|line| println!("{line}"));
         let floor = |(name, nanos): (&&str, &mut Vec<f64>)| {
@@ -128,8 +128,13 @@ fn time(nanos: f64) -> String {
     }
 }
 
-/// Two digits at least.
+/// Two digits that count, at least.
 fn digits(value: f64) -> String {
-    let whole = if value < 9.95 { 1 } else { 0 };
-    format!("{value:.whole$}")
+    let places = match value {
+        ..0.095 => 3,
+        ..0.95 => 2,
+        ..9.5 => 1,
+        _ => 0,
+    };
+    format!("{value:.places$}")
 }
