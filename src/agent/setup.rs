@@ -44,7 +44,7 @@ impl<A: Agent> BudgetConstrained<A> {
         self
     }
 
-    /// Multiplies each estimate, its output cap apart, see [`Estimate::with_margin`].
+    /// Multiplies each estimate, its output cap apart, see [`Estimate::with_margin`](crate::Estimate::with_margin).
     #[must_use]
     pub fn margin(mut self, ratio: Ratio) -> BudgetConstrained<A> {
         self.margin = Some(ratio);
@@ -228,7 +228,7 @@ pub enum OnRefusal {
     Wait(Duration),
     /// Takes the part that is kept for wrapping up
     /// ([`Limit::keep_for_wrap_up`](crate::Limit::keep_for_wrap_up)); the agent sees
-    /// [`Call::is_wrap_up`].
+    /// [`Call::is_wrap_up`](super::Call::is_wrap_up).
     WrapUp,
 }
 
