@@ -294,7 +294,7 @@ impl Core {
             let asks = (who.find(ledger, now)?, all());
             let asking = Asking { place: LAST, wrap_up: wishes.wrap_up };
             let admitted = self.admit_first(ledger, queue, now, asks, wishes, asking, false);
-            admitted.map_err(|refused| self.in_words(ledger, refused, &who.path()))
+            admitted.map_err(|refused| self.in_words(ledger, *refused, &who.path()))
         });
         match outcome {
             Ok(admitted) => {
@@ -355,7 +355,7 @@ impl Core {
         wishes: &Wishes<'_>,
         asking: Asking,
         can_wait: bool,
-    ) -> Result<Admitted, Refused> {
+    ) -> Result<Admitted, Box<Refused>> {
         let mut refused = Refused::new();
         for (alternative, estimate) in estimates.enumerate() {
             let bound = match estimate.bound(now) {
@@ -395,7 +395,7 @@ impl Core {
             refused.add(stop);
             refused.add_hope(&needs, |need| queue.is_before(asking, need));
         }
-        Err(refused)
+        Err(Box::new(refused))
     }
 
     /// The refusal that a caller sees.

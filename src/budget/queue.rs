@@ -275,7 +275,7 @@ impl Queue {
 
     /// Who may have got room: the first of each line, whose time has come, and inner calls whose
     /// outer hold has changed; everybody, in new lines, when a rule has.
-    pub(super) fn to_try(&mut self, ledger: &Ledger, now: Timestamp) -> BTreeSet<Place> {
+    pub(super) fn next_to_try(&mut self, ledger: &Ledger, now: Timestamp) -> BTreeSet<Place> {
         if self.rules_seen != ledger.rules_changed() {
             self.rules_seen = ledger.rules_changed();
             self.lines.clear();

@@ -181,7 +181,8 @@ impl Reservation {
     }
 
     /// Adds output tokens to a call that outgrows its cap, reserved in today's windows at the
-    /// prices of the call. Counts neither a request nor a call in flight.
+    /// prices of the call. Counts neither a request nor a call in flight, and stands in no line:
+    /// those who [`wait`](super::Ask::wait) may be waiting for this very call to end.
     ///
     /// # Errors
     /// [`ReserveError`]; the hold stays as it was.
@@ -196,7 +197,8 @@ impl Reservation {
         Ok(())
     }
 
-    /// Adds money to what is held, in today's windows.
+    /// Adds money to what is held, in today's windows. Stands in no line, like
+    /// [`grow_output`](Reservation::grow_output).
     ///
     /// # Errors
     /// [`ReserveError`]; the hold stays as it was.

@@ -66,15 +66,11 @@ impl Ask<'_> {
     /// long from the first poll. With [`Duration::ZERO`] there is one attempt.
     ///
     /// ```
-    /// use bursar::agent::testing::{ManualClock, block_on, drop_after};
-    /// use bursar::{BudgetManager, Estimate, Limit, Period, Usd};
+    /// use bursar::agent::testing::block_on;
+    /// use bursar::{BudgetManager, Estimate, Usd};
     /// use std::time::Duration;
     ///
-    /// let clock = ManualClock::at("2026-11-24T23:59:00Z".parse()?);
-    /// let budget = BudgetManager::builder()
-    ///     .clock(clock.clone())
-    ///     .limit("", Limit::spend(Usd::dollars(1)).per(Period::DAY))
-    ///     .build()?;
+    /// let budget = BudgetManager::new(Usd::dollars(1))?;
     /// let (crawler, writer) = (budget.account("crawler")?, budget.account("writer")?);
     /// let call = Estimate::fixed(Usd::cents(60));
     /// let first = crawler.reserve(&call)?;
@@ -95,10 +91,11 @@ impl Ask<'_> {
     ///
     /// **First come, first served, for each limit.** A call that cannot be admitted stands in line
     /// at every limit that is in the way of one of its alternatives, or has a line already, until it
-    /// is served. While there is a line, later calls that need something of that limit stand behind
-    /// it, or, if they do not wait, are refused with [`ReserveError::Queued`]; an alternative that
-    /// needs nothing of it still goes through. Calls that share no line pass each other. So a large
-    /// call is not overtaken by many small ones.
+    /// is served; it is looked at when it comes, and whenever it is first in a line. While there is
+    /// a line, later calls that need something of that limit stand behind it, or, if they do not
+    /// wait, are refused with [`ReserveError::Queued`]; an alternative that needs nothing of it
+    /// still goes through. Calls that share no line pass each other. So a large call is not
+    /// overtaken by many small ones.
     ///
     /// **Whoever makes room gives it out**: a settle, a release, a raised or lifted limit, a thaw, a
     /// new window. The first in line is admitted at once, at the prices of that moment, even if its
@@ -171,7 +168,7 @@ impl Waiting {
                 Err(refused) => refused,
             };
             if at_most.is_zero() || !refused.has_hope() {
-                let error = core.in_words(ledger, refused, &wanted.path);
+                let error = core.in_words(ledger, *refused, &wanted.path);
                 return (Some(Err(error)), Some(waker));
             }
             let place = queue.join(ledger, Arc::clone(wanted), waker, now.plus(*at_most));
@@ -231,7 +228,7 @@ impl Core {
         if !queue.is_stirred(ledger, now) {
             return;
         }
-        let mut next = queue.to_try(ledger, now);
+        let mut next = queue.next_to_try(ledger, now);
         loop {
             while let Some(place) = next.pop_first() {
                 next.extend(self.serve_one(ledger, queue, now, place, false));
@@ -262,7 +259,7 @@ impl Core {
                 let mut next = queue.finish(place, Ok(admitted));
                 if wanted.outer().is_some() {
                     // What came out of the outer hold may be room in a limit for other models.
-                    next.extend(queue.to_try(ledger, now));
+                    next.extend(queue.next_to_try(ledger, now));
                 }
                 next
             }
@@ -272,7 +269,7 @@ impl Core {
             }
             Err(refused) if refused.is_frozen() && !is_last => queue.step_aside(place),
             Err(refused) => {
-                let error = self.in_words(ledger, refused, &wanted.path);
+                let error = self.in_words(ledger, *refused, &wanted.path);
                 queue.finish(place, Err(error))
             }
         }
@@ -286,7 +283,7 @@ impl Core {
         now: Timestamp,
         wanted: &Wanted,
         asking: Asking,
-    ) -> Result<Admitted, Refused> {
+    ) -> Result<Admitted, Box<Refused>> {
         let Wanted { account, estimates, wishes, .. } = wanted;
         self.admit_first(ledger, queue, now, (*account, estimates.iter()), wishes, asking, true)
     }
