@@ -12,6 +12,10 @@ test *words:
 ratios:
     cargo bench --bench ratios
 
+# The table of peers of the README: ours and each of them on the same work, in turn.
+peers:
+    cargo run --release --manifest-path benches/peers/Cargo.toml
+
 # Instructions of the hot paths beside those expected; `--accept` writes them down. Needs valgrind.
 counts *args:
     cargo run --release --manifest-path benches/counts/Cargo.toml -- {{args}}

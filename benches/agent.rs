@@ -5,8 +5,8 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use bursar::agent::testing::Items;
 use bursar::agent::{BoxAgent, BudgetedStream};
+use bursar::testing::Items;
 use bursar::{
     Agent, Bill, BudgetConstrained, BudgetManager, Call, Estimate, Limit, Model, Period, Usage, Usd,
 };
@@ -114,7 +114,7 @@ fn items() -> Items<&'static str, std::convert::Infallible> {
 }
 
 fn drain<S: Stream + Unpin>(mut stream: S) {
-    while ready(bursar::agent::testing::next(&mut stream)).is_some() {}
+    while ready(bursar::testing::next(&mut stream)).is_some() {}
 }
 
 #[divan::bench]

@@ -9,15 +9,11 @@ mod in_turn;
 use std::hint::black_box;
 
 use bursar::ResultCache;
-use bursar::cache::{CacheKey, Namespace};
-use common::{Bench, Measured, QuickTtl, Request, Value};
+use bursar::cache::Namespace;
+use common::{Call, Kind, Moka, Quick, QuickTtl, Request, call};
 use in_turn::{Medians, in_turn};
 
 const ROUNDS: usize = 1_001;
-
-type Moka = moka::sync::Cache<CacheKey, Value>;
-type Quick = quick_cache::sync::Cache<CacheKey, Value>;
-type Call = Box<dyn FnMut()>;
 
 fn main() {
     println!("| work | ns | beside | ns | ratio | aim |");
@@ -31,14 +27,6 @@ fn main() {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Kind {
-    Hit,
-    Miss,
-    Replace,
-    Evict,
-}
-
 fn caches(name: &str, kind: Kind, aim: &str) {
     let others = [
         ("moka, TTL", call::<Moka>(kind)),
@@ -47,19 +35,6 @@ fn caches(name: &str, kind: Kind, aim: &str) {
     ];
     for (other, mut theirs) in others {
         compare(name, &mut call::<ResultCache<String>>(kind), other, &mut theirs, aim);
-    }
-}
-
-fn call<C: Measured + 'static>(kind: Kind) -> Call {
-    let (mut bench, expected) = match kind {
-        Kind::Hit => (Bench::<C>::hits(), true),
-        Kind::Miss => (Bench::<C>::misses(), false),
-        Kind::Replace => (Bench::<C>::replaces(), true),
-        Kind::Evict => (Bench::<C>::evicts(), true),
-    };
-    match kind {
-        Kind::Hit | Kind::Miss => Box::new(move || assert_eq!(bench.get(), expected)),
-        Kind::Replace | Kind::Evict => Box::new(move || bench.put()),
     }
 }
 

@@ -2,6 +2,8 @@
 //! from, each pair measured in turn in the same run, because machines differ and are shared.
 //! `cargo bench --bench context_ratios`.
 
+#[path = "common/context.rs"]
+mod common;
 #[path = "common/in_turn.rs"]
 mod in_turn;
 
@@ -9,8 +11,7 @@ use std::hint::black_box;
 
 use bursar::ContextTrimmer;
 use bursar::context::{ChatMessage, counted, openai};
-use bursar::usage::TokenCounter;
-use bursar::usage::tokens::Framing;
+use common::{Quarters, TEXT, chat, no_framing, seed_tokens, seed_trim};
 use in_turn::{Medians, in_turn};
 use serde_json::{Value, json};
 
@@ -82,55 +83,6 @@ fn row(
     let Medians { ours, theirs, ratio } = in_turn(&mut ours, &mut theirs, rounds);
     let (our, their) = (ours / 1e3, theirs / 1e3);
     println!("| {name} | {count} | {kept} | {our:.2} | {their:.2} | {ratio:.2} | {aim} |");
-}
-
-/// The seed's `trim_context`, line by line.
-fn seed_trim(messages: &[ChatMessage], max_tokens: u64) -> Vec<&ChatMessage> {
-    let mut total_tokens = 0;
-    let mut trimmed = Vec::new();
-    for message in messages.iter().rev() {
-        let token_count = seed_tokens(message.text());
-        if total_tokens + token_count > max_tokens {
-            break;
-        }
-        trimmed.insert(0, message);
-        total_tokens += token_count;
-    }
-    trimmed
-}
-
-fn seed_tokens(text: &str) -> u64 {
-    text.len() as u64 / 4
-}
-
-/// Counts as the seed does.
-struct Quarters;
-
-impl TokenCounter for Quarters {
-    fn count(&self, text: &str) -> u64 {
-        seed_tokens(text)
-    }
-
-    fn upper_bound(&self, text: &str) -> u64 {
-        seed_tokens(text)
-    }
-}
-
-fn no_framing() -> Framing {
-    let mut framing = Framing::CAUTIOUS;
-    (framing.per_message, framing.per_request) = (0, 0);
-    framing
-}
-
-const TEXT: &str = "The quick brown fox jumps over the lazy dog, and paid 3 cents. ";
-
-/// 16 to 80 tokens a message, users and models in turn.
-fn chat(count: usize) -> Vec<ChatMessage> {
-    let message = |n: usize| match n % 2 {
-        0 => ChatMessage::user(TEXT.repeat(1 + n % 5)),
-        _ => ChatMessage::assistant(TEXT.repeat(1 + n % 5)),
-    };
-    (0..count).map(message).collect()
 }
 
 fn values(count: usize) -> Vec<Value> {

@@ -1,93 +1,59 @@
 //! An observer that stops agents which run in circles: `cargo run --example loop_guard`.
 
 use std::collections::HashMap;
-use std::error::Error;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use bursar::clock::Timestamp;
-use bursar::{BudgetManager, Observer, Path, Receipt, Reservation, Usage, Usd};
+use bursar::budget::{BuildError, Builder};
+use bursar::{BudgetManager, Observer, Path, Receipt, Usage, Usd};
 
-/// Freezes an account that asks for the same size again and again, or whose last minute cost far
-/// more than its minutes so far.
+/// Freezes an account that asks for the same again and again, or whose minute costs far more than
+/// those before it.
 #[derive(Default)]
-struct LoopGuard {
-    budget: OnceLock<BudgetManager>,
-    seen: Mutex<HashMap<Path, History>>,
-}
+struct LoopGuard(OnceLock<BudgetManager>, Mutex<HashMap<Path, History>>);
 
 #[derive(Default)]
 struct History {
-    last_size: Usd,
-    repeats: u32,
-    minute: i64,
-    this_minute: Usd,
-    /// The cost of earlier minutes, and how many there were.
-    before: (Usd, i128),
+    same: (Usd, u32),     // the size of a call, and how often it came in a row
+    minute: (i64, i128),  // the present one, and what it has cost
+    before: (i128, i128), // how many minutes had a cost before it, and what they cost together
 }
-
-const MOST_REPEATS: u32 = 8;
-const MOST_TIMES_THE_MEAN: i128 = 10;
 
 impl History {
-    /// Why an account whose call of that size comes now should stop.
-    fn repeats(&mut self, size: Usd) -> Option<String> {
-        self.repeats = if size == self.last_size { self.repeats + 1 } else { 1 };
-        self.last_size = size;
-        let again = self.repeats > MOST_REPEATS;
-        again.then(|| format!("it asked for {size} {} times in a row", self.repeats))
-    }
-
-    /// Why an account that has just spent so much should stop.
-    fn runs_away(&mut self, cost: Usd, at: Timestamp) -> Option<String> {
-        let minute = at.as_micros() / 60_000_000;
-        if minute != self.minute && self.minute != 0 {
-            self.before = (self.before.0.checked_add(self.this_minute)?, self.before.1 + 1);
-            self.this_minute = Usd::ZERO;
+    fn judge(&mut self, paid: &Receipt) -> Option<&'static str> {
+        self.same = (paid.held, if paid.held == self.same.0 { self.same.1 + 1 } else { 1 });
+        let now = paid.settled_at.as_micros() / 60_000_000;
+        if now != self.minute.0 && self.minute.1 > 0 {
+            self.before = (self.before.0 + 1, self.before.1 + self.minute.1);
+            self.minute.1 = 0;
         }
-        (self.minute, self.this_minute) = (minute, self.this_minute.checked_add(cost)?);
-        let (spent, minutes) = self.before;
-        let most = spent.pico() * MOST_TIMES_THE_MEAN / minutes.max(1);
-        let too_much = minutes >= 3 && self.this_minute.pico() > most;
-        too_much.then(|| format!("it spent {} in a minute, far above its mean", self.this_minute))
+        self.minute = (now, self.minute.1 + paid.cost.pico());
+        let far_above = self.minute.1 * self.before.0 > 10 * self.before.1;
+        let runs_away = self.before.0 >= 3 && far_above;
+        let again = (self.same.1 > 8).then_some("it asked for the same nine times in a row");
+        again.or(runs_away.then_some("its minute costs ten times the mean of those before"))
     }
 }
 
-impl LoopGuard {
-    fn look(&self, account: &Path, why: impl FnOnce(&mut History) -> Option<String>) {
-        let why = why(self.seen.lock().unwrap().entry(account.clone()).or_default());
-        if let (Some(why), Some(budget)) = (why, self.budget.get()) {
+impl Observer for LoopGuard {
+    fn on_settle(&self, account: &Path, paid: &Receipt) {
+        let why = self.1.lock().unwrap().entry(account.clone()).or_default().judge(paid);
+        if let (Some(budget), Some(why)) = (self.0.get(), why) {
             let _ = budget.freeze(account.as_str(), why);
         }
     }
 }
 
-impl Observer for LoopGuard {
-    fn on_reserve(&self, account: &Path, hold: &Reservation) {
-        self.look(account, |history| history.repeats(hold.held()));
-    }
-
-    fn on_settle(&self, account: &Path, receipt: &Receipt) {
-        self.look(account, |history| history.runs_away(receipt.cost, receipt.settled_at));
-    }
+pub(crate) fn guarded(budget: Builder) -> Result<BudgetManager, BuildError> {
+    let guard = Arc::new(LoopGuard::default());
+    let budget = budget.shared_observer(guard.clone()).build()?;
+    Ok(guard.0.get_or_init(|| budget).clone())
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let guard = Arc::new(LoopGuard::default());
-    let budget = BudgetManager::builder().shared_observer(guard.clone()).build()?;
-    let _ = guard.budget.set(budget.clone());
-
-    let terra = budget.model("gpt-6.1-terra")?;
-    for turn in 0.. {
-        // A healthy conversation grows; from the fifth turn on this one repeats itself.
-        let call = terra.estimate().input(1_000 + 200 * turn.min(5)).max_output(400);
-        match budget.reserve("support/agent-7", &call) {
-            Ok(hold) => drop(hold.settle(Usage::tokens(1_000, 80))),
-            Err(refusal) => {
-                println!("stopped at turn {turn}: {refusal}");
-                break;
-            }
-        }
+pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let budget = guarded(BudgetManager::builder())?;
+    let call = budget.model("gpt-6.1-terra")?.estimate().input(1_000).max_output(400);
+    while budget.reserve("support", &call).map(|hold| hold.settle(Usage::tokens(900, 80))).is_ok() {
     }
-    println!("{}", budget.report());
+    println!("{}\n{}", budget.reserve("support", &call).unwrap_err(), budget.report());
     Ok(())
 }

@@ -7,8 +7,8 @@ use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
 
-use bursar::agent::testing::block_on;
 use bursar::agent::{OnRefusal, agent_fn};
+use bursar::testing::block_on;
 use bursar::{Agent, Bill, BudgetConstrained, BudgetManager, Call, Limit, Model, Usage, Usd};
 
 /// The trait as it was found.

@@ -1,12 +1,19 @@
 //! Owns time: [`Timestamp`], the [`Clock`] seam, the machine's clock and one that is moved by hand.
 
+mod alarms;
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::task::Waker;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::sync::Lock;
+pub(crate) use alarms::wake_all;
+use alarms::{Alarms, Bell};
 
 /// A moment: microseconds since 1970-01-01T00:00:00Z.
 ///
@@ -152,11 +159,23 @@ impl de::Visitor<'_> for TimestampVisitor {
 pub trait Clock: Send + Sync + 'static {
     /// The present moment.
     fn now(&self) -> Timestamp;
+
+    /// Wakes `waker` once, when [`now`](Clock::now) has come to `at` or soon after; at once if it
+    /// has already. Nobody holds a lock when this is called, nor may the clock hold one when it
+    /// wakes: who is woken asks for the time and may set the next alarm.
+    ///
+    /// A budget has one waker (see [`Waker::will_wake`]), whatever the number of calls that wait.
+    /// Of a waker that is set again before it was woken, the earlier moment alone may be kept.
+    fn wake_at(&self, at: Timestamp, waker: &Waker);
 }
 
 impl<C: Clock + ?Sized> Clock for Arc<C> {
     fn now(&self) -> Timestamp {
         (**self).now()
+    }
+
+    fn wake_at(&self, at: Timestamp, waker: &Waker) {
+        (**self).wake_at(at, waker);
     }
 }
 
@@ -168,10 +187,32 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
 /// a budget's windows do not need more; and it adds the time for which the machine was suspended,
 /// within a second after it wakes. On other systems it stands still while the machine sleeps, where
 /// the monotonic clock does.
+///
+/// The first alarm starts a thread that waits for it, one for each clock; it ends when there has been
+/// none for a second, and with the clock. Who is woken runs on that thread: a budget's observers too,
+/// where they are told of what time has brought about.
 #[derive(Debug)]
 pub struct SystemClock {
+    time: Time,
+    bell: Arc<Bell>,
+}
+
+/// What the machine's clock reads.
+#[derive(Debug)]
+struct Time {
     wall_at_start: i64,
     monotonic: monotonic::Clock,
+}
+
+impl Time {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.wall_at_start.saturating_add(self.monotonic.elapsed_micros()))
+    }
+
+    /// The same time, for another thread.
+    fn same(&self) -> Time {
+        Time { wall_at_start: self.wall_at_start, monotonic: self.monotonic.same() }
+    }
 }
 
 impl SystemClock {
@@ -183,7 +224,8 @@ impl SystemClock {
             Ok(since) => micros(since),
             Err(before) => micros(before.duration()).saturating_neg(),
         };
-        SystemClock { wall_at_start, monotonic: monotonic::Clock::start() }
+        let time = Time { wall_at_start, monotonic: monotonic::Clock::start() };
+        SystemClock { time, bell: Arc::default() }
     }
 }
 
@@ -195,7 +237,19 @@ impl Default for SystemClock {
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        Timestamp(self.wall_at_start.saturating_add(self.monotonic.elapsed_micros()))
+        self.time.now()
+    }
+
+    fn wake_at(&self, at: Timestamp, waker: &Waker) {
+        if at < Timestamp::MAX {
+            self.bell.set(at, waker.clone(), &self.time);
+        }
+    }
+}
+
+impl Drop for SystemClock {
+    fn drop(&mut self) {
+        self.bell.end();
     }
 }
 
@@ -226,6 +280,14 @@ mod monotonic {
                 asleep_at_start: asleep(),
                 asleep: AtomicI64::new(0),
                 asked: AtomicI64::new(awake),
+            }
+        }
+
+        pub(super) fn same(&self) -> Clock {
+            Clock {
+                asleep: AtomicI64::new(self.asleep.load(Ordering::Relaxed)),
+                asked: AtomicI64::new(self.asked.load(Ordering::Relaxed)),
+                ..*self
             }
         }
 
@@ -277,6 +339,10 @@ mod monotonic {
             Clock(std::time::Instant::now())
         }
 
+        pub(super) fn same(&self) -> Clock {
+            Clock(self.0)
+        }
+
         pub(super) fn elapsed_micros(&self) -> i64 {
             super::micros(self.0.elapsed())
         }
@@ -285,7 +351,7 @@ mod monotonic {
 
 /// A clock that stands still until it is moved: for tests, simulations and replays.
 ///
-/// Clones share the same hands.
+/// Clones share the same hands. Whoever moves them wakes what has become due.
 ///
 /// ```
 /// use bursar::clock::{Clock, ManualClock};
@@ -297,29 +363,57 @@ mod monotonic {
 /// # Ok::<(), bursar::clock::ParseTimestampError>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct ManualClock(Arc<AtomicI64>);
+pub struct ManualClock(Arc<Hands>);
+
+#[derive(Debug)]
+struct Hands {
+    now: AtomicI64,
+    alarms: Lock<Alarms>,
+}
 
 impl ManualClock {
     /// A clock that stands at `moment`.
     pub fn at(moment: Timestamp) -> ManualClock {
-        ManualClock(Arc::new(AtomicI64::new(moment.0)))
+        let (now, alarms) = (AtomicI64::new(moment.0), Lock::default());
+        ManualClock(Arc::new(Hands { now, alarms }))
     }
 
     /// Moves the hands forward.
     pub fn advance(&self, span: Duration) {
         let later = |now| Some(Timestamp(now).plus(span).0);
-        let _ = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, later);
+        let _ = self.0.now.fetch_update(Ordering::SeqCst, Ordering::SeqCst, later);
+        self.ring();
     }
 
     /// Puts the hands anywhere, back included.
     pub fn set(&self, moment: Timestamp) {
-        self.0.store(moment.0, Ordering::SeqCst);
+        self.0.now.store(moment.0, Ordering::SeqCst);
+        self.ring();
+    }
+
+    /// How many alarms are set.
+    pub fn alarms(&self) -> usize {
+        self.0.alarms.lock().len()
+    }
+
+    fn ring(&self) {
+        let due = self.0.alarms.lock().take_due(self.now());
+        wake_all(due);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
+        Timestamp(self.0.now.load(Ordering::SeqCst))
+    }
+
+    fn wake_at(&self, at: Timestamp, waker: &Waker) {
+        if at < Timestamp::MAX {
+            let waker = waker.clone();
+            let left_over = self.0.alarms.lock().set(at, waker);
+            drop(left_over);
+            self.ring();
+        }
     }
 }
 

@@ -41,7 +41,8 @@
 //! | [`cache`] | spend less: [`ResultCache`], which runs equal calls once |
 //! | [`context`] | send less: [`trim_context`] and [`ContextTrimmer`], which keep what a call needs |
 //! | [`telemetry`] | eyes on the money: what the features `tracing` and `metrics` tell |
-//! | [`agent`] | around agents: [`Agent`], [`Call`], [`BudgetConstrained`], budgeted streams, a test kit |
+//! | [`agent`] | around agents: [`Agent`], [`Call`], [`BudgetConstrained`], budgeted streams |
+//! | [`testing`] | a kit for cost scenarios of your own: scripted agents and streams, a clock moved by hand |
 //!
 //! An **account** is a node of the budget tree, named by a path (`acme/research/crawler`); charging
 //! it charges all accounts above it, up to the root `""`. A **tag** (`user:42`) is an account in a
@@ -80,7 +81,7 @@ pub mod context;
 pub mod agent;
 pub mod telemetry;
 
-pub use agent::{Agent, BudgetConstrained, Call};
+pub use agent::{Agent, BudgetConstrained, Call, testing};
 pub use budget::{
     Account, Alert, BudgetManager, Observer, Policy, Receipt, Report, Reservation, ReserveError,
     Run, Tag,

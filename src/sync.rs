@@ -1,5 +1,7 @@
 //! Owns the lock: the one place that names a mutex, so that a model checker can take its place.
 
+use std::time::Duration;
+
 /// The lock of the crate. It is not poisoned by a panic: what it guards changes in steps that
 /// cannot fail (law 5).
 #[derive(Debug, Default)]
@@ -20,5 +22,20 @@ impl<T> Lock<T> {
     #[inline]
     pub(crate) fn lock(&self) -> Held<'_, T> {
         self.0.lock()
+    }
+}
+
+/// Calls a thread that waits for a change under a lock.
+#[derive(Debug, Default)]
+pub(crate) struct Signal(parking_lot::Condvar);
+
+impl Signal {
+    pub(crate) fn notify(&self) {
+        self.0.notify_one();
+    }
+
+    /// Lets go of the lock until it is called or `span` has passed; true if nobody has called.
+    pub(crate) fn wait<T>(&self, held: &mut Held<'_, T>, span: Duration) -> bool {
+        self.0.wait_for(held, span).timed_out()
     }
 }

@@ -4,8 +4,8 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bursar::agent::testing::{Failure, Items, block_on, drop_after, next};
 use bursar::agent::{BudgetedStream, CallError, Tally, agent_fn};
+use bursar::testing::{Failure, Items, block_on, drop_after, next};
 use bursar::{
     BudgetConstrained, BudgetManager, Call, Confidence, Limit, ModelPrice, PriceBook, Rate,
     Reservation, ReserveError, Usage, Usd,

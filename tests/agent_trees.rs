@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use bursar::agent::testing::{Failure, ScriptedAgent, ScriptedReply, drop_after};
 use bursar::agent::{BoxAgent, LostReply, OnRefusal};
+use bursar::testing::{Failure, ScriptedAgent, ScriptedReply, drop_after};
 use bursar::{
     Account, Agent, Bill, BudgetConstrained, BudgetManager, Call, Estimate, Limit, Observer, Path,
     Receipt, Usd,

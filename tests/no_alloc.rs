@@ -1,7 +1,7 @@
 //! Owns the proof that nothing on the hot path allocates.
 
 use bursar::agent::OnRefusal;
-use bursar::agent::testing::drop_after;
+use bursar::testing::drop_after;
 use bursar::{
     Agent, Bill, BudgetConstrained, BudgetManager, Call, Estimate, Limit, Model, Period, Usage, Usd,
 };

@@ -16,6 +16,9 @@ const STREAM: usize = 1 << 16;
 const TTL: Duration = Duration::from_secs(3_600);
 
 pub type Value = Arc<String>;
+pub type Moka = moka::sync::Cache<CacheKey, Value>;
+pub type Quick = quick_cache::sync::Cache<CacheKey, Value>;
+pub type Call = Box<dyn FnMut()>;
 
 /// A cache that can be measured.
 pub trait Measured {
@@ -38,7 +41,7 @@ impl Measured for ResultCache<String> {
     }
 }
 
-impl Measured for moka::sync::Cache<CacheKey, Value> {
+impl Measured for Moka {
     fn new() -> Self {
         moka::sync::Cache::builder().max_capacity(HELD as u64).time_to_live(TTL).build()
     }
@@ -53,7 +56,7 @@ impl Measured for moka::sync::Cache<CacheKey, Value> {
 }
 
 /// `quick_cache` has no time to live: none at all, then.
-impl Measured for quick_cache::sync::Cache<CacheKey, Value> {
+impl Measured for Quick {
     fn new() -> Self {
         quick_cache::sync::Cache::new(HELD)
     }
@@ -139,6 +142,29 @@ impl<C: Measured> Bench<C> {
     pub fn put(&mut self) {
         let key = self.key();
         self.cache.put(key, Value::clone(&self.value));
+    }
+}
+
+/// What a cache is asked for.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    Hit,
+    Miss,
+    Replace,
+    Evict,
+}
+
+/// One call of a cache, which checks whether it finds what it should.
+pub fn call<C: Measured + 'static>(kind: Kind) -> Call {
+    let (mut bench, expected) = match kind {
+        Kind::Hit => (Bench::<C>::hits(), true),
+        Kind::Miss => (Bench::<C>::misses(), false),
+        Kind::Replace => (Bench::<C>::replaces(), true),
+        Kind::Evict => (Bench::<C>::evicts(), true),
+    };
+    match kind {
+        Kind::Hit | Kind::Miss => Box::new(move || assert_eq!(bench.get(), expected)),
+        Kind::Replace | Kind::Evict => Box::new(move || bench.put()),
     }
 }
 

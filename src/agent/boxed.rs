@@ -13,7 +13,7 @@ use crate::usage::Bill;
 /// the agent; each call boxes one future.
 ///
 /// ```
-/// use bursar::agent::testing::{Failure, ScriptedAgent, ScriptedReply};
+/// use bursar::testing::{Failure, ScriptedAgent, ScriptedReply};
 /// use bursar::agent::{Agent, BoxAgent};
 /// use bursar::{Estimate, Usd};
 ///

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use super::admit::Lesser;
 use crate::budget::{Account, Ask, Countdown, OuterHold, Reservation, ReserveError, Tag};
+use crate::context::TrimReport;
+use crate::money::Usd;
 use crate::price::{Estimate, Model};
 
 /// A task, and what was admitted for it.
@@ -21,12 +24,23 @@ pub struct Call<T> {
     pub(super) max_output_tokens: Option<u64>,
     pub(super) wrap_up: bool,
     pub(super) meter: Option<Meter>,
+    pub(super) trimmed: Option<Box<TrimReport>>,
+    pub(super) lesser: Option<Arc<Lesser>>,
 }
 
 impl<T> Call<T> {
     /// A call outside of any budget: no model is chosen, no cap is set.
+    #[inline]
     pub fn new(task: T) -> Call<T> {
-        Call { task, model: None, max_output_tokens: None, wrap_up: false, meter: None }
+        Call {
+            task,
+            model: None,
+            max_output_tokens: None,
+            wrap_up: false,
+            meter: None,
+            trimmed: None,
+            lesser: None,
+        }
     }
 
     /// What is to be done.
@@ -57,6 +71,11 @@ impl<T> Call<T> {
         self.wrap_up
     }
 
+    /// What was left out of the task; `None` if it is whole. An agent may want to tell its model.
+    pub fn trimmed(&self) -> Option<&TrimReport> {
+        self.trimmed.as_deref()
+    }
+
     /// With which the agent makes calls of its own inside this one; `None` outside of any budget.
     pub fn meter(&self) -> Option<&Meter> {
         self.meter.as_ref()
@@ -65,8 +84,8 @@ impl<T> Call<T> {
     /// Another task inside this call, for another agent: what it costs comes out of this call's
     /// hold as far as that goes, and is booked once.
     pub fn inner<U>(&self, task: U) -> Call<U> {
-        let (wrap_up, meter) = (self.wrap_up, self.meter.clone());
-        Call { wrap_up, meter, ..Call::new(task) }
+        let (meter, lesser) = (self.meter.clone(), self.lesser.clone());
+        Call { wrap_up: self.wrap_up, meter, lesser, ..Call::new(task) }
     }
 }
 
@@ -101,7 +120,7 @@ impl<T> Call<T> {
 /// .metered();
 ///
 /// let researcher = BudgetConstrained::new(researcher, budget.account("research")?);
-/// let reply = bursar::agent::testing::block_on(researcher.run("owls".to_owned()))?;
+/// let reply = bursar::testing::block_on(researcher.run("owls".to_owned()))?;
 /// assert_eq!((budget.spent(), budget.held()), (reply.cost, Usd::ZERO));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -116,6 +135,7 @@ pub struct Meter {
 }
 
 impl Meter {
+    #[inline]
     pub(super) fn new(
         hold: &Reservation,
         account: &Account,
@@ -144,16 +164,26 @@ impl Meter {
     }
 
     /// Asks for a call inside the outer one that is charged to an account below the outer one's.
+    #[inline]
     pub fn ask_for<'a>(&'a self, account: &'a Account, estimate: Estimate) -> Ask<'a> {
-        let ask = account.ask(estimate).inside_lent(self.outer);
-        let ask = self.tags().iter().fold(ask, Ask::tag);
+        self.inside(account.ask(estimate))
+    }
+
+    /// Makes a call one inside the outer one.
+    pub(super) fn inside<'a>(&'a self, ask: Ask<'a>) -> Ask<'a> {
+        let ask = self.tags().iter().fold(ask.inside_lent(self.outer), Ask::tag);
         if self.wrap_up { ask.wrap_up() } else { ask }
     }
 
     /// What is left for calls of that size: what the outer hold has left, and what the account
     /// could still add to it.
     pub fn countdown(&self, usual: &Estimate) -> Countdown {
-        self.account.countdown_inside(usual, self.account.left_of(self.outer))
+        self.account.countdown_inside(usual, self.left())
+    }
+
+    /// What its inner calls have left of the outer hold.
+    pub(super) fn left(&self) -> Usd {
+        self.account.left_of(self.outer)
     }
 
     /// The tags of the outer call, which its inner calls carry too.

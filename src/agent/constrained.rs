@@ -1,25 +1,24 @@
 //! Owns [`BudgetConstrained`]: one call of an agent from its estimate to its receipt.
 
-use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
-use serde::Serialize;
-
-use super::guard::{Guard, LostReply};
-use super::shelf::{Shared, Shelf};
-use super::{Agent, Call, CallError, Meter};
-use crate::budget::{Account, Ask, Countdown, Receipt, Reservation, ReserveError, Tag};
-use crate::cache::{Namespace, ResultCache};
+use super::guard::LostReply;
+use super::saving::{Choosing, Trimming};
+use super::shelf::Shelf;
+use super::{Agent, Call, CallError};
+use crate::budget::{Account, Receipt, Tag};
+use crate::context::TrimReport;
 use crate::money::Usd;
 use crate::price::{Estimate, Model, Ratio};
 use crate::usage::Bill;
 
-/// An agent that is called only while there is money: each call is estimated, looked up, reserved,
-/// made and settled, in that order.
+/// An agent that is called only while there is money: each call is estimated, trimmed, ranked,
+/// looked up, reserved, made and settled, in that order.
 ///
 /// ```
-/// use bursar::agent::testing::{ScriptedAgent, block_on};
+/// use bursar::testing::{ScriptedAgent, block_on};
 /// use bursar::agent::{BudgetConstrained, OnRefusal};
 /// use bursar::{BudgetManager, Usage, Usd};
 ///
@@ -44,7 +43,7 @@ use crate::usage::Bill;
 ///
 /// | what happens | what is booked |
 /// |---|---|
-/// | refused; or the future is dropped before its first poll | nothing; the agent was not called |
+/// | it cannot be trimmed, no model may be asked, or it is refused; or the future is dropped before its first poll, or while it waits for room | nothing; the agent was not called |
 /// | found in the cache, or brought by an equal call that was under way | nothing; the saving is noted on the account |
 /// | an answer with a bill | the bill |
 /// | an answer without one ([`Agent::bill`] is `None`) | what was held, as assumed |
@@ -60,39 +59,25 @@ use crate::usage::Bill;
 ///
 /// It is an agent itself. A team whose members are constrained hands its call down with
 /// [`Call::inner`]; each member reserves inside the team's hold, and shared money is held and booked
-/// once. A member's account is the team's, or one below it. Directly around another layer, the
-/// model and the cap that the outer one chose are what the inner one asks for first. Two layers may
+/// once. A member's account is the team's, or one below it.
+///
+/// Directly around another layer, the model and the cap that the outer one chose are what the inner
+/// one asks for first, and an inner [`selector`](BudgetConstrained::selector) is not asked: put
+/// selector, trimmer and cache where the money is decided, in the outermost layer. Two layers may
 /// share a cache only under different namespaces: an equal key would wait for itself.
 pub struct BudgetConstrained<A: Agent> {
-    agent: A,
-    account: Account,
-    tags: Option<Arc<[Tag]>>,
-    margin: Option<Ratio>,
-    shelf: Option<Arc<dyn Shelf<A>>>,
-    cheaper: Vec<Model>,
-    at_least: Option<u64>,
-    wraps_up: bool,
-    lost: Option<LostReply>,
-}
-
-/// What to do when a limit has no room for a call. Without any of these, the call is refused.
-///
-/// Several go together, always in this order: as estimated, shortened if need be; then each other
-/// model, likewise; then all of it again with the part that is kept for wrapping up.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum OnRefusal {
-    /// Makes do with a shorter output, if so many tokens at least can be had for each choice.
-    Shorten {
-        /// The shortest output that is of use, in tokens.
-        at_least: u64,
-    },
-    /// Asks for another model, with the same counts. May be said several times.
-    FallTo(Model),
-    /// Takes the part that is kept for wrapping up
-    /// ([`Limit::keep_for_wrap_up`](crate::Limit::keep_for_wrap_up)); the agent sees
-    /// [`Call::is_wrap_up`].
-    WrapUp,
+    pub(super) agent: A,
+    pub(super) account: Account,
+    pub(super) tags: Option<Arc<[Tag]>>,
+    pub(super) margin: Option<Ratio>,
+    pub(super) trimming: Option<Arc<Trimming<A::Task>>>,
+    pub(super) choosing: Option<Arc<Choosing<A::Task>>>,
+    pub(super) shelf: Option<Arc<dyn Shelf<A>>>,
+    pub(super) cheaper: Vec<Model>,
+    pub(super) at_least: Option<u64>,
+    pub(super) at_most: Option<Duration>,
+    pub(super) wraps_up: bool,
+    pub(super) lost: Option<LostReply>,
 }
 
 /// An answer, and what it has cost.
@@ -109,101 +94,8 @@ pub struct Reply<O> {
     pub cost: Usd,
     /// What a cache has saved.
     pub saved: Usd,
-}
-
-/// An answer that was paid for; `as_asked` unless the model, the output or the account's means
-/// were not those that were asked for first.
-pub(super) struct Paid<O> {
-    pub(super) reply: Reply<O>,
-    pub(super) as_asked: bool,
-}
-
-/// How it is set up.
-impl<A: Agent> BudgetConstrained<A> {
-    /// Charges the calls of an agent to an account, and refuses those that do not fit.
-    pub fn new(agent: A, account: Account) -> BudgetConstrained<A> {
-        BudgetConstrained {
-            agent,
-            account,
-            tags: None,
-            margin: None,
-            shelf: None,
-            cheaper: Vec::new(),
-            at_least: None,
-            wraps_up: false,
-            lost: None,
-        }
-    }
-
-    /// Charges each call to this tag as well. At most four, each of a tag tree of its own.
-    #[must_use]
-    pub fn tag(mut self, tag: Tag) -> BudgetConstrained<A> {
-        let before = self.tags.as_deref().unwrap_or_default();
-        self.tags = Some(before.iter().cloned().chain([tag]).collect());
-        self
-    }
-
-    /// Multiplies each estimate, its output cap apart, see [`Estimate::with_margin`].
-    #[must_use]
-    pub fn margin(mut self, ratio: Ratio) -> BudgetConstrained<A> {
-        self.margin = Some(ratio);
-        self
-    }
-
-    /// Answers equal tasks from a cache; equal tasks at once are done once. Only answers as they
-    /// were asked for are kept: none of another model, none that was shortened, by this layer or by
-    /// one around it. What a layer inside does to an answer is not seen from here: put the cache
-    /// where the money is decided.
-    ///
-    /// The namespace has to name all that an answer depends on beside the task.
-    #[must_use]
-    pub fn cache(mut self, cache: ResultCache<A::Output>, space: Namespace) -> BudgetConstrained<A>
-    where
-        A::Task: Serialize,
-        A::Output: Clone + Sync + 'static,
-        A::Error: 'static,
-    {
-        self.shelf = Some(Arc::new(Shared { cache, space }));
-        self
-    }
-
-    /// What to do when a limit has no room for a call.
-    #[must_use]
-    pub fn on_refusal(mut self, step: OnRefusal) -> BudgetConstrained<A> {
-        match step {
-            OnRefusal::Shorten { at_least } => self.at_least = Some(at_least),
-            OnRefusal::FallTo(model) => self.cheaper.push(model),
-            OnRefusal::WrapUp => self.wraps_up = true,
-        }
-        self
-    }
-
-    /// What a lost reply costs, whatever the manager's rule is.
-    #[must_use]
-    pub fn lost_reply(mut self, lost: LostReply) -> BudgetConstrained<A> {
-        self.lost = Some(lost);
-        self
-    }
-
-    /// The agent.
-    pub fn get_ref(&self) -> &A {
-        &self.agent
-    }
-
-    /// The agent, without the budget.
-    pub fn into_inner(self) -> A {
-        self.agent
-    }
-
-    /// The account that is charged.
-    pub fn account(&self) -> &Account {
-        &self.account
-    }
-
-    /// What is left for tasks like this one, in calls of the usual size, tokens and dollars.
-    pub fn countdown(&self, task: &A::Task) -> Countdown {
-        self.account.countdown(&Agent::estimate(self, task))
-    }
+    /// What was left out of the task; `None` if it was sent whole.
+    pub trimmed: Option<Box<TrimReport>>,
 }
 
 /// How a call is made.
@@ -223,129 +115,36 @@ impl<A: Agent> BudgetConstrained<A> {
     ///
     /// # Errors
     /// [`CallError`]: the budget's refusal, or the agent's own error.
-    pub async fn call(&self, call: Call<A::Task>) -> Result<Reply<A::Output>, CallError<A::Error>> {
+    pub async fn call(
+        &self,
+        mut call: Call<A::Task>,
+    ) -> Result<Reply<A::Output>, CallError<A::Error>> {
         // Estimate: an upper bound, of what an outer layer has chosen if one has.
-        let estimate = self.estimate_of(&call);
+        let mut estimate = self.estimate_of(&call);
 
-        // Fall back: the models to ask instead, in the order that they were given.
-        let models = &*self.cheaper;
+        // Trim: what is not sent is not paid for.
+        if let Some(report) = self.trim(&mut call.task, &estimate)? {
+            call.trimmed = Some(Box::new(report));
+            estimate = self.estimate_of(&call);
+        }
+
+        // Rank: the models to ask, in order, by the money that is left.
+        let others = self.rank(&mut estimate, &call)?;
 
         // Cache: an equal task is done once.
-        let Some(shelf) = &self.shelf else {
-            return self.pay(estimate, models, call).await.map(|paid| paid.reply);
-        };
-        let key = shelf.key(&call.task)?;
-        let reply = shelf.get_or_run(key, Box::pin(self.pay(estimate, models, call))).await?;
-        if !reply.saved.is_zero() {
-            self.account.note_saved(reply.saved);
+        if let Some(shelf) = &self.shelf {
+            return self.look_up(&**shelf, estimate, others, call)?.await;
         }
-        Ok(reply)
-    }
 
-    /// The second half of a call, which costs money.
-    async fn pay(
-        &self,
-        estimate: Estimate,
-        models: &[Model],
-        call: Call<A::Task>,
-    ) -> Result<Paid<A::Output>, CallError<A::Error>> {
         // Reserve: every limit of the line, or none.
-        let (input, cap) = (estimate.inputs(), estimate.output_cap());
-        let (hold, wrap_up) =
-            self.reserve(estimate, models, call.meter.as_ref(), call.wrap_up).await?;
-        let (model, max_output) = (hold.model().cloned(), hold.max_output_tokens());
-        let is_whole = cap.is_none_or(|cap| cap == max_output);
-        let is_own = call.model.is_none() && call.max_output_tokens.is_none();
-        let as_asked = is_own && is_whole && hold.alternative() == 0 && !wrap_up;
+        let guard = self.reserve(estimate, others, &mut call).await?;
+        let trimmed = call.trimmed.clone();
 
         // Call: from here on a lost reply is charged.
-        let tags = self.tags_inside(call.meter.as_ref());
-        let meter = Some(Meter::new(&hold, &self.account, tags, wrap_up));
-        let span = hold.span();
-        let guard = Guard::new(hold, input, self.lost, self.agent.is_metered());
-        let max_output_tokens = model.is_some().then_some(max_output);
-        let call = Call { task: call.task, model, max_output_tokens, wrap_up, meter };
-        let answered = span.run(self.agent.execute(call)).await;
+        let answered = guard.run(self.agent.execute(call)).await;
 
         // Settle: the truth, whatever it is.
-        match answered {
-            Ok(output) => {
-                let (receipt, cost) = guard.settle(self.agent.bill(&output)).await;
-                let reply = Reply { output, receipt, cost, saved: Usd::ZERO };
-                Ok(Paid { reply, as_asked })
-            }
-            Err(error) => {
-                match self.agent.bill_of_error(&error) {
-                    Some(bill) => drop(guard.settle(Some(bill)).await),
-                    None => drop(guard), // lost
-                }
-                Err(CallError::Agent(error))
-            }
-        }
-    }
-
-    fn estimate_of(&self, call: &Call<A::Task>) -> Estimate {
-        let mut estimate = Agent::estimate(self, &call.task);
-        if let Some(model) = &call.model {
-            estimate = estimate.with_model(model);
-        }
-        if let Some(tokens) = call.max_output_tokens {
-            estimate.cap_output(tokens);
-        }
-        estimate
-    }
-
-    /// The hold, and whether it took what is kept for wrapping up.
-    async fn reserve(
-        &self,
-        estimate: Estimate,
-        models: &[Model],
-        meter: Option<&Meter>,
-        wrap_up: bool,
-    ) -> Result<(Reservation, bool), ReserveError> {
-        let last = (self.wraps_up && !wrap_up).then(|| estimate.clone());
-        match (self.ask(estimate, models, meter).reserve_async().await, last) {
-            (Err(ReserveError::Denied(_)), Some(estimate)) => {
-                let hold = self.ask(estimate, models, meter).wrap_up().reserve_async().await?;
-                Ok((hold, true))
-            }
-            (answer, _) => Ok((answer?, wrap_up)),
-        }
-    }
-
-    fn ask<'a>(
-        &'a self,
-        estimate: Estimate,
-        models: &[Model],
-        meter: Option<&'a Meter>,
-    ) -> Ask<'a> {
-        let others: Vec<_> = models.iter().map(|model| estimate.with_model(model)).collect();
-        let mut ask = match meter {
-            Some(meter) => meter.ask_for(&self.account, estimate),
-            None => self.account.ask(estimate),
-        };
-        ask = others.into_iter().fold(ask, Ask::or);
-        ask = self.own_tags(meter).fold(ask, Ask::tag);
-        match self.at_least {
-            Some(tokens) => ask.at_least(tokens),
-            None => ask,
-        }
-    }
-
-    /// The tags that an outer call does not carry already.
-    fn own_tags<'a>(&'a self, meter: Option<&'a Meter>) -> impl Iterator<Item = &'a Tag> {
-        let outer = meter.map_or(&[][..], Meter::tags);
-        let own = self.tags.as_deref().unwrap_or_default();
-        own.iter().filter(|tag| !outer.iter().any(|other| other.path() == tag.path()))
-    }
-
-    /// All tags that an inner call carries.
-    fn tags_inside(&self, meter: Option<&Meter>) -> Option<Arc<[Tag]>> {
-        match meter.and_then(Meter::shared_tags) {
-            None => self.tags.clone(),
-            Some(outer) if self.own_tags(meter).next().is_none() => Some(Arc::clone(outer)),
-            Some(outer) => Some(outer.iter().chain(self.own_tags(meter)).cloned().collect()),
-        }
+        self.settle(guard, answered, trimmed)
     }
 }
 
@@ -377,27 +176,5 @@ impl<A: Agent> Agent for BudgetConstrained<A> {
 
     fn is_metered(&self) -> bool {
         true
-    }
-}
-
-impl<A: Agent + Clone> Clone for BudgetConstrained<A> {
-    fn clone(&self) -> BudgetConstrained<A> {
-        BudgetConstrained {
-            agent: self.agent.clone(),
-            account: self.account.clone(),
-            tags: self.tags.clone(),
-            shelf: self.shelf.clone(),
-            cheaper: self.cheaper.clone(),
-            ..*self
-        }
-    }
-}
-
-impl<A: Agent> fmt::Debug for BudgetConstrained<A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BudgetConstrained")
-            .field("agent", &self.agent.name())
-            .field("account", &self.account)
-            .finish_non_exhaustive()
     }
 }

@@ -2,6 +2,8 @@
 
 use crate::budget::ReserveError;
 use crate::cache::KeyError;
+use crate::context::TrimError;
+use crate::select::NoModel;
 
 /// Why a call of a [`BudgetConstrained`](super::BudgetConstrained) agent brought no answer.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -16,6 +18,12 @@ pub enum CallError<E> {
     /// The task cannot be said in JSON, so that the cache cannot name it. The agent was not called.
     #[error(transparent)]
     Key(KeyError),
+    /// The task cannot be trimmed to what fits. The agent was not called.
+    #[error(transparent)]
+    Trim(TrimError),
+    /// The selector has no model for the task. The agent was not called.
+    #[error(transparent)]
+    NoModel(NoModel),
 }
 
 impl<E> CallError<E> {
@@ -45,5 +53,17 @@ impl<E> From<ReserveError> for CallError<E> {
 impl<E> From<KeyError> for CallError<E> {
     fn from(error: KeyError) -> CallError<E> {
         CallError::Key(error)
+    }
+}
+
+impl<E> From<TrimError> for CallError<E> {
+    fn from(error: TrimError) -> CallError<E> {
+        CallError::Trim(error)
+    }
+}
+
+impl<E> From<NoModel> for CallError<E> {
+    fn from(error: NoModel) -> CallError<E> {
+        CallError::NoModel(error)
     }
 }

@@ -1,5 +1,7 @@
 //! Owns the hold of a call under way: what it is charged at, whichever way the call ends.
 
+use std::future::Future;
+
 use crate::budget::{Receipt, Reservation};
 use crate::money::Usd;
 use crate::usage::{Bill, Usage};
@@ -11,25 +13,28 @@ use crate::usage::{Bill, Usage};
 pub enum LostReply {
     /// What was held, as [`Assumed`](crate::Confidence::Assumed). Never too little.
     ChargeHold,
-    /// The input of the estimate, as [`Estimated`](crate::Confidence::Estimated): for providers
-    /// that stop and bill no output when the connection is cut. It counts as plain input: what was
-    /// written to the prompt cache costs more. A fixed estimate has no input, and is charged whole.
+    /// What was held but for the output, as [`Estimated`](crate::Confidence::Estimated): the input
+    /// at the dearest rate that it can reach, and fees. For providers that stop and bill no output
+    /// when the connection is cut. A fixed estimate has no output, and is charged whole.
     ChargeInput,
     /// Nothing; an [`Alert::Refunded`](crate::Alert::Refunded) says so.
     Release,
 }
 
-/// The hold of a call under way. Dropped, its reply is lost.
+/// The hold of a call under way. Dropped, its reply is lost. It stays where it is until it ends:
+/// moving it about would cost more than the look-ups.
 pub(super) struct Guard {
-    hold: Option<Reservation>,
+    hold: Reservation,
     /// Text and audio.
     input: (u64, u64),
     lost: Option<LostReply>,
     metered: bool,
+    settled: bool,
 }
 
 impl Guard {
     /// A call that is about to be made. A metered agent sends nothing itself: its inner calls do.
+    #[inline]
     pub(super) fn new(
         hold: Reservation,
         input: (u64, u64),
@@ -39,39 +44,53 @@ impl Guard {
         if !metered {
             hold.mark_sent();
         }
-        Guard { hold: Some(hold), input, lost, metered }
+        Guard { hold, input, lost, metered, settled: false }
+    }
+
+    /// Runs the call in the span of its hold.
+    #[inline]
+    pub(super) fn run<F: Future>(&self, call: F) -> impl Future<Output = F::Output> + use<F> {
+        self.hold.span().run(call)
     }
 
     /// Books what a reply has cost, and what its inner calls have taken out of the hold with it.
-    pub(super) async fn settle(mut self, bill: Option<Bill>) -> (Option<Receipt>, Usd) {
-        let Some(hold) = self.hold.take() else { return (None, Usd::ZERO) };
-        let inner = hold.held().checked_sub(hold.left()).unwrap_or(Usd::ZERO);
-        let receipt = match bill.map(|bill| (is_empty(&bill), bill)) {
-            None if !self.metered => hold.charge_held().await,
-            None => return (None, inner),
-            Some((true, _)) if self.metered => return (None, inner),
-            Some((true, bill)) => hold.settle_async(bill.reported_cost(Usd::ZERO)).await,
-            Some((false, bill)) => hold.settle_async(bill).await,
+    /// Called once.
+    #[inline]
+    pub(super) fn settle(&mut self, bill: Option<Bill>) -> (Option<Receipt>, Usd) {
+        self.settled = true;
+        let inner = self.hold.taken();
+        let receipt = match bill {
+            None if self.metered => return (None, inner),
+            None => self.hold.book_held(),
+            Some(bill) if !is_empty(&bill) => self.hold.book(&bill),
+            Some(_) if self.metered => return (None, inner),
+            Some(bill) => self.hold.book(&bill.reported_cost(Usd::ZERO)),
         };
         let cost = receipt.cost.checked_add(inner).unwrap_or(Usd::MAX);
         (Some(receipt), cost)
     }
+
+    #[cold]
+    fn lose(&mut self) {
+        match self.lost {
+            None => {} // as the manager says
+            Some(LostReply::ChargeInput) if self.hold.model().is_some() => {
+                let (text, input_audio) = self.input;
+                self.hold.book_input(Usage { input_audio, ..Usage::tokens(text, 0) });
+            }
+            Some(LostReply::ChargeHold | LostReply::ChargeInput) => {
+                self.hold.book_held();
+            }
+            Some(LostReply::Release) => self.hold.give_back_lost(),
+        }
+    }
 }
 
 impl Drop for Guard {
+    #[inline]
     fn drop(&mut self) {
-        let Some(hold) = self.hold.take().filter(|_| !self.metered) else { return };
-        match self.lost {
-            None => drop(hold), // as the manager says
-            Some(LostReply::ChargeInput) if hold.model().is_some() => {
-                let (text, input_audio) = self.input;
-                let input = Usage { input_audio, ..Usage::tokens(text, 0) };
-                hold.settle_soon(Bill::new(input).estimated());
-            }
-            Some(LostReply::ChargeHold | LostReply::ChargeInput) => {
-                hold.charge_held_soon();
-            }
-            Some(LostReply::Release) => hold.refund("its reply was lost"),
+        if !self.settled && !self.metered {
+            self.lose();
         }
     }
 }

@@ -3,16 +3,20 @@
 //!
 //! Reading order: [`Agent`] is what a user implements, [`Call`] what it is given, [`Meter`] how it
 //! makes calls of its own within the call, [`BudgetConstrained`] the one call from estimate to
-//! receipt, [`BudgetedStream`] an answer that comes in pieces, [`testing`] a kit for cost scenarios
-//! without a network.
+//! receipt, [`BudgetedStream`] an answer that comes in pieces, [`Tab`] what it is built on,
+//! [`testing`] a kit for cost scenarios without a network.
 
+mod admit;
 mod boxed;
 mod call;
 mod constrained;
 mod error;
 mod function;
 mod guard;
+mod saving;
+mod setup;
 mod shelf;
+mod tab;
 mod stream;
 pub mod testing;
 
@@ -24,11 +28,13 @@ use crate::usage::Bill;
 
 pub use boxed::BoxAgent;
 pub use call::{Call, Meter};
-pub use constrained::{BudgetConstrained, OnRefusal, Reply};
+pub use constrained::{BudgetConstrained, Reply};
 pub use error::CallError;
 pub use function::{AgentFn, agent_fn};
 pub use guard::LostReply;
-pub use stream::{BudgetedStream, Tally};
+pub use setup::OnRefusal;
+pub use stream::BudgetedStream;
+pub use tab::{Tab, Tally};
 
 /// Whatever does a task for money: a client of one model, a tool, a crew of other agents.
 ///

@@ -2,11 +2,13 @@
 //! the means to run, poll and drop a future without a runtime.
 //!
 //! Together with [`ManualClock`], which is moved by hand, a scenario is a plain test: who asks for
-//! what, when, how each call ends, and what the books say.
+//! what, when, how each call ends, and what the books say. The crate's own tests are written with
+//! it. It is `bursar::testing` at the root, for it serves whoever tests what an agent costs, with
+//! or without [`BudgetConstrained`](super::BudgetConstrained).
 //!
 //! ```
 //! use bursar::agent::BudgetConstrained;
-//! use bursar::agent::testing::{ManualClock, ScriptedAgent, block_on, drop_after};
+//! use bursar::testing::{ManualClock, ScriptedAgent, block_on, drop_after};
 //! use bursar::{BudgetManager, Limit, Period, Usage, Usd};
 //!
 //! let clock = ManualClock::at("2026-11-24T23:59:00Z".parse()?);

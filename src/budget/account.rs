@@ -98,8 +98,15 @@ impl Account {
 
     /// Asks with wishes: alternatives, a shorter output, tags, the part kept for wrapping up,
     /// inside another call.
+    #[inline]
     pub fn ask(&self, estimate: Estimate) -> Ask<'_> {
         Ask::new(self, estimate)
+    }
+
+    /// The same for estimates that stay where they are.
+    #[inline]
+    pub(crate) fn ask_lent<'a>(&'a self, first: &'a Estimate, others: &'a [Estimate]) -> Ask<'a> {
+        Ask::lent(self, first, others)
     }
 
     /// Asks for the models of a ranking, the first choice first; the first that fits is admitted.
@@ -161,10 +168,24 @@ impl Account {
     /// [`Wish::funds`](crate::select::Wish::funds). Advice, like
     /// [`can_afford`](Account::can_afford).
     pub fn funds(&self) -> Vec<Funds> {
+        self.funds_with(Usd::ZERO, &self.path)
+    }
+
+    /// The same for a call inside another, which may take what is set aside at that account.
+    pub(crate) fn funds_with(&self, set_aside: Usd, holder: &Path) -> Vec<Funds> {
         self.core.read(|ledger, now| {
             let limits = ledger.limits_of(self.id, now).filter(binds_all_money);
-            limits.map(|view| funds(&view, now)).collect()
+            let aside = |view: &LimitView<'_>| match holder.is_within(view.account) {
+                true => set_aside.pico(),
+                false => 0,
+            };
+            limits.map(|view| funds(&view, aside(&view), now)).collect()
         })
+    }
+
+    /// The time that its budget goes by.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.core.read(|_, now| now)
     }
 
     /// Sets a limit on this account, or changes the one on the same measure, period and models.
@@ -242,8 +263,8 @@ fn binds_all_money(view: &LimitView<'_>) -> bool {
     view.limit.measure() == Measure::Cost && view.limit.binds_every_model()
 }
 
-fn funds(view: &LimitView<'_>, now: Timestamp) -> Funds {
-    let left = Usd::from_pico(view.available());
+fn funds(view: &LimitView<'_>, set_aside: i128, now: Timestamp) -> Funds {
+    let left = Usd::from_pico(view.available().saturating_add(set_aside));
     let funds = Funds::new(Usd::from_pico(view.limit.amount().value()), left);
     match (view.started_at, view.resets_at) {
         (Some(start), Some(end)) => funds.within(now, start, end),
@@ -341,6 +362,10 @@ impl Tag {
     /// What each spend limit on it or above it leaves, see [`Account::funds`].
     pub fn funds(&self) -> Vec<Funds> {
         self.0.funds()
+    }
+
+    pub(crate) fn funds_with(&self, set_aside: Usd) -> Vec<Funds> {
+        self.0.funds_with(set_aside, self.path())
     }
 
     /// What is booked on it and everything below it.

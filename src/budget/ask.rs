@@ -1,24 +1,27 @@
-//! Owns asking: [`Ask`], a call that wants in with all its wishes, and [`Charge`], a call that was
-//! made without asking.
+//! Owns asking: [`Ask`], a call that wants in with all its wishes, what stops it, and [`Charge`], a
+//! call that was made without asking.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::account::{Account, Tag};
 use super::books::Books;
 use super::core::{Core, number_for, open_account};
 use super::error::{AccountError, InvalidCall, RecordError, ReserveError};
+use super::queue::{Asking, LAST, Queue};
 use super::reservation::{Admitted, OuterHold, Price, Receipt, Reservation, price_bill};
 use super::trace;
 use crate::clock::Timestamp;
 use crate::ledger::{
-    AccountId, Bid, Booking, Change, Command, Event, HoldId, Ledger, ModelId, Path, Record,
-    Rejection, Reserve, Retry, Tags, Target,
+    AccountId, Bid, Booking, Change, Command, Event, HoldId, Ledger, LimitId, ModelId, Need, Path,
+    Record, Rejection, Reserve, Retry, Tags, Target,
 };
 use crate::money::Usd;
-use crate::price::{Bound, Estimate, Model, Terms};
+use crate::price::{Bound, Estimate, Model, PriceError, Terms};
 use crate::usage::Bill;
 
-/// A call that wants in: made by [`Account::ask`], ended by [`reserve`](Ask::reserve).
+/// A call that wants in: made by [`Account::ask`], ended by [`reserve`](Ask::reserve) or
+/// [`wait`](Ask::wait).
 ///
 /// The first alternative that fits is admitted, all limits or none, under one lock:
 ///
@@ -41,12 +44,12 @@ use crate::usage::Bill;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "nothing is held until `reserve` is called"]
+#[must_use = "nothing is held until `reserve` or `wait` is called"]
 pub struct Ask<'a> {
-    account: &'a Account,
-    first: Estimate,
-    others: Vec<Estimate>,
-    wishes: Wishes<'a>,
+    pub(super) account: &'a Account,
+    pub(super) first: Cow<'a, Estimate>,
+    pub(super) others: Cow<'a, [Estimate]>,
+    pub(super) wishes: Wishes<'a>,
 }
 
 /// What a call wants beside its estimate.
@@ -54,12 +57,12 @@ pub struct Ask<'a> {
 pub(super) struct Wishes<'a> {
     at_least: Option<u64>,
     tags: Tags,
-    wrap_up: bool,
+    pub(super) wrap_up: bool,
     outer: Option<&'a Reservation>,
     /// The outer call's hold, if somebody else guards it.
     lent: Option<HoldId>,
     /// A wish that cannot be: told when it is asked for.
-    wrong: Option<InvalidCall>,
+    pub(super) wrong: Option<InvalidCall>,
 }
 
 impl Wishes<'_> {
@@ -72,6 +75,34 @@ impl Wishes<'_> {
         wrong: None,
     };
 
+    /// The hold that the call is to come out of.
+    #[inline]
+    pub(super) fn outer_hold(&self) -> Option<HoldId> {
+        self.outer.map(Reservation::id).or(self.lent)
+    }
+
+    /// The same wishes, with a number in the place of a borrowed guard.
+    pub(super) fn owned(&self, core: &Arc<Core>) -> Wishes<'static> {
+        let (outer, lent, wrong) = (None, self.outer_hold(), self.check(core).err());
+        Wishes {
+            outer,
+            lent,
+            wrong,
+            at_least: self.at_least,
+            tags: self.tags,
+            wrap_up: self.wrap_up,
+        }
+    }
+
+    /// A wish that cannot be is an error.
+    fn check(&self, core: &Arc<Core>) -> Result<(), InvalidCall> {
+        let foreign = self.outer.is_some_and(|outer| !core.is_same(outer));
+        match self.wrong.or(foreign.then_some(InvalidCall::ForeignHandle)) {
+            Some(wrong) => Err(wrong),
+            None => Ok(()),
+        }
+    }
+
     fn tag(&mut self, core: &Core, tag: &Tag) {
         match self.tags.with(tag.id()) {
             _ if tag.owner() != core.id => self.wrong = Some(InvalidCall::ForeignHandle),
@@ -82,24 +113,40 @@ impl Wishes<'_> {
 }
 
 impl<'a> Ask<'a> {
+    #[inline]
     pub(super) fn new(account: &'a Account, first: Estimate) -> Ask<'a> {
-        Ask { account, first, others: Vec::new(), wishes: Wishes::NONE }
+        let (first, others) = (Cow::Owned(first), Cow::Borrowed(&[][..]));
+        Ask { account, first, others, wishes: Wishes::NONE }
+    }
+
+    /// The same for estimates that stay where they are.
+    #[inline]
+    pub(super) fn lent(
+        account: &'a Account,
+        first: &'a Estimate,
+        others: &'a [Estimate],
+    ) -> Ask<'a> {
+        let (first, others) = (Cow::Borrowed(first), Cow::Borrowed(others));
+        Ask { account, first, others, wishes: Wishes::NONE }
     }
 
     /// What to take if nothing before fits.
+    #[inline]
     pub fn or(mut self, estimate: Estimate) -> Ask<'a> {
-        self.others.push(estimate);
+        self.others.to_mut().push(estimate);
         self
     }
 
     /// Makes do with a shorter output, if this many tokens at least can be had for each choice.
     /// Without it the whole output cap is asked for, or nothing.
+    #[inline]
     pub fn at_least(mut self, output_tokens: u64) -> Ask<'a> {
         self.wishes.at_least = Some(output_tokens.max(1));
         self
     }
 
     /// Charges the call to this tag as well. At most four, each of a tag tree of its own.
+    #[inline]
     pub fn tag(mut self, tag: &Tag) -> Ask<'a> {
         self.wishes.tag(&self.account.core, tag);
         self
@@ -107,6 +154,7 @@ impl<'a> Ask<'a> {
 
     /// Takes the part of each limit that is kept for wrapping up, see
     /// [`Limit::keep_for_wrap_up`](crate::Limit::keep_for_wrap_up).
+    #[inline]
     pub fn wrap_up(mut self) -> Ask<'a> {
         self.wishes.wrap_up = true;
         self
@@ -121,6 +169,7 @@ impl<'a> Ask<'a> {
     }
 
     /// Makes the call inside another whose guard is elsewhere.
+    #[inline]
     pub(crate) fn inside_lent(mut self, outer: OuterHold) -> Ask<'a> {
         match outer.core == self.account.core.id {
             true => self.wishes.lent = Some(outer.hold),
@@ -133,7 +182,9 @@ impl<'a> Ask<'a> {
     ///
     /// # Errors
     /// [`ReserveError`]. Of several alternatives that are all refused, the refusal that could pass
-    /// soonest, of equals the last. Nothing has been held then.
+    /// soonest, of equals the last. [`ReserveError::Queued`] if others [`wait`](Ask::wait) for room
+    /// that it would take. Nothing has been held then.
+    #[inline]
     pub fn reserve(self) -> Result<Reservation, ReserveError> {
         self.account.core.reserve(self.account.who(), &self.first, &self.others, &self.wishes)
     }
@@ -154,7 +205,7 @@ impl<'a> Ask<'a> {
     /// Advice, not a promise: whether one of the alternatives would be admitted at this very moment,
     /// see [`Account::can_afford`].
     pub fn can_afford(&self) -> bool {
-        let mut all = std::iter::once(&self.first).chain(&self.others);
+        let mut all = std::iter::once(&*self.first).chain(&*self.others);
         all.any(|estimate| {
             self.account.core.would_admit(self.account.who(), estimate, &self.wishes)
         })
@@ -228,13 +279,13 @@ impl Core {
         others: &[Estimate],
         wishes: &Wishes<'_>,
     ) -> Result<Reservation, ReserveError> {
-        let foreign = wishes.outer.is_some_and(|outer| !self.is_same(outer));
-        if let Some(wrong) = wishes.wrong.or(foreign.then_some(InvalidCall::ForeignHandle)) {
-            return Err(ReserveError::Invalid(wrong));
-        }
+        wishes.check(self).map_err(ReserveError::Invalid)?;
         let plainly = match self.is_plain() {
             false => None,
-            true => self.locked(|ledger, now| self.admit_plainly(ledger, now, who, first, wishes)),
+            true => self.locked_with_queue(|ledger, queue, now| match queue.is_busy() {
+                true => None,
+                false => self.admit_plainly(ledger, now, who, first, wishes),
+            }),
         };
         match plainly {
             Some(admitted) => Ok(Reservation::new(self, who, &admitted, first)),
@@ -252,20 +303,24 @@ impl Core {
         others: &[Estimate],
         wishes: &Wishes<'_>,
     ) -> Result<Reservation, ReserveError> {
+        let all = || std::iter::once(first).chain(others);
         let outcome = match self.books() {
-            None => self.locked(|ledger, now| {
-                self.admit_one(ledger, now, who, std::iter::once(first).chain(others), wishes)
+            None => self.locked_with_queue(|ledger, queue, now| {
+                let asks = (who.find(ledger, now)?, all());
+                let asking = Asking { place: LAST, wrap_up: wishes.wrap_up };
+                let admitted = self.admit_first(ledger, queue, now, asks, wishes, asking, false);
+                admitted.map_err(|refused| self.in_words(ledger, *refused, &who.path()))
             }),
             Some(_) => {
-                let (core, ask) = (Arc::clone(self), OwnedAsk::new(who, first, others, wishes));
+                let core = Arc::clone(self);
+                let ask = OwnedAsk::new(self, who, first, others, wishes);
                 let written = self.change(false, move |ledger, now| ask.admit(&core, ledger, now));
                 written.unwrap_or_else(|error| Err(error.into()))
             }
         };
         match outcome {
             Ok(admitted) => {
-                let chosen = admitted.alternative.checked_sub(1);
-                let estimate = chosen.and_then(|place| others.get(place)).unwrap_or(first);
+                let estimate = all().nth(admitted.alternative).unwrap_or(first);
                 let hold = Reservation::new(self, who, &admitted, estimate);
                 if let Some(books) = self.books() {
                     books.note_guard(hold.id(), true);
@@ -294,7 +349,7 @@ impl Core {
         if let Some(wrong) = wishes.wrong.or(foreign.then_some(InvalidCall::ForeignHandle)) {
             return Err(ReserveError::Invalid(wrong));
         }
-        let ask = Arc::new(OwnedAsk::new(account.who(), first, others, wishes));
+        let ask = Arc::new(OwnedAsk::new(self, account.who(), first, others, wishes));
         let (core, asked) = (Arc::clone(self), Arc::clone(&ask));
         let work = move |ledger: &mut Ledger, now| asked.admit(&core, ledger, now);
         let core = Arc::clone(self);
@@ -316,26 +371,6 @@ impl Core {
             Err(error) => self.refuse(account.who(), error),
         }
         outcome
-    }
-
-    /// Admits the first alternative that fits.
-    fn admit_one<'a>(
-        &self,
-        ledger: &mut Ledger,
-        now: Timestamp,
-        who: Who<'_>,
-        estimates: impl Iterator<Item = &'a Estimate>,
-        wishes: &Wishes<'_>,
-    ) -> Result<Admitted, ReserveError> {
-        let account = who.find(ledger, now)?;
-        let mut refused: Option<ReserveError> = None;
-        for (place, estimate) in estimates.enumerate() {
-            match self.admit(ledger, now, (account, who), estimate, wishes) {
-                Ok(admitted) => return Ok(Admitted { alternative: place, ..admitted }),
-                Err(error) => refused = Some(sooner(refused, error)),
-            }
-        }
-        Err(refused.unwrap_or(ReserveError::Invalid(InvalidCall::Impossible)))
     }
 
     /// Admits the first alternative at its whole length, if no limit is in the way and the account
@@ -366,30 +401,79 @@ impl Core {
         })
     }
 
-    fn admit(
+    /// Admits the first alternative that fits and stands behind nobody, or says what stops them and,
+    /// if the call can wait, where it would have to.
+    #[expect(clippy::too_many_arguments, reason = "what is asked, of whom, and from which place")]
+    pub(super) fn admit_first<'e>(
         &self,
         ledger: &mut Ledger,
+        queue: &mut Queue,
         now: Timestamp,
-        (account, who): (AccountId, Who<'_>),
-        estimate: &Estimate,
+        (account, estimates): (AccountId, impl Iterator<Item = &'e Estimate>),
         wishes: &Wishes<'_>,
-    ) -> Result<Admitted, ReserveError> {
-        let bound = estimate.bound(now)?;
-        let reserve = self.reserve_of(ledger, now, account, estimate.model(), &bound, wishes);
-        match ledger.decide_reserve(now, &reserve) {
-            Ok(reserved) => {
-                let admitted = Admitted {
-                    hold: reserved.hold,
-                    at: now,
-                    held: Usd::from_pico(reserved.amounts.cost),
-                    max_output_tokens: reserved.output_cap,
-                    output: price_of(&bound, wishes),
-                    alternative: 0,
-                };
-                ledger.apply(&Event { at: now, change: Change::Reserved(reserved) });
-                Ok(admitted)
+        asking: Asking,
+        can_wait: bool,
+    ) -> Result<Admitted, Box<Refused>> {
+        let mut refused = Refused::new();
+        for (alternative, estimate) in estimates.enumerate() {
+            let bound = match estimate.bound(now) {
+                Ok(bound) => bound,
+                Err(error) => {
+                    refused.add(Stop::Price(error));
+                    continue;
+                }
+            };
+            let reserve = self.reserve_of(ledger, now, account, estimate.model(), &bound, wishes);
+            let decided = ledger.decide_reserve(now, &reserve);
+            let looks = can_wait || queue.is_busy();
+            let needs = if looks { ledger.needs(now, &reserve) } else { Vec::new() };
+            let behind = needs.iter().find(|need| queue.is_before(asking, need));
+            let stop = match (decided, behind) {
+                (Err(rejection), _) if !may_pass_later(&rejection) => {
+                    refused.add(Stop::Rejected(rejection));
+                    continue;
+                }
+                (_, Some(need)) => Stop::Behind(need.limit, queue.ahead_of(asking, need)),
+                (Err(rejection), None) => Stop::Rejected(rejection),
+                (Ok(reserved), None) => {
+                    let admitted = Admitted {
+                        hold: reserved.hold,
+                        at: now,
+                        held: Usd::from_pico(reserved.amounts.cost),
+                        max_output_tokens: reserved.output_cap,
+                        output: price_of(&bound, wishes),
+                        alternative,
+                    };
+                    ledger.apply(&Event { at: now, change: Change::Reserved(reserved) });
+                    if reserve.outer.is_none() {
+                        queue.note_taken();
+                    }
+                    return Ok(admitted);
+                }
+            };
+            refused.add(stop);
+            refused.add_hope(&needs, |need| queue.is_before(asking, need));
+        }
+        Err(Box::new(refused))
+    }
+
+    /// The refusal that a caller sees.
+    #[cold]
+    pub(super) fn in_words(
+        &self,
+        ledger: &Ledger,
+        refused: Refused,
+        asked_by: &Path,
+    ) -> ReserveError {
+        match refused.stop {
+            Some(Stop::Rejected(rejection)) => {
+                ReserveError::from_rejection(ledger, rejection, asked_by)
             }
-            Err(rejection) => Err(ReserveError::from_rejection(ledger, rejection, &who.path())),
+            Some(Stop::Price(error)) => error.into(),
+            Some(Stop::Behind(limit, ahead)) => {
+                ReserveError::behind(ledger, limit, ahead, asked_by)
+            }
+            None => ReserveError::Invalid(InvalidCall::Impossible),
         }
     }
 
@@ -420,7 +504,7 @@ impl Core {
             target: Target { account, tags: wishes.tags, model },
             bid: bid(bound, wishes.at_least),
             wrap_up: wishes.wrap_up,
-            outer: wishes.outer.map(Reservation::id).or(wishes.lent),
+            outer: wishes.outer_hold(),
             lease_until: self.lease_until(now),
         }
     }
@@ -436,13 +520,16 @@ impl Core {
             return self.would_admit_written(who, estimate, wishes);
         }
         wishes.wrong.is_none()
-            && self.locked(|ledger, now| {
+            && self.locked_with_queue(|ledger, queue, now| {
                 let (Some(account), Ok(bound)) = (who.nearest(ledger), estimate.bound(now)) else {
                     return false;
                 };
                 let model = estimate.model();
                 let reserve = self.reserve_of(ledger, now, account, model, &bound, wishes);
+                let asking = Asking { place: LAST, wrap_up: wishes.wrap_up };
+                let is_behind = |need: &Need| queue.is_before(asking, need);
                 ledger.decide_reserve(now, &reserve).is_ok()
+                    && !(queue.is_busy() && ledger.needs(now, &reserve).iter().any(is_behind))
             })
     }
 
@@ -463,13 +550,13 @@ impl Core {
     }
 
     #[cold]
-    fn tell_reserved(&self, who: Who<'_>, hold: &Reservation) {
+    pub(super) fn tell_reserved(&self, who: Who<'_>, hold: &Reservation) {
         let account = who.path();
         self.tell(|observer| observer.on_reserve(&account, hold));
     }
 
     #[cold]
-    fn refuse(&self, who: Who<'_>, error: &ReserveError) {
+    pub(super) fn refuse(&self, who: Who<'_>, error: &ReserveError) {
         trace::tell_refused(|| who.path(), error);
         if self.is_watched() {
             let account = who.path();
@@ -486,16 +573,19 @@ struct OwnedAsk {
 }
 
 impl OwnedAsk {
-    fn new(who: Who<'_>, first: &Estimate, others: &[Estimate], wishes: &Wishes<'_>) -> OwnedAsk {
+    fn new(
+        core: &Arc<Core>,
+        who: Who<'_>,
+        first: &Estimate,
+        others: &[Estimate],
+        wishes: &Wishes<'_>,
+    ) -> OwnedAsk {
         let account = match who {
             Who::Account(id, path) => Ok((id, path.clone())),
             Who::Named(name) => Err(name.to_owned()),
         };
         let estimates = std::iter::once(first).chain(others).cloned().collect();
-        let Wishes { at_least, tags, wrap_up, outer, lent, wrong } = *wishes;
-        let lent = outer.map(Reservation::id).or(lent);
-        let wishes = Wishes { at_least, tags, wrap_up, outer: None, lent, wrong };
-        OwnedAsk { account, estimates, wishes }
+        OwnedAsk { account, estimates, wishes: wishes.owned(core) }
     }
 
     fn admit(
@@ -504,7 +594,13 @@ impl OwnedAsk {
         ledger: &mut Ledger,
         now: Timestamp,
     ) -> Result<Admitted, ReserveError> {
-        core.admit_one(ledger, now, self.who(), self.estimates.iter(), &self.wishes)
+        let who = self.who();
+        let asks = (who.find(ledger, now)?, self.estimates.iter());
+        let asking = Asking { place: LAST, wrap_up: self.wishes.wrap_up };
+        // With a journal there is no line: other processes would not stand in it.
+        let queue = &mut Queue::new();
+        let admitted = core.admit_first(ledger, queue, now, asks, &self.wishes, asking, false);
+        admitted.map_err(|refused| core.in_words(ledger, *refused, &who.path()))
     }
 
     fn who(&self) -> Who<'_> {
@@ -532,18 +628,72 @@ fn bid(bound: &Bound, at_least: Option<u64>) -> Bid {
     }
 }
 
-/// Of two refusals the one that could pass sooner; of equals the later one.
-#[cold]
-fn sooner(before: Option<ReserveError>, error: ReserveError) -> ReserveError {
-    let when = |error: &ReserveError| error.denied().map(|denied| denied.retry);
-    match before {
-        Some(before) if when(&error).is_none() => before,
-        Some(before)
-            if when(&before).is_some_and(|at| at < when(&error).unwrap_or(Retry::Never)) =>
-        {
-            before
+/// What stops an alternative.
+#[derive(Debug)]
+pub(super) enum Stop {
+    Rejected(Rejection),
+    Price(PriceError),
+    /// Others who wait for a limit, and how many they are.
+    Behind(LimitId, usize),
+}
+
+impl Stop {
+    /// When a limit lets it pass; `None` if it is none that stops it.
+    fn passes(&self) -> Option<Retry> {
+        match self {
+            Stop::Rejected(Rejection::Blocked(refusal)) => Some(refusal.retry),
+            Stop::Behind(..) => Some(Retry::WhenHoldsEnd),
+            _ => None,
         }
-        _ => error,
+    }
+}
+
+fn may_pass_later(rejection: &Rejection) -> bool {
+    matches!(rejection, Rejection::Blocked(refusal) if refusal.retry != Retry::Never)
+}
+
+/// Why none of the alternatives is admitted, and what a call that waits has to know.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// Of several the one that could pass soonest, of equals the last.
+    stop: Option<Stop>,
+    /// The limits to stand in line at; none if there is nothing to hope for.
+    pub(super) limits: Vec<LimitId>,
+    /// When time alone will have made room.
+    pub(super) again_at: Timestamp,
+}
+
+impl Refused {
+    fn new() -> Refused {
+        Refused { stop: None, limits: Vec::new(), again_at: Timestamp::MAX }
+    }
+
+    /// True if it could pass without anybody's raising a limit.
+    pub(super) fn has_hope(&self) -> bool {
+        !self.limits.is_empty()
+    }
+
+    pub(super) fn is_frozen(&self) -> bool {
+        matches!(self.stop, Some(Stop::Rejected(Rejection::Frozen { .. })))
+    }
+
+    fn add(&mut self, stop: Stop) {
+        let stays = |before: &Stop| match before.passes() {
+            None => true,
+            Some(passes) => passes < stop.passes().unwrap_or(Retry::Never),
+        };
+        if !self.stop.as_ref().is_some_and(stays) {
+            self.stop = Some(stop);
+        }
+    }
+
+    /// One more alternative to hope for.
+    fn add_hope(&mut self, needs: &[Need], has_line: impl Fn(&Need) -> bool) {
+        let stops = |need: &&Need| need.is_in_the_way || has_line(need);
+        self.limits.extend(needs.iter().filter(stops).map(|need| need.limit));
+        // Several rolling limits have room together when the last of them has.
+        let room_at = needs.iter().filter_map(|need| need.room_at).max();
+        self.again_at = self.again_at.min(room_at.unwrap_or(Timestamp::MAX));
     }
 }
 

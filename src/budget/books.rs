@@ -51,6 +51,10 @@ pub(super) struct Books {
     core: Weak<Core>,
     /// The holds that have a guard in this process.
     own: Lock<HashSet<HoldId>>,
+    /// Who waits for something to change.
+    listeners: Lock<Vec<Waker>>,
+    /// How many transactions have changed something.
+    commits: AtomicU64,
     /// What the keys of this process are made of: two numbers of the machine's chance.
     seed: u128,
     keys: AtomicU64,
@@ -103,7 +107,8 @@ impl Books {
         let (line, core, keys) = (Lock::new(Line::default()), Weak::new(), AtomicU64::new(0));
         let seed = (chance() << 64) | chance();
         let own = Lock::new(HashSet::new());
-        Ok((Books { line, writer, core, own, seed, keys }, view))
+        let (listeners, commits) = (Lock::new(Vec::new()), AtomicU64::new(0));
+        Ok((Books { line, writer, core, own, listeners, commits, seed, keys }, view))
     }
 
     pub(super) fn belong_to(&mut self, core: &Weak<Core>) {
@@ -121,6 +126,22 @@ impl Books {
 
     pub(super) fn has_guard(&self, hold: HoldId) -> bool {
         self.own.lock().contains(&hold)
+    }
+
+    /// How many transactions have changed something.
+    pub(super) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::SeqCst)
+    }
+
+    /// How many wait for something to change.
+    pub(super) fn listening(&self) -> usize {
+        self.listeners.lock().len()
+    }
+
+    /// Wakes `waker` when something changes; false if it has since there were so many `commits`.
+    pub(super) fn listen(&self, waker: Waker, commits: u64) -> bool {
+        self.listeners.lock().push(waker);
+        self.commits() == commits
     }
 
     /// A key that no other call has, in this process or another.
@@ -272,6 +293,11 @@ impl Core {
         writer.in_trouble &= outcome.is_err();
         drop(writer);
 
+        if outcome.is_ok() {
+            books.commits.fetch_add(1, Ordering::SeqCst);
+            let listeners = std::mem::take(&mut *books.listeners.lock());
+            crate::clock::wake_all(listeners);
+        }
         let result = outcome.as_ref().map(|_| ());
         let after = jobs.iter_mut().filter_map(|job| job.answer(result)).collect();
         let error = match outcome {
@@ -330,7 +356,7 @@ impl Core {
         let mut view = self.view();
         if let Err(error) = written {
             journal.roll_back();
-            *ledger = view.clone();
+            *ledger = view.ledger.clone();
             ledger.keep_entries(true);
             return Err(error);
         }
@@ -338,9 +364,9 @@ impl Core {
             *snapshot_at = ledger.events();
         }
         for entry in &entries {
-            view.apply(&entry.event);
+            view.ledger.apply(&entry.event);
         }
-        let _ = view.take_notices();
+        let _ = view.ledger.take_notices();
         Ok(alerts_of(ledger))
     }
 
@@ -353,12 +379,12 @@ impl Core {
         let mut view = self.view();
         if let Some(snapshot) = news.snapshot {
             *snapshot_at = snapshot.events();
-            *view = snapshot;
+            view.ledger = snapshot;
         }
         for event in &news.events {
-            view.apply(event);
+            view.ledger.apply(event);
         }
-        let _ = view.take_notices();
+        let _ = view.ledger.take_notices();
         match short {
             // Cheaper than a copy of everything.
             true => {
@@ -366,7 +392,7 @@ impl Core {
                 news.events.iter().for_each(|event| ledger.apply(event));
                 let _ = ledger.take_notices();
             }
-            false => *ledger = view.clone(),
+            false => *ledger = view.ledger.clone(),
         }
         ledger.keep_entries(true);
     }

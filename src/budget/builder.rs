@@ -140,18 +140,12 @@ impl Builder {
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let prices = self.prices.unwrap_or_else(PriceBook::builtin);
         let watch = Watch { observers: self.observers.into(), each_call: self.watched };
-        let (lease, on_lost) = (self.lease, self.on_lost);
-        let core = match self.journal {
-            None => Arc::new(Core::new(clock, prices, watch, lease, on_lost, None)),
-            Some(journal) => {
-                let (mut books, ledger) = Books::open(journal, clock.now())?;
-                let lease = lease.or(Some(LEASE));
-                Arc::new_cyclic(|core| {
-                    books.belong_to(core);
-                    Core::new(clock, prices, watch, lease, on_lost, Some((books, ledger)))
-                })
-            }
+        let books = match self.journal {
+            None => None,
+            Some(journal) => Some(Books::open(journal, clock.now())?),
         };
+        let lease = self.lease.or_else(|| books.as_ref().map(|_| LEASE));
+        let core = Core::new(clock, prices, watch, lease, self.on_lost, books);
         let budget = BudgetManager { core };
         for (place, (accounts, limit)) in self.limits.into_iter().enumerate() {
             let number = place.saturating_add(1);

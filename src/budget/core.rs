@@ -1,17 +1,21 @@
 //! Owns the one lock: everything that a manager's handles share, the time read inside the lock, the
-//! turning of names into numbers, and the telling of observers after the lock is free.
+//! turning of names into numbers, and what is done after the lock is free: those who waited are
+//! woken, observers told.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Waker;
 use std::time::Duration;
 
 use super::alert::{Alert, Observer};
 use super::books::Books;
 use super::error::{AccountError, SetLimitError};
+use super::queue::Queue;
 use super::trace;
+use super::waiting::Alarm;
 use crate::calendar::window_around;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, Timestamp, wake_all};
 use crate::ledger::{
     AccountId, Change, Command, Due, HoldId, Ledger, Limit, ModelId, Path, Period, Rejection, Scope,
 };
@@ -37,12 +41,28 @@ pub(super) struct Watch {
     pub(super) each_call: bool,
 }
 
+/// What the one lock guards: the ledger, and who waits for room in it.
+pub(super) struct State {
+    pub(super) ledger: Ledger,
+    queue: Queue,
+}
+
+/// What is done when the lock is free.
+struct Afterwards {
+    woken: Vec<Waker>,
+    alerts: Vec<Alert>,
+    /// When the clock is to wake us.
+    alarm: Option<Timestamp>,
+}
+
 /// What a manager, its accounts and its reservations share.
 pub(super) struct Core {
     /// Tells the handles of one manager from those of another.
     pub(super) id: u64,
     clock: Arc<dyn Clock>,
-    ledger: Lock<Ledger>,
+    state: Lock<State>,
+    /// What the clock wakes on behalf of those who wait.
+    alarm: Waker,
     prices: Lock<PriceBook>,
     watch: Watch,
     lease: Option<Duration>,
@@ -61,24 +81,30 @@ impl Core {
         lease: Option<Duration>,
         on_lost: LostCall,
         books: Option<(Books, Ledger)>,
-    ) -> Core {
+    ) -> Arc<Core> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let plain = !watch.each_call && books.is_none();
-        let (books, ledger) = match books {
+        let (mut books, ledger) = match books {
             Some((books, ledger)) => (Some(books), ledger),
             None => (None, Ledger::new()),
         };
-        Core {
-            id: NEXT.fetch_add(1, Ordering::Relaxed),
-            clock,
-            ledger: Lock::new(ledger),
-            prices: Lock::new(prices),
-            watch,
-            lease,
-            on_lost,
-            books,
-            plain,
-        }
+        Arc::new_cyclic(|core| {
+            if let Some(books) = &mut books {
+                books.belong_to(core);
+            }
+            Core {
+                id: NEXT.fetch_add(1, Ordering::Relaxed),
+                clock,
+                state: Lock::new(State { ledger, queue: Queue::new() }),
+                alarm: Waker::from(Arc::new(Alarm(core.clone()))),
+                prices: Lock::new(prices),
+                watch,
+                lease,
+                on_lost,
+                books,
+                plain,
+            }
+        })
     }
 
     #[inline]
@@ -97,8 +123,8 @@ impl Core {
     }
 
     /// The ledger as it stands, to look at or, by what writes, to bring up to date.
-    pub(super) fn view(&self) -> Held<'_, Ledger> {
-        self.ledger.lock()
+    pub(super) fn view(&self) -> Held<'_, State> {
+        self.state.lock()
     }
 
     /// Looks at the ledger. With a journal it is what is written; what has fallen due is written
@@ -109,34 +135,82 @@ impl Core {
             return self.locked(|ledger, now| look(ledger, now));
         }
         let now_of = |ledger: &Ledger| self.now().max(ledger.now()).min(Timestamp::LAST);
-        let ledger = self.ledger.lock();
-        let now = now_of(&ledger);
-        if now < ledger.next_due() {
-            return look(&ledger, now);
+        let state = self.view();
+        let now = now_of(&state.ledger);
+        if now < state.ledger.next_due() {
+            return look(&state.ledger, now);
         }
-        drop(ledger);
+        drop(state);
         let _ = self.change(false, |_, _| ());
-        let ledger = self.ledger.lock();
-        let now = now_of(&ledger);
-        look(&ledger, now)
+        let state = self.view();
+        look(&state.ledger, now_of(&state.ledger))
     }
 
     /// Works on the ledger under its lock, at a time that never goes back (law 6); then, with the
     /// lock free, tells the observers what the work has brought about (law 7). Not with a journal.
     #[inline(always)]
     pub(super) fn locked<R>(&self, work: impl FnOnce(&mut Ledger, Timestamp) -> R) -> R {
-        let mut ledger = self.ledger.lock();
+        self.locked_with_queue(|ledger, _, now| work(ledger, now))
+    }
+
+    /// The same, with the queue of those who wait. Room that there is before the work, or that the
+    /// work makes, is given to them under the same lock.
+    #[inline(always)]
+    pub(super) fn locked_with_queue<R>(
+        &self,
+        work: impl FnOnce(&mut Ledger, &mut Queue, Timestamp) -> R,
+    ) -> R {
+        debug_assert!(self.books.is_none(), "with a journal only the writer changes the ledger");
+        let mut state = self.state.lock();
+        let State { ledger, queue } = &mut *state;
         let now = self.clock.now().max(ledger.now()).min(Timestamp::LAST);
-        if now >= ledger.next_due() {
-            catch_up(&mut ledger, now, |_| false);
+        if (now >= ledger.next_due()) | queue.is_busy() {
+            self.come_up_to(ledger, queue, now);
         }
-        let result = work(&mut ledger, now);
-        if ledger.has_notices() {
-            let alerts = alerts_of(&mut ledger);
-            drop(ledger);
-            self.raise_all(&alerts);
+        let result = work(ledger, queue, now);
+        if ledger.has_notices() | queue.is_busy() {
+            let afterwards = self.finish(ledger, queue, now);
+            drop(state);
+            self.do_afterwards(afterwards);
         }
         result
+    }
+
+    /// Does what is due, and gives out the room that time has made.
+    #[cold]
+    #[inline(never)]
+    fn come_up_to(&self, ledger: &mut Ledger, queue: &mut Queue, now: Timestamp) {
+        catch_up(ledger, now, |_| false);
+        self.serve(ledger, queue, now);
+    }
+
+    /// Gives out the room that the work has made, and gathers what is to be done with the lock free.
+    #[cold]
+    #[inline(never)]
+    fn finish(&self, ledger: &mut Ledger, queue: &mut Queue, now: Timestamp) -> Afterwards {
+        self.serve(ledger, queue, now);
+        let alerts = alerts_of(ledger);
+        Afterwards { woken: queue.take_woken(), alerts, alarm: queue.alarm_to_set(ledger, now) }
+    }
+
+    #[cold]
+    fn do_afterwards(&self, afterwards: Afterwards) {
+        if let Some(at) = afterwards.alarm {
+            self.clock.wake_at(at, &self.alarm);
+        }
+        wake_all(afterwards.woken);
+        afterwards.alerts.iter().for_each(|alert| self.raise(alert));
+    }
+
+    /// Looks at the ledger as it was left, without the time: nothing that is due is done before.
+    #[inline]
+    pub(super) fn peek<R>(&self, look: impl FnOnce(&Ledger) -> R) -> R {
+        look(&self.state.lock().ledger)
+    }
+
+    /// Has the clock wake somebody at a moment.
+    pub(super) fn wake_at(&self, at: Timestamp, waker: &Waker) {
+        self.clock.wake_at(at, waker);
     }
 
     /// When a lease that starts now ends.
@@ -166,11 +240,6 @@ impl Core {
     pub(super) fn raise(&self, alert: &Alert) {
         trace::tell_alert(alert);
         self.tell(|observer| observer.on_alert(alert));
-    }
-
-    #[cold]
-    fn raise_all(&self, alerts: &[Alert]) {
-        alerts.iter().for_each(|alert| self.raise(alert));
     }
 
     /// The price book as it stands.
@@ -245,8 +314,6 @@ pub(super) fn number_for(
 
 /// Rolls the windows and ends the leases that are due, as events of their own (fine print). What a
 /// hold has that is `gone` is given back instead of charged.
-#[cold]
-#[inline(never)]
 pub(super) fn catch_up(ledger: &mut Ledger, now: Timestamp, gone: impl Fn(HoldId) -> bool) {
     while let Some(due) = ledger.due(now) {
         let command = match due {
@@ -263,7 +330,6 @@ pub(super) fn catch_up(ledger: &mut Ledger, now: Timestamp, gone: impl Fn(HoldId
     }
 }
 
-#[cold]
 pub(super) fn alerts_of(ledger: &mut Ledger) -> Vec<Alert> {
     let at = ledger.now();
     ledger.take_notices().into_iter().map(|notice| Alert::from_notice(at, notice)).collect()

@@ -10,7 +10,7 @@ use super::alert::called;
 use crate::clock::Timestamp;
 use crate::journal::JournalError;
 use crate::ledger::{
-    Ledger, Limit, LimitError, Path, PathError, Quantity, Refusal, Rejection, Retry,
+    Ledger, Limit, LimitError, LimitId, Path, PathError, Quantity, Refusal, Rejection, Retry,
 };
 use crate::price::PriceError;
 
@@ -21,6 +21,9 @@ pub enum ReserveError {
     /// A limit has no room for it.
     #[error(transparent)]
     Denied(Box<Denied>),
+    /// Others wait for room in a limit that it needs something of, and came before it.
+    #[error(transparent)]
+    Queued(Box<Queued>),
     /// The account, one above it or a tag is frozen.
     #[error("{} is frozen: {why}", called(account))]
     Frozen {
@@ -61,7 +64,7 @@ impl ReserveError {
         }
     }
 
-    /// Why, as a word: `denied`, `frozen`, `price`, `account`, `journal`, `invalid`.
+    /// Why, as a word: `denied`, `frozen`, `price`, `account`, `journal`, `invalid`, `queued`.
     pub fn kind(&self) -> &'static str {
         match self {
             ReserveError::Denied(_) => "denied",
@@ -70,6 +73,28 @@ impl ReserveError {
             ReserveError::Account(_) => "account",
             ReserveError::Journal(_) => "journal",
             ReserveError::Invalid(_) => "invalid",
+            ReserveError::Queued(_) => "queued",
+        }
+    }
+
+    /// Who stands before it, if somebody does.
+    pub fn queued(&self) -> Option<&Queued> {
+        match self {
+            ReserveError::Queued(queued) => Some(queued),
+            _ => None,
+        }
+    }
+
+    /// Puts into words that `ahead` others stand before a call at a limit.
+    pub(super) fn behind(ledger: &Ledger, limit: LimitId, ahead: usize, asked_by: &Path) -> Self {
+        match ledger.limit(limit) {
+            Some(view) => ReserveError::Queued(Box::new(Queued {
+                asked_by: asked_by.clone(),
+                account: view.account.clone(),
+                limit: Limit::clone(view.limit),
+                ahead,
+            })),
+            None => ReserveError::Invalid(InvalidCall::LimitLifted),
         }
     }
 
@@ -210,6 +235,38 @@ impl fmt::Display for Denied {
             }
             None => Ok(()),
         }
+    }
+}
+
+/// Who stands before a call, as data. Its `Display` is a sentence.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Queued {
+    /// The account that asked.
+    pub asked_by: Path,
+    /// The account that the limit is on: the one that asked, one above it, or a tag.
+    pub account: Path,
+    /// The limit that others wait for.
+    pub limit: Limit,
+    /// How many of them came before it.
+    pub ahead: usize,
+}
+
+impl std::error::Error for Queued {}
+
+impl fmt::Display for Queued {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Queued { limit, ahead, .. } = self;
+        let (calls, wait) = if *ahead == 1 { ("call", "waits") } else { ("calls", "wait") };
+        let whose = match self.account == self.asked_by {
+            true => "its limit".to_owned(),
+            false => format!("the limit of {}", called(&self.account)),
+        };
+        write!(f, "{} comes too early: {ahead} {calls} ", called(&self.asked_by))?;
+        write!(
+            f,
+            "{wait} for {whose} ({limit}) already; ask with `wait` to stand in line, or longer"
+        )
     }
 }
 

@@ -1,8 +1,9 @@
 //! The one lock: [`BudgetManager`], its handles, its guards, its alerts and its report.
 //!
-//! Reading order: [`Account`] asks, [`Ask`] says with what wishes, [`Reservation`] is what it gets,
-//! [`Receipt`] is what is booked, [`ReserveError`] is why not, [`Alert`] is what a person is told,
-//! [`Report`] is what it all adds up to, [`Countdown`] what is left.
+//! Reading order: [`Account`] asks, [`Ask`] says with what wishes, [`Waiting`] waits for room,
+//! [`Reservation`] is what it gets, [`Receipt`] is what is booked, [`ReserveError`] is why not,
+//! [`Alert`] is what a person is told, [`Report`] is what it all adds up to, [`Countdown`] what is
+//! left.
 
 mod account;
 mod alert;
@@ -13,11 +14,13 @@ mod core;
 mod countdown;
 mod error;
 mod policy;
+mod queue;
 mod report;
 mod reservation;
 mod saving;
 mod table;
 mod trace;
+mod waiting;
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,11 +31,14 @@ pub use ask::{Ask, Charge};
 pub use builder::{BuildError, Builder};
 pub use core::LostCall;
 pub use countdown::Countdown;
-pub use error::{AccountError, Denied, InvalidCall, RecordError, ReserveError, SetLimitError};
+pub use error::{
+    AccountError, Denied, InvalidCall, Queued, RecordError, ReserveError, SetLimitError,
+};
 pub use policy::{Policy, PolicyError};
 pub use report::{AccountReport, HeldElsewhere, LimitReport, ModelReport, Report};
 pub(crate) use reservation::OuterHold;
 pub use reservation::{Receipt, Reservation};
+pub use waiting::Waiting;
 
 use self::ask::{Who, Wishes, account_path};
 use self::core::{Core, open_account, set_limit};
@@ -142,6 +148,14 @@ impl BudgetManager {
     /// The least money that any spend limit on the whole budget leaves; `None` if there is none.
     pub fn remaining(&self) -> Option<Usd> {
         self.root().remaining()
+    }
+
+    /// How many calls wait for room, see [`Ask::wait`].
+    pub fn waiting(&self) -> usize {
+        match self.core.books() {
+            None => self.core.locked_with_queue(|_, queue, _| queue.len()),
+            Some(books) => books.listening(),
+        }
     }
 
     /// The account of that path in whichever tree, opened if it is not there.

@@ -187,7 +187,8 @@ impl Reservation {
     }
 
     /// Adds output tokens to a call that outgrows its cap, reserved in today's windows at the
-    /// prices of the call. Counts neither a request nor a call in flight.
+    /// prices of the call. Counts neither a request nor a call in flight, and stands in no line:
+    /// those who [`wait`](super::Ask::wait) may be waiting for this very call to end.
     ///
     /// # Errors
     /// [`ReserveError`]; the hold stays as it was.
@@ -202,7 +203,8 @@ impl Reservation {
         Ok(())
     }
 
-    /// Adds money to what is held, in today's windows.
+    /// Adds money to what is held, in today's windows. Stands in no line, like
+    /// [`grow_output`](Reservation::grow_output).
     ///
     /// # Errors
     /// [`ReserveError`]; the hold stays as it was.
@@ -278,8 +280,13 @@ impl Reservation {
             (true, None) => drop(self.end(None, Priced::lost())),
             // Nobody can wait for the disk here.
             (true, Some(_)) => self.end_soon(None, &Priced::lost()),
-            (false, _) => self.give_back(Why::Known("its reply was lost"), false),
+            (false, _) => self.give_back_lost(),
         }
+    }
+
+    /// Gives back what is held of a call whose reply was lost, without blocking.
+    pub(crate) fn give_back_lost(&mut self) {
+        self.give_back(Why::Known("its reply was lost"), false);
     }
 
     /// Gives back what is held; with a journal, `waits` until that is written.

@@ -6,6 +6,7 @@ mod cut;
 mod error;
 mod json;
 mod message;
+mod shorten;
 mod trimmed;
 mod unit;
 mod walk;
@@ -244,6 +245,14 @@ impl ContextTrimmer {
     /// [`ChatMessage::with_tokens`].
     pub fn count(&self, message: &impl Message) -> u64 {
         self.counting.message(message)
+    }
+
+    /// The same, keeping so many tokens at most.
+    pub(crate) fn at_most(&self, tokens: u64) -> Cow<'_, ContextTrimmer> {
+        match tokens < self.max_tokens {
+            true => Cow::Owned(ContextTrimmer { max_tokens: tokens, ..self.clone() }),
+            false => Cow::Borrowed(self),
+        }
     }
 
     /// Chooses what to keep.

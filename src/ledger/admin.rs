@@ -90,6 +90,15 @@ impl Ledger {
     }
 
     pub(crate) fn apply_admin(&mut self, at: Timestamp, change: &Change) {
+        let changes_rules = matches!(
+            change,
+            Change::LimitSet(_)
+                | Change::LimitLifted { .. }
+                | Change::Frozen { .. }
+                | Change::Thawed { .. }
+                | Change::Closed { .. }
+        );
+        self.rules_changed = self.rules_changed.saturating_add(u64::from(changes_rules));
         match change {
             Change::Expired { hold } => return self.apply_expired(at, *hold),
             Change::LimitSet(change) => {

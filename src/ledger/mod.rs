@@ -43,6 +43,7 @@ pub use holds::Part;
 
 pub use limit::{Limit, LimitError, ModelPattern, Period};
 pub use path::{Path, PathError, Scope};
+pub(crate) use reserve::Need;
 pub use tape::{Charging, Entry, Posting};
 pub use view::{AccountView, HoldView, LimitView};
 
@@ -247,6 +248,8 @@ pub struct Ledger {
     events: u64,
     /// Grows when a window is opened or rolls: what a counter knew of its window is old then.
     age: u64,
+    /// Grows when a limit, a freeze or the closing of an account changes what calls may hope for.
+    rules_changed: u64,
     /// When the youngest of all windows began: what was reserved since lies in the present ones.
     latest_start: Timestamp,
     /// When the next window ends.
@@ -290,6 +293,7 @@ impl Ledger {
             now: Timestamp::MIN,
             events: 0,
             age: 1,
+            rules_changed: 0,
             latest_start: Timestamp::MIN,
             next_roll: Timestamp::MAX,
             accounts,
@@ -316,6 +320,12 @@ impl Ledger {
     /// How many events have been applied.
     pub fn events(&self) -> u64 {
         self.events
+    }
+
+    /// Changes when a limit is set or lifted, or an account frozen, thawed or closed.
+    #[inline]
+    pub(crate) fn rules_changed(&self) -> u64 {
+        self.rules_changed
     }
 
     /// When something falls due by itself: a window that rolls, a lease that ends. Before any

@@ -61,6 +61,13 @@ impl Path {
         }
     }
 
+    /// True of an account that is this one or above it.
+    pub(crate) fn is_within(&self, account: &Path) -> bool {
+        let below = self.0.strip_prefix(&*account.0);
+        let ends = account.0.is_empty() || account.0.ends_with(':');
+        below.is_some_and(|rest| ends || rest.is_empty() || rest.starts_with('/'))
+    }
+
     /// An order in which each account comes after the one above it, and before the next tree.
     pub(crate) fn order(&self) -> impl Iterator<Item = &str> {
         let (tree, rest) = split_tree(&self.0);

@@ -22,7 +22,19 @@ struct Want<'a> {
     in_flight: u32,
 }
 
-impl Want<'_> {
+impl<'a> Want<'a> {
+    #[inline]
+    fn to_reserve(reserve: &'a Reserve, outer: Option<&'a Hold>) -> Want<'a> {
+        Want {
+            target: &reserve.target,
+            outer,
+            bid: &reserve.bid,
+            wrap_up: reserve.wrap_up,
+            requests: 1,
+            in_flight: u32::from(outer.is_none()),
+        }
+    }
+
     /// The shortest output that is of use.
     fn floor(&self) -> u64 {
         self.bid.floor.min(self.bid.cap)
@@ -54,7 +66,70 @@ impl Fit {
     }
 }
 
+/// A limit of which a call needs something, at the shortest output that is of use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Need {
+    pub(crate) limit: LimitId,
+    /// True if the limit keeps a part for wrapping up.
+    pub(crate) keeps_a_part: bool,
+    /// True if it has no room for the call.
+    pub(crate) is_in_the_way: bool,
+    /// When enough of a rolling period will have gone by that it has, even if no hold ends.
+    pub(crate) room_at: Option<Timestamp>,
+}
+
 impl Ledger {
+    /// Every limit of which a call needs something, whether it is in the way or not. None if the
+    /// call is not admitted for another reason than a limit.
+    pub(crate) fn needs(&self, now: Timestamp, reserve: &Reserve) -> Vec<Need> {
+        let outer = match reserve.outer {
+            None => None,
+            Some(outer) => match self.check_inside(outer, &reserve.target) {
+                Ok(outer) => Some(outer),
+                Err(_) => return Vec::new(),
+            },
+        };
+        let want = Want::to_reserve(reserve, outer);
+        let fit = self.check_target(want.target).ok().and_then(|()| want.fit(want.floor()));
+        let Some(least) = fit else { return Vec::new() };
+        let needed = self.needed_limits(&want, &least);
+        let need = |(limit, counter, needed): (LimitId, &Counter, i128)| {
+            let is_in_the_way = needed > counter.room(&self.windows, now, want.wrap_up);
+            Need {
+                limit,
+                keeps_a_part: counter.wrap_up > 0,
+                is_in_the_way,
+                room_at: is_in_the_way
+                    .then(|| self.rolling_room_at(now, counter, needed, want.wrap_up))
+                    .flatten(),
+            }
+        };
+        needed.map(need).collect()
+    }
+
+    fn rolling_room_at(
+        &self,
+        now: Timestamp,
+        counter: &Counter,
+        needed: i128,
+        wrap_up: bool,
+    ) -> Option<Timestamp> {
+        let Span::Rolling(span) = counter.span else { return None };
+        let kept = if wrap_up { 0 } else { counter.wrap_up };
+        let held = counter.level(&self.windows, now).held;
+        counter.rolling_room_at(
+            span,
+            needed.saturating_add(held),
+            counter.amount.saturating_sub(kept),
+        )
+    }
+
+    /// What an open hold holds without what its inner calls have taken out of it; `None` once it is
+    /// over.
+    pub(crate) fn left_of(&self, hold: HoldId) -> Option<Amounts> {
+        self.holds.open(hold).map(Hold::total)
+    }
+
     /// Law 2: every limit of the line, or none.
     #[inline]
     pub(crate) fn decide_reserve(
@@ -67,14 +142,7 @@ impl Ledger {
             None => None,
             Some(outer) => Some(self.check_inside(outer, &reserve.target)?),
         };
-        let want = Want {
-            target: &reserve.target,
-            outer,
-            bid: &reserve.bid,
-            wrap_up: reserve.wrap_up,
-            requests: 1,
-            in_flight: u32::from(outer.is_none()),
-        };
+        let want = Want::to_reserve(reserve, outer);
         let fit = self.fit(now, &want)?;
         if self.events >= Ledger::MAX_EVENTS {
             return Err(Rejection::Full);
@@ -267,34 +335,45 @@ impl Ledger {
     ) -> Result<Refusal, Rejection> {
         let least = want.fit(want.floor()).ok_or(Rejection::Impossible)?;
         let mut worst: Option<Refusal> = None;
-        for account in Ledger::charged(want.target) {
-            for limit in &self.accounts.at(account).line {
-                let Some(counter) = self.counter(*limit) else { continue };
-                if counter.observe || !self.filter_lets_through(counter, want.target.model) {
-                    continue;
-                }
-                let asked = counter.of(&least.amounts);
-                let needed = self.needed_beside_outer(want, &least, account, counter);
-                let room = counter.room(&self.windows, now, want.wrap_up);
-                if needed <= 0 || needed <= room {
-                    continue;
-                }
-                let retry = self.retry(now, counter, needed, want.wrap_up);
-                if worst.is_none_or(|worst| retry > worst.retry) {
-                    let level = counter.level(&self.windows, now);
-                    worst = Some(Refusal {
-                        limit: LimitId(*limit),
-                        asked,
-                        spent: level.spent,
-                        held: level.held,
-                        available: room.saturating_add(asked).saturating_sub(needed),
-                        retry,
-                        max_output,
-                    });
-                }
+        for (limit, counter, needed) in self.needed_limits(want, &least) {
+            let asked = counter.of(&least.amounts);
+            let room = counter.room(&self.windows, now, want.wrap_up);
+            if needed <= room {
+                continue;
+            }
+            let retry = self.retry(now, counter, needed, want.wrap_up);
+            if worst.is_none_or(|worst| retry > worst.retry) {
+                let level = counter.level(&self.windows, now);
+                worst = Some(Refusal {
+                    limit,
+                    asked,
+                    spent: level.spent,
+                    held: level.held,
+                    available: room.saturating_add(asked).saturating_sub(needed),
+                    retry,
+                    max_output,
+                });
             }
         }
         worst.ok_or(Rejection::Impossible)
+    }
+
+    /// The limits that can be in the way of a call, each with what it needs of it: more than nothing.
+    fn needed_limits<'a>(
+        &'a self,
+        want: &'a Want<'a>,
+        fit: &'a Fit,
+    ) -> impl Iterator<Item = (LimitId, &'a Counter, i128)> {
+        Ledger::charged(want.target).flat_map(move |charged| {
+            self.accounts.at(charged).line.iter().filter_map(move |limit| {
+                let counter = self.counter(*limit)?;
+                if counter.observe || !self.filter_lets_through(counter, want.target.model) {
+                    return None;
+                }
+                let needed = self.needed_beside_outer(want, fit, charged, counter);
+                (needed > 0).then_some((LimitId(*limit), counter, needed))
+            })
+        })
     }
 
     fn retry(&self, now: Timestamp, counter: &Counter, asked: i128, wrap_up: bool) -> Retry {

@@ -173,6 +173,13 @@ impl Ledger {
         open.map(|(id, hold)| (id, hold.total().cost, hold.lease_until))
     }
 
+    /// What a hold holds in picodollars, see [`HoldView::held`].
+    #[inline]
+    pub(crate) fn cost_held(&self, id: HoldId) -> Option<i128> {
+        let costs = self.holds.get(id)?.parts().map(|part| part.amounts.cost);
+        Some(costs.fold(0, i128::saturating_add))
+    }
+
     /// A hold, while it is open or waits for its late word.
     pub fn find_hold(&self, id: HoldId) -> Option<HoldView> {
         self.holds.get(id).map(|hold| HoldView {

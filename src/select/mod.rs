@@ -122,7 +122,16 @@ impl ModelSelector {
         estimate: impl Fn(&Model) -> Estimate,
         wish: &Wish,
     ) -> Result<Ranking, NoModel> {
-        let now = self.clock.now();
+        self.rank_at(self.clock.now(), estimate, wish)
+    }
+
+    /// The same at the prices of another moment.
+    pub(crate) fn rank_at(
+        &self,
+        now: Timestamp,
+        estimate: impl Fn(&Model) -> Estimate,
+        wish: &Wish,
+    ) -> Result<Ranking, NoModel> {
         let (mut fitting, mut ruled_out) = (Vec::new(), Vec::new());
         for candidate in &self.candidates {
             match candidate.bid(&estimate, wish, now) {
@@ -359,6 +368,11 @@ impl Ranking {
     /// By how much price counted more than quality, from 0 to 1000; see [`Thrift`].
     pub fn thrift_per_mille(&self) -> u16 {
         self.thrift
+    }
+
+    /// The bounds of all choices, the first one first.
+    pub(crate) fn into_estimates(self) -> impl Iterator<Item = Estimate> {
+        std::iter::once(self.best).chain(self.others).map(|ranked| ranked.estimate)
     }
 
     fn into_best(self) -> Ranked {

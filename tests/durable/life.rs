@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bursar::agent::testing::ScriptedAgent;
+use bursar::agent::testing::{ScriptedAgent, block_on};
 use bursar::budget::LostCall;
 use bursar::clock::ManualClock;
 use bursar::journal::{Durability, SqliteJournal};
@@ -243,6 +243,30 @@ fn a_long_life_is_kept_short() {
     assert_eq!(budget.report().accounts, before.accounts);
 }
 
+/// A call waits for room that another process makes, or its time is up.
+#[test]
+fn a_call_waits_for_room() {
+    let (folder, clock) = (Folder::new("wait"), clock());
+    let (here, there) = (open(&folder, &clock), open(&folder, &clock));
+    let hold = there.reserve("a", &Estimate::fixed(Usd::dollars(8))).unwrap();
+    let account = here.account("b").unwrap();
+    let wait = |secs| account.ask(Estimate::fixed(Usd::dollars(5))).wait(Duration::from_secs(secs));
+    let done = std::thread::scope(|scope| {
+        let waits = scope.spawn(|| block_on(wait(60)));
+        while here.waiting() == 0 {
+            std::thread::yield_now();
+        }
+        hold.settle_cost(Usd::dollars(1));
+        clock.advance(Duration::from_secs(2)); // it looks again
+        waits.join().unwrap()
+    });
+    assert_eq!(done.unwrap().held(), Usd::dollars(5));
+    let refused = block_on(account.ask(Estimate::fixed(Usd::dollars(11))).wait(Duration::ZERO));
+    assert!(refused.unwrap_err().denied().is_some());
+    here.flush().unwrap();
+    assert_eq!(here.held(), Usd::ZERO);
+}
+
 /// Async callers get the same without blocking their thread: one thread runs both sides here.
 #[tokio::test(flavor = "current_thread")]
 async fn what_is_awaited_is_written() {
@@ -272,6 +296,7 @@ async fn what_is_awaited_is_written() {
         .reply("done", Usage::tokens(1_000, 100));
     let writer = BudgetConstrained::new(agent, budget.account("writer").unwrap());
     let reply = writer.run("a task".to_owned()).await.unwrap();
+    budget.flush().unwrap();
     assert_eq!(budget.account("writer").unwrap().spent(), reply.cost);
     drop((account, writer, luna, budget));
     let budget = open(&folder, &clock);

@@ -11,7 +11,7 @@ use crate::ledger::{
 };
 use crate::money::Usd;
 use crate::price::Model;
-use crate::usage::{Bill, Confidence, Usage};
+use crate::usage::{Confidence, Usage};
 
 /// How a hold is to end: all that has to be known to settle it, again if need be.
 #[derive(Clone)]
@@ -102,21 +102,26 @@ impl Reservation {
         }
     }
 
-    /// Settles; where there is a journal it is written by another thread, and the receipt says what
-    /// it comes to: for those who may neither block nor await.
-    pub(crate) fn settle_soon(mut self, bill: Bill) -> Receipt {
-        if self.core.books().is_none() {
-            return self.settle(bill);
+    /// Ends the hold; where there is a journal it is written by another thread, and the receipt says
+    /// what it comes to: for those who may not block.
+    #[inline]
+    pub(super) fn end_unblocked(&mut self, usage: Option<Usage>, priced: Priced) -> Receipt {
+        match self.core.books() {
+            None => self.end(usage, priced),
+            Some(_) => self.end_by_another(usage, priced),
         }
-        let mut priced = self.price(&bill);
-        let ending = self.ending(Some(bill.usage), &priced);
+    }
+
+    #[cold]
+    fn end_by_another(&mut self, usage: Option<Usage>, mut priced: Priced) -> Receipt {
+        let ending = self.ending(usage, &priced);
         let ended = self.core.read(|ledger, now| {
             let (_, ended) = ending.decide(ledger, now, ModelId::NONE)?;
             Some((ended.cost, ended.usage, ended.confidence, now))
         });
-        self.end_soon(Some(bill.usage), &priced);
-        let (cost, usage, confidence, now) =
-            ended.unwrap_or((0, bill.usage, priced.confidence, self.at));
+        self.end_soon(usage, &priced);
+        let nothing = (0, Usage::NONE, priced.confidence, self.at);
+        let (cost, usage, confidence, now) = ended.unwrap_or(nothing);
         priced.confidence = confidence;
         self.receipt(cost, usage, priced, now)
     }

@@ -2,10 +2,12 @@
 //! around an agent asks of a guard besides.
 
 use super::super::account::Account;
-use super::super::core::Core;
 use super::{Priced, Receipt, Reservation};
-use crate::ledger::{Booking, HoldId, Settle};
+use crate::ledger::HoldId;
 use crate::money::Usd;
+use crate::usage::{Bill, Confidence, Usage};
+
+const ATTO_PER_PICO: i128 = 1_000_000;
 
 /// A hold that inner calls take from. It is ended by its guard alone; from then on inner calls are
 /// refused with [`InvalidCall::OuterEnded`](crate::budget::InvalidCall::OuterEnded).
@@ -22,9 +24,12 @@ impl Reservation {
         OuterHold { core: self.core.id, hold: self.hold }
     }
 
-    /// What its inner calls have left of it.
-    pub(crate) fn left(&self) -> Usd {
-        left_of(&self.core, self.hold)
+    /// What its inner calls have taken out of it.
+    #[inline]
+    pub(crate) fn taken(&self) -> Usd {
+        let left = self.core.peek(|ledger| ledger.cost_held(self.hold));
+        let left = Usd::from_pico(left.unwrap_or_default());
+        self.held.checked_sub(left).unwrap_or(Usd::ZERO)
     }
 
     /// How many answers are asked for, one at least.
@@ -37,30 +42,33 @@ impl Reservation {
         self.max_output_tokens.saturating_mul(self.output.choices)
     }
 
-    /// Charges what is held, as assumed, whatever the manager does with lost calls: for a reply
-    /// that came and says nothing of its usage.
-    pub(crate) fn charge_held_soon(mut self) {
-        match self.core.books() {
-            None => drop(self.end(None, Priced::lost())),
-            Some(_) => self.end_soon(None, &Priced::lost()),
-        }
+    /// Charges what is held but for the output, as estimated; the input counts as used.
+    pub(crate) fn book_input(&mut self, input: Usage) -> Receipt {
+        let output = self.output.per_output.saturating_mul(i128::from(self.max_output_tokens));
+        let output = Usd::from_pico(output.div_euclid(ATTO_PER_PICO));
+        let cost = self.held.checked_sub(output).unwrap_or(Usd::ZERO);
+        self.end_unblocked(Some(input), Priced::exactly(cost, Confidence::Estimated))
     }
 
-    /// The same, for those who can await that it is written.
-    pub(crate) async fn charge_held(self) -> Receipt {
-        self.end_async(None, Priced::lost()).await
+    /// Charges what is held, as assumed, whatever the manager does with lost calls: for a reply
+    /// that came and says nothing of its usage.
+    pub(crate) fn book_held(&mut self) -> Receipt {
+        self.end_unblocked(None, Priced::lost())
+    }
+
+    /// Settles where it is; what is done with it afterwards changes nothing.
+    #[inline]
+    pub(crate) fn book(&mut self, bill: &Bill) -> Receipt {
+        let priced = self.price(bill);
+        self.end_unblocked(Some(bill.usage), priced)
     }
 }
 
 impl Account {
     /// What is left of a hold of its budget for inner calls; zero once it has ended.
     pub(crate) fn left_of(&self, outer: OuterHold) -> Usd {
-        left_of(&self.core, outer.hold)
+        let hold = self.core.read(|ledger, _| ledger.find_hold(outer.hold));
+        let open = hold.filter(|hold| !hold.has_expired);
+        open.map_or(Usd::ZERO, |hold| Usd::from_pico(hold.held))
     }
-}
-
-fn left_of(core: &Core, hold: HoldId) -> Usd {
-    let nothing = Settle::cost(hold, Booking::Exactly(0));
-    let settled = core.read(|ledger, _| ledger.decide_settle(&nothing));
-    settled.map_or(Usd::ZERO, |settled| Usd::from_pico(settled.held.cost))
 }

@@ -1,0 +1,273 @@
+//! Owns what a budget adds to the client: [`ClientExt`].
+//!
+#![doc = include_str!("../README.md")]
+#![deny(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+#![warn(unreachable_pub)]
+
+mod error;
+
+use async_openai::config::Config;
+use async_openai::error::OpenAIError;
+use async_openai::types::chat::{
+    ChatCompletionResponseStream, CreateChatCompletionRequest, CreateChatCompletionResponse,
+    CreateChatCompletionStreamResponse as Chunk,
+};
+use async_openai::types::responses::{
+    CreateResponse, Response, ResponseStream, ResponseStreamEvent,
+};
+use async_openai::types::stream::StreamResponse;
+use async_openai::{Chat, Client, Responses};
+use bursar::agent::{BudgetedStream, Tally};
+use bursar::usage::Request;
+use bursar::usage::tokens::Heuristic;
+use bursar::{Account, Bill, BudgetManager, Reservation, Tag, Usd};
+use serde::Serialize;
+
+pub use error::Error;
+
+/// What a budget adds to a [`Client`].
+pub trait ClientExt<C: Config> {
+    /// The same client, whose calls are charged to this account of the budget.
+    fn budgeted(&self, budget: &BudgetManager, account: &Account) -> Budgeted<'_, C>;
+}
+
+impl<C: Config> ClientExt<C> for Client<C> {
+    fn budgeted(&self, budget: &BudgetManager, account: &Account) -> Budgeted<'_, C> {
+        let payer = Payer {
+            budget: budget.clone(),
+            account: account.clone(),
+            tag: None,
+            at_least: None,
+            unseen_input: None,
+        };
+        Budgeted { client: self, payer }
+    }
+}
+
+/// A client with a budget, made by [`ClientExt::budgeted`].
+#[derive(Clone, Debug)]
+pub struct Budgeted<'c, C: Config> {
+    client: &'c Client<C>,
+    payer: Payer,
+}
+
+impl<'c, C: Config> Budgeted<'c, C> {
+    /// Charges the calls to this tag as well.
+    #[must_use]
+    pub fn tag(mut self, tag: &Tag) -> Budgeted<'c, C> {
+        self.payer.tag = Some(tag.clone());
+        self
+    }
+
+    /// Makes do with a shorter output where the whole cannot be afforded, if this many tokens at
+    /// least can be had: the request is sent with that cap.
+    #[must_use]
+    pub fn at_least(mut self, output_tokens: u64) -> Budgeted<'c, C> {
+        self.payer.at_least = Some(output_tokens);
+        self
+    }
+
+    /// Allows so many input tokens for what a request brings and does not hold: a stored talk, a
+    /// file. Without it such a request is refused, see [`Request::with_unseen_input`].
+    #[must_use]
+    pub fn allow_unseen_input(mut self, tokens: u64) -> Budgeted<'c, C> {
+        self.payer.unseen_input = Some(tokens);
+        self
+    }
+
+    /// Chat completions.
+    pub fn chat(&self) -> BudgetedChat<'_, C> {
+        BudgetedChat { chat: self.client.chat(), payer: &self.payer }
+    }
+
+    /// Responses.
+    pub fn responses(&self) -> BudgetedResponses<'_, C> {
+        BudgetedResponses { responses: self.client.responses(), payer: &self.payer }
+    }
+}
+
+/// [`Chat`] with a budget.
+pub struct BudgetedChat<'c, C: Config> {
+    chat: Chat<'c, C>,
+    payer: &'c Payer,
+}
+
+impl<C: Config> BudgetedChat<'_, C> {
+    /// [`Chat::create`], if there is money for it.
+    ///
+    /// # Errors
+    /// [`Error`]: refused and not sent, or the client's own.
+    pub async fn create(
+        &self,
+        mut request: CreateChatCompletionRequest,
+    ) -> Result<CreateChatCompletionResponse, Error> {
+        let (hold, _) = self.admit(&mut request)?;
+        let reply = hold.sending(self.chat.create(request)).await;
+        finish(hold, reply)
+    }
+
+    /// [`Chat::create_stream`], if there is money for it, with the usage asked for: the last chunk
+    /// has no choices.
+    ///
+    /// # Errors
+    /// [`Error`]: refused and not sent, or the client's own.
+    pub async fn create_stream(
+        &self,
+        mut request: CreateChatCompletionRequest,
+    ) -> Result<BudgetedStream<ChatCompletionResponseStream, Show<Chunk>>, Error> {
+        request.stream_options.get_or_insert_default().include_usage = Some(true);
+        let (hold, input) = self.admit(&mut request)?;
+        let stream = hold.sending(self.chat.create_stream(request)).await;
+        begin(hold, input, stream)
+    }
+
+    fn admit(
+        &self,
+        request: &mut CreateChatCompletionRequest,
+    ) -> Result<(Reservation, u64), Error> {
+        let (hold, input) = self.payer.admit(Some(&request.model), request)?;
+        if let Some(cap) = self.payer.cap(&hold) {
+            request.max_completion_tokens = Some(cap);
+        }
+        Ok((hold, input))
+    }
+}
+
+/// [`Responses`] with a budget.
+pub struct BudgetedResponses<'c, C: Config> {
+    responses: Responses<'c, C>,
+    payer: &'c Payer,
+}
+
+impl<C: Config> BudgetedResponses<'_, C> {
+    /// [`Responses::create`], if there is money for it.
+    ///
+    /// # Errors
+    /// [`Error`]: refused and not sent, or the client's own.
+    pub async fn create(&self, mut request: CreateResponse) -> Result<Response, Error> {
+        let (hold, _) = self.admit(&mut request)?;
+        let reply = hold.sending(self.responses.create(request)).await;
+        finish(hold, reply)
+    }
+
+    /// [`Responses::create_stream`], if there is money for it.
+    ///
+    /// # Errors
+    /// [`Error`]: refused and not sent, or the client's own.
+    pub async fn create_stream(
+        &self,
+        mut request: CreateResponse,
+    ) -> Result<BudgetedStream<ResponseStream, Show<ResponseStreamEvent>>, Error> {
+        let (hold, input) = self.admit(&mut request)?;
+        let stream = hold.sending(self.responses.create_stream(request)).await;
+        begin(hold, input, stream)
+    }
+
+    fn admit(&self, request: &mut CreateResponse) -> Result<(Reservation, u64), Error> {
+        let (hold, input) = self.payer.admit(request.model.as_deref(), request)?;
+        if let Some(cap) = self.payer.cap(&hold) {
+            request.max_output_tokens = Some(cap);
+        }
+        Ok((hold, input))
+    }
+}
+
+/// Who pays, and on which terms.
+#[derive(Clone, Debug)]
+struct Payer {
+    budget: BudgetManager,
+    account: Account,
+    tag: Option<Tag>,
+    at_least: Option<u64>,
+    unseen_input: Option<u64>,
+}
+
+impl Payer {
+    /// Sets aside what a request may cost. With the hold go its input tokens at most.
+    fn admit(
+        &self,
+        model: Option<&str>,
+        request: &impl Serialize,
+    ) -> Result<(Reservation, u64), Error> {
+        let model = self.budget.model(model.ok_or(Error::NoModel)?)?;
+        // What cannot be written is no JSON object, and is refused as that.
+        let body = serde_json::to_vec(request).unwrap_or_default();
+        let id = model.price().id();
+        let mut request = Request::read(&body, id, &Heuristic::for_model(id))?;
+        if let Some(tokens) = self.unseen_input.filter(|_| !request.unseen.is_empty()) {
+            request = request.with_unseen_input(tokens);
+        }
+        let mut ask = self.account.ask(model.estimate_of(&request)?);
+        if let Some(tag) = &self.tag {
+            ask = ask.tag(tag);
+        }
+        if let Some(tokens) = self.at_least {
+            ask = ask.at_least(tokens);
+        }
+        Ok((ask.reserve()?, request.input))
+    }
+
+    /// The output cap that was admitted, if it may be shorter than what was asked for.
+    fn cap(&self, hold: &Reservation) -> Option<u32> {
+        self.at_least.map(|_| u32::try_from(hold.max_output_tokens()).unwrap_or(u32::MAX))
+    }
+}
+
+/// Books a reply. There is one reader of usage, bursar's own, for whatever the types hold.
+fn finish<T: Serialize>(hold: Reservation, reply: Result<T, OpenAIError>) -> Result<T, Error> {
+    match reply {
+        Ok(answer) => {
+            settle(hold, &serde_json::to_vec(&answer).unwrap_or_default());
+            Ok(answer)
+        }
+        Err(error) => Err(failed(hold, error)),
+    }
+}
+
+/// Tells a tally of an event.
+type Show<T> = fn(&T, &mut Tally);
+
+/// Passes a stream on, and books it as it flows. The provider knows the cap: the hold does not grow.
+fn begin<T: Serialize>(
+    hold: Reservation,
+    input: u64,
+    stream: Result<StreamResponse<T>, OpenAIError>,
+) -> Result<BudgetedStream<StreamResponse<T>, Show<T>>, Error> {
+    let show: Show<T> = |event, tally| {
+        if let Ok(event) = serde_json::to_vec(event) {
+            tally.event(&event);
+        }
+    };
+    match stream {
+        Ok(stream) => {
+            Ok(BudgetedStream::new(hold, stream, show).expecting_input(input).growing_by(0))
+        }
+        Err(error) => Err(failed(hold, error)),
+    }
+}
+
+fn settle(hold: Reservation, body: &[u8]) {
+    match Bill::from_response(body) {
+        Ok(Some(bill)) => drop(hold.settle(bill)),
+        _ => drop(hold), // it says nothing of its usage: lost
+    }
+}
+
+/// Books what a failure has cost, as far as it is known.
+fn failed(hold: Reservation, error: OpenAIError) -> Error {
+    match &error {
+        OpenAIError::ApiError(said) if said.status_code.is_client_error() => rejected(hold),
+        OpenAIError::Reqwest(failed) if failed.is_connect() || failed.is_builder() => {
+            rejected(hold)
+        }
+        OpenAIError::InvalidArgument(_) => rejected(hold),
+        OpenAIError::JSONDeserialize(_, body) => settle(hold, body.as_bytes()),
+        _ => drop(hold), // nobody knows: lost
+    }
+    Error::OpenAI(error)
+}
+
+/// A call that the provider did not take: it is booked at nothing, and counts as a request.
+fn rejected(hold: Reservation) {
+    hold.settle(Bill::default().reported_cost(Usd::ZERO));
+}

@@ -1,0 +1,63 @@
+//! Owns the way back: a body that passes through untouched and tells a tab of each piece.
+
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bursar::agent::Tab;
+use http_body::{Frame, SizeHint};
+use pin_project_lite::pin_project;
+use reqwest::{Body, Response, ResponseBuilderExt};
+
+/// A response whose body is shown to the tab as it is read, and closes it at its end or when it is
+/// dropped. Nothing else about the response changes.
+///
+/// [`BudgetMiddleware`](crate::BudgetMiddleware) does this by itself.
+pub fn metered(response: Response, tab: Tab) -> Response {
+    let mut with_url = http::Response::builder().url(response.url().clone());
+    let (mut parts, body) = http::Response::<Body>::from(response).into_parts();
+    if let Some(url) = with_url.extensions_mut() {
+        parts.extensions.extend(mem::take(url));
+    }
+    let body = Body::wrap(Metered { body, tab });
+    http::Response::from_parts(parts, body).into()
+}
+
+pin_project! {
+    struct Metered {
+        #[pin]
+        body: Body,
+        tab: Tab,
+    }
+}
+
+impl http_body::Body for Metered {
+    type Data = <Body as http_body::Body>::Data;
+    type Error = <Body as http_body::Body>::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let mut this = self.project();
+        let frame = ready!(this.body.as_mut().poll_frame(context));
+        if let Some(Ok(frame)) = &frame {
+            if let Some(data) = frame.data_ref() {
+                this.tab.tally().push(data);
+            }
+        }
+        // A reader need not ask for what comes after the end.
+        if frame.is_none() || this.body.is_end_stream() {
+            this.tab.close();
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,120 @@
+//! Owns what a reply is booked at: [`Watched`], its frames on their way, and [`Books`].
+
+use std::error::Error;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bursar::agent::Tab;
+use bursar::{Reservation, Usage};
+use futures_core::Stream;
+use rig_core::error::ProviderError;
+use rig_core::http_client;
+use rig_core::wire::WireFrame;
+
+/// The frames of a reply, each shown to the books as it passes.
+pub(crate) struct Watched<S> {
+    frames: S,
+    books: Books,
+}
+
+impl<S> Watched<S> {
+    pub(crate) fn new(frames: S, books: Books) -> Watched<S> {
+        Watched { frames, books }
+    }
+}
+
+impl<S> Stream for Watched<S>
+where
+    S: Stream<Item = Result<WireFrame, ProviderError>> + Unpin,
+{
+    type Item = Result<WireFrame, ProviderError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let item = ready!(Pin::new(&mut self.frames).poll_next(context));
+        match &item {
+            Some(Ok(frame)) => self.books.note(frame),
+            Some(Err(error)) => self.books.note_failure(error),
+            None => self.books.close(),
+        }
+        Poll::Ready(item)
+    }
+}
+
+/// The hold of a reply. Closed once, by the latest when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Books {
+    state: State,
+    /// Input tokens to book if the provider never says how many they were.
+    input: u64,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Nothing has come.
+    Waiting(Reservation),
+    /// Some of the answer has come.
+    Answering(Box<Tab>),
+    Closed,
+}
+
+impl Books {
+    pub(crate) fn new(hold: Reservation, input: u64) -> Books {
+        Books { state: State::Waiting(hold), input }
+    }
+
+    fn note(&mut self, frame: &WireFrame) {
+        self.state = match std::mem::replace(&mut self.state, State::Closed) {
+            State::Waiting(hold) => {
+                let tab = Tab::new(hold).expecting_input(self.input);
+                State::Answering(Box::new(tab))
+            }
+            other => other,
+        };
+        let State::Answering(tab) = &mut self.state else { return };
+        match frame {
+            WireFrame::Text(text) => tab.tally().event(text),
+            WireFrame::Bytes(bytes) => tab.tally().event(bytes),
+        }
+    }
+
+    /// Ends with an error: a reply that the provider refused is free, one that was never asked for
+    /// is given back, one that broke off is booked as far as it came, any other is lost.
+    pub(crate) fn note_failure(&mut self, error: &ProviderError) {
+        match std::mem::replace(&mut self.state, State::Closed) {
+            State::Waiting(hold) if is_rejection(error) => {
+                hold.settle(Usage::NONE);
+            }
+            State::Waiting(hold) if is_unsent(error) => hold.refund("no connection was made"),
+            _ => {} // dropped, and so closed: law 8
+        }
+    }
+
+    fn close(&mut self) {
+        self.state = State::Closed;
+    }
+}
+
+/// True if the provider has refused the request (4xx), which it does not bill.
+fn is_rejection(error: &ProviderError) -> bool {
+    error.provider_response_status().is_some_and(|status| status.is_client_error())
+}
+
+/// True if there never was a connection to send the request over.
+fn is_unsent(error: &ProviderError) -> bool {
+    let ProviderError::Http(error) = error else { return false };
+    let http_client::Error::Instance(cause) = &**error else { return false };
+    let mut cause: Option<&(dyn Error + 'static)> = Some(&**cause);
+    while let Some(error) = cause {
+        let by_client =
+            error.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_connect);
+        let by_system = error
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+        if by_client || by_system {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}

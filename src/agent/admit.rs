@@ -1,0 +1,161 @@
+//! Owns the money of a call: from what a wrapper asks for to the hold that it got, and to what is
+//! booked.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::guard::Guard;
+use super::{Agent, BudgetConstrained, Call, CallError, Meter, Reply};
+use crate::budget::{Ask, Reservation, ReserveError, Tag};
+use crate::context::TrimReport;
+use crate::money::Usd;
+use crate::price::Estimate;
+
+/// Whether a layer, or one inside it, had to make do with less than it asked for first.
+#[derive(Debug, Default)]
+pub(super) struct Lesser {
+    made_do: AtomicBool,
+    around: Option<Arc<Lesser>>,
+}
+
+impl Lesser {
+    pub(super) fn inside(around: Option<Arc<Lesser>>) -> Arc<Lesser> {
+        Arc::new(Lesser { made_do: AtomicBool::new(false), around })
+    }
+
+    /// Says so, to all layers around as well.
+    pub(super) fn mark(&self) {
+        self.made_do.store(true, Ordering::Relaxed);
+        if let Some(around) = &self.around {
+            around.mark();
+        }
+    }
+
+    pub(super) fn is_marked(&self) -> bool {
+        self.made_do.load(Ordering::Relaxed)
+    }
+}
+
+impl<A: Agent> BudgetConstrained<A> {
+    #[inline]
+    pub(super) fn estimate_of(&self, call: &Call<A::Task>) -> Estimate {
+        let mut estimate = Agent::estimate(self, &call.task);
+        if let Some(model) = &call.model {
+            estimate = estimate.with_model(model);
+        }
+        if let Some(tokens) = call.max_output_tokens {
+            estimate.cap_output(tokens);
+        }
+        estimate
+    }
+
+    /// Sets the money aside for the first estimate that fits, and tells the call what was admitted.
+    #[inline]
+    pub(super) async fn reserve(
+        &self,
+        estimate: Estimate,
+        others: Vec<Estimate>,
+        call: &mut Call<A::Task>,
+    ) -> Result<Guard, ReserveError> {
+        let hold = self.hold(&estimate, &others, call).await?;
+        let max_output = hold.max_output_tokens();
+        if let Some(lesser) = &call.lesser {
+            let is_whole = estimate.output_cap().is_none_or(|cap| cap == max_output);
+            if !is_whole || hold.alternative() != 0 || call.wrap_up {
+                lesser.mark();
+            }
+        }
+        let tags = self.tags_inside(call.meter.as_ref());
+        call.meter = Some(Meter::new(&hold, &self.account, tags, call.wrap_up));
+        call.model = hold.model().cloned();
+        call.max_output_tokens = call.model.is_some().then_some(max_output);
+        Ok(Guard::new(hold, estimate.inputs(), self.lost, self.agent.is_metered()))
+    }
+
+    /// The hold; the call wraps up if it had to take what is kept for that.
+    #[inline]
+    async fn hold(
+        &self,
+        estimate: &Estimate,
+        others: &[Estimate],
+        call: &mut Call<A::Task>,
+    ) -> Result<Reservation, ReserveError> {
+        let meter = call.meter.as_ref();
+        let ask = self.ask(estimate, others, meter);
+        let answer = match self.at_most {
+            Some(at_most) => ask.wait(at_most).await,
+            None => ask.reserve_async().await,
+        };
+        match answer {
+            Err(ReserveError::Denied(_) | ReserveError::Queued(_))
+                if self.wraps_up && !call.wrap_up =>
+            {
+                let hold = self.ask(estimate, others, meter).wrap_up().reserve_async().await?;
+                call.wrap_up = true;
+                Ok(hold)
+            }
+            answer => answer,
+        }
+    }
+
+    #[inline]
+    fn ask<'a>(
+        &'a self,
+        estimate: &'a Estimate,
+        others: &'a [Estimate],
+        meter: Option<&'a Meter>,
+    ) -> Ask<'a> {
+        let mut ask = self.account.ask_lent(estimate, others);
+        if let Some(meter) = meter {
+            ask = meter.inside(ask);
+        }
+        ask = self.own_tags(meter).fold(ask, Ask::tag);
+        match self.at_least {
+            Some(tokens) => ask.at_least(tokens),
+            None => ask,
+        }
+    }
+
+    /// Books what an answer or an error has cost.
+    #[inline]
+    pub(super) fn settle(
+        &self,
+        mut guard: Guard,
+        answered: Result<A::Output, A::Error>,
+        trimmed: Option<Box<TrimReport>>,
+    ) -> Result<Reply<A::Output>, CallError<A::Error>> {
+        match answered {
+            Ok(output) => {
+                let (receipt, cost) = guard.settle(self.agent.bill(&output));
+                Ok(Reply { output, receipt, cost, saved: Usd::ZERO, trimmed })
+            }
+            Err(error) => {
+                if let Some(bill) = self.agent.bill_of_error(&error) {
+                    guard.settle(Some(bill));
+                } // else it is lost
+                Err(CallError::Agent(error))
+            }
+        }
+    }
+
+    /// The tags that an outer call does not carry already.
+    #[inline]
+    pub(super) fn own_tags<'a>(
+        &'a self,
+        meter: Option<&'a Meter>,
+    ) -> impl Iterator<Item = &'a Tag> {
+        let outer = meter.map_or(&[][..], Meter::tags);
+        let own = self.tags.as_deref().unwrap_or_default();
+        own.iter().filter(|tag| !outer.iter().any(|other| other.path() == tag.path()))
+    }
+
+    /// All tags that an inner call carries.
+    #[inline]
+    fn tags_inside(&self, meter: Option<&Meter>) -> Option<Arc<[Tag]>> {
+        match meter.and_then(Meter::shared_tags) {
+            None => self.tags.clone(),
+            Some(outer) if self.own_tags(meter).next().is_none() => Some(Arc::clone(outer)),
+            Some(outer) => Some(outer.iter().chain(self.own_tags(meter)).cloned().collect()),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Owns what a wrapper does to pay less: trimming the task, ranking the models.
+
+use super::{Agent, BudgetConstrained, Call, Meter};
+use crate::budget::Tag;
+use crate::context::{ContextTrimmer, TrimError, TrimReport};
+use crate::price::{Estimate, Model};
+use crate::select::{Funds, ModelSelector, NoModel, Wish};
+
+/// How tasks are shortened.
+pub(super) struct Trimming<T> {
+    pub(super) trimmer: ContextTrimmer,
+    pub(super) shorten: Box<Shorten<T>>,
+}
+
+type Shorten<T> =
+    dyn Fn(&mut T, &ContextTrimmer) -> Result<Option<TrimReport>, TrimError> + Send + Sync;
+
+/// How models are chosen.
+pub(super) struct Choosing<T> {
+    pub(super) selector: ModelSelector,
+    pub(super) wish: Box<dyn Fn(&T) -> Wish + Send + Sync>,
+}
+
+impl<A: Agent> BudgetConstrained<A> {
+    /// Shortens a task to what the trimmer allows and the model takes; says what was left out.
+    #[inline]
+    pub(super) fn trim(
+        &self,
+        task: &mut A::Task,
+        estimate: &Estimate,
+    ) -> Result<Option<TrimReport>, TrimError> {
+        let Some(Trimming { trimmer, shorten }) = self.trimming.as_deref() else { return Ok(None) };
+        let window = estimate.model().and_then(|model| model.price().context_window_tokens());
+        let room = window.map(|window| window.saturating_sub(estimate.output_cap().unwrap_or(0)));
+        shorten(task, &trimmer.at_most(room.unwrap_or(u64::MAX)))
+    }
+
+    /// What to ask for instead, in order. The estimate becomes that of the model that ranks first.
+    #[inline]
+    pub(super) fn rank(
+        &self,
+        estimate: &mut Estimate,
+        call: &Call<A::Task>,
+    ) -> Result<Vec<Estimate>, NoModel> {
+        let mut others = Vec::new();
+        if let Some(choosing) = &self.choosing {
+            others = self.choose(choosing, estimate, call)?;
+        }
+        if !self.cheaper.is_empty() {
+            others.extend(self.cheaper.iter().map(|model| estimate.with_model(model)));
+        }
+        Ok(others)
+    }
+
+    #[cold]
+    fn choose(
+        &self,
+        Choosing { selector, wish }: &Choosing<A::Task>,
+        estimate: &mut Estimate,
+        call: &Call<A::Task>,
+    ) -> Result<Vec<Estimate>, NoModel> {
+        if call.model.is_some() || estimate.model().is_none() {
+            return Ok(Vec::new());
+        }
+        let wish = wish(&call.task).funds(self.funds(call.meter.as_ref()));
+        let bound = |model: &Model| estimate.with_model(model);
+        let mut ranked = selector.rank_at(self.account.now(), bound, &wish)?.into_estimates();
+        if let Some(first) = ranked.next() {
+            *estimate = first;
+        }
+        Ok(ranked.collect())
+    }
+
+    /// What each spend limit leaves to a call, with what the outer one has set aside for it.
+    fn funds(&self, meter: Option<&Meter>) -> Vec<Funds> {
+        let own = self.own_tags(meter).flat_map(Tag::funds);
+        let Some(meter) = meter else {
+            return self.account.funds().into_iter().chain(own).collect();
+        };
+        let left = meter.left();
+        let account = self.account.funds_with(left, meter.account().path());
+        let outer = meter.tags().iter().flat_map(|tag| tag.funds_with(left));
+        account.into_iter().chain(outer).chain(own).collect()
+    }
+}

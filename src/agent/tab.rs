@@ -1,0 +1,169 @@
+//! Owns [`Tab`]: the hold of an answer that comes in by and by, and the [`Tally`] of what has come.
+
+use crate::budget::{Receipt, Reservation, ReserveError};
+use crate::usage::{Bill, Body, Usage, UsageMeter};
+
+/// A hold that is settled by what comes in: for whoever passes an answer on, as bytes or as events,
+/// and is no [`Stream`](futures_core::Stream) of results. [`BudgetedStream`] is built on it.
+///
+/// It is shown the answer of a provider as it comes, whole or in pieces, as a stream of events or as
+/// one JSON body, and books when it is closed or dropped:
+///
+/// | what was seen | what is booked |
+/// |---|---|
+/// | the provider's final counts | these |
+/// | some of the answer | that, as estimated |
+/// | nothing | if the hold is [marked as sent](Tab::mark_sent), as of any lost call: what was held, as assumed; else nothing |
+///
+/// ```
+/// use bursar::agent::Tab;
+/// use bursar::{BudgetManager, Usd};
+///
+/// let budget = BudgetManager::new(Usd::dollars(1))?;
+/// let call = budget.model("gpt-6.1-terra")?.estimate().input(1_200).max_output(800);
+/// let mut tab = Tab::new(budget.reserve("crawler", &call)?);
+/// tab.mark_sent();
+/// for piece in [r#"{"choices": [], "usage": {"prompt_tokens": 1150, "#, r#""completion_tokens": 340}}"#] {
+///     tab.tally().push(piece);
+///     // … and pass it on …
+/// }
+/// let receipt = tab.close().expect("counts came");
+/// assert_eq!(receipt.cost, "0.00285".parse()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// [`BudgetedStream`]: super::BudgetedStream
+#[derive(Debug)]
+#[must_use = "a tab that is dropped is closed"]
+pub struct Tab {
+    hold: Option<Reservation>,
+    tally: Tally,
+    chunk: u64,
+    receipt: Option<Receipt>,
+}
+
+impl Tab {
+    /// Opens the tab of the call that `hold` was reserved for. The hold does not grow.
+    pub fn new(hold: Reservation) -> Tab {
+        Tab { hold: Some(hold), tally: Tally::default(), chunk: 0, receipt: None }
+    }
+
+    /// The input tokens to book if the answer is cut before the provider says how many they were.
+    pub fn expecting_input(mut self, tokens: u64) -> Tab {
+        let meter = std::mem::take(&mut self.tally.meter);
+        self.tally.meter = meter.with_expected_input(tokens);
+        self
+    }
+
+    /// By how many output tokens [`keep_up`](Tab::keep_up) makes the hold grow; zero: not at all.
+    pub fn growing_by(mut self, tokens: u64) -> Tab {
+        self.chunk = tokens;
+        self
+    }
+
+    /// Says that the request has been sent: from here on, an answer of which nothing comes is lost.
+    pub fn mark_sent(&self) {
+        if let Some(hold) = &self.hold {
+            hold.mark_sent();
+        }
+    }
+
+    /// Where to say what has come.
+    pub fn tally(&mut self) -> &mut Tally {
+        &mut self.tally
+    }
+
+    /// What has been used so far.
+    pub fn seen(&self) -> Usage {
+        self.tally.seen()
+    }
+
+    /// Makes the hold as large as what was seen, if it may [grow](Tab::growing_by).
+    ///
+    /// # Errors
+    /// [`ReserveError`]: the money has ended. Break the answer off, so that the provider stops, and
+    /// [`close`](Tab::close).
+    pub fn keep_up(&mut self) -> Result<(), ReserveError> {
+        let Some(hold) = self.hold.as_mut().filter(|hold| hold.model().is_some()) else {
+            return Ok(());
+        };
+        let seen = self.tally.seen().output_tokens();
+        let missing = seen.saturating_sub(hold.output_room());
+        if missing == 0 || self.chunk == 0 {
+            return Ok(());
+        }
+        // The cap is that of one choice; what was seen is that of all.
+        let needed = missing.div_ceil(hold.choices());
+        match hold.grow_output(needed.max(self.chunk)) {
+            Err(ReserveError::Denied(_)) if needed < self.chunk => hold.grow_output(needed),
+            other => other,
+        }
+    }
+
+    /// Books what was seen. Dropping the tab does the same; the second time does nothing.
+    pub fn close(&mut self) -> Option<&Receipt> {
+        if let Some(mut hold) = self.hold.take() {
+            match self.tally.finish() {
+                Some(bill) => self.receipt = Some(hold.book(&bill)),
+                None => drop(hold), // law 8: lost if it was sent
+            }
+        }
+        self.receipt()
+    }
+
+    /// What was booked, once it is closed and anything was seen.
+    pub fn receipt(&self) -> Option<&Receipt> {
+        self.receipt.as_ref()
+    }
+}
+
+impl Drop for Tab {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// What a stream says of its usage: the bytes or events of a provider, or counts that somebody else
+/// has read out of them. The last word counts; nothing is added up.
+#[derive(Debug, Default)]
+pub struct Tally {
+    meter: UsageMeter,
+    used: Option<Usage>,
+    bill: Option<Bill>,
+}
+
+impl Tally {
+    /// Takes in the next bytes of a provider's stream, cut anywhere, see [`UsageMeter::push`].
+    /// What cannot be read makes the bill an estimate.
+    pub fn push(&mut self, bytes: impl AsRef<[u8]>) {
+        let _ = self.meter.push(bytes.as_ref());
+    }
+
+    /// Takes in one event of a provider's stream, see [`UsageMeter::event`].
+    pub fn event<'b>(&mut self, event: impl Into<Body<'b>>) {
+        let _ = self.meter.event(event);
+    }
+
+    /// What has been used in all so far, input included. It replaces what was said before.
+    pub fn used(&mut self, usage: Usage) {
+        self.used = Some(usage);
+    }
+
+    /// The provider's final bill.
+    pub fn bill(&mut self, bill: impl Into<Bill>) {
+        self.bill = Some(bill.into());
+    }
+
+    /// What has been used so far.
+    pub fn seen(&self) -> Usage {
+        let billed = self.bill.as_ref().map(|bill| bill.usage);
+        billed.or(self.used).unwrap_or_else(|| self.meter.seen())
+    }
+
+    /// The bill as of now, if anything was seen.
+    fn finish(&mut self) -> Option<Bill> {
+        let used = self.used.map(|usage| Bill::new(usage).estimated());
+        let meter = std::mem::take(&mut self.meter);
+        self.bill.clone().or(used).or_else(|| meter.finish())
+    }
+}

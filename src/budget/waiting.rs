@@ -1,0 +1,389 @@
+//! Owns waiting for room: [`Waiting`], the future of a call that stands in line, and the serving of
+//! the queue by whoever makes room.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use super::ask::{Ask, Refused, Who, Wishes};
+use super::books::Books;
+use super::core::Core;
+use super::error::{InvalidCall, ReserveError};
+use super::queue::{Asking, LAST, Outcome, Place, Queue};
+use super::reservation::{Admitted, Reservation};
+use crate::clock::Timestamp;
+use crate::ledger::{AccountId, HoldId, Ledger, Path};
+use crate::price::Estimate;
+
+/// A call that waits for room: made by [`Ask::wait`], which says how. It asks when it is first
+/// polled, and needs no runtime.
+///
+/// Dropped while it waits, it leaves no trace, and those behind it move up. Dropped after room was
+/// found and before it was told, it gives the room back.
+#[must_use = "nothing is asked for until the future is polled"]
+pub struct Waiting {
+    core: Arc<Core>,
+    wanted: Arc<Wanted>,
+    at_most: Duration,
+    stage: Stage,
+    /// With a journal there is no line: it asks again whenever something has changed.
+    written: Option<Pin<Box<dyn Future<Output = Result<Reservation, ReserveError>> + Send>>>,
+}
+
+#[derive(Clone, Copy)]
+enum Stage {
+    New,
+    Queued(Place),
+    Over,
+}
+
+/// What a waiting call wants: an [`Ask`] that owns what it needs.
+pub(super) struct Wanted {
+    account: AccountId,
+    path: Path,
+    estimates: Box<[Estimate]>,
+    wishes: Wishes<'static>,
+}
+
+impl Wanted {
+    fn who(&self) -> Who<'_> {
+        Who::Account(self.account, &self.path)
+    }
+
+    pub(super) fn wraps_up(&self) -> bool {
+        self.wishes.wrap_up
+    }
+
+    /// The hold that it is to come out of.
+    pub(super) fn outer(&self) -> Option<HoldId> {
+        self.wishes.outer_hold()
+    }
+}
+
+impl Ask<'_> {
+    /// Sets the money and the tokens aside as soon as there is room, and waits for it `at_most` so
+    /// long from the first poll. With [`Duration::ZERO`] there is one attempt.
+    ///
+    /// ```
+    /// use bursar::agent::testing::block_on;
+    /// use bursar::{BudgetManager, Estimate, Usd};
+    /// use std::time::Duration;
+    ///
+    /// let budget = BudgetManager::new(Usd::dollars(1))?;
+    /// let (crawler, writer) = (budget.account("crawler")?, budget.account("writer")?);
+    /// let call = Estimate::fixed(Usd::cents(60));
+    /// let first = crawler.reserve(&call)?;
+    ///
+    /// std::thread::scope(|threads| {
+    ///     let waits = || block_on(writer.ask(call.clone()).wait(Duration::from_secs(30)));
+    ///     let second = threads.spawn(waits); // or `.await`, on any runtime
+    ///     while budget.waiting() == 0 {
+    ///         std::thread::yield_now();
+    ///     }
+    ///     first.settle_cost(Usd::cents(40)); // now sixty cents are left
+    ///     assert!(second.join().is_ok_and(|hold| hold.is_ok()));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Who is served when
+    ///
+    /// **First come, first served, for each limit.** A call that cannot be admitted stands in line
+    /// at every limit that is in the way of one of its alternatives, or has a line already, until it
+    /// is served; it is looked at when it comes, and whenever it is first in a line. While there is
+    /// a line, later calls that need something of that limit stand behind it, or, if they do not
+    /// wait, are refused with [`ReserveError::Queued`]; an alternative that needs nothing of it
+    /// still goes through. Calls that share no line pass each other. So a large call is not
+    /// overtaken by many small ones.
+    ///
+    /// **Whoever makes room gives it out**: a settle, a release, a raised or lifted limit, a thaw, a
+    /// new window. The first in line is admitted at once, at the prices of that moment, even if its
+    /// task is slow to notice.
+    ///
+    /// **Refused at once** is what can never fit and what is frozen or closed; later, what can fit
+    /// no longer: the limit was lowered, the account closed, the outer call ended. Whoever waits
+    /// already when the account is frozen keeps the place, is in nobody's way meanwhile, and goes on
+    /// when it is thawed.
+    ///
+    /// **What wraps up** ([`wrap_up`](Ask::wrap_up)) passes the others where a limit keeps a part for
+    /// it, because they can never have that part; elsewhere it stands in the one line. Who comes
+    /// after it stands behind it everywhere.
+    ///
+    /// **Inside another call** only what does not come out of the outer hold stands in line. Those
+    /// before it may be waiting for that very outer call to end: then nobody moves until a deadline
+    /// comes. Keep inner waits short. The growth of a hold never stands in line, for that reason.
+    ///
+    /// # Errors
+    /// [`ReserveError`]. At the deadline it is what is in the way: [`Denied`](ReserveError::Denied) by
+    /// a limit, [`Frozen`](ReserveError::Frozen), or [`Queued`](ReserveError::Queued) if others were
+    /// still before it. Nothing has been held then.
+    pub fn wait(self, at_most: Duration) -> Waiting {
+        let core = Arc::clone(&self.account.core);
+        let Ask { account, first, others, wishes } = self;
+        let wanted = Wanted {
+            account: account.id(),
+            path: account.path().clone(),
+            estimates: std::iter::once(first.into_owned()).chain(others.into_owned()).collect(),
+            wishes: wishes.owned(&core),
+        };
+        Waiting { core, wanted: Arc::new(wanted), at_most, stage: Stage::New, written: None }
+    }
+}
+
+impl Future for Waiting {
+    type Output = Result<Reservation, ReserveError>;
+
+    /// Once it has been ready it is pending for ever.
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let waiting = self.get_mut();
+        if waiting.core.books().is_some() {
+            return waiting.poll_written(context);
+        }
+        // Nobody else's code under the lock: not even a waker's clone or drop (law 7).
+        let waker = context.waker().clone();
+        let outcome = match waiting.stage {
+            Stage::New => waiting.ask(waker),
+            Stage::Queued(place) => {
+                let look = |_: &mut Ledger, queue: &mut Queue, _| queue.look(place, waker);
+                waiting.core.locked_with_queue(look).0
+            }
+            Stage::Over => None,
+        };
+        match outcome {
+            Some(outcome) => Poll::Ready(waiting.end(outcome)),
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// How often a waiting call looks for room that another process has made.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Waits with a journal: it asks, and asks again when something was written here, or after a second
+/// for what others have written, until there is room or the time is up.
+async fn wait_written(
+    core: Arc<Core>,
+    wanted: Arc<Wanted>,
+    deadline: Timestamp,
+) -> Result<Reservation, ReserveError> {
+    loop {
+        let commits = core.books().map_or(0, Books::commits);
+        let (asking, made) = (Arc::clone(&core), Arc::clone(&core));
+        let (wants, gets) = (Arc::clone(&wanted), Arc::clone(&wanted));
+        let work = move |ledger: &mut Ledger, now| {
+            let asked = Asking { place: LAST, wrap_up: wants.wraps_up() };
+            let refused = match asking.look_at(ledger, &mut Queue::new(), now, &wants, asked) {
+                Ok(admitted) => return Ok(admitted),
+                Err(refused) => refused,
+            };
+            let hope = refused.has_hope();
+            Err((hope, asking.in_words(ledger, *refused, &wants.path)))
+        };
+        let make = move |outcome: Result<Admitted, (bool, ReserveError)>| {
+            let admitted = outcome?;
+            let estimate = gets.estimates.get(admitted.alternative);
+            let impossible = (false, ReserveError::Invalid(InvalidCall::Impossible));
+            let estimate = estimate.ok_or(impossible)?;
+            let hold = Reservation::new(&made, gets.who(), &admitted, estimate);
+            if let Some(books) = made.books() {
+                books.note_guard(hold.id(), true);
+            }
+            Ok(hold)
+        };
+        let answer = core.change_later(false, work, make).await;
+        let (hope, error) = match answer {
+            Ok(Ok(hold)) => return Ok(hold),
+            Ok(Err(refused)) => refused,
+            Err(error) => (error.is_temporary(), error.into()),
+        };
+        let now = core.now();
+        if !hope || now >= deadline {
+            return Err(error);
+        }
+        let mut listens = false;
+        std::future::poll_fn(|context| {
+            if std::mem::replace(&mut listens, true) {
+                return Poll::Ready(());
+            }
+            core.wake_at(deadline.min(now.plus(LOOK)), context.waker());
+            let waits =
+                core.books().is_some_and(|books| books.listen(context.waker().clone(), commits));
+            if waits { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
+    }
+}
+
+impl Waiting {
+    fn poll_written(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Reservation, ReserveError>> {
+        let Waiting { core, wanted, at_most, stage, written } = self;
+        if let Some(wrong) = wanted.wishes.wrong {
+            return Poll::Ready(Err(ReserveError::Invalid(wrong)));
+        }
+        if matches!(stage, Stage::Over) {
+            return Poll::Pending;
+        }
+        let deadline = core.now().plus(*at_most);
+        let wait = || {
+            Box::pin(wait_written(Arc::clone(core), Arc::clone(wanted), deadline)) as Pin<Box<_>>
+        };
+        let outcome = std::task::ready!(written.get_or_insert_with(wait).as_mut().poll(context));
+        (*stage, *written) = (Stage::Over, None);
+        let who = wanted.who();
+        match &outcome {
+            Ok(hold) if core.is_watched() => core.tell_reserved(who, hold),
+            Ok(_) => {}
+            Err(error) => core.refuse(who, error),
+        }
+        Poll::Ready(outcome)
+    }
+
+    /// The first attempt; without an outcome it has queued.
+    fn ask(&mut self, waker: Waker) -> Option<Outcome> {
+        let Waiting { core, wanted, at_most, stage, .. } = self;
+        if let Some(wrong) = wanted.wishes.wrong {
+            return Some(Err(ReserveError::Invalid(wrong)));
+        }
+        let (outcome, _waker) = core.locked_with_queue(|ledger, queue, now| {
+            let asking = Asking { place: LAST, wrap_up: wanted.wraps_up() };
+            let refused = match core.look_at(ledger, queue, now, wanted, asking) {
+                Ok(admitted) => return (Some(Ok(admitted)), Some(waker)),
+                Err(refused) => refused,
+            };
+            if at_most.is_zero() || !refused.has_hope() {
+                let error = core.in_words(ledger, *refused, &wanted.path);
+                return (Some(Err(error)), Some(waker));
+            }
+            let place = queue.join(ledger, Arc::clone(wanted), waker, now.plus(*at_most));
+            queue.stand(place, &refused.limits, refused.again_at);
+            *stage = Stage::Queued(place);
+            (None, None)
+        });
+        outcome
+    }
+
+    /// The wait is over: the guard, and the one word to the observers.
+    fn end(&mut self, outcome: Outcome) -> Result<Reservation, ReserveError> {
+        self.stage = Stage::Over;
+        let who = self.wanted.who();
+        let made = outcome.and_then(|admitted| {
+            let estimate = self.wanted.estimates.get(admitted.alternative);
+            let estimate = estimate.ok_or(ReserveError::Invalid(InvalidCall::Impossible))?;
+            Ok(Reservation::new(&self.core, who, &admitted, estimate))
+        });
+        match &made {
+            Ok(hold) if self.core.is_watched() => self.core.tell_reserved(who, hold),
+            Ok(_) => {}
+            Err(error) => self.core.refuse(who, error),
+        }
+        made
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let Stage::Queued(place) = self.stage else { return };
+        let (outcome, _waker) = self.core.locked_with_queue(|_, queue, _| queue.leave(place));
+        if let Some(Ok(admitted)) = outcome {
+            drop(self.end(Ok(admitted))); // was never sent: given back
+        }
+    }
+}
+
+impl fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waiting")
+            .field("account", &self.wanted.path.as_str())
+            .field("at_most", &self.at_most)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    /// Admits, in the order of arrival, everybody who fits now; refuses those who never will, and
+    /// those whose time is up.
+    #[cold]
+    pub(super) fn serve(&self, ledger: &mut Ledger, queue: &mut Queue, now: Timestamp) {
+        if !queue.is_stirred(ledger, now) {
+            return;
+        }
+        let mut next = queue.next_to_try(ledger, now);
+        loop {
+            while let Some(place) = next.pop_first() {
+                next.extend(self.serve_one(ledger, queue, now, place, false));
+            }
+            match queue.late(now) {
+                Some(place) => next.extend(self.serve_one(ledger, queue, now, place, true)),
+                None => break,
+            }
+        }
+        queue.settle_down(ledger);
+    }
+
+    /// Looks at one waiter, for the last time if its deadline has come. Returns who is to be looked
+    /// at because of it.
+    fn serve_one(
+        &self,
+        ledger: &mut Ledger,
+        queue: &mut Queue,
+        now: Timestamp,
+        place: Place,
+        is_last: bool,
+    ) -> Vec<Place> {
+        let Some(wanted) = queue.wanted(place) else { return Vec::new() };
+        queue.note_attempt();
+        let asking = Asking { place, wrap_up: wanted.wraps_up() };
+        match self.look_at(ledger, queue, now, &wanted, asking) {
+            Ok(admitted) => {
+                let mut next = queue.finish(place, Ok(admitted));
+                if wanted.outer().is_some() {
+                    // What came out of the outer hold may be room in a limit for other models.
+                    next.extend(queue.next_to_try(ledger, now));
+                }
+                next
+            }
+            Err(refused) if refused.has_hope() && !is_last => {
+                queue.stand(place, &refused.limits, refused.again_at);
+                Vec::new()
+            }
+            Err(refused) if refused.is_frozen() && !is_last => queue.step_aside(place),
+            Err(refused) => {
+                let error = self.in_words(ledger, *refused, &wanted.path);
+                queue.finish(place, Err(error))
+            }
+        }
+    }
+
+    /// The first alternative of a waiting call that fits.
+    fn look_at(
+        &self,
+        ledger: &mut Ledger,
+        queue: &mut Queue,
+        now: Timestamp,
+        wanted: &Wanted,
+        asking: Asking,
+    ) -> Result<Admitted, Box<Refused>> {
+        let Wanted { account, estimates, wishes, .. } = wanted;
+        self.admit_first(ledger, queue, now, (*account, estimates.iter()), wishes, asking, true)
+    }
+}
+
+/// What the clock wakes when a deadline, a new window or the end of a lease has come.
+pub(super) struct Alarm(pub(super) Weak<Core>);
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        if let Some(core) = self.0.upgrade().filter(|core| core.books().is_none()) {
+            core.locked_with_queue(|_, queue, _| queue.forget_alarm());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

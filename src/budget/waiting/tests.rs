@@ -1,0 +1,606 @@
+//! Owns the proof that the queue serves as its documentation says: beside a naive model after each
+//! random step, and counted, so that many who wait cost no more than those who are served.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::budget::BudgetManager;
+use crate::clock::{Clock, ManualClock};
+use crate::ledger::{Limit, Measure, Period};
+use crate::money::Usd;
+
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// A future and whether it has been woken.
+struct Task {
+    future: Pin<Box<Waiting>>,
+    woken: Arc<Woken>,
+}
+
+impl Task {
+    /// Polls once; `None` if it waits.
+    fn new(waiting: Waiting) -> (Task, Option<Result<Reservation, ReserveError>>) {
+        let mut task = Task { future: Box::pin(waiting), woken: Arc::default() };
+        let answer = task.poll();
+        (task, answer)
+    }
+
+    fn poll(&mut self) -> Option<Result<Reservation, ReserveError>> {
+        let waker = Waker::from(Arc::clone(&self.woken));
+        match self.future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(answer) => Some(answer),
+            Poll::Pending => None,
+        }
+    }
+
+    fn is_woken(&self) -> bool {
+        self.woken.0.load(Ordering::SeqCst) > 0
+    }
+}
+
+fn check(budget: &BudgetManager) {
+    budget.core.locked_with_queue(|ledger, queue, _| {
+        queue.check();
+        ledger.check_invariants().unwrap();
+    });
+}
+
+fn attempts(budget: &BudgetManager) -> u64 {
+    budget.core.locked_with_queue(|_, queue, _| queue.attempts())
+}
+
+fn is_clean(budget: &BudgetManager) -> bool {
+    check(budget);
+    budget.core.locked_with_queue(|_, queue, _| queue.is_clean())
+}
+
+fn cents(cents: i64) -> Estimate {
+    Estimate::fixed(Usd::cents(cents))
+}
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+#[test]
+fn serving_costs_as_much_as_there_are_served() {
+    let budget = BudgetManager::builder().limit("", Limit::in_flight(4)).build().unwrap();
+    let account = budget.account("crawler").unwrap();
+    let mut holds: Vec<_> = (0..4).map(|_| account.reserve(&cents(1)).unwrap()).collect();
+    let ask = || Task::new(account.ask(cents(1)).wait(HOUR)).0;
+    let mut tasks: Vec<Task> = (0..10_000).map(|_| ask()).collect();
+    assert_eq!((budget.waiting(), attempts(&budget)), (10_000, 0));
+
+    // What makes no room looks at the head of the line and at nobody else.
+    for _ in 0..100 {
+        account.charge(crate::usage::Bill::default()).record().unwrap();
+    }
+    assert_eq!(attempts(&budget), 100);
+    for served in 1..=1_000 {
+        drop(holds.remove(0));
+        let task = &mut tasks[served - 1];
+        assert!(task.is_woken());
+        holds.push(task.poll().unwrap().unwrap());
+    }
+    // The one that is served, and the one that is first then.
+    assert_eq!((budget.waiting(), attempts(&budget)), (9_000, 100 + 2_000));
+    assert!(!tasks[1_000].is_woken());
+    check(&budget);
+    drop(tasks);
+    drop(holds);
+    assert!(is_clean(&budget));
+}
+
+#[test]
+fn a_deadline_of_many_costs_as_much_as_there_are_of_them() {
+    let clock = ManualClock::at(Timestamp::from_secs(0));
+    let budget = BudgetManager::builder().clock(clock.clone()).limit("", Limit::in_flight(1));
+    let budget = budget.build().unwrap();
+    let account = budget.account("crawler").unwrap();
+    let hold = account.reserve(&cents(1)).unwrap();
+    let ask = |_| Task::new(account.ask(cents(1)).wait(HOUR)).0;
+    let mut tasks: Vec<Task> = (0..10_000).map(ask).collect();
+    assert_eq!(clock.alarms(), 1);
+    clock.advance(HOUR);
+    assert!(tasks.iter().all(Task::is_woken));
+    assert_eq!((budget.waiting(), clock.alarms()), (0, 0));
+    assert!(attempts(&budget) <= 20_001, "{}", attempts(&budget));
+    assert!(matches!(tasks[9_999].poll(), Some(Err(ReserveError::Denied(_)))));
+    drop((tasks, hold));
+    assert!(is_clean(&budget));
+}
+
+#[test]
+fn a_budget_has_one_alarm_however_many_wait_and_however_often() {
+    let clock = ManualClock::at(Timestamp::from_secs(0));
+    let budget = BudgetManager::builder()
+        .clock(clock.clone())
+        .limit("", Limit::in_flight(1))
+        .limit("b", Limit::spend(Usd::cents(5)).per(Period::rolling(HOUR)))
+        .limit("c", Limit::spend(Usd::cents(5)).per(Period::DAY))
+        .lease(HOUR * 2)
+        .build()
+        .unwrap();
+    let hold = budget.reserve("a", &cents(1)).unwrap();
+    let mut tasks = Vec::new();
+    for seconds in (1..1_000).rev() {
+        let account = budget.account(["a", "b", "c"][seconds % 3]).unwrap();
+        let at_most = Duration::from_secs(u64::try_from(seconds).unwrap());
+        tasks.push(Task::new(account.ask(cents(1)).wait(at_most)).0);
+        assert_eq!(clock.alarms(), 1);
+    }
+    for left in (0..999).rev() {
+        clock.advance(Duration::from_secs(1));
+        assert_eq!((budget.waiting(), clock.alarms()), (left, usize::from(left > 0)));
+    }
+    drop((tasks, hold));
+    assert!(is_clean(&budget));
+}
+
+#[test]
+fn an_alarm_that_is_moved_forward_and_one_that_is_stale_lose_nobody() {
+    let clock = ManualClock::at(Timestamp::from_secs(0));
+    let budget = BudgetManager::builder().clock(clock.clone()).limit("", Limit::in_flight(1));
+    let budget = budget.build().unwrap();
+    let account = budget.account("a").unwrap();
+    let hold = account.reserve(&cents(1)).unwrap();
+    let ask = |secs| Task::new(account.ask(cents(1)).wait(Duration::from_secs(secs))).0;
+    let (late, early) = (ask(10), ask(5));
+    drop(early); // its alarm stays, at 5
+    clock.advance(Duration::from_secs(5));
+    assert_eq!((late.is_woken(), clock.alarms()), (false, 1));
+    clock.advance(Duration::from_secs(5));
+    assert_eq!((late.is_woken(), clock.alarms()), (true, 0));
+    // An alarm keeps no budget alive.
+    let last = ask(10);
+    drop((late, last, hold, account, budget));
+    clock.advance(HOUR);
+    assert_eq!((clock.alarms(), clock.now()), (0, Timestamp::from_secs(3_610)));
+}
+
+// A naive model of the lines: no index, no events, only what the documentation says.
+
+const ACCOUNTS: [&str; 3] = ["a", "b", "c"];
+const DAY: i64 = 86_400;
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Lifetime,
+    Day,
+    InFlight,
+}
+
+#[derive(Clone)]
+struct Cap {
+    kind: Kind,
+    on: &'static str,
+    amount: i64,
+    kept: i64,
+    spent: i64,
+    held: i64,
+}
+
+impl Cap {
+    fn limit(&self) -> Limit {
+        let limit = match self.kind {
+            Kind::Lifetime => Limit::spend(Usd::cents(self.amount)),
+            Kind::Day => Limit::spend(Usd::cents(self.amount)).per(Period::DAY),
+            Kind::InFlight => Limit::in_flight(u32::try_from(self.amount).unwrap()),
+        };
+        if self.kept > 0 { limit.keep_for_wrap_up(Usd::cents(self.kept)) } else { limit }
+    }
+
+    fn cap(&self, wrap_up: bool) -> i64 {
+        if wrap_up { self.amount } else { self.amount - self.kept }
+    }
+}
+
+#[derive(Clone)]
+struct Call {
+    account: usize,
+    costs: Vec<i64>,
+    wrap_up: bool,
+}
+
+struct Stander {
+    call: Call,
+    deadline: i64,
+    stands: BTreeSet<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Said {
+    Admitted(usize),
+    Denied,
+    Queued,
+    Frozen,
+}
+
+struct Held {
+    account: usize,
+    cost: i64,
+    day: i64,
+}
+
+struct Model {
+    now: i64,
+    caps: Vec<Cap>,
+    frozen: [bool; 3],
+    /// By the order of arrival.
+    waiting: BTreeMap<usize, Stander>,
+    holds: BTreeMap<usize, Held>,
+    said: Vec<(usize, Said)>,
+}
+
+impl Model {
+    fn new() -> Model {
+        let cap = |kind, on, amount, kept| Cap { kind, on, amount, kept, spent: 0, held: 0 };
+        let caps = vec![
+            cap(Kind::Lifetime, "", 300, 20),
+            cap(Kind::Lifetime, "a", 150, 0),
+            cap(Kind::Day, "b", 40, 10),
+            cap(Kind::InFlight, "", 4, 0),
+        ];
+        let (waiting, holds) = (BTreeMap::new(), BTreeMap::new());
+        Model { now: 0, caps, frozen: [false; 3], waiting, holds, said: Vec::new() }
+    }
+
+    fn needs(&self, account: usize, cost: i64) -> Vec<(usize, i64)> {
+        let on = |cap: &Cap| cap.on.is_empty() || cap.on == ACCOUNTS[account];
+        let all = self.caps.iter().enumerate().filter(|(_, cap)| on(cap));
+        let need = |cap: &Cap| if cap.kind == Kind::InFlight { 1 } else { cost };
+        all.map(|(at, cap)| (at, need(cap))).filter(|(_, need)| *need > 0).collect()
+    }
+
+    fn is_before(&self, call: &Call, place: usize, limit: usize) -> bool {
+        self.waiting.range(..place).any(|(_, other)| {
+            other.stands.contains(&limit)
+                && (other.call.wrap_up || !call.wrap_up || self.caps[limit].kept == 0)
+        })
+    }
+
+    /// What is said to a call at that place, and in which lines it would have to stand.
+    fn look(&self, call: &Call, place: usize) -> (Said, BTreeSet<usize>) {
+        if self.frozen[call.account] {
+            return (Said::Frozen, BTreeSet::new());
+        }
+        let (mut said, mut hope) = (Vec::new(), BTreeSet::new());
+        for (alternative, cost) in call.costs.iter().enumerate() {
+            let needs = self.needs(call.account, *cost);
+            let lines: BTreeSet<usize> =
+                needs.iter().map(|n| n.0).filter(|l| self.is_before(call, place, *l)).collect();
+            let full = needs.iter().filter(|(limit, need)| {
+                let cap = &self.caps[*limit];
+                *need > cap.cap(call.wrap_up) - cap.spent - cap.held
+            });
+            let full: Vec<_> = full.collect();
+            let never = full.iter().any(|(limit, need)| {
+                let cap = &self.caps[*limit];
+                let ever = if cap.kind == Kind::Lifetime { cap.spent } else { 0 };
+                need + ever > cap.cap(call.wrap_up)
+            });
+            if never {
+                said.push(Said::Denied);
+                continue;
+            }
+            if full.is_empty() && lines.is_empty() {
+                return (Said::Admitted(alternative), BTreeSet::new());
+            }
+            said.push(if lines.is_empty() { Said::Denied } else { Said::Queued });
+            hope.extend(lines.into_iter().chain(full.iter().map(|(limit, _)| *limit)));
+        }
+        (said[0], hope)
+    }
+
+    fn admit(&mut self, call: &Call, place: usize, alternative: usize) {
+        let cost = call.costs[alternative];
+        for (limit, need) in self.needs(call.account, cost) {
+            self.caps[limit].held += need;
+        }
+        let (account, day) = (call.account, self.now / DAY);
+        self.holds.insert(place, Held { account, cost, day });
+    }
+
+    fn end(&mut self, place: usize, spent: i64) {
+        let hold = self.holds.remove(&place).unwrap();
+        let today = hold.day == self.now / DAY;
+        for (limit, need) in self.needs(hold.account, hold.cost) {
+            let cap = &mut self.caps[limit];
+            if cap.kind != Kind::Day || today {
+                cap.held -= need;
+                cap.spent += if cap.kind == Kind::InFlight { 0 } else { spent };
+            }
+        }
+        if hold.cost == 0 {
+            assert_eq!(spent, 0);
+        }
+        self.serve(false);
+    }
+
+    /// The first ordinary call and the first that wraps up, in each of these lines.
+    fn heads(&self, limits: impl IntoIterator<Item = usize>) -> BTreeSet<usize> {
+        let first = |limit: usize, wrap_up: bool| {
+            let stands = |(_, other): &(&usize, &Stander)| {
+                other.stands.contains(&limit) && other.call.wrap_up == wrap_up
+            };
+            self.waiting.iter().find(stands).map(|(place, _)| *place)
+        };
+        let heads = |limit| [first(limit, false), first(limit, true)];
+        limits.into_iter().flat_map(heads).flatten().collect()
+    }
+
+    fn serve(&mut self, rules_changed: bool) {
+        let mut next = self.heads(0..self.caps.len());
+        if rules_changed {
+            self.waiting.values_mut().for_each(|waiter| waiter.stands.clear());
+            next = self.waiting.keys().copied().collect();
+        }
+        loop {
+            while let Some(place) = next.pop_first() {
+                self.serve_one(place, false, &mut next);
+            }
+            let late = self.waiting.iter().filter(|(_, waiter)| waiter.deadline <= self.now);
+            let Some(place) = late.min_by_key(|(place, waiter)| (waiter.deadline, **place)) else {
+                return;
+            };
+            self.serve_one(*place.0, true, &mut next);
+        }
+    }
+
+    fn serve_one(&mut self, place: usize, is_last: bool, next: &mut BTreeSet<usize>) {
+        let (call, stood) =
+            (self.waiting[&place].call.clone(), self.waiting[&place].stands.clone());
+        let (said, hope) = self.look(&call, place);
+        match said {
+            Said::Admitted(alternative) => {
+                self.admit(&call, place, alternative);
+                self.waiting.remove(&place);
+                self.said.push((place, said));
+            }
+            Said::Frozen if !is_last => {
+                self.waiting.get_mut(&place).unwrap().stands.clear();
+            }
+            _ if is_last || hope.is_empty() => {
+                self.waiting.remove(&place);
+                self.said.push((place, said));
+            }
+            _ => return self.waiting.get_mut(&place).unwrap().stands.extend(hope),
+        }
+        next.extend(self.heads(stood));
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Reserve(usize, Vec<i64>, bool),
+    Wait(usize, Vec<i64>, bool, i64),
+    /// Which hold, and how many percent of it were used.
+    Settle(usize, i64),
+    Release(usize),
+    Cancel(usize),
+    Advance(i64),
+    SetLimit(usize, i64),
+    Freeze(usize),
+    Thaw(usize),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let costs = || prop::collection::vec(prop_oneof![1 => Just(0), 9 => 1_i64..30], 1..=2);
+    let wraps = || prop::bool::weighted(0.2);
+    let step = prop_oneof![
+        3 => (0..3_usize, costs(), wraps()).prop_map(|(a, c, w)| Step::Reserve(a, c, w)),
+        9 => (0..3_usize, costs(), wraps(), 0..50_000_i64).prop_map(|(a, c, w, t)| Step::Wait(a, c, w, t)),
+        5 => (any::<usize>(), 0..=100_i64).prop_map(|(hold, used)| Step::Settle(hold, used)),
+        1 => any::<usize>().prop_map(Step::Release),
+        2 => any::<usize>().prop_map(Step::Cancel),
+        2 => (1..30_000_i64).prop_map(Step::Advance),
+        1 => (0..4_usize, 50..150_i64).prop_map(|(limit, percent)| Step::SetLimit(limit, percent)),
+        1 => (0..3_usize).prop_map(Step::Freeze),
+        2 => (0..3_usize).prop_map(Step::Thaw),
+    ];
+    prop::collection::vec(step, 1..120)
+}
+
+/// The budget beside the model.
+struct Both {
+    model: Model,
+    clock: ManualClock,
+    budget: BudgetManager,
+    holds: BTreeMap<usize, Reservation>,
+    tasks: BTreeMap<usize, Task>,
+    next: usize,
+}
+
+impl Both {
+    fn new() -> Both {
+        let (model, clock) = (Model::new(), ManualClock::at(Timestamp::from_secs(0)));
+        let mut builder = BudgetManager::builder().clock(clock.clone());
+        for cap in &model.caps {
+            builder = builder.limit(cap.on, cap.limit());
+        }
+        let budget = builder.build().unwrap();
+        for account in ACCOUNTS {
+            budget.account(account).unwrap();
+        }
+        let (holds, tasks) = (BTreeMap::new(), BTreeMap::new());
+        Both { model, clock, budget, holds, tasks, next: 0 }
+    }
+
+    fn run(&mut self, step: &Step) {
+        let nth = |from: Vec<usize>, at: usize| from.get(at % from.len().max(1)).copied();
+        let place = self.next;
+        self.next += 1;
+        match step {
+            Step::Reserve(account, costs, wrap_up) => {
+                let call = Call { account: *account, costs: costs.clone(), wrap_up: *wrap_up };
+                let (said, _) = self.model.look(&call, usize::MAX);
+                let answer = self.with_ask(&call, |ask| ask.reserve());
+                if let Said::Admitted(alternative) = said {
+                    self.model.admit(&call, place, alternative);
+                }
+                self.compare(place, answer, said, &call);
+            }
+            Step::Wait(account, costs, wrap_up, seconds) => {
+                let call = Call { account: *account, costs: costs.clone(), wrap_up: *wrap_up };
+                let (said, hope) = self.model.look(&call, usize::MAX);
+                let at_most = Duration::from_secs(u64::try_from(*seconds).unwrap());
+                let waiting = self.with_ask(&call, |ask| ask.wait(at_most));
+                let (task, answer) = Task::new(waiting);
+                match said {
+                    Said::Admitted(alternative) => self.model.admit(&call, place, alternative),
+                    _ if *seconds > 0 && !hope.is_empty() => {
+                        assert!(answer.is_none(), "{answer:?} instead of waiting");
+                        let (deadline, stands) = (self.model.now + seconds, hope);
+                        self.model.waiting.insert(place, Stander { call, deadline, stands });
+                        self.tasks.insert(place, task);
+                        return;
+                    }
+                    _ => {}
+                }
+                self.compare(place, answer.expect("an answer at once"), said, &call);
+            }
+            Step::Settle(hold, percent) => {
+                let Some(place) = nth(self.holds.keys().copied().collect(), *hold) else { return };
+                let spent = self.model.holds[&place].cost * percent / 100;
+                self.model.end(place, spent);
+                self.holds.remove(&place).unwrap().settle_cost(Usd::cents(spent));
+            }
+            Step::Release(hold) => {
+                let Some(place) = nth(self.holds.keys().copied().collect(), *hold) else { return };
+                self.model.end(place, 0);
+                self.holds.remove(&place).unwrap().release();
+            }
+            Step::Cancel(task) => {
+                let Some(place) = nth(self.tasks.keys().copied().collect(), *task) else { return };
+                self.model.waiting.remove(&place);
+                self.model.serve(false);
+                self.tasks.remove(&place);
+            }
+            Step::Advance(seconds) => {
+                let day = self.model.now / DAY;
+                self.model.now += seconds;
+                let rolls = self.model.now / DAY != day;
+                if rolls {
+                    for cap in self.model.caps.iter_mut().filter(|cap| cap.kind == Kind::Day) {
+                        (cap.spent, cap.held) = (0, 0);
+                    }
+                }
+                let now = self.model.now;
+                if rolls || self.model.waiting.values().any(|waiter| waiter.deadline <= now) {
+                    self.model.serve(false);
+                }
+                self.clock.advance(Duration::from_secs(u64::try_from(*seconds).unwrap()));
+            }
+            Step::SetLimit(limit, percent) => {
+                let cap = &mut self.model.caps[*limit];
+                cap.amount = (Model::new().caps[*limit].amount * percent / 100).max(1);
+                let (on, limit) = (cap.on, cap.limit());
+                self.model.serve(true);
+                self.budget.set_limit(on, limit).unwrap();
+            }
+            Step::Freeze(account) => {
+                self.model.frozen[*account] = true;
+                self.model.serve(true);
+                self.budget.freeze(ACCOUNTS[*account], "because").unwrap();
+            }
+            Step::Thaw(account) => {
+                self.model.frozen[*account] = false;
+                self.model.serve(true);
+                self.budget.thaw(ACCOUNTS[*account]).unwrap();
+            }
+        }
+    }
+
+    fn with_ask<R>(&self, call: &Call, end: impl FnOnce(Ask<'_>) -> R) -> R {
+        let account = self.budget.account(ACCOUNTS[call.account]).unwrap();
+        let mut ask = account.ask(cents(call.costs[0]));
+        for cost in &call.costs[1..] {
+            ask = ask.or(cents(*cost));
+        }
+        end(if call.wrap_up { ask.wrap_up() } else { ask })
+    }
+
+    /// The answer is what the model says.
+    fn compare(
+        &mut self,
+        place: usize,
+        answer: Result<Reservation, ReserveError>,
+        said: Said,
+        call: &Call,
+    ) {
+        let got = match &answer {
+            Ok(hold) => Said::Admitted(hold.alternative()),
+            Err(ReserveError::Denied(_)) => Said::Denied,
+            Err(ReserveError::Queued(queued)) => {
+                assert!(queued.ahead > 0);
+                Said::Queued
+            }
+            Err(ReserveError::Frozen { .. }) => Said::Frozen,
+            Err(other) => panic!("{other}"),
+        };
+        // Of several refusals the manager names the one that could pass soonest.
+        let refusal = |said| matches!(said, Said::Denied | Said::Queued);
+        if call.costs.len() > 1 && refusal(got) && refusal(said) {
+            return;
+        }
+        assert_eq!(got, said, "call {place}");
+        if let Ok(hold) = answer {
+            self.holds.insert(place, hold);
+        }
+    }
+
+    /// Fetches what was served, and compares everything that can be seen.
+    fn settle_down(&mut self) {
+        check(&self.budget);
+        let woken: Vec<usize> =
+            self.tasks.iter().filter(|(_, task)| task.is_woken()).map(|(at, _)| *at).collect();
+        let said: BTreeMap<usize, Said> = self.model.said.drain(..).collect();
+        assert_eq!(woken, said.keys().copied().collect::<Vec<_>>(), "who was woken");
+        for place in woken {
+            let answer = self.tasks.remove(&place).unwrap().poll().expect("woken for nothing");
+            let call = Call { account: 0, costs: vec![0, 0], wrap_up: false };
+            self.compare(place, answer, said[&place], &call);
+        }
+        assert_eq!(self.budget.waiting(), self.model.waiting.len());
+        assert!(self.clock.alarms() <= 1);
+        for view in self.budget.report().limits {
+            let in_flight = view.measure == Measure::InFlight;
+            let same = |cap: &&Cap| {
+                cap.on == view.account.as_str() && in_flight == (cap.kind == Kind::InFlight)
+            };
+            let cap = self.model.caps.iter().find(same).unwrap();
+            let unit = if cap.kind == Kind::InFlight { 1 } else { Usd::cents(1).pico() };
+            let seen = (view.spent.value() / unit, view.held.value() / unit);
+            assert_eq!(seen, (i128::from(cap.spent), i128::from(cap.held)), "{}", view.limit);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 200,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn it_serves_as_a_naive_queue_does(steps in steps()) {
+        let mut both = Both::new();
+        for step in &steps {
+            both.run(step);
+            both.settle_down();
+        }
+        both.tasks.clear();
+        both.holds.clear();
+        prop_assert!(is_clean(&both.budget));
+    }
+}

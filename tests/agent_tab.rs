@@ -1,0 +1,87 @@
+//! Owns the proof that a tab books what it was shown: bodies and streams alike, whole or cut.
+
+use std::fs;
+
+use bursar::agent::Tab;
+use bursar::{Bill, BudgetManager, Confidence, Reservation, Usd};
+
+fn reserve(budget: &BudgetManager) -> Reservation {
+    let terra = budget.model("gpt-6.1-terra").unwrap();
+    budget.reserve("crawler", &terra.estimate().input(1_200).max_output(800)).unwrap()
+}
+
+/// A body is read as a stream of one event: there is one reader of whatever comes.
+#[test]
+fn every_body_is_booked_as_if_it_had_been_read_whole() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/usage/bodies");
+    let mut seen = 0;
+    for file in fs::read_dir(folder).unwrap() {
+        let file = file.unwrap().path();
+        let text = fs::read_to_string(&file).unwrap();
+        let bodies = serde_json::Deserializer::from_str(&text).into_iter::<serde_json::Value>();
+        for body in bodies.map(|body| body.unwrap()) {
+            let Some(bill) = Bill::from_response(&body).unwrap() else { continue };
+            let budget = BudgetManager::new(Usd::dollars(1_000)).unwrap();
+            let whole = reserve(&budget).settle(bill);
+            for size in [7, usize::MAX] {
+                let mut tab = Tab::new(reserve(&budget));
+                for piece in body.to_string().as_bytes().chunks(size) {
+                    tab.tally().push(piece);
+                }
+                let booked = tab.close().unwrap();
+                let story = format!("{}: {body}", file.display());
+                assert_eq!((booked.cost, booked.usage), (whole.cost, whole.usage), "{story}");
+                assert_eq!(booked.confidence, whole.confidence, "{story}");
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 20, "{seen}");
+}
+
+#[test]
+fn what_is_cut_is_booked_as_seen_and_once() {
+    let budget = BudgetManager::new(Usd::dollars(1)).unwrap();
+    let mut tab = Tab::new(reserve(&budget)).expecting_input(1_000);
+    tab.mark_sent();
+    tab.tally()
+        .push("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Twelve letters\"}}]}\n\n");
+    assert_eq!(tab.seen().output_tokens(), 4);
+    let receipt = tab.close().unwrap();
+    assert_eq!(receipt.confidence, Confidence::Estimated);
+    assert_eq!(receipt.cost, "0.00102".parse().unwrap());
+    assert!(tab.close().is_some());
+    drop(tab);
+    assert_eq!((budget.spent(), budget.held()), ("0.00102".parse().unwrap(), Usd::ZERO));
+}
+
+#[test]
+fn a_body_of_which_only_a_part_came_is_lost_if_it_was_sent() {
+    let budget = BudgetManager::new(Usd::dollars(1)).unwrap();
+    for (sent, spent) in [(false, Usd::ZERO), (true, "0.0055".parse().unwrap())] {
+        let mut tab = Tab::new(reserve(&budget));
+        if sent {
+            tab.mark_sent();
+        }
+        tab.tally().push(r#"{"choices": [{"message": {"content": "Rain unt"#);
+        assert!(tab.close().is_none());
+        assert_eq!((budget.spent(), budget.held()), (spent, Usd::ZERO));
+    }
+}
+
+#[test]
+fn a_hold_keeps_up_with_what_is_seen_until_the_money_ends() {
+    let budget = BudgetManager::new("0.0056".parse().unwrap()).unwrap();
+    let mut tab = Tab::new(reserve(&budget)).growing_by(10);
+    let event = |letters: usize| {
+        let text = "letters ".repeat(letters);
+        format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n")
+    };
+    tab.tally().push(event(10));
+    assert_eq!(tab.keep_up(), Ok(()), "there is room for 800 tokens");
+    tab.tally().push(event(2_000));
+    assert!(tab.keep_up().unwrap_err().denied().is_some());
+    let mut silent = Tab::new(reserve(&BudgetManager::new(Usd::dollars(1)).unwrap()));
+    silent.tally().push(event(2_000));
+    assert_eq!(silent.keep_up(), Ok(()), "it does not grow unless it is told to");
+}
