@@ -5,7 +5,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::ask::{Ask, Charge, Who, Wishes};
+use super::ask::{Ask, Who, Wishes};
+use super::charge::Charge;
 use super::core::{Core, open_below, set_limit};
 use super::error::{AccountError, RecordError, ReserveError, SetLimitError};
 use super::reservation::{Receipt, Reservation};

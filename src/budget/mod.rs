@@ -10,6 +10,7 @@ mod alert;
 mod ask;
 mod books;
 mod builder;
+mod charge;
 mod core;
 mod countdown;
 mod error;
@@ -27,8 +28,9 @@ use std::sync::Arc;
 
 pub use account::{Account, Run, Tag};
 pub use alert::{Alert, Observer};
-pub use ask::{Ask, Charge};
+pub use ask::Ask;
 pub use builder::{BuildError, Builder};
+pub use charge::Charge;
 pub use core::LostCall;
 pub use countdown::Countdown;
 pub use error::{

@@ -30,8 +30,11 @@ pub struct Waiting {
     at_most: Duration,
     stage: Stage,
     /// With a journal there is no line: it asks again whenever something has changed.
-    written: Option<Pin<Box<dyn Future<Output = Result<Reservation, ReserveError>> + Send>>>,
+    written: Option<Written>,
 }
+
+/// The wait of a call with a journal.
+type Written = Pin<Box<dyn Future<Output = Result<Reservation, ReserveError>> + Send>>;
 
 #[derive(Clone, Copy)]
 enum Stage {
@@ -230,9 +233,8 @@ impl Waiting {
             return Poll::Pending;
         }
         let deadline = core.now().plus(*at_most);
-        let wait = || {
-            Box::pin(wait_written(Arc::clone(core), Arc::clone(wanted), deadline)) as Pin<Box<_>>
-        };
+        let wait =
+            || Box::pin(wait_written(Arc::clone(core), Arc::clone(wanted), deadline)) as Written;
         let outcome = std::task::ready!(written.get_or_insert_with(wait).as_mut().poll(context));
         (*stage, *written) = (Stage::Over, None);
         let who = wanted.who();

@@ -1,0 +1,143 @@
+//! Owns [`Charge`]: a call that was made without asking, to be booked all the same.
+
+use super::account::{Account, Tag};
+use super::ask::Wishes;
+use super::books::Books;
+use super::core::number_for;
+use super::error::{AccountError, InvalidCall, RecordError};
+use super::reservation::{Receipt, price_bill};
+use super::trace;
+use crate::ledger::{Booking, Command, Path, Record, Rejection, Target};
+use crate::money::Usd;
+use crate::price::{Model, Terms};
+use crate::usage::Bill;
+
+/// A call that was made without a hold, to be booked all the same: made by [`Account::charge`],
+/// ended by [`record`](Charge::record).
+///
+/// ```
+/// use bursar::{BudgetManager, Usage, Usd};
+///
+/// let budget = BudgetManager::new(Usd::dollars(1))?;
+/// let crawler = budget.account("crawler")?;
+/// let luna = budget.model("gpt-6-luna")?;
+///
+/// let usage = Usage::tokens(120_000, 800);
+/// let receipt = crawler.charge(usage).model(&luna).key("request-7").record()?;
+/// assert_eq!(receipt.cost, "0.0124".parse()?);
+/// assert!(crawler.charge(usage).model(&luna).key("request-7").record().is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing is booked until `record` is called"]
+pub struct Charge<'a> {
+    account: &'a Account,
+    bill: Bill,
+    model: Option<Model>,
+    wishes: Wishes<'a>,
+    key: Option<&'a str>,
+}
+
+impl<'a> Charge<'a> {
+    pub(super) fn new(account: &'a Account, bill: Bill) -> Charge<'a> {
+        Charge { account, bill, model: None, wishes: Wishes::NONE, key: None }
+    }
+
+    /// The model that was asked. The bill may name the one that answered.
+    pub fn model(mut self, model: &Model) -> Charge<'a> {
+        self.model = Some(model.clone());
+        self
+    }
+
+    /// Charges the call to this tag as well. At most four, each of a tag tree of its own.
+    pub fn tag(mut self, tag: &Tag) -> Charge<'a> {
+        self.wishes.tag(&self.account.core, tag);
+        self
+    }
+
+    /// Books the call once, however often it is recorded on this account under this key within a
+    /// day.
+    pub fn key(mut self, key: &'a str) -> Charge<'a> {
+        self.key = Some(key);
+        self
+    }
+
+    /// Books the call. It is booked whatever the limits say (law 3); what cannot be priced is
+    /// booked at the part that can, as assumed, and an [`Alert::Unpriced`](crate::Alert::Unpriced)
+    /// names the remedy.
+    ///
+    /// # Errors
+    /// [`RecordError`]; nothing has been booked then.
+    pub fn record(self) -> Result<Receipt, RecordError> {
+        let core = &self.account.core;
+        if let Some(wrong) = self.wishes.wrong {
+            return Err(RecordError::Invalid(wrong));
+        }
+        let answered = match self.bill.model.as_deref() {
+            None => Ok(None),
+            Some(name) => core.model_that_answered(self.model.as_ref(), name),
+        };
+        let terms = Terms::default().billed(self.bill.service.as_ref(), self.bill.regional);
+        let key = self.key.map(|key| key_of(self.account.path(), key));
+        // With a journal each call has a key, so that one that is tried again is booked once.
+        let key = key.or_else(|| core.books().map(Books::new_key));
+        let (owner, account, tags) = (core.id, self.account.id(), self.wishes.tags);
+        let (bill, asked_model) = (self.bill.clone(), self.model.clone());
+        let booked = core.change(true, move |ledger, now| {
+            let answered = answered.clone();
+            let mut priced = price_bill(&bill, asked_model.as_ref(), answered, &terms, now);
+            let asked = number_for(owner, ledger, now, asked_model.as_ref());
+            let model = match &priced.other_model {
+                None => asked,
+                other => number_for(owner, ledger, now, other.as_ref()),
+            };
+            let (Booking::Exactly(cost) | Booking::AtLeast(cost)) = priced.booking;
+            let record = Record {
+                target: Target { account, tags, model: asked },
+                cost,
+                usage: bill.usage,
+                model,
+                confidence: priced.confidence,
+                key,
+            };
+            ledger.execute(now, &Command::Record(record))?;
+            let receipt = Receipt {
+                cost: Usd::from_pico(cost),
+                held: Usd::ZERO,
+                usage: bill.usage,
+                confidence: priced.confidence,
+                computed: priced.computed,
+                model: priced.other_model.take().or_else(|| asked_model.clone()),
+                reserved_at: now,
+                settled_at: now,
+            };
+            Ok::<_, Rejection>((receipt, priced.why))
+        });
+        let (receipt, why) = booked?.map_err(|rejection| self.refused(&rejection))?;
+        trace::tell_recorded(self.account.path(), &receipt);
+        if core.is_watched() || why.is_some() {
+            core.tell_booked(self.account.path().clone(), &receipt, why);
+        }
+        Ok(receipt)
+    }
+
+    fn refused(&self, rejection: &Rejection) -> RecordError {
+        match rejection {
+            Rejection::Duplicate => {
+                RecordError::AlreadyBooked(self.key.unwrap_or_default().chars().take(60).collect())
+            }
+            Rejection::BadTags => RecordError::Invalid(InvalidCall::Tags),
+            Rejection::Impossible => RecordError::Invalid(InvalidCall::Impossible),
+            other => AccountError::from_rejection(other, self.account.path()).into(),
+        }
+    }
+}
+
+/// A key of an account as a number: the first half of a BLAKE3 hash. No path has a zero byte.
+fn key_of(account: &Path, key: &str) -> u128 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(account.as_str().as_bytes()).update(&[0]).update(key.as_bytes());
+    let mut half = [0; 16];
+    half.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    u128::from_le_bytes(half)
+}
