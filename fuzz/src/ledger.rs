@@ -166,7 +166,7 @@ struct World {
 impl World {
     fn new() -> World {
         // An id that no ledger has given, as a foreign journal could bring it.
-        let forged = r#"{"index": 4000, "generation": 7}"#;
+        let forged = "[4000, 7]";
         World {
             ledger: Ledger::new(),
             now: Timestamp::from_secs(1_774_738_740), // an hour before a short day in Berlin
