@@ -25,8 +25,8 @@
 //!
 //! # Feature `metrics`
 //!
-//! [`MetricsObserver`](crate::telemetry::MetricsObserver) counts what happens, and
-//! [`publish`](crate::telemetry::publish) sets gauges from a report. Install a recorder of the
+//! `MetricsObserver` counts what happens, and
+//! `publish` sets gauges from a report. Install a recorder of the
 //! `metrics` facade, for instance Prometheus'.
 
 #[cfg(feature = "metrics")]
