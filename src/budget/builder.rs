@@ -11,7 +11,7 @@ use super::policy::Policy;
 use super::{BudgetManager, Core};
 use crate::clock::{Clock, SystemClock};
 use crate::journal::{Journal, JournalError};
-use crate::ledger::Limit;
+use crate::ledger::{Limit, Scope};
 use crate::price::PriceBook;
 
 /// Makes a [`BudgetManager`].
@@ -149,6 +149,14 @@ impl Builder {
         let budget = BudgetManager { core };
         for (place, (accounts, limit)) in self.limits.into_iter().enumerate() {
             let number = place.saturating_add(1);
+            // What another process, or this one before, has set already is not written again.
+            let known = budget.core.books().is_some()
+                && Scope::new(&accounts).is_ok_and(|scope| {
+                    budget.core.read(|ledger, _| ledger.has_limit(&scope, &limit))
+                });
+            if known {
+                continue;
+            }
             budget.set_limit(&accounts, limit).map_err(|source| {
                 let accounts = accounts.chars().take(60).collect();
                 BuildError::Limit { number, accounts, source }

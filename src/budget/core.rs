@@ -387,9 +387,6 @@ pub(super) fn set_limit(
     scope: &Scope,
     limit: &Limit,
 ) -> Result<(), SetLimitError> {
-    if ledger.has_limit(scope, limit) {
-        return Ok(());
-    }
     let command = Command::SetLimit { scope: scope.clone(), limit: limit.clone() };
     match ledger.execute(now, &command) {
         Err(Rejection::NoSuchWindow) => {}
