@@ -8,6 +8,7 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 
 /// What was told, as `name{label=value,…}`.
 fn record(work: impl FnOnce()) -> BTreeMap<String, f64> {
+    let _alone = crate::alone();
     let recorder = DebuggingRecorder::new();
     metrics::with_local_recorder(&recorder, work);
     let told = recorder.snapshotter().snapshot().into_vec().into_iter();

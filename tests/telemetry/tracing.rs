@@ -83,6 +83,7 @@ impl Subscriber for Recorder {
 }
 
 fn record(work: impl FnOnce()) -> Kept {
+    let _alone = crate::alone();
     let recorder = Recorder::default();
     tracing::subscriber::with_default(recorder.clone(), work);
     std::mem::take(&mut *recorder.0.lock().unwrap())
