@@ -12,6 +12,7 @@ from decimal import Decimal
 import anthropic
 import openai
 
+TARGET = os.environ.get("CARGO_TARGET_DIR", "target")
 ASK = [{"role": "user", "content": "How will the weather be?"}]
 FUNCTION = {"name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}
 
@@ -25,13 +26,13 @@ def start(*command, **environment):
 
 class Gateway(unittest.TestCase):
     def setUp(self):
-        self.provider = start("target/debug/examples/provider")
+        self.provider = start(f"{TARGET}/debug/examples/provider")
         self.addCleanup(self.stop, self.provider)
         self.root = self.provider.stdout.readline().strip()
         self.assertTrue(self.root, "the stand-in has not started")
 
     def open(self, *words):
-        gateway = start("target/debug/bursar-gateway", "--listen", "127.0.0.1:0", *words,
+        gateway = start(f"{TARGET}/debug/bursar-gateway", "--listen", "127.0.0.1:0", *words,
                         BURSAR_OPENAI_BASE_URL=self.root + "/v1", BURSAR_ANTHROPIC_BASE_URL=self.root)
         self.addCleanup(self.stop, gateway)
         self.url = gateway.stdout.readline().split()[-1].removesuffix("/v1")
