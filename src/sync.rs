@@ -1,5 +1,11 @@
-//! Owns the lock: the one place that names a mutex, so that a model checker can take its place.
+//! Owns the lock: the one place that names a mutex, so that a model checker can take its place; and
+//! how a thread waits for a future.
 
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
 use std::time::Duration;
 
 /// The lock of the crate. It is not poisoned by a panic: what it guards changes in steps that
@@ -37,5 +43,26 @@ impl Signal {
     /// Lets go of the lock until it is called or `span` has passed; true if nobody has called.
     pub(crate) fn wait<T>(&self, held: &mut Held<'_, T>, span: Duration) -> bool {
         self.0.wait_for(held, span).timed_out()
+    }
+}
+
+/// Runs a future to its end on this thread.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+        thread::park();
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
     }
 }

@@ -35,10 +35,8 @@
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::Thread;
+use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream;
 
@@ -274,15 +272,7 @@ impl<T: Unpin, E: Unpin> Stream for Items<T, E> {
 
 /// Runs a future to its end on this thread, without a runtime.
 pub fn block_on<F: Future>(future: F) -> F::Output {
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-    let mut context = Context::from_waker(&waker);
-    let mut future = pin!(future);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-            return output;
-        }
-        std::thread::park();
-    }
+    crate::sync::block_on(future)
 }
 
 /// Polls a future so many times, and drops it if that was not enough: a call that is cancelled at
@@ -317,12 +307,4 @@ async fn pending(mut polls: usize) {
         Poll::Pending
     })
     .await;
-}
-
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
 }

@@ -315,23 +315,9 @@ impl Core {
                 written.unwrap_or_else(|error| Err(error.into()))
             }
         };
-        match outcome {
-            Ok(admitted) => {
-                let estimate = all().nth(admitted.alternative).unwrap_or(first);
-                let hold = Reservation::new(self, who, &admitted, estimate);
-                if let Some(books) = self.books() {
-                    books.note_guard(hold.id(), true);
-                }
-                if self.is_watched() {
-                    self.tell_reserved(who, &hold);
-                }
-                Ok(hold)
-            }
-            Err(error) => {
-                self.refuse(who, &error);
-                Err(error)
-            }
-        }
+        let outcome = outcome.and_then(|admitted| self.guard(who, &admitted, all()));
+        self.tell_outcome(who, &outcome);
+        outcome
     }
 
     /// Admits the first alternative that fits, and awaits that it is written.
@@ -342,31 +328,17 @@ impl Core {
         others: &[Estimate],
         wishes: &Wishes<'_>,
     ) -> Result<Reservation, ReserveError> {
-        let foreign = wishes.outer.is_some_and(|outer| !self.is_same(outer));
-        if let Some(wrong) = wishes.wrong.or(foreign.then_some(InvalidCall::ForeignHandle)) {
-            return Err(ReserveError::Invalid(wrong));
-        }
+        wishes.check(self).map_err(ReserveError::Invalid)?;
         let ask = Arc::new(OwnedAsk::new(self, account.who(), first, others, wishes));
         let (core, asked) = (Arc::clone(self), Arc::clone(&ask));
         let work = move |ledger: &mut Ledger, now| asked.admit(&core, ledger, now);
         let core = Arc::clone(self);
         let make = move |outcome: Result<Admitted, ReserveError>| {
-            let admitted = outcome?;
-            let estimate = ask.estimates.get(admitted.alternative);
-            let estimate = estimate.ok_or(ReserveError::Invalid(InvalidCall::Impossible))?;
-            let hold = Reservation::new(&core, ask.who(), &admitted, estimate);
-            if let Some(books) = core.books() {
-                books.note_guard(hold.id(), true);
-            }
-            Ok(hold)
+            core.guard(ask.who(), &outcome?, ask.estimates.iter())
         };
         let written = self.change_later(false, work, make).await;
         let outcome = written.unwrap_or_else(|error| Err(error.into()));
-        match &outcome {
-            Ok(hold) if self.is_watched() => self.tell_reserved(account.who(), hold),
-            Ok(_) => {}
-            Err(error) => self.refuse(account.who(), error),
-        }
+        self.tell_outcome(account.who(), &outcome);
         outcome
     }
 
@@ -546,18 +518,34 @@ impl Core {
             })
     }
 
-    #[cold]
-    pub(super) fn tell_reserved(&self, who: Who<'_>, hold: &Reservation) {
-        let account = who.path();
-        self.tell(|observer| observer.on_reserve(&account, hold));
+    /// The guard of what was admitted: from now on this process has it.
+    pub(super) fn guard<'e>(
+        self: &Arc<Core>,
+        who: Who<'_>,
+        admitted: &Admitted,
+        mut estimates: impl Iterator<Item = &'e Estimate>,
+    ) -> Result<Reservation, ReserveError> {
+        let estimate = estimates.nth(admitted.alternative);
+        let estimate = estimate.ok_or(ReserveError::Invalid(InvalidCall::Impossible))?;
+        let hold = Reservation::new(self, who, admitted, estimate);
+        if let Some(books) = self.books() {
+            books.note_guard(hold.id(), true);
+        }
+        Ok(hold)
     }
 
+    /// Tells what came of asking.
     #[cold]
-    pub(super) fn refuse(&self, who: Who<'_>, error: &ReserveError) {
-        trace::tell_refused(|| who.path(), error);
+    pub(super) fn tell_outcome(&self, who: Who<'_>, outcome: &Result<Reservation, ReserveError>) {
+        if let Err(error) = outcome {
+            trace::tell_refused(|| who.path(), error);
+        }
         if self.is_watched() {
             let account = who.path();
-            self.tell(|observer| observer.on_refuse(&account, error));
+            self.tell(|observer| match outcome {
+                Ok(hold) => observer.on_reserve(&account, hold),
+                Err(error) => observer.on_refuse(&account, error),
+            });
         }
     }
 }

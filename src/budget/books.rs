@@ -14,16 +14,17 @@ use std::hash::BuildHasher;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
 use super::alert::Alert;
+use super::charge::first_half;
 use super::core::{Core, LostCall, alerts_of, catch_up};
 use crate::clock::Timestamp;
 use crate::journal::{Journal, JournalError, News};
 use crate::ledger::{HoldId, Ledger, Path};
-use crate::sync::Lock;
+use crate::sync::{Lock, block_on};
 
 /// How often what waits in the outbox is tried again when nobody else writes.
 const RETRY: Duration = Duration::from_secs(1);
@@ -149,9 +150,7 @@ impl Books {
         let number = self.keys.fetch_add(1, Ordering::Relaxed);
         let mut hasher = blake3::Hasher::new();
         hasher.update(&self.seed.to_le_bytes()).update(&number.to_le_bytes());
-        let mut half = [0; 16];
-        half.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-        u128::from_le_bytes(half)
+        first_half(&hasher)
     }
 
     /// Queues a job; true if the caller has to lead.
@@ -327,7 +326,7 @@ impl Core {
         let news = journal.begin(ledger.events())?;
         self.take_news(ledger, snapshot_at, news);
         let before = ledger.events();
-        let now = self.now().max(ledger.now()).min(Timestamp::LAST);
+        let now = self.time_for(ledger);
         if now >= ledger.next_due() {
             // What a guard of this process has may still be settled: its lease ends as ever.
             let releases = self.on_lost == LostCall::Release;
@@ -540,15 +539,7 @@ impl<T> Ticket<T> {
     }
 
     fn wait(self) -> Result<T, JournalError> {
-        let mut ticket = self;
-        let waker = Waker::from(Arc::new(ThreadWaker(thread::current())));
-        let mut context = Context::from_waker(&waker);
-        loop {
-            match Pin::new(&mut ticket).poll(&mut context) {
-                Poll::Ready(result) => return result,
-                Poll::Pending => thread::park(),
-            }
-        }
+        block_on(self)
     }
 }
 
@@ -572,13 +563,5 @@ impl<T> Drop for Ticket<T> {
     fn drop(&mut self) {
         let state = std::mem::replace(&mut *self.0.0.lock(), State::Gone);
         drop(state);
-    }
-}
-
-struct ThreadWaker(Thread);
-
-impl Wake for ThreadWaker {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
     }
 }

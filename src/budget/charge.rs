@@ -137,6 +137,11 @@ impl<'a> Charge<'a> {
 fn key_of(account: &Path, key: &str) -> u128 {
     let mut hasher = blake3::Hasher::new();
     hasher.update(account.as_str().as_bytes()).update(&[0]).update(key.as_bytes());
+    first_half(&hasher)
+}
+
+/// The first half of a hash, as a number.
+pub(super) fn first_half(hasher: &blake3::Hasher) -> u128 {
     let mut half = [0; 16];
     half.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
     u128::from_le_bytes(half)

@@ -122,6 +122,12 @@ impl Core {
         self.clock.now()
     }
 
+    /// The time for a ledger: it never goes back (law 6).
+    #[inline(always)]
+    pub(super) fn time_for(&self, ledger: &Ledger) -> Timestamp {
+        self.clock.now().max(ledger.now()).min(Timestamp::LAST)
+    }
+
     /// The ledger as it stands, to look at or, by what writes, to bring up to date.
     pub(super) fn view(&self) -> Held<'_, State> {
         self.state.lock()
@@ -134,16 +140,15 @@ impl Core {
         if self.books.is_none() {
             return self.locked(|ledger, now| look(ledger, now));
         }
-        let now_of = |ledger: &Ledger| self.now().max(ledger.now()).min(Timestamp::LAST);
         let state = self.view();
-        let now = now_of(&state.ledger);
+        let now = self.time_for(&state.ledger);
         if now < state.ledger.next_due() {
             return look(&state.ledger, now);
         }
         drop(state);
         let _ = self.change(false, |_, _| ());
         let state = self.view();
-        look(&state.ledger, now_of(&state.ledger))
+        look(&state.ledger, self.time_for(&state.ledger))
     }
 
     /// Works on the ledger under its lock, at a time that never goes back (law 6); then, with the
@@ -163,7 +168,7 @@ impl Core {
         debug_assert!(self.books.is_none(), "with a journal only the writer changes the ledger");
         let mut state = self.state.lock();
         let State { ledger, queue } = &mut *state;
-        let now = self.clock.now().max(ledger.now()).min(Timestamp::LAST);
+        let now = self.time_for(ledger);
         if (now >= ledger.next_due()) | queue.is_busy() {
             self.come_up_to(ledger, queue, now);
         }

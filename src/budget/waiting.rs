@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::ask::{Ask, Refused, Who, Wishes};
 use super::books::Books;
 use super::core::Core;
-use super::error::{InvalidCall, ReserveError};
+use super::error::ReserveError;
 use super::queue::{Asking, LAST, Outcome, Place, Queue};
 use super::reservation::{Admitted, Reservation};
 use crate::clock::Timestamp;
@@ -186,15 +186,8 @@ async fn wait_written(
             Err((hope, asking.in_words(ledger, *refused, &wants.path)))
         };
         let make = move |outcome: Result<Admitted, (bool, ReserveError)>| {
-            let admitted = outcome?;
-            let estimate = gets.estimates.get(admitted.alternative);
-            let impossible = (false, ReserveError::Invalid(InvalidCall::Impossible));
-            let estimate = estimate.ok_or(impossible)?;
-            let hold = Reservation::new(&made, gets.who(), &admitted, estimate);
-            if let Some(books) = made.books() {
-                books.note_guard(hold.id(), true);
-            }
-            Ok(hold)
+            let guard = made.guard(gets.who(), &outcome?, gets.estimates.iter());
+            guard.map_err(|error| (false, error))
         };
         let answer = core.change_later(false, work, make).await;
         let (hope, error) = match answer {
@@ -237,12 +230,7 @@ impl Waiting {
             || Box::pin(wait_written(Arc::clone(core), Arc::clone(wanted), deadline)) as Written;
         let outcome = std::task::ready!(written.get_or_insert_with(wait).as_mut().poll(context));
         (*stage, *written) = (Stage::Over, None);
-        let who = wanted.who();
-        match &outcome {
-            Ok(hold) if core.is_watched() => core.tell_reserved(who, hold),
-            Ok(_) => {}
-            Err(error) => core.refuse(who, error),
-        }
+        core.tell_outcome(wanted.who(), &outcome);
         Poll::Ready(outcome)
     }
 
@@ -274,16 +262,9 @@ impl Waiting {
     fn end(&mut self, outcome: Outcome) -> Result<Reservation, ReserveError> {
         self.stage = Stage::Over;
         let who = self.wanted.who();
-        let made = outcome.and_then(|admitted| {
-            let estimate = self.wanted.estimates.get(admitted.alternative);
-            let estimate = estimate.ok_or(ReserveError::Invalid(InvalidCall::Impossible))?;
-            Ok(Reservation::new(&self.core, who, &admitted, estimate))
-        });
-        match &made {
-            Ok(hold) if self.core.is_watched() => self.core.tell_reserved(who, hold),
-            Ok(_) => {}
-            Err(error) => self.core.refuse(who, error),
-        }
+        let estimates = self.wanted.estimates.iter();
+        let made = outcome.and_then(|admitted| self.core.guard(who, &admitted, estimates));
+        self.core.tell_outcome(who, &made);
         made
     }
 }

@@ -360,6 +360,12 @@ impl Bill {
         Bill { usage, ..Bill::default() }
     }
 
+    /// The bill of a call that is known to have cost nothing: the provider did not take it. It
+    /// counts as a request.
+    pub fn free() -> Bill {
+        Bill::default().reported_cost(Usd::ZERO)
+    }
+
     /// Names the model that answered.
     #[must_use]
     pub fn model(mut self, model: impl Into<String>) -> Bill {

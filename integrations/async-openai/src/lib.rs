@@ -20,7 +20,7 @@ use async_openai::{Chat, Client, Responses};
 use bursar::agent::{BudgetedStream, Tally};
 use bursar::usage::Request;
 use bursar::usage::tokens::Heuristic;
-use bursar::{Account, Bill, BudgetManager, Reservation, Tag, Usd};
+use bursar::{Account, Bill, BudgetManager, Reservation, Tag};
 use serde::Serialize;
 
 pub use error::Error;
@@ -269,5 +269,5 @@ fn failed(hold: Reservation, error: OpenAIError) -> Error {
 
 /// A call that the provider did not take: it is booked at nothing, and counts as a request.
 fn rejected(hold: Reservation) {
-    hold.settle(Bill::default().reported_cost(Usd::ZERO));
+    hold.settle(Bill::free());
 }

@@ -1,6 +1,6 @@
 //! Owns the step from genai's answers and errors to what they cost.
 
-use bursar::{Bill, Reservation, Usage, Usd};
+use bursar::{Bill, Reservation, Usage};
 use genai::adapter::AdapterKind;
 use genai::chat::ChatResponse;
 use genai::embed::EmbedResponse;
@@ -139,7 +139,7 @@ fn of_web_error(error: &webc::Error) -> Cost {
 /// A provider that refuses a request bills nothing for it; one that breaks down may have worked.
 fn of_status(status: u16) -> Cost {
     match status {
-        400..500 => Cost::Billed(Bill::default().reported_cost(Usd::ZERO)),
+        400..500 => Cost::Billed(Bill::free()),
         _ => Cost::Unknown,
     }
 }

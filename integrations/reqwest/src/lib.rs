@@ -8,7 +8,7 @@ mod answer;
 mod call;
 
 use bursar::agent::Tab;
-use bursar::{Account, Bill, BudgetManager, Reservation, Usd};
+use bursar::{Account, Bill, BudgetManager, Reservation};
 use http::{Extensions, HeaderName};
 use reqwest::{Request, Response};
 use reqwest_middleware::{Error, Middleware, Next};
@@ -91,5 +91,5 @@ impl Middleware for BudgetMiddleware {
 
 /// A call that the provider did not take: it is booked at nothing, and counts as a request.
 fn rejected(hold: Reservation) {
-    hold.settle(Bill::default().reported_cost(Usd::ZERO));
+    hold.settle(Bill::free());
 }

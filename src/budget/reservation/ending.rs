@@ -132,7 +132,6 @@ impl Reservation {
         self.ended = true;
         self.disown();
         let ending = self.ending(usage, priced);
-        let model = priced.other_model.as_ref().or(self.model.as_ref()).cloned();
         let (held, computed, at, span) = (self.held, priced.computed, self.at, self.span.clone());
         self.core.change_soon(move |ledger, now| {
             let ended = ending.end(ledger, now)?;
@@ -142,7 +141,7 @@ impl Reservation {
                 usage: ended.usage,
                 confidence: ended.confidence,
                 computed,
-                model: model.clone(),
+                model: ending.model.clone(),
                 reserved_at: at,
                 settled_at: now,
             };
