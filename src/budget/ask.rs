@@ -504,9 +504,17 @@ impl Core {
 
     /// The same by what is written. A model that has no number yet gets one.
     fn would_admit_written(&self, who: Who<'_>, estimate: &Estimate, wishes: &Wishes<'_>) -> bool {
-        let (owner, model) = (self.id, estimate.model().cloned());
-        let named =
-            self.change(false, move |ledger, now| number_for(owner, ledger, now, model.as_ref()));
+        let known =
+            estimate.model().map_or(Some(ModelId::NONE.0), |model| model.number_of(self.id));
+        let named = match known {
+            Some(number) => Ok(ModelId(number)),
+            None => {
+                let (owner, model) = (self.id, estimate.model().cloned());
+                self.change(false, move |ledger, now| {
+                    number_for(owner, ledger, now, model.as_ref())
+                })
+            }
+        };
         let Ok(model) = named else { return false };
         wishes.wrong.is_none()
             && self.read(|ledger, now| {

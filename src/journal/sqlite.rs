@@ -127,7 +127,6 @@ impl SqliteJournal {
 
     fn read(&self, after: u64) -> Result<News, JournalError> {
         let told = |error: rusqlite::Error| self.told(&error);
-        let mut news = News { snapshot: None, events: self.events(after)? };
         let (first, last) = self.range().map_err(told)?;
         if last < after {
             return Err(self.damaged(&format!(
@@ -135,12 +134,13 @@ impl SqliteJournal {
                  in its place while it was in use; restart the process to go on from that copy"
             )));
         }
-        if first > after.saturating_add(1) || (after == 0 && self.has_snapshot().map_err(told)?) {
-            let snapshot = self.snapshot(after)?;
-            news.events = self.events(snapshot.events())?;
-            news.snapshot = Some(snapshot);
-        }
-        Ok(news)
+        let forgotten = first > after.saturating_add(1);
+        let snapshot = match forgotten || (after == 0 && self.has_snapshot().map_err(told)?) {
+            true => Some(self.snapshot(after)?),
+            false => None,
+        };
+        let events = self.events(snapshot.as_ref().map_or(after, Ledger::events))?;
+        Ok(News { snapshot, events })
     }
 
     /// The numbers of the first event that is kept and of the last that there ever was.

@@ -193,10 +193,8 @@ impl Payer {
         // What cannot be written is no JSON object, and is refused as that.
         let body = serde_json::to_vec(request).unwrap_or_default();
         let id = model.price().id();
-        let mut request = Request::read(&body, id, &Heuristic::for_model(id))?;
-        if let Some(tokens) = self.unseen_input.filter(|_| !request.unseen.is_empty()) {
-            request = request.with_unseen_input(tokens);
-        }
+        let request = Request::read(&body, id, &Heuristic::for_model(id))?
+            .bounded_by(self.unseen_input, None);
         let mut ask = self.account.ask(model.estimate_of(&request)?);
         if let Some(tag) = &self.tag {
             ask = ask.tag(tag);

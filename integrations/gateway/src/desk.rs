@@ -134,11 +134,9 @@ impl Desk {
             fields.text("model").ok_or_else(|| Refusal::bad("the request names no model"))?;
         let model = self.budget.model(&name).map_err(Refusal::bad)?;
         let id = model.price().id();
-        let mut call =
-            Call::read(&body[..], id, &Heuristic::for_model(id)).map_err(Refusal::bad)?;
-        if let Some(tokens) = self.unseen_input.filter(|_| !call.unseen.is_empty()) {
-            call = call.with_unseen_input(tokens);
-        }
+        let call = Call::read(&body[..], id, &Heuristic::for_model(id))
+            .map_err(Refusal::bad)?
+            .bounded_by(self.unseen_input, None);
         let estimate = model.estimate_of(&call).map_err(Refusal::bad)?;
         let cap = call.max_output.or(model.price().max_output_tokens());
         let hold = self.reserve(payer, form, estimate)?;

@@ -267,13 +267,8 @@ impl BudgetedClient {
         Ok((hold, input))
     }
 
-    fn reserve(&self, model: &Model, mut request: Request) -> Result<Reservation, Error> {
-        if let Some(tokens) = self.unseen_input.filter(|_| !request.unseen.is_empty()) {
-            request = request.with_unseen_input(tokens);
-        }
-        if request.web_searches.is_none() {
-            request.web_searches = self.web_searches;
-        }
+    fn reserve(&self, model: &Model, request: Request) -> Result<Reservation, Error> {
+        let request = request.bounded_by(self.unseen_input, self.web_searches);
         let mut ask = self.account.ask(model.estimate_of(&request)?);
         if let Some(tokens) = self.at_least {
             ask = ask.at_least(tokens);

@@ -78,10 +78,8 @@ impl BudgetMiddleware {
             },
         };
         let id = model.price().id();
-        let mut call = usage::Request::read(body, id, &Heuristic::for_model(id))?;
-        if let Some(tokens) = self.unseen_input.filter(|_| !call.unseen.is_empty()) {
-            call = call.with_unseen_input(tokens);
-        }
+        let call = usage::Request::read(body, id, &Heuristic::for_model(id))?
+            .bounded_by(self.unseen_input, None);
         let ask = account.ask(model.estimate_of(&call)?);
         let hold = match extensions.get::<Tag>() {
             Some(tag) => ask.tag(tag).reserve()?,

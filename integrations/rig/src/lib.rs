@@ -188,7 +188,7 @@ impl Budget {
             }
             _ => (first.map_err(refused)?, request),
         };
-        Ok((model, self.with_bounds(request)))
+        Ok((model, request.bounded_by(self.unseen_input, self.web_searches)))
     }
 
     fn price_of(&self, provider: &str, name: &str) -> Result<PricedModel, UnknownModel> {
@@ -196,17 +196,6 @@ impl Budget {
             Some(model) => Ok(model.clone()),
             None => self.manager.prices().find_from(provider, name),
         }
-    }
-
-    /// Bounds what the request leaves open.
-    fn with_bounds(&self, mut request: Request) -> Request {
-        if let Some(tokens) = self.unseen_input.filter(|_| !request.unseen.is_empty()) {
-            request = request.with_unseen_input(tokens);
-        }
-        if let Some(searches) = self.web_searches.filter(|_| request.web_searches.is_none()) {
-            request = request.with_web_searches(searches);
-        }
-        request
     }
 }
 

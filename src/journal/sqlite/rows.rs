@@ -6,6 +6,7 @@ use rusqlite::{Connection, params};
 
 use crate::clock::Timestamp;
 use crate::ledger::{Charging, Entry, Posting};
+use crate::money::Usd;
 
 /// Writes events and what they charged.
 pub(super) fn append(
@@ -69,11 +70,7 @@ fn charge(connection: &Connection, event: i64, posting: &Posting) -> rusqlite::R
 
 /// Dollars as plain decimal text: `-0.25`.
 fn dollars(pico: i128) -> String {
-    let whole = pico.unsigned_abs() / 1_000_000_000_000;
-    let rest = pico.unsigned_abs() % 1_000_000_000_000;
-    let sign = if pico < 0 { "-" } else { "" };
-    let text = format!("{sign}{whole}.{rest:012}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    Usd::from_pico(pico).exact().to_string()
 }
 
 /// UTC to the microsecond, always as long, so that text sorts as time: `2026-11-24T09:30:00.000000Z`.

@@ -147,6 +147,20 @@ impl Request {
         self
     }
 
+    /// Bounds what the request leaves open, and only that: input that it brings and does not hold by
+    /// `unseen_input`, searches without an end by `web_searches`. `None` leaves it open.
+    #[must_use]
+    pub fn bounded_by(self, unseen_input: Option<u64>, web_searches: Option<u64>) -> Request {
+        let request = match unseen_input {
+            Some(tokens) if !self.unseen.is_empty() => self.with_unseen_input(tokens),
+            _ => self,
+        };
+        match web_searches {
+            Some(searches) if request.web_searches.is_none() => request.with_web_searches(searches),
+            _ => request,
+        }
+    }
+
     fn nothing() -> Request {
         Request {
             model: None,
