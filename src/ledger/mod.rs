@@ -16,6 +16,7 @@ mod amounts;
 mod check;
 mod command;
 mod counter;
+mod follow;
 mod holds;
 mod limit;
 mod lines;
@@ -49,7 +50,7 @@ pub use view::{AccountView, HoldView, LimitView};
 
 use crate::clock::Timestamp;
 use accounts::{Accounts, NONE};
-use counter::{Counter, Window};
+use counter::{Counter, Level, Window};
 use holds::Holds;
 use rules::Rules;
 use tape::Tape;
@@ -427,6 +428,27 @@ impl Ledger {
     #[inline]
     fn charged(target: &Target) -> Charged<'_> {
         Charged { account: Some(target.account.index), tags: target.tags.as_slice().iter() }
+    }
+
+    /// The counters that a charge to an account touches: its own, then those above.
+    fn limits_along(&self, charged: u32) -> impl Iterator<Item = (LimitId, &Counter)> {
+        let own = |index| self.accounts.at(index).own_limits.iter();
+        let limits = self.accounts.upward(charged).flat_map(own);
+        limits.filter_map(|limit| Some((LimitId(*limit), self.counter(*limit)?)))
+    }
+
+    /// What a counter has in its window at `now`.
+    #[inline]
+    fn level(&self, counter: &Counter, now: Timestamp) -> Level {
+        counter.level(&self.accounts.at(counter.account).balance, &self.windows, now)
+    }
+
+    /// What a limit leaves to a call at `now`; negative when over.
+    #[inline]
+    fn room(&self, counter: &Counter, now: Timestamp, wrap_up: bool) -> i128 {
+        let kept = if wrap_up { 0 } else { counter.wrap_up };
+        let taken = kept.saturating_add(self.level(counter, now).committed());
+        counter.amount.saturating_sub(taken)
     }
 
     #[inline]

@@ -50,7 +50,7 @@ impl Ledger {
             return None;
         }
         self.step(at);
-        self.turn(&target, Turn { at: reserved_at, held, spent: booked }, Tell::Whole);
+        self.turn(&target, &Turn { at: reserved_at, held, spent: booked }, Tell::Whole);
         let Settle { model, confidence, .. } = *settle;
         match &settle.usage {
             Some(usage) => self.charge(&target, model, &charge_of(&booked, usage, confidence)),
@@ -83,13 +83,17 @@ impl Ledger {
         amounts: &Amounts,
         wrap_up: bool,
     ) -> bool {
+        let has_room = |limit: &u32| {
+            let Some(counter) = self.counter(*limit) else { return true };
+            self.has_room_in(counter, now, target.model, counter.of(amounts), wrap_up)
+        };
         for charged in Ledger::charged(target) {
-            for limit in &self.accounts.at(charged).line {
-                let Some(counter) = self.counter(*limit) else { continue };
-                if counter.fits_plainly(self.age, amounts.cost) {
-                    continue;
-                }
-                if !self.has_room_in(counter, now, target.model, counter.of(amounts), wrap_up) {
+            let mut next = charged;
+            while let Some(account) = self.accounts.get_at(next) {
+                next = account.parent;
+                let plain = account.fits_plainly(self.age, amounts.cost);
+                let limits = if plain { &account.counted } else { &account.own_limits };
+                if !limits.iter().all(has_room) {
                     return false;
                 }
             }
@@ -110,7 +114,8 @@ impl Ledger {
         needed <= 0
             || counter.observe
             || !self.filter_lets_through(counter, model)
-            || needed <= counter.room(&self.windows, now, wrap_up)
+            || counter.fits_plainly(self.age, needed)
+            || needed <= self.room(counter, now, wrap_up)
     }
 
     /// Puts a new hold of one part in its place, all along its line.

@@ -103,7 +103,7 @@ impl Ledger {
         let parts: Vec<Part> = hold.parts().copied().collect();
         for part in &parts {
             let spent = Amounts { in_flight: 0, ..part.amounts };
-            self.turn(&target, Turn { at: part.at, held: part.amounts, spent }, Tell::Whole);
+            self.turn(&target, &Turn { at: part.at, held: part.amounts, spent }, Tell::Whole);
         }
         let usage = held_tokens(&total);
         self.charge(&target, target.model, &charge_of(&total, &usage, Confidence::Assumed));
@@ -117,7 +117,7 @@ impl Ledger {
     pub(crate) fn apply_recorded(&mut self, at: Timestamp, recorded: &Recorded) {
         self.step(at);
         let turn = Turn { at, held: Amounts::NONE, spent: recorded.booked };
-        self.turn(&recorded.target, turn, Tell::Whole);
+        self.turn(&recorded.target, &turn, Tell::Whole);
         let charge = charge_of(&recorded.booked, &recorded.usage, recorded.confidence);
         self.charge(&recorded.target, recorded.model, &charge);
         while let Some((since, key)) = self.keys_by_age.front().copied() {
@@ -137,7 +137,7 @@ impl Ledger {
         self.step(at);
         let Adjust { target, cost, about, .. } = adjusted;
         let spent = Amounts { cost: *cost, ..Amounts::NONE };
-        self.turn(target, Turn { at: *about, held: Amounts::NONE, spent }, Tell::Whole);
+        self.turn(target, &Turn { at: *about, held: Amounts::NONE, spent }, Tell::Whole);
         self.charge(target, target.model, &charge_of(&spent, &Usage::NONE, Confidence::Reported));
     }
 
@@ -149,7 +149,7 @@ impl Ledger {
         let expired = hold.is_expired();
         if hold.more.is_empty() && !expired {
             let (at, held) = (hold.first.at, hold.first.amounts);
-            self.turn(&target, Turn { at, held, spent: *booked }, Tell::Whole);
+            self.turn(&target, &Turn { at, held, spent: *booked }, Tell::Whole);
         } else {
             self.end_in_parts(id, &target, booked);
         }
@@ -184,7 +184,7 @@ impl Ledger {
                 self.correct(target, &turn, charged_by);
                 continue;
             }
-            self.turn(target, turn, Tell::Later);
+            self.turn(target, &turn, Tell::Later);
             let rest = part.amounts.minus(&part.amounts.least(&used));
             if let Some(outer) = outer.filter(|_| part.depth > 0 && !rest.is_none()) {
                 self.give_back(outer, &Part { amounts: rest, ..part }, target);

@@ -89,7 +89,7 @@ impl Ledger {
         AccountView {
             id: self.accounts.id(index),
             path: &account.path,
-            balance: account.balance,
+            balance: account.balance_with_peak(),
             direct: &account.totals,
             saved: account.saved,
             open_holds: account.holds,
@@ -119,9 +119,9 @@ impl Ledger {
     /// The limits that a charge to an account touches: its own, then those above.
     pub fn limits_of(&self, id: AccountId, now: Timestamp) -> impl Iterator<Item = LimitView<'_>> {
         let now = self.now.max(now);
-        let line = self.accounts.get(id).map_or(&[][..], |account| &account.line);
-        line.iter()
-            .filter_map(move |place| self.limit_view(LimitId(*place), self.counter(*place)?, now))
+        let charged = self.accounts.get(id).map(|_| id.index);
+        let line = charged.into_iter().flat_map(|charged| self.limits_along(charged));
+        line.filter_map(move |(limit, counter)| self.limit_view(limit, counter, now))
     }
 
     fn limit_view<'a>(
@@ -131,20 +131,21 @@ impl Ledger {
         now: Timestamp,
     ) -> Option<LimitView<'a>> {
         let rule = self.rules.get(counter.rule)?;
-        let Level { spent, held } = counter.level(&self.windows, now);
+        let account = self.accounts.at(counter.account);
+        let Level { spent, held } = counter.level(&account.balance, &self.windows, now);
         let window = match counter.span {
             Span::Calendar(window) => Some(&self.windows[window as usize]),
             _ => None,
         };
         Some(LimitView {
             id,
-            account: &self.accounts.at(counter.account).path,
+            account: &account.path,
             scope: &rule.scope,
             limit: &rule.limit,
             spent,
             held,
-            previous_spent: counter.previous_level(&self.windows).spent,
-            peak: counter.peak(),
+            previous_spent: counter.previous_level(&account.balance, &self.windows).spent,
+            peak: counter.peak(&account.balance),
             fired: counter.fired(),
             started_at: window.map(|window| window.start),
             resets_at: window.map(|window| window.end).filter(|end| *end != Timestamp::MAX),

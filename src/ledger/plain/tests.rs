@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use crate::calendar::window_around;
 use crate::clock::Timestamp;
+use crate::ledger::follow::Trip;
 use crate::ledger::{
     AccountId, Bid, Booking, Change, Command, Due, Grow, HoldId, Ledger, Limit, ModelId, Path,
     Period, Rejection, Reserve, Scope, Settle, Tags, Target,
@@ -222,6 +223,16 @@ impl Ledger {
     /// The same ledger, with each counter to be looked at as a whole.
     fn without_plain(mut self) -> Ledger {
         self.counters.iter_mut().flatten().for_each(|counter| counter.refresh(0));
+        let Ledger { accounts, counters, .. } = &mut self;
+        for counter in counters.iter_mut().flatten() {
+            let balance = accounts.at(counter.account).balance;
+            counter.keep_peak(&balance);
+        }
+        for index in 0..u32::try_from(accounts.len()).unwrap() {
+            let account = accounts.at_mut(index);
+            account.begin_peak();
+            account.trip = Trip::UNSET;
+        }
         self
     }
 }
