@@ -91,7 +91,7 @@ impl ReserveError {
             Some(view) => ReserveError::Queued(Box::new(Queued {
                 asked_by: asked_by.clone(),
                 account: view.account.clone(),
-                limit: Limit::clone(view.limit),
+                limit: Arc::clone(view.limit),
                 ahead,
             })),
             None => ReserveError::Invalid(InvalidCall::LimitLifted),
@@ -167,7 +167,7 @@ pub struct Denied {
     /// The account that the limit is on: the one that asked, one above it, or a tag.
     pub account: Path,
     /// The limit; of several that are in the way, the one that stays so longest.
-    pub limit: Limit,
+    pub limit: Arc<Limit>,
     /// What was asked for, with the shortest output that is of use.
     pub asked: Quantity,
     /// What is spent in the present window.
@@ -189,7 +189,7 @@ impl Denied {
         Some(Denied {
             asked_by: asked_by.clone(),
             account: view.account.clone(),
-            limit: Limit::clone(view.limit),
+            limit: Arc::clone(view.limit),
             asked: quantity(refusal.asked),
             spent: quantity(refusal.spent),
             held: quantity(refusal.held),
@@ -247,7 +247,7 @@ pub struct Queued {
     /// The account that the limit is on: the one that asked, one above it, or a tag.
     pub account: Path,
     /// The limit that others wait for.
-    pub limit: Limit,
+    pub limit: Arc<Limit>,
     /// How many of them came before it.
     pub ahead: usize,
 }

@@ -6,6 +6,7 @@
 //! left.
 
 mod account;
+mod admit;
 mod alert;
 mod ask;
 mod books;

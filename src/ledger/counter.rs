@@ -582,6 +582,11 @@ impl Counter {
         Ok(())
     }
 
+    /// True if it is on the money of every model, and does not only watch.
+    pub(super) fn binds_all_money(&self) -> bool {
+        self.measure == Measure::Cost && self.filter == Counter::NO_FILTER && !self.observe
+    }
+
     /// What is asked for, of the measure that is counted.
     #[inline]
     pub(super) fn of(&self, amounts: &Amounts) -> i128 {

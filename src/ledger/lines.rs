@@ -33,10 +33,10 @@ impl Tell {
 
 /// What one part of a hold turns into: `held` less held, `spent` more spent, in the window of `at`.
 #[derive(Clone, Copy)]
-pub(super) struct Turn {
+pub(super) struct Turn<'a> {
     pub(super) at: Timestamp,
-    pub(super) held: Amounts,
-    pub(super) spent: Amounts,
+    pub(super) held: &'a Amounts,
+    pub(super) spent: &'a Amounts,
 }
 
 /// What a step has to know beside the accounts and their counters.
@@ -74,8 +74,8 @@ impl Scene<'_> {
 
     /// The same of a turn.
     #[inline(never)]
-    fn turn(&mut self, limit: LimitId, counter: &mut Counter, turn: &Turn, plain_in: u64) {
-        let (held, spent) = (counter.of(&turn.held), counter.of(&turn.spent));
+    fn turn(&mut self, limit: LimitId, counter: &mut Counter, turn: Turn<'_>, plain_in: u64) {
+        let (held, spent) = (counter.of(turn.held), counter.of(turn.spent));
         let untouched = (held == 0 && spent == 0) || !self.counts(counter);
         if untouched || counter.turn_plainly(plain_in, held, spent) {
             return;
@@ -87,8 +87,8 @@ impl Scene<'_> {
     }
 
     /// The same of a correction, of which a younger counter knows nothing.
-    fn correct(&mut self, limit: LimitId, counter: &mut Counter, turn: &Turn, charged_by: u64) {
-        let more = counter.of(&turn.spent) - counter.of(&turn.held);
+    fn correct(&mut self, limit: LimitId, counter: &mut Counter, turn: Turn<'_>, charged_by: u64) {
+        let more = counter.of(turn.spent) - counter.of(turn.held);
         if more == 0 || !self.counts(counter) {
             return;
         }
@@ -128,9 +128,10 @@ impl Ledger {
     #[inline(always)]
     pub(super) fn hold(&mut self, target: &Target, part: &Part, tell: Tell) {
         let cost = part.amounts.cost;
-        self.walk(target, tell, |scene, account, counters| {
-            let age = scene.age;
-            if !account.hold_plainly(age, cost) {
+        let age = self.age;
+        let plainly = |account: &mut Account| account.hold_plainly(age, cost);
+        self.walk(target, tell, plainly, |scene, account, counters, followed| {
+            if !followed {
                 scene.follow(account, counters, &Move::held(part.at, cost));
             }
             for limit in &account.counted {
@@ -145,25 +146,31 @@ impl Ledger {
     /// several.
     pub(super) fn shift_held(&mut self, target: &Target, part: &Part, sign: i128) {
         let moved = Move::held(part.at, part.amounts.cost * sign);
-        self.walk(target, Tell::Later, |scene, account, counters| {
-            scene.follow(account, counters, &moved);
-            for limit in &account.counted {
-                let Some(counter) = &mut counters[*limit as usize] else { continue };
-                let limit = LimitId(*limit);
-                scene.shift_held(limit, counter, part, sign, Counter::NEVER);
-            }
-        });
+        self.walk(
+            target,
+            Tell::Later,
+            |_| false,
+            |scene, account, counters, _| {
+                scene.follow(account, counters, &moved);
+                for limit in &account.counted {
+                    let Some(counter) = &mut counters[*limit as usize] else { continue };
+                    let limit = LimitId(*limit);
+                    scene.shift_held(limit, counter, part, sign, Counter::NEVER);
+                }
+            },
+        );
     }
 
     /// Moves a charge from held to spent along the whole line.
     #[inline(always)]
-    pub(super) fn turn(&mut self, target: &Target, turn: &Turn, tell: Tell) {
+    pub(super) fn turn(&mut self, target: &Target, turn: Turn<'_>, tell: Tell) {
         let (held, spent) = (turn.held.cost, turn.spent.cost);
         let plain = tell != Tell::Later && turn.at >= self.latest_start;
         let plain_in = if plain { self.age } else { Counter::NEVER };
         let follows_in = if spent <= held { plain_in } else { Counter::NEVER };
-        self.walk(target, tell, |scene, account, counters| {
-            if !account.turn_plainly(follows_in, held, spent) {
+        let plainly = |account: &mut Account| account.turn_plainly(follows_in, held, spent);
+        self.walk(target, tell, plainly, |scene, account, counters, followed| {
+            if !followed {
                 let by = Level { spent, held: -held };
                 scene.follow(account, counters, &Move { at: turn.at, by, corrects: None });
             }
@@ -177,55 +184,72 @@ impl Ledger {
 
     /// Puts the truth in the place of a charge that event `charged_by` assumed. A counter that is
     /// younger than that has never counted the charge, and does not count its correction.
-    pub(super) fn correct(&mut self, target: &Target, turn: &Turn, charged_by: u64) {
-        let held = Amounts { in_flight: 0, ..turn.held };
-        let turn = Turn { held, ..*turn };
+    pub(super) fn correct(&mut self, target: &Target, turn: Turn<'_>, charged_by: u64) {
+        let held = Amounts { in_flight: 0, ..*turn.held };
+        let turn = Turn { held: &held, ..turn };
         let by = Level { spent: turn.spent.cost - held.cost, held: 0 };
         let moved = Move { at: turn.at, by, corrects: Some(charged_by) };
-        self.walk(target, Tell::Whole, |scene, account, counters| {
-            scene.follow(account, counters, &moved);
-            for limit in &account.counted {
-                let Some(counter) = &mut counters[*limit as usize] else { continue };
-                let limit = LimitId(*limit);
-                scene.correct(limit, counter, &turn, charged_by);
-            }
-        });
+        self.walk(
+            target,
+            Tell::Whole,
+            |_| false,
+            |scene, account, counters, _| {
+                scene.follow(account, counters, &moved);
+                for limit in &account.counted {
+                    let Some(counter) = &mut counters[*limit as usize] else { continue };
+                    let limit = LimitId(*limit);
+                    scene.correct(limit, counter, turn, charged_by);
+                }
+            },
+        );
     }
 
     /// Tells what several steps together have brought about for the limits that `amounts` touch.
     pub(super) fn tell(&mut self, target: &Target, amounts: &Amounts, tell: Tell) {
-        self.walk(target, tell, |scene, account, counters| {
-            if amounts.cost != 0 {
-                account.bring_up_to(counters, scene.windows, scene.now);
-                scene.tell_followers(account, counters);
-            }
-            for limit in &account.counted {
-                let Some(counter) = &mut counters[*limit as usize] else { continue };
-                let limit = LimitId(*limit);
-                if counter.of(amounts) != 0 && scene.counts(counter) {
-                    scene.enter(counter, scene.now);
-                    scene.leave(limit, counter);
+        self.walk(
+            target,
+            tell,
+            |_| false,
+            |scene, account, counters, _| {
+                if amounts.cost != 0 {
+                    account.bring_up_to(counters, scene.windows, scene.now);
+                    scene.tell_followers(account, counters);
                 }
-            }
-        });
+                for limit in &account.counted {
+                    let Some(counter) = &mut counters[*limit as usize] else { continue };
+                    let limit = LimitId(*limit);
+                    if counter.of(amounts) != 0 && scene.counts(counter) {
+                        scene.enter(counter, scene.now);
+                        scene.leave(limit, counter);
+                    }
+                }
+            },
+        );
     }
 
-    /// Walks from each account that is charged up to the root of its tree.
+    /// Walks from each account that is charged up to the root of its tree. `plainly` is true if the
+    /// limits that follow an account have nothing to say to the step; what else there is to do has a
+    /// scene, which a line of such accounts never needs.
     #[inline(always)]
     fn walk(
         &mut self,
         target: &Target,
         tell: Tell,
-        mut step: impl FnMut(&mut Scene<'_>, &mut Account, &mut [Option<Counter>]),
+        mut plainly: impl FnMut(&mut Account) -> bool,
+        mut step: impl FnMut(&mut Scene<'_>, &mut Account, &mut [Option<Counter>], bool),
     ) {
         let Ledger { accounts, counters, windows, filters, notices, now, age, .. } = self;
         let (model, now, age) = (target.model, *now, *age);
-        let mut scene = Scene { windows, filters, model, now, age, tell, notices };
         for charged in Ledger::charged(target) {
             let mut next = charged;
             while let Some(account) = accounts.get_mut(next) {
                 next = account.parent;
-                step(&mut scene, account, counters);
+                let followed = plainly(account);
+                if followed && account.counted.is_empty() {
+                    continue;
+                }
+                let mut scene = Scene { windows, filters, model, now, age, tell, notices };
+                step(&mut scene, account, counters, followed);
             }
         }
     }

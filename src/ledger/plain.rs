@@ -4,20 +4,19 @@
 
 use super::accounts::{NONE, State};
 use super::amounts::Amounts;
-use super::command::{Reserve, Settle, Target};
+use super::command::{Booking, Reserve, Target};
 use super::counter::Counter;
 use super::holds::Part;
 use super::lines::{Tell, Turn};
 use super::settle::{booked_by, charge_of};
 use super::{AccountId, HoldId, Ledger, ModelId};
 use crate::clock::Timestamp;
-use crate::usage::Usage;
+use crate::usage::{Confidence, Usage};
 
-// Not inlined into their callers: the walks inside need the registers.
 impl Ledger {
     /// Reserves the whole output cap; returns the hold and what it costs, in picodollars. `None`
     /// if the call has to be shortened, is refused, or comes out of another.
-    #[inline(never)]
+    #[inline]
     pub(crate) fn reserve_plainly(
         &mut self,
         at: Timestamp,
@@ -39,27 +38,34 @@ impl Ledger {
         Some((hold, amounts.cost))
     }
 
-    /// Settles a hold of one part; returns what is booked. `None` if the hold has more parts or has
-    /// expired, or the bill is no possible one.
-    #[inline(never)]
-    pub(crate) fn settle_plainly(&mut self, at: Timestamp, settle: &Settle) -> Option<Amounts> {
-        let hold = self.holds.open(settle.hold).filter(|hold| hold.more.is_empty())?;
+    /// Settles a hold of one part, as [`Settle`](super::Settle) says; returns what is booked. `None`
+    /// if the hold has more parts or has expired, or the bill is no possible one.
+    #[inline]
+    pub(crate) fn settle_plainly(
+        &mut self,
+        at: Timestamp,
+        id: HoldId,
+        booking: Booking,
+        usage: Option<&Usage>,
+        model: ModelId,
+        confidence: Confidence,
+    ) -> Option<Amounts> {
+        let hold = self.holds.open(id).filter(|hold| hold.more.is_empty())?;
         let (target, reserved_at, held) = (hold.target, hold.first.at, hold.first.amounts);
-        let booked = booked_by(settle, &held)?;
+        let booked = booked_by(booking, usage, &held)?;
         if self.events >= 2 * Ledger::MAX_EVENTS {
             return None;
         }
         self.step(at);
-        self.turn(&target, &Turn { at: reserved_at, held, spent: booked }, Tell::Whole);
-        let Settle { model, confidence, .. } = *settle;
-        match &settle.usage {
+        self.turn(&target, Turn { at: reserved_at, held: &held, spent: &booked }, Tell::Whole);
+        match usage {
             Some(usage) => self.charge(&target, model, &charge_of(&booked, usage, confidence)),
             None => {
                 let usage = Usage::tokens(booked.input, booked.output);
                 self.charge(&target, model, &charge_of(&booked, &usage, confidence));
             }
         }
-        self.holds.free(settle.hold);
+        self.holds.free(id);
         self.one_hold_less(&target);
         Some(booked)
     }

@@ -124,6 +124,16 @@ impl Ledger {
         line.filter_map(move |(limit, counter)| self.limit_view(limit, counter, now))
     }
 
+    /// The least money that any limit on an account or above it leaves to an ordinary call of any
+    /// model, in picodollars; `None` if there is no such limit.
+    pub(crate) fn least_room(&self, id: AccountId, now: Timestamp) -> Option<i128> {
+        let now = self.now.max(now);
+        self.accounts.get(id)?;
+        let limits = self.limits_along(id.index).map(|(_, counter)| counter);
+        let binding = limits.filter(|counter| counter.binds_all_money());
+        binding.map(|counter| self.room(counter, now, false)).min()
+    }
+
     fn limit_view<'a>(
         &'a self,
         id: LimitId,

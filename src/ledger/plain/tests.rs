@@ -187,7 +187,9 @@ impl World {
         let settle = Settle { hold, booking, usage, model, confidence };
         let mut other = self.ledger.clone().without_plain();
         let long = other.execute(self.now, &Command::Settle(settle)).map(|event| event.change);
-        match (self.ledger.settle_plainly(self.now, &settle), long) {
+        let plain =
+            self.ledger.settle_plainly(self.now, hold, booking, usage.as_ref(), model, confidence);
+        match (plain, long) {
             (Some(plain), Ok(Change::Settled(settled))) => {
                 let used = settle.usage.unwrap_or(Usage::tokens(plain.input, plain.output));
                 assert_eq!((plain, used), (settled.booked, settled.usage));
