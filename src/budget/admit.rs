@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::account::Account;
 use super::ask::{Who, Wishes};
-use super::core::{Core, number_for};
+use super::core::{Core, State, number_for};
 use super::error::{InvalidCall, ReserveError};
 use super::queue::{Asking, LAST, Queue};
 use super::reservation::{Admitted, Price, Reservation};
@@ -32,30 +32,25 @@ impl Core {
         if self.books().is_some() {
             return self.reserve_in_books(who, first, others, wishes);
         }
-        let outcome = self.locked_with_queue(|ledger, queue, now| {
-            if self.is_plain() && !queue.is_busy() {
-                if let Some(admitted) = self.admit_plainly(ledger, now, who, first, wishes) {
-                    return Ok(admitted);
-                }
+        let mut entered = self.enter();
+        let (state, now) = (&mut *entered.state, entered.now);
+        if self.is_plain() && !state.queue.is_busy() {
+            if let Some(admitted) = self.admit_plainly(&mut state.ledger, now, who, first, wishes) {
+                self.leave(entered);
+                return Ok(Reservation::new(self, who, &admitted, first));
             }
-            self.admit_at_length(ledger, queue, now, who, first, others, wishes)
-        });
-        match outcome {
-            Ok(admitted) if self.is_plain() && admitted.alternative == 0 => {
-                Ok(Reservation::new(self, who, &admitted, first))
-            }
-            outcome => self.told(who, outcome, std::iter::once(first).chain(others)),
         }
+        let outcome = self.admit_at_length(state, now, who, first, others, wishes);
+        self.leave(entered);
+        self.told(who, outcome, std::iter::once(first).chain(others))
     }
 
     /// Admits the first alternative that fits, in whatever way.
     #[cold]
     #[inline(never)]
-    #[expect(clippy::too_many_arguments, reason = "what is asked, and all that is under the lock")]
     fn admit_at_length(
         &self,
-        ledger: &mut Ledger,
-        queue: &mut Queue,
+        State { ledger, queue }: &mut State,
         now: Timestamp,
         who: Who<'_>,
         first: &Estimate,
@@ -124,9 +119,9 @@ impl Core {
         outcome
     }
 
-    /// Admits the first alternative at its whole length, if no limit is in the way and the account
-    /// is there. `None` says nothing.
-    #[inline]
+    /// Admits the first alternative at its whole length, if it stands alone, no limit is in the way
+    /// and the account is there. `None` says nothing.
+    #[inline(always)]
     fn admit_plainly(
         &self,
         ledger: &mut Ledger,
@@ -139,9 +134,16 @@ impl Core {
             Who::Account(id, _) => id,
             Who::Named(name) => ledger.find(name)?,
         };
+        if wishes.outer_hold().is_some() {
+            return None;
+        }
         let bound = estimate.bound(now).ok()?;
-        let reserve = self.reserve_of(ledger, now, account, estimate.model(), &bound, wishes);
-        let (hold, cost) = ledger.reserve_plainly(now, &reserve)?;
+        let model = self.model_number(ledger, now, estimate.model());
+        let target = Target { account, tags: wishes.tags, model };
+        let bid = bid(&bound, wishes.at_least);
+        let lease_until = self.lease_until(now);
+        let (hold, cost) =
+            ledger.reserve_plainly(now, &target, &bid, wishes.wrap_up, lease_until)?;
         Some(Admitted {
             hold,
             at: now,

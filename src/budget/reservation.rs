@@ -88,7 +88,7 @@ pub(super) struct Admitted {
 }
 
 impl Reservation {
-    #[inline]
+    #[inline(always)]
     pub(super) fn new(
         core: &Arc<Core>,
         who: Who<'_>,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::command::Target;
 use super::counter::Level;
 use super::follow::Trip;
 use super::path::Path;
@@ -178,6 +179,28 @@ impl Account {
     }
 }
 
+/// The way along a line: from each account that is charged up to the root of its tree.
+pub(super) struct Climb<'a> {
+    next: u32,
+    tags: std::slice::Iter<'a, AccountId>,
+}
+
+impl<'a> Climb<'a> {
+    #[inline(always)]
+    pub(super) fn from(target: &'a Target) -> Climb<'a> {
+        Climb { next: target.account.index, tags: target.tags.as_slice().iter() }
+    }
+
+    /// The next place; above a root, that of the next tag.
+    #[inline(always)]
+    fn place(&mut self, places: usize) -> Option<usize> {
+        while self.next as usize >= places {
+            self.next = self.tags.next()?.index;
+        }
+        Some(self.next as usize)
+    }
+}
+
 /// All accounts, by index; the main tree's root is index 0.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub(super) struct Accounts {
@@ -204,16 +227,22 @@ impl Accounts {
         &mut self.nodes[index as usize]
     }
 
-    /// The account of that place; `None` above a root.
-    #[inline]
-    pub(super) fn get_at(&self, index: u32) -> Option<&Account> {
-        self.nodes.get(index as usize)
+    /// The next account that a charge touches.
+    #[inline(always)]
+    pub(super) fn next_of(&self, climb: &mut Climb<'_>) -> Option<&Account> {
+        let place = climb.place(self.nodes.len())?;
+        let account = self.nodes.get(place)?;
+        climb.next = account.parent;
+        Some(account)
     }
 
     /// The same to change.
-    #[inline]
-    pub(super) fn get_mut(&mut self, index: u32) -> Option<&mut Account> {
-        self.nodes.get_mut(index as usize)
+    #[inline(always)]
+    pub(super) fn next_of_mut(&mut self, climb: &mut Climb<'_>) -> Option<&mut Account> {
+        let place = climb.place(self.nodes.len())?;
+        let account = self.nodes.get_mut(place)?;
+        climb.next = account.parent;
+        Some(account)
     }
 
     pub(super) fn id(&self, index: u32) -> AccountId {

@@ -71,6 +71,14 @@ impl Account {
         self.trip.age == age && self.balance.level().committed() + cost <= self.trip.committed
     }
 
+    /// What the limits that follow it leave to an ordinary call, if there is one, and if they need not
+    /// be looked at.
+    pub(super) fn plain_room(&self, age: u64) -> Option<Option<i128>> {
+        let Trip { committed, .. } = self.trip;
+        let room = || committed - self.balance.level().committed();
+        (self.trip.age == age).then(|| (committed != i128::MAX).then(room))
+    }
+
     /// Adds what a call holds, if the limits that follow it have nothing to say. The call fits.
     #[inline(always)]
     pub(super) fn hold_plainly(&mut self, age: u64, cost: i128) -> bool {

@@ -5,7 +5,7 @@
     reason = "sums of possible amounts stay inside i128: see Amounts::MAX_COST"
 )]
 
-use super::accounts::{Account, Balance};
+use super::accounts::{Account, Balance, Climb};
 use super::amounts::Amounts;
 use super::command::Target;
 use super::counter::{Counter, Level, Place, Window};
@@ -240,17 +240,14 @@ impl Ledger {
     ) {
         let Ledger { accounts, counters, windows, filters, notices, now, age, .. } = self;
         let (model, now, age) = (target.model, *now, *age);
-        for charged in Ledger::charged(target) {
-            let mut next = charged;
-            while let Some(account) = accounts.get_mut(next) {
-                next = account.parent;
-                let followed = plainly(account);
-                if followed && account.counted.is_empty() {
-                    continue;
-                }
-                let mut scene = Scene { windows, filters, model, now, age, tell, notices };
-                step(&mut scene, account, counters, followed);
+        let mut climb = Climb::from(target);
+        while let Some(account) = accounts.next_of_mut(&mut climb) {
+            let followed = plainly(account);
+            if followed && account.counted.is_empty() {
+                continue;
             }
+            let mut scene = Scene { windows, filters, model, now, age, tell, notices };
+            step(&mut scene, account, counters, followed);
         }
     }
 

@@ -431,10 +431,8 @@ impl Ledger {
     }
 
     /// The counters that a charge to an account touches: its own, then those above.
-    fn limits_along(&self, charged: u32) -> impl Iterator<Item = (LimitId, &Counter)> {
-        let own = |index| self.accounts.at(index).own_limits.iter();
-        let limits = self.accounts.upward(charged).flat_map(own);
-        limits.filter_map(|limit| Some((LimitId(*limit), self.counter(*limit)?)))
+    fn limits_along(&self, charged: u32) -> Along<'_> {
+        Along { ledger: self, next: charged, own: [].iter() }
     }
 
     /// What a counter has in its window at `now`.
@@ -487,5 +485,33 @@ impl Iterator for Charged<'_> {
     #[inline(always)]
     fn next(&mut self) -> Option<u32> {
         self.account.take().or_else(|| self.tags.next().map(|id| id.index))
+    }
+}
+
+/// The counters of an account, then those above.
+struct Along<'a> {
+    ledger: &'a Ledger,
+    next: u32,
+    own: std::slice::Iter<'a, u32>,
+}
+
+impl<'a> Iterator for Along<'a> {
+    type Item = (LimitId, &'a Counter);
+
+    #[inline]
+    fn next(&mut self) -> Option<(LimitId, &'a Counter)> {
+        loop {
+            let Some(limit) = self.own.next() else {
+                if self.next == NONE {
+                    return None;
+                }
+                let account = self.ledger.accounts.at(self.next);
+                (self.next, self.own) = (account.parent, account.own_limits.iter());
+                continue;
+            };
+            if let Some(counter) = self.ledger.counter(*limit) {
+                return Some((LimitId(*limit), counter));
+            }
+        }
     }
 }

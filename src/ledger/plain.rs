@@ -2,39 +2,40 @@
 //! event. What it means is what `decide` and `apply` do one after the other; a property below holds
 //! the two side by side. It declines whatever is not plain, and has changed nothing then.
 
-use super::accounts::{NONE, State};
-use super::amounts::Amounts;
-use super::command::{Booking, Reserve, Target};
+use super::accounts::{Climb, NONE, State};
+use super::amounts::{Amounts, Bid};
+use super::command::{Booking, Target};
 use super::counter::Counter;
 use super::holds::Part;
 use super::lines::{Tell, Turn};
-use super::settle::{booked_by, charge_of};
+use super::settle::{booked_by, charge_of, held_tokens};
 use super::{AccountId, HoldId, Ledger, ModelId};
 use crate::clock::Timestamp;
 use crate::usage::{Confidence, Usage};
 
 impl Ledger {
-    /// Reserves the whole output cap; returns the hold and what it costs, in picodollars. `None`
-    /// if the call has to be shortened, is refused, or comes out of another.
-    #[inline]
+    /// Reserves the whole output cap for a call that stands alone; returns the hold and what it costs,
+    /// in picodollars. `None` if the call has to be shortened or is refused.
+    #[inline(always)]
     pub(crate) fn reserve_plainly(
         &mut self,
         at: Timestamp,
-        reserve: &Reserve,
+        target: &Target,
+        bid: &Bid,
+        wrap_up: bool,
+        lease_until: Timestamp,
     ) -> Option<(HoldId, i128)> {
-        let target = &reserve.target;
-        let amounts = reserve.bid.amounts(reserve.bid.cap)?;
-        if reserve.outer.is_some()
-            || self.events >= Ledger::MAX_EVENTS
+        let amounts = bid.amounts(bid.cap)?;
+        if self.events >= Ledger::MAX_EVENTS
             || !self.takes_calls(target)
-            || !self.has_room(at, target, &amounts, reserve.wrap_up)
+            || !self.has_room(at, target, &amounts, wrap_up)
         {
             return None;
         }
         let hold = self.holds.next_id()?;
         self.step(at);
         let part = Part { at, amounts, depth: 0 };
-        self.hold_alone(hold, target, &part, reserve.lease_until, Tell::of(reserve.wrap_up));
+        self.hold_alone(hold, target, &part, lease_until, Tell::of(wrap_up));
         Some((hold, amounts.cost))
     }
 
@@ -61,7 +62,7 @@ impl Ledger {
         match usage {
             Some(usage) => self.charge(&target, model, &charge_of(&booked, usage, confidence)),
             None => {
-                let usage = Usage::tokens(booked.input, booked.output);
+                let usage = held_tokens(&booked);
                 self.charge(&target, model, &charge_of(&booked, &usage, confidence));
             }
         }
@@ -93,15 +94,12 @@ impl Ledger {
             let Some(counter) = self.counter(*limit) else { return true };
             self.has_room_in(counter, now, target.model, counter.of(amounts), wrap_up)
         };
-        for charged in Ledger::charged(target) {
-            let mut next = charged;
-            while let Some(account) = self.accounts.get_at(next) {
-                next = account.parent;
-                let plain = account.fits_plainly(self.age, amounts.cost);
-                let limits = if plain { &account.counted } else { &account.own_limits };
-                if !limits.iter().all(has_room) {
-                    return false;
-                }
+        let mut climb = Climb::from(target);
+        while let Some(account) = self.accounts.next_of(&mut climb) {
+            let plain = account.fits_plainly(self.age, amounts.cost);
+            let limits = if plain { &account.counted } else { &account.own_limits };
+            if !limits.iter().all(has_room) {
+                return false;
             }
         }
         true

@@ -219,7 +219,7 @@ impl Ledger {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn one_hold_more(&mut self, target: &Target) {
         for charged in Ledger::charged(target) {
             let account = self.accounts.at_mut(charged);
@@ -227,7 +227,7 @@ impl Ledger {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn one_hold_less(&mut self, target: &Target) {
         for charged in Ledger::charged(target) {
             let account = self.accounts.at_mut(charged);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::accounts::{Account, Balance, State, Totals};
+use super::accounts::{Account, Balance, NONE, State, Totals};
 use super::counter::{Counter, Level, Span};
 use super::{AccountId, HoldId, Ledger, Limit, LimitId, Measure, ModelId, Path, Scope};
 use crate::clock::Timestamp;
@@ -129,9 +129,19 @@ impl Ledger {
     pub(crate) fn least_room(&self, id: AccountId, now: Timestamp) -> Option<i128> {
         let now = self.now.max(now);
         self.accounts.get(id)?;
-        let limits = self.limits_along(id.index).map(|(_, counter)| counter);
-        let binding = limits.filter(|counter| counter.binds_all_money());
-        binding.map(|counter| self.room(counter, now, false)).min()
+        let (mut least, mut next) = (None, id.index);
+        while next != NONE {
+            let account = self.accounts.at(next);
+            let followed = account.plain_room(self.age);
+            let limits = if followed.is_some() { &account.counted } else { &account.own_limits };
+            let looked = limits.iter().filter_map(|limit| self.counter(*limit));
+            let binding = looked.filter(|counter| counter.binds_all_money());
+            let rooms = binding.map(|counter| self.room(counter, now, false));
+            let lower = |least: Option<i128>, room| Some(least.map_or(room, |own| own.min(room)));
+            least = rooms.chain(followed.flatten()).fold(least, lower);
+            next = account.parent;
+        }
+        least
     }
 
     fn limit_view<'a>(

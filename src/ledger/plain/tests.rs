@@ -150,11 +150,15 @@ impl World {
         };
         let mut other = self.ledger.clone().without_plain();
         let long = other.execute(self.now, &Command::Reserve(reserve)).map(|event| event.change);
-        match (self.ledger.reserve_plainly(self.now, &reserve), long) {
+        let Reserve { target, bid, wrap_up, lease_until, .. } = reserve;
+        let plain = match reserve.outer {
+            None => self.ledger.reserve_plainly(self.now, &target, &bid, wrap_up, lease_until),
+            Some(_) => None,
+        };
+        match (plain, long) {
             (Some((hold, cost)), Ok(Change::Reserved(reserved))) => {
                 let told = (reserved.hold, reserved.amounts.cost, reserved.output_cap);
                 assert_eq!((hold, cost, cap), told);
-                assert!(reserve.outer.is_none());
                 self.holds.push(hold);
                 self.compare(other);
             }
