@@ -87,11 +87,11 @@ impl ReserveError {
 
     /// Puts into words that `ahead` others stand before a call at a limit.
     pub(super) fn behind(ledger: &Ledger, limit: LimitId, ahead: usize, asked_by: &Path) -> Self {
-        match ledger.limit(limit) {
-            Some(view) => ReserveError::Queued(Box::new(Queued {
+        match ledger.about(limit) {
+            Some((account, limit)) => ReserveError::Queued(Box::new(Queued {
                 asked_by: asked_by.clone(),
-                account: view.account.clone(),
-                limit: Arc::clone(view.limit),
+                account: account.clone(),
+                limit: Arc::clone(limit),
                 ahead,
             })),
             None => ReserveError::Invalid(InvalidCall::LimitLifted),
@@ -184,12 +184,12 @@ pub struct Denied {
 
 impl Denied {
     fn new(ledger: &Ledger, refusal: &Refusal, asked_by: &Path) -> Option<Denied> {
-        let view = ledger.limit(refusal.limit)?;
-        let quantity = |value| view.limit.measure().quantity(value);
+        let (account, limit) = ledger.about(refusal.limit)?;
+        let quantity = |value| limit.measure().quantity(value);
         Some(Denied {
             asked_by: asked_by.clone(),
-            account: view.account.clone(),
-            limit: Arc::clone(view.limit),
+            account: account.clone(),
+            limit: Arc::clone(limit),
             asked: quantity(refusal.asked),
             spent: quantity(refusal.spent),
             held: quantity(refusal.held),

@@ -57,11 +57,12 @@ pub struct Reservation {
     at: Timestamp,
     held: Usd,
     max_output_tokens: u64,
-    output: Price,
+    per_output: i128,
+    choices: u64,
+    wrap_up: bool,
     alternative: usize,
     model: Option<Model>,
-    /// `None`: the usual ones.
-    terms: Option<Box<Terms>>,
+    terms: Terms,
     sent: AtomicBool,
     ended: bool,
     span: CallSpan,
@@ -103,10 +104,12 @@ impl Reservation {
             at: admitted.at,
             held: admitted.held,
             max_output_tokens: admitted.max_output_tokens,
-            output: admitted.output,
+            per_output: admitted.output.per_output,
+            choices: admitted.output.choices,
+            wrap_up: admitted.output.wrap_up,
             alternative: admitted.alternative,
             model: estimate.model().cloned(),
-            terms: terms_of(estimate),
+            terms: estimate.terms().clone(),
             sent: AtomicBool::new(false),
             ended: false,
         }
@@ -196,7 +199,7 @@ impl Reservation {
         if self.model.is_none() {
             return Err(ReserveError::Invalid(InvalidCall::NoModel));
         }
-        let Price { per_output, choices, .. } = self.output;
+        let (per_output, choices) = (self.per_output, self.choices);
         let (floor, cap) = (tokens, tokens);
         self.grow(Bid { fixed: 0, per_output, input: 0, choices, floor, cap })?;
         self.max_output_tokens = self.max_output_tokens.saturating_add(tokens);
@@ -213,7 +216,7 @@ impl Reservation {
     }
 
     fn grow(&mut self, bid: Bid) -> Result<(), ReserveError> {
-        let grow = Grow { hold: self.hold, bid, wrap_up: self.output.wrap_up };
+        let grow = Grow { hold: self.hold, bid, wrap_up: self.wrap_up };
         let more = self.core.change(false, move |ledger, now| {
             let grown = ledger.decide_grow(now, &grow).map_err(|rejection| {
                 let account = account_of(ledger, grow.hold);
@@ -335,14 +338,14 @@ impl Reservation {
     }
 
     /// What a bill comes to, at the prices of the moment of the reserve.
+    #[inline]
     fn price(&self, bill: &Bill) -> Priced {
         let asked = self.model.as_ref();
         let answered = match bill.model.as_deref() {
             None => Ok(None),
             Some(name) => self.core.model_that_answered(asked, name),
         };
-        let terms = self.terms.as_deref().unwrap_or(Terms::USUAL);
-        let terms = terms.billed(bill.service.as_ref(), bill.regional);
+        let terms = self.terms.billed(bill.service.as_ref(), bill.regional);
         price_bill(bill, asked, answered, &terms, self.at)
     }
 
@@ -350,14 +353,14 @@ impl Reservation {
     #[inline]
     fn end(&mut self, usage: Option<&Usage>, priced: Priced) -> Receipt {
         self.ended = true;
-        let receipt = match self.end_plainly(usage, &priced) {
-            Some((booked, now)) => {
-                let tokens = || Usage::tokens(booked.input, booked.output);
-                let usage = usage.copied().unwrap_or_else(tokens);
-                self.receipt(booked.cost, usage, priced, now)
-            }
-            None => self.end_at_length(usage.copied(), priced),
+        let Some((booked, now)) = self.end_plainly(usage, &priced) else {
+            return self.end_at_length(usage.copied(), priced);
         };
+        let usage = match usage {
+            Some(usage) => *usage,
+            None => Usage::tokens(booked.input, booked.output),
+        };
+        let receipt = self.receipt(booked.cost, usage, priced, now);
         self.span.settled(&receipt);
         receipt
     }
@@ -383,7 +386,9 @@ impl Reservation {
         let ending = self.ending(usage, &priced);
         let again = ending.clone();
         let ended = self.core.change(true, move |ledger, now| ending.end(ledger, now));
-        self.after_end(&again, ended.ok(), priced)
+        let receipt = self.after_end(&again, ended.ok(), priced);
+        self.span.settled(&receipt);
+        receipt
     }
 
     /// Tells how it has ended; `None` if it waits to be written: then this is what it comes to.
@@ -424,7 +429,7 @@ impl Reservation {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn receipt(&mut self, cost: i128, usage: Usage, priced: Priced, now: Timestamp) -> Receipt {
         Receipt {
             cost: Usd::from_pico(cost),
@@ -543,15 +548,9 @@ impl Priced {
     }
 }
 
-/// The terms that were asked for, if they are not the usual ones.
-#[inline]
-fn terms_of(estimate: &Estimate) -> Option<Box<Terms>> {
-    let terms = estimate.terms();
-    (terms != Terms::USUAL).then(|| Box::new(terms.clone()))
-}
-
 /// What a bill comes to, for the model that was asked or the other one that answered. The
 /// provider's own cost wins over a computed one.
+#[inline]
 pub(super) fn price_bill(
     bill: &Bill,
     asked: Option<&Model>,

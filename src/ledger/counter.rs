@@ -319,6 +319,24 @@ impl Counter {
         }
     }
 
+    /// What is left for a call at `now`; negative when over.
+    #[inline]
+    pub(super) fn room(
+        &self,
+        account: &Balance,
+        windows: &[Window],
+        now: Timestamp,
+        wrap_up: bool,
+    ) -> i128 {
+        let cap = if wrap_up { self.amount } else { self.amount - self.wrap_up };
+        cap - self.level(account, windows, now).committed()
+    }
+
+    /// What was set, and on which account.
+    pub(super) fn about(&self) -> (&Path, &Arc<Limit>) {
+        (&self.path, &self.limit)
+    }
+
     /// Where a charge that was reserved at `at` is counted.
     #[inline]
     pub(super) fn place(&self, windows: &[Window], at: Timestamp) -> Place {

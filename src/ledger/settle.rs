@@ -206,11 +206,22 @@ impl Ledger {
         self.tell(target, &touched, Tell::Whole);
     }
 
-    #[inline(always)]
-    pub(super) fn charge(&mut self, target: &Target, model: ModelId, charge: &Charge<'_>) {
+    #[inline]
+    fn charge(&mut self, target: &Target, model: ModelId, charge: &Charge<'_>) {
         for charged in Ledger::charged(target) {
             self.accounts.at_mut(charged).totals_of(model).charge(charge);
         }
+    }
+
+    /// Charges a hold that ends with it.
+    #[inline(always)]
+    pub(super) fn charge_last(&mut self, target: &Target, model: ModelId, charge: &Charge<'_>) {
+        for charged in Ledger::charged(target) {
+            let account = self.accounts.at_mut(charged);
+            account.totals_of(model).charge(charge);
+            account.holds = account.holds.saturating_sub(1);
+        }
+        self.fold_if_closing(target.account.index);
     }
 
     fn take_back(&mut self, target: &Target, charge: &Charge<'_>) {
@@ -227,14 +238,19 @@ impl Ledger {
         }
     }
 
-    #[inline(always)]
-    pub(super) fn one_hold_less(&mut self, target: &Target) {
+    #[inline]
+    fn one_hold_less(&mut self, target: &Target) {
         for charged in Ledger::charged(target) {
             let account = self.accounts.at_mut(charged);
             account.holds = account.holds.saturating_sub(1);
         }
-        if self.accounts.at(target.account.index).state == State::Closing {
-            self.fold_upward(target.account.index);
+        self.fold_if_closing(target.account.index);
+    }
+
+    #[inline(always)]
+    fn fold_if_closing(&mut self, account: u32) {
+        if self.accounts.at(account).state == State::Closing {
+            self.fold_upward(account);
         }
     }
 }
