@@ -14,10 +14,14 @@ use futures_core::Stream;
 
 /// $10 a million tokens in and $20 out: a cent buys 1,000 in, or 500 out.
 fn budget(limit: Usd) -> BudgetManager {
+    BudgetManager::builder().prices(book()).limit("", Limit::spend(limit)).build().unwrap()
+}
+
+fn book() -> PriceBook {
     let rate = |text: &str| text.parse::<Rate>().unwrap();
     let mut book = PriceBook::empty();
     book.insert(ModelPrice::new("acme", "big", rate("10"), rate("20"))).unwrap();
-    BudgetManager::builder().prices(book).limit("", Limit::spend(limit)).build().unwrap()
+    book
 }
 
 fn usd(text: &str) -> Usd {
@@ -166,12 +170,27 @@ fn a_hold_that_is_outgrown_grows_in_chunks_until_the_money_ends() {
     assert_eq!(stream.size_hint(), (0, Some(0)));
 }
 
+/// Growth beyond what was asked for is for whoever asks for it. Law 3: what came is booked, and the
+/// limit that had no room for it is overrun.
 #[test]
-fn a_stream_whose_provider_keeps_the_cap_is_never_cut() {
-    let budget = budget(Usd::cents(2));
-    let mut stream = BudgetedStream::new(hold(&budget), counts([500, 510]), show).growing_by(0);
-    assert_eq!(drain(&mut stream), [Ok(500), Ok(510)]);
-    assert_eq!(budget.spent(), usd("0.0202"));
+fn a_stream_that_outgrows_its_hold_says_so_and_is_not_cut() {
+    let limit = Limit::spend(Usd::cents(2));
+    let overruns = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let heard = std::sync::Arc::clone(&overruns);
+    let budget = BudgetManager::builder().prices(book()).limit("", limit).on_alert(move |alert| {
+        assert!(matches!(alert, bursar::Alert::Overrun { .. }), "{alert}");
+        heard.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+    });
+    let budget = budget.build().unwrap();
+    let mut stream = BudgetedStream::new(hold(&budget), counts([500, 510]), show);
+    block_on(next(&mut stream)).unwrap().unwrap();
+    assert!(!stream.is_outgrown());
+    block_on(next(&mut stream)).unwrap().unwrap();
+    assert_eq!((stream.is_outgrown(), budget.held()), (true, Usd::cents(2)));
+    assert_eq!(drain(&mut stream), []);
+    assert!(!stream.is_outgrown(), "nothing is held any more");
+    assert_eq!((budget.spent(), budget.held()), (usd("0.0202"), Usd::ZERO));
+    assert_eq!(overruns.load(std::sync::atomic::Ordering::SeqCst), 1);
 }
 
 #[test]

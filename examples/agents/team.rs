@@ -113,9 +113,8 @@ impl Agent for Stream {
                 return Err(CallError::Agent(error));
             }
         };
-        // The provider keeps the cap, so that the hold need not grow.
         let show = |chunk: &Bytes, tally: &mut Tally| tally.push(chunk);
-        let events = BudgetedStream::new(hold, response.bytes_stream(), show).growing_by(0);
+        let events = BudgetedStream::new(hold, response.bytes_stream(), show);
         Ok(Opened { events: Box::pin(events), cap, is_wrap_up: call.is_wrap_up() })
     }
 

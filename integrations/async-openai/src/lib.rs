@@ -237,9 +237,7 @@ fn begin<T: Serialize>(
         }
     };
     match stream {
-        Ok(stream) => {
-            Ok(BudgetedStream::new(hold, stream, show).expecting_input(input).growing_by(0))
-        }
+        Ok(stream) => Ok(BudgetedStream::new(hold, stream, show).expecting_input(input)),
         Err(error) => Err(failed(hold, error)),
     }
 }
