@@ -43,7 +43,7 @@ fn with_budget(
     };
     let execute = move |call: Call<String>| {
         // Both were chosen by the budget: a cheaper model and a shorter output when money is short.
-        let model = call.model().map_or("gpt-6.1-terra", |model| model.price().id());
+        let model = call.model().map_or("gpt-6.1-terra", |model| model.id());
         let max_tokens = call.max_output_tokens().unwrap_or(400);
         tool.call(call.task().clone(), model, max_tokens)
     };

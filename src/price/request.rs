@@ -38,7 +38,7 @@ impl Estimate {
         body: impl Into<Body<'b>>,
         counter: &dyn TokenCounter,
     ) -> Result<Estimate, RequestError> {
-        model.estimate_of(&Request::read(body, model.price().id(), counter)?)
+        model.estimate_of(&Request::read(body, model.id(), counter)?)
     }
 }
 
@@ -52,7 +52,7 @@ impl Model {
         &self,
         body: impl Into<Body<'b>>,
     ) -> Result<Estimate, RequestError> {
-        Estimate::from_request(self, body, &Heuristic::for_model(self.price().id()))
+        Estimate::from_request(self, body, &Heuristic::for_model(self.id()))
     }
 
     /// Bounds a call by what its request says. Input that

@@ -192,7 +192,7 @@ impl Payer {
         let model = self.budget.model(model.ok_or(Error::NoModel)?)?;
         // What cannot be written is no JSON object, and is refused as that.
         let body = serde_json::to_vec(request).unwrap_or_default();
-        let id = model.price().id();
+        let id = model.id();
         let request = Request::read(&body, id, &Heuristic::for_model(id))?
             .bounded_by(self.unseen_input, None);
         let mut ask = self.account.ask(model.estimate_of(&request)?);

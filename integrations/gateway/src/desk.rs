@@ -133,7 +133,7 @@ impl Desk {
         let name =
             fields.text("model").ok_or_else(|| Refusal::bad("the request names no model"))?;
         let model = self.budget.model(&name).map_err(Refusal::bad)?;
-        let id = model.price().id();
+        let id = model.id();
         let call = Call::read(&body[..], id, &Heuristic::for_model(id))
             .map_err(Refusal::bad)?
             .bounded_by(self.unseen_input, None);

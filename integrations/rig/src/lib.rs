@@ -215,7 +215,7 @@ fn body_of(encoded: &Encoded) -> Result<&[u8], ProviderError> {
 }
 
 fn read_as(model: Option<&PricedModel>, body: &[u8]) -> Result<Request, ProviderError> {
-    let id = model.map_or("", |model| model.price().id());
+    let id = model.map_or("", |model| model.id());
     Request::read(body, id, &Heuristic::for_model(id)).map_err(refused)
 }
 
