@@ -64,7 +64,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     for theme in ["owls", "rain", "debts", "ledgers", "kings", "harbours", "snow", "the end"] {
         let task = format!("A poem about {theme}, please.");
-        println!("left: {}", writer.countdown(&task));
+        println!("left: {}", writer.countdown(&task)?);
         match block_on(writer.run(task)) {
             Ok(reply) => println!("  {} for {}", reply.output.text, reply.cost),
             Err(error) => println!("  no poem about {theme}: {error}"),

@@ -4,6 +4,7 @@
 use std::pin::Pin;
 
 use bursar::agent::{BudgetedStream, CallError, Tally};
+use bursar::price::EstimateError;
 use bursar::{Agent, Bill, Call, Estimate, Model};
 use bytes::Bytes;
 use serde_json::Value;
@@ -32,8 +33,9 @@ impl Agent for Chat {
     }
 
     /// The request bounds what it costs.
-    fn estimate(&self, prompt: &String) -> Estimate {
-        bound(&self.model, &self.body(&self.model, self.max_output, prompt, false))
+    fn estimate(&self, prompt: &String) -> Result<Estimate, EstimateError> {
+        let body = self.body(&self.model, self.max_output, prompt, false);
+        Ok(self.model.estimate_request(&body)?)
     }
 
     /// The budget names the model and the cap.
@@ -96,7 +98,7 @@ impl Agent for Stream {
         self.0.name()
     }
 
-    fn estimate(&self, prompt: &String) -> Estimate {
+    fn estimate(&self, prompt: &String) -> Result<Estimate, EstimateError> {
         self.0.estimate(prompt)
     }
 
