@@ -69,7 +69,9 @@ impl<A: Agent> BudgetConstrained<A> {
         call.meter = Some(Meter::new(&hold, &self.account, tags, call.wrap_up));
         call.model = hold.model().cloned();
         call.max_output_tokens = call.model.is_some().then_some(max_output);
-        Ok(Guard::new(hold, estimate.inputs(), self.lost, self.agent.is_metered()))
+        let mut guard = Guard::new(hold, estimate.inputs(), self.lost, self.agent.is_metered());
+        call.hold = if self.agent.is_streamed() { guard.share() } else { None };
+        Ok(guard)
     }
 
     /// The hold; the call wraps up if it had to take what is kept for that.

@@ -58,6 +58,10 @@ impl<T: Send, O: Send, E: Send> Agent for BoxAgent<T, O, E> {
     fn is_metered(&self) -> bool {
         self.0.is_metered()
     }
+
+    fn is_streamed(&self) -> bool {
+        self.0.is_streamed()
+    }
 }
 
 impl<T, O, E> Clone for BoxAgent<T, O, E> {
@@ -80,6 +84,7 @@ trait Hidden<T, O, E>: Send + Sync {
     fn bill(&self, output: &O) -> Option<Bill>;
     fn bill_of_error(&self, error: &E) -> Option<Bill>;
     fn is_metered(&self) -> bool;
+    fn is_streamed(&self) -> bool;
 }
 
 impl<A: Agent> Hidden<A::Task, A::Output, A::Error> for A {
@@ -108,5 +113,9 @@ impl<A: Agent> Hidden<A::Task, A::Output, A::Error> for A {
 
     fn is_metered(&self) -> bool {
         Agent::is_metered(self)
+    }
+
+    fn is_streamed(&self) -> bool {
+        Agent::is_streamed(self)
     }
 }

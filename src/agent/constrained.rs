@@ -50,7 +50,7 @@ use crate::usage::Bill;
 /// | an error with a bill ([`Agent::bill_of_error`]) | the bill; an empty one books nothing |
 /// | an error without one; a timeout or any other drop of the future; a panic inside the agent | the reply is lost: what was held, as assumed, unless [`lost_reply`](BudgetConstrained::lost_reply) or the manager's [`LostCall`](crate::budget::LostCall) says otherwise |
 /// | any of these ends, of an agent that [is metered](Agent::is_metered) | what its inner calls book, each by itself, and a bill of its own if it has one |
-/// | an answer that is a stream, dropped midway | what [`BudgetedStream`](super::BudgetedStream) saw, as estimated |
+/// | an answer that is a stream of [`Call::stream`] | what the stream books when it ends or is dropped, see [`BudgetedStream`](super::BudgetedStream) |
 ///
 /// What was held is what its inner calls have left of it; what is not booked goes back. There is no
 /// timer inside: use your runtime's (`tokio::time::timeout`), which drops the future.

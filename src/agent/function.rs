@@ -53,6 +53,7 @@ where
         bill: None,
         bill_of_error: None,
         metered: false,
+        streamed: false,
         types: PhantomData,
     }
 }
@@ -87,6 +88,7 @@ pub struct AgentFn<T, O, E, F, X> {
     bill: Option<BillOf<O>>,
     bill_of_error: Option<BillOf<E>>,
     metered: bool,
+    streamed: bool,
     types: PhantomData<fn(T) -> Result<O, E>>,
 }
 
@@ -114,6 +116,13 @@ impl<T, O, E, F, X> AgentFn<T, O, E, F, X> {
     #[must_use]
     pub fn metered(mut self) -> Self {
         self.metered = true;
+        self
+    }
+
+    /// Says that its answer is a stream of [`Call::stream`], see [`Agent::is_streamed`].
+    #[must_use]
+    pub fn streamed(mut self) -> Self {
+        self.streamed = true;
         self
     }
 }
@@ -154,6 +163,10 @@ where
 
     fn is_metered(&self) -> bool {
         self.metered
+    }
+
+    fn is_streamed(&self) -> bool {
+        self.streamed
     }
 }
 

@@ -124,6 +124,12 @@ pub trait Agent: Send + Sync {
     fn is_metered(&self) -> bool {
         false
     }
+
+    /// True if its answer is a stream that it has from [`Call::stream`]. What that books is not to be
+    /// in its [`bill`](Agent::bill), which is not looked at once the hold was handed over.
+    fn is_streamed(&self) -> bool {
+        false
+    }
 }
 
 /// An agent behind a pointer is that agent.
@@ -159,6 +165,10 @@ macro_rules! forward {
 
             fn is_metered(&self) -> bool {
                 (**self).is_metered()
+            }
+
+            fn is_streamed(&self) -> bool {
+                (**self).is_streamed()
             }
         }
     };

@@ -40,6 +40,9 @@ pin_project! {
     ///     .expecting_input(1_200);
     /// # Ok(()) }
     /// ```
+    ///
+    /// An agent inside [`BudgetConstrained`](super::BudgetConstrained) gets one of its call, with
+    /// [`Call::stream`](super::Call::stream).
     #[must_use = "a stream does nothing unless it is polled"]
     pub struct BudgetedStream<S, F> {
         #[pin]
@@ -58,7 +61,12 @@ impl<S, F> BudgetedStream<S, F> {
         S: Stream<Item = Result<T, E>>,
         F: FnMut(&T, &mut Tally),
     {
-        BudgetedStream { stream: Some(stream), show, tab: Tab::new(hold), refused: None }
+        BudgetedStream::on(Tab::new(hold), stream, show)
+    }
+
+    /// A stream that is booked on that tab.
+    pub(super) fn on(tab: Tab, stream: S, show: F) -> BudgetedStream<S, F> {
+        BudgetedStream { stream: Some(stream), show, tab, refused: None }
     }
 
     /// The input tokens to book if the stream is cut before the provider says how many they were.

@@ -45,7 +45,16 @@ pub struct Tab {
 impl Tab {
     /// Opens the tab of the call that `hold` was reserved for. The hold does not grow.
     pub fn new(hold: Reservation) -> Tab {
-        Tab { hold: Some(hold), tally: Tally::default(), chunk: 0, receipt: None }
+        Tab::of(Some(hold))
+    }
+
+    /// The tab of a call outside of any budget: nothing is held, and nothing booked.
+    pub(super) fn unpaid() -> Tab {
+        Tab::of(None)
+    }
+
+    fn of(hold: Option<Reservation>) -> Tab {
+        Tab { hold, tally: Tally::default(), chunk: 0, receipt: None }
     }
 
     /// The input tokens to book if the answer is cut before the provider says how many they were.

@@ -40,6 +40,7 @@ pub use policy::{Policy, PolicyError};
 pub use report::{AccountReport, HeldElsewhere, LimitReport, ModelReport, Report};
 pub(crate) use reservation::OuterHold;
 pub use reservation::{Receipt, Reservation};
+pub(crate) use trace::CallSpan;
 pub use waiting::Waiting;
 
 use self::ask::{Who, Wishes, account_path};
