@@ -296,7 +296,7 @@ impl Core {
         answered: &str,
     ) -> Result<Option<Model>, UnknownModel> {
         let Some(asked) = asked else { return self.prices.lock().find(answered).map(Some) };
-        if answered == asked.price().id() || *answered == **asked.name() {
+        if answered == asked.id() || *answered == **asked.name() {
             return Ok(None);
         }
         let found = self.prices.lock().find_from(asked.price().provider(), answered)?;

@@ -148,6 +148,12 @@ pub enum InvalidCall {
     /// The outer call has ended.
     #[error("the outer call has ended or expired")]
     OuterEnded,
+    /// There is no hold that could be handed to a stream.
+    #[error(
+        "it has no hold that could be handed to a stream: an agent has to say that it is streamed \
+         (`Agent::is_streamed`), and may hand it over once, before its call has ended"
+    )]
+    NoHold,
     /// A handle of another manager.
     #[error("a tag or an outer call comes from another BudgetManager")]
     ForeignHandle,

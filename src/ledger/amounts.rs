@@ -1,5 +1,6 @@
 //! Owns what is counted: [`Measure`], [`Quantity`] of a measure, and [`Amounts`] of one call.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -57,6 +58,16 @@ impl fmt::Display for Measure {
 }
 
 /// An amount of a [`Measure`]: money, or a number of tokens, requests or calls.
+///
+/// Two of one kind have an order; money and a number have none.
+///
+/// ```
+/// use bursar::{Quantity, Usd};
+///
+/// let (asked, available) = (Quantity::from(Usd::cents(50)), Quantity::from(Usd::cents(15)));
+/// assert!(asked > available);
+/// assert_eq!(asked.partial_cmp(&Quantity::from(3)), None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Quantity {
@@ -72,6 +83,16 @@ impl Quantity {
         match self {
             Quantity::Money(usd) => usd.pico(),
             Quantity::Count(count) => count,
+        }
+    }
+}
+
+impl PartialOrd for Quantity {
+    fn partial_cmp(&self, other: &Quantity) -> Option<Ordering> {
+        match (self, other) {
+            (Quantity::Money(own), Quantity::Money(other)) => Some(own.cmp(other)),
+            (Quantity::Count(own), Quantity::Count(other)) => Some(own.cmp(other)),
+            _ => None,
         }
     }
 }

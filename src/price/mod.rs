@@ -53,4 +53,5 @@ pub use listing::{Finding, ListError, Loaded, Reason};
 pub use model::{Model, ModelPrice};
 pub use rate::{Fee, Rate, RateError, Ratio};
 pub use rates::{Block, Bucket, CacheTtl, Peak, PeakError, Rates, Tier};
+pub use request::EstimateError;
 pub use schedule::Origin;

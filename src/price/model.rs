@@ -444,6 +444,11 @@ impl Model {
         self.price().name()
     }
 
+    /// The provider's name of the model: what a request calls it.
+    pub fn id(&self) -> &str {
+        self.price.id()
+    }
+
     /// What it costs.
     pub fn price(&self) -> &ModelPrice {
         &self.0.price
