@@ -73,6 +73,8 @@ struct Explorer {
     path: Vec<Choice>,
     step: usize,
     preemptions: usize,
+    /// How many have been woken without a reason.
+    disturbed: usize,
     begun: bool,
 }
 
@@ -84,7 +86,7 @@ struct Choice {
 
 impl Explorer {
     fn new(bound: usize) -> Explorer {
-        Explorer { bound, path: Vec::new(), step: 0, preemptions: 0, begun: false }
+        Explorer { bound, path: Vec::new(), step: 0, preemptions: 0, disturbed: 0, begun: false }
     }
 }
 
@@ -98,7 +100,7 @@ impl Scheduler for Explorer {
             None if self.begun => return None,
             None => {}
         }
-        (self.step, self.preemptions, self.begun) = (0, 0, true);
+        (self.step, self.preemptions, self.disturbed, self.begun) = (0, 0, 0, true);
         Some(Schedule::new(0))
     }
 
@@ -108,27 +110,32 @@ impl Scheduler for Explorer {
         current: Option<TaskId>,
         yields: bool,
     ) -> Option<TaskId> {
-        let mut able: Vec<TaskId> = runnable.iter().map(|task| task.id()).collect();
+        // Who sleeps may wake without a reason: once in an order, and that counts.
+        let may_disturb = self.disturbed == 0 && self.preemptions < self.bound;
+        let (asleep, mut awake): (Vec<&Task>, Vec<&Task>) =
+            runnable.iter().copied().partition(|task| task.blocked());
         // Who yields waits for others: else it could spin for ever.
-        if yields && able.len() > 1 {
-            able.retain(|task| Some(*task) != current);
+        if yields && awake.len() > 1 {
+            awake.retain(|task| Some(task.id()) != current);
         }
-        let goes_on = current.filter(|task| able.contains(task));
+        let goes_on = current.filter(|current| awake.iter().any(|task| task.id() == *current));
         if self.step == self.path.len() {
-            let among = match goes_on {
-                Some(task) if self.preemptions == self.bound => vec![task],
-                Some(task) => {
-                    let others = able.into_iter().filter(|other| *other != task);
-                    std::iter::once(task).chain(others).collect()
-                }
-                None => able.clone(),
-            };
+            let mut among: Vec<TaskId> = awake.iter().map(|task| task.id()).collect();
+            if let Some(task) = goes_on {
+                among.retain(|other| *other != task && self.preemptions < self.bound);
+                among.insert(0, task);
+            }
+            if may_disturb {
+                among.extend(asleep.iter().map(|task| task.id()));
+            }
             self.path.push(Choice { among, taken: 0 });
         }
         let choice = &self.path[self.step];
         let next = choice.among[choice.taken];
         assert!(runnable.iter().any(|task| task.id() == next), "the scene is not the same again");
-        self.preemptions += usize::from(goes_on.is_some_and(|task| task != next));
+        let disturbs = asleep.iter().any(|task| task.id() == next);
+        self.disturbed += usize::from(disturbs);
+        self.preemptions += usize::from(disturbs || goes_on.is_some_and(|task| task != next));
         self.step += 1;
         Some(next)
     }

@@ -16,3 +16,5 @@ compile_error!(
 mod explore;
 #[cfg(all(test, shuttle))]
 mod guards;
+#[cfg(all(test, shuttle))]
+mod waiters;
