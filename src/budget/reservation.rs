@@ -6,7 +6,6 @@ mod nested;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -22,6 +21,7 @@ use crate::ledger::{
 };
 use crate::money::Usd;
 use crate::price::{Estimate, Model, Terms, UnknownModel};
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::usage::{Bill, Confidence, Usage};
 use ending::{Ended, Ending};
 pub(crate) use nested::OuterHold;
