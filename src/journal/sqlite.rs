@@ -14,6 +14,7 @@
 //! An amount is text because 64 bits of picodollars end at nine million dollars, and a float is not
 //! exact.
 
+mod place;
 mod rows;
 mod schema;
 
@@ -24,6 +25,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::{Journal, JournalError, News};
 use crate::ledger::{Entry, Event, Ledger};
+use place::{Place, explain};
 
 /// What a committed transaction survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,11 +75,16 @@ impl SqliteOptions {
     /// [`JournalError`], which names the file and the remedy.
     pub fn open(self, file: impl AsRef<FilePath>) -> Result<SqliteJournal, JournalError> {
         let file = file.as_ref().to_path_buf();
+        place::check(&file)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let told = |error: rusqlite::Error| explain(&file, &error);
         let connection = Connection::open_with_flags(&file, flags).map_err(told)?;
+        // SQLite opens what it cannot write to for reading, and says so at the first write only.
+        if connection.is_readonly("main").map_err(told)? {
+            return Err(place::not_writable(&file));
+        }
         connection.busy_timeout(self.patience).map_err(told)?;
         let synchronous = match self.durability {
             Durability::ProcessDeath => "NORMAL",
@@ -86,8 +93,8 @@ impl SqliteOptions {
         connection.pragma_update(None, "synchronous", synchronous).map_err(told)?;
         schema::prepare(&connection, &file)?;
         connection.set_prepared_statement_cache_capacity(32);
-        let keep_charges = self.keep_charges;
-        Ok(SqliteJournal { connection, file, keep_charges, open: false })
+        let (keep_charges, place) = (self.keep_charges, Place::of(&file));
+        Ok(SqliteJournal { connection, file, place, keep_charges, open: false })
     }
 }
 
@@ -97,6 +104,8 @@ impl SqliteOptions {
 pub struct SqliteJournal {
     connection: Connection,
     file: PathBuf,
+    /// Where it is, to see that it is there still.
+    place: Place,
     keep_charges: Option<Duration>,
     open: bool,
 }
@@ -134,6 +143,9 @@ impl SqliteJournal {
                  in its place while it was in use; restart the process to go on from that copy"
             )));
         }
+        if after == 0 {
+            self.check_end(last)?;
+        }
         let forgotten = first > after.saturating_add(1);
         let snapshot = match forgotten || (after == 0 && self.has_snapshot().map_err(told)?) {
             true => Some(self.snapshot(after)?),
@@ -154,6 +166,18 @@ impl SqliteJournal {
             let first = number(0)?.unwrap_or(kept.saturating_add(1));
             Ok((first, number(1)?.unwrap_or(kept)))
         })
+    }
+
+    /// A charge without its event: the last events were removed.
+    fn check_end(&self, last: u64) -> Result<(), JournalError> {
+        let text = "SELECT event FROM charges ORDER BY id DESC LIMIT 1";
+        let newest = self.connection.query_row(text, [], |row| row.get(0)).optional();
+        let newest = newest.map_err(|error| self.told(&error))?.map_or(0, rows::number);
+        match newest > last {
+            true => Err(self
+                .damaged(&format!("it has charges of event {newest}, and no event after {last}"))),
+            false => Ok(()),
+        }
     }
 
     fn has_snapshot(&self) -> rusqlite::Result<bool> {
@@ -217,6 +241,7 @@ impl SqliteJournal {
 
 impl Journal for SqliteJournal {
     fn begin(&mut self, after: u64) -> Result<News, JournalError> {
+        self.place.check(&self.file)?;
         let begun = self.connection.prepare_cached("BEGIN IMMEDIATE");
         begun.and_then(|mut begin| begin.execute([])).map_err(|error| self.told(&error))?;
         self.open = true;
@@ -267,36 +292,4 @@ impl Journal for SqliteJournal {
             let _ = self.connection.execute_batch("ROLLBACK");
         }
     }
-}
-
-/// An error of SQLite as a sentence that says what to do.
-#[cold]
-fn explain(file: &FilePath, error: &rusqlite::Error) -> JournalError {
-    use rusqlite::ErrorCode as Code;
-    let name = file.display();
-    let code = error.sqlite_error_code();
-    let remedy = match code {
-        Some(Code::DatabaseBusy | Code::DatabaseLocked) => {
-            return JournalError::temporary(format!(
-                "{name} is being written by another process, for longer than this one waits: end \
-                 that process, or raise `SqliteOptions::patience`"
-            ));
-        }
-        Some(Code::DiskFull) => {
-            return JournalError::temporary(format!(
-                "{name} cannot grow: the disk is full; free some space"
-            ));
-        }
-        Some(Code::NotADatabase) => "it is no SQLite database; name another file",
-        Some(Code::ReadOnly | Code::PermissionDenied) => {
-            "it cannot be written; let this user write the file and its folder"
-        }
-        Some(Code::CannotOpen) => "it cannot be opened; see that the folder is there and writable",
-        Some(Code::DatabaseCorrupt) => {
-            "it is damaged; put back a copy, or save what is left with `sqlite3 FILE .recover`"
-        }
-        Some(Code::SystemIoFailure) => "the disk does not answer as it should; look at the disk",
-        _ => "see what SQLite says",
-    };
-    JournalError::new(format!("{name}: {remedy} ({error})"))
 }
