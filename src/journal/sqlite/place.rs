@@ -146,6 +146,7 @@ pub(super) fn explain(file: &FilePath, error: &rusqlite::Error) -> JournalError 
             "it is damaged; put back a copy, or save what is left with `sqlite3 FILE .recover`"
         }
         Some(Code::SystemIoFailure) => "the disk does not answer as it should; look at the disk",
+        Some(Code::Unknown) => "its tables are not as they should be; put back a copy",
         _ => "see what SQLite says",
     };
     JournalError::new(format!("{name}: {remedy} ({error})"))
