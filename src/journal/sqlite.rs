@@ -94,7 +94,7 @@ impl SqliteOptions {
         schema::prepare(&connection, &file)?;
         connection.set_prepared_statement_cache_capacity(32);
         let (keep_charges, place) = (self.keep_charges, Place::of(&file));
-        Ok(SqliteJournal { connection, file, place, keep_charges, open: false })
+        Ok(SqliteJournal { connection, file, place, keep_charges, open: false, seen: None })
     }
 }
 
@@ -108,6 +108,16 @@ pub struct SqliteJournal {
     place: Place,
     keep_charges: Option<Duration>,
     open: bool,
+    seen: Option<Seen>,
+}
+
+/// What the last transaction knew: while no other connection writes, there is nothing to read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Seen {
+    /// SQLite's count of the changes that other connections made.
+    version: i64,
+    /// The last event.
+    number: u64,
 }
 
 impl SqliteJournal {
@@ -132,6 +142,25 @@ impl SqliteJournal {
 
     fn told(&self, error: &rusqlite::Error) -> JournalError {
         explain(&self.file, error)
+    }
+
+    /// What others have appended: nothing to read if nobody has written.
+    fn news(&mut self, after: u64) -> Result<News, JournalError> {
+        let version = self.version().map_err(|error| self.told(&error))?;
+        let nothing_new = Seen { version, number: after };
+        if self.seen == Some(nothing_new) {
+            return Ok(News::default());
+        }
+        let news = self.read(after)?;
+        let snapshot = news.snapshot.as_ref().map_or(after, Ledger::events);
+        let number = snapshot.saturating_add(news.events.len() as u64);
+        self.seen = Some(Seen { version, number });
+        Ok(news)
+    }
+
+    fn version(&self) -> rusqlite::Result<i64> {
+        let mut ask = self.connection.prepare_cached("PRAGMA data_version")?;
+        ask.query_row([], |row| row.get(0))
     }
 
     fn read(&self, after: u64) -> Result<News, JournalError> {
@@ -245,11 +274,15 @@ impl Journal for SqliteJournal {
         let begun = self.connection.prepare_cached("BEGIN IMMEDIATE");
         begun.and_then(|mut begin| begin.execute([])).map_err(|error| self.told(&error))?;
         self.open = true;
-        self.read(after).inspect_err(|_| self.roll_back())
+        self.news(after).inspect_err(|_| self.roll_back())
     }
 
     fn append(&mut self, first: u64, entries: &[Entry]) -> Result<(), JournalError> {
-        rows::append(&self.connection, first, entries).map_err(|error| self.told(&error))
+        rows::append(&self.connection, first, entries).map_err(|error| self.told(&error))?;
+        if let Some(seen) = &mut self.seen {
+            seen.number = first.saturating_add(entries.len() as u64).saturating_sub(1);
+        }
+        Ok(())
     }
 
     fn keep(&mut self, ledger: &Ledger) -> Result<(), JournalError> {
@@ -288,6 +321,7 @@ impl Journal for SqliteJournal {
     }
 
     fn roll_back(&mut self) {
+        self.seen = None;
         if std::mem::take(&mut self.open) && !self.connection.is_autocommit() {
             let _ = self.connection.execute_batch("ROLLBACK");
         }
