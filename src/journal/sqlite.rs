@@ -15,8 +15,10 @@
 //! exact.
 
 mod place;
+mod read;
 mod rows;
 mod schema;
+mod verify;
 
 use std::path::{Path as FilePath, PathBuf};
 use std::time::Duration;
@@ -24,8 +26,9 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::{Journal, JournalError, News};
-use crate::ledger::{Entry, Event, Ledger};
+use crate::ledger::{Entry, Ledger};
 use place::{Place, explain};
+pub use verify::Verified;
 
 /// What a committed transaction survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -142,120 +145,6 @@ impl SqliteJournal {
 
     fn told(&self, error: &rusqlite::Error) -> JournalError {
         explain(&self.file, error)
-    }
-
-    /// What others have appended: nothing to read if nobody has written.
-    fn news(&mut self, after: u64) -> Result<News, JournalError> {
-        let version = self.version().map_err(|error| self.told(&error))?;
-        let nothing_new = Seen { version, number: after };
-        if self.seen == Some(nothing_new) {
-            return Ok(News::default());
-        }
-        let news = self.read(after)?;
-        let snapshot = news.snapshot.as_ref().map_or(after, Ledger::events);
-        let number = snapshot.saturating_add(news.events.len() as u64);
-        self.seen = Some(Seen { version, number });
-        Ok(news)
-    }
-
-    fn version(&self) -> rusqlite::Result<i64> {
-        let mut ask = self.connection.prepare_cached("PRAGMA data_version")?;
-        ask.query_row([], |row| row.get(0))
-    }
-
-    fn read(&self, after: u64) -> Result<News, JournalError> {
-        let told = |error: rusqlite::Error| self.told(&error);
-        let (first, last) = self.range().map_err(told)?;
-        if last < after {
-            return Err(self.damaged(&format!(
-                "it ends at event {last}, and this process has seen {after}: an older copy was put \
-                 in its place while it was in use; restart the process to go on from that copy"
-            )));
-        }
-        if after == 0 {
-            self.check_end(last)?;
-        }
-        let forgotten = first > after.saturating_add(1);
-        let snapshot = match forgotten || (after == 0 && self.has_snapshot().map_err(told)?) {
-            true => Some(self.snapshot(after)?),
-            false => None,
-        };
-        let events = self.events(snapshot.as_ref().map_or(after, Ledger::events))?;
-        Ok(News { snapshot, events })
-    }
-
-    /// The numbers of the first event that is kept and of the last that there ever was.
-    fn range(&self) -> rusqlite::Result<(u64, u64)> {
-        let text = "SELECT (SELECT min(number) FROM events), (SELECT max(number) FROM events), \
-                    (SELECT max(number) FROM snapshots)";
-        let mut ask = self.connection.prepare_cached(text)?;
-        ask.query_row([], |row| {
-            let number = |place| row.get::<_, Option<i64>>(place).map(|n| n.map(rows::number));
-            let kept = number(2)?.unwrap_or(0);
-            let first = number(0)?.unwrap_or(kept.saturating_add(1));
-            Ok((first, number(1)?.unwrap_or(kept)))
-        })
-    }
-
-    /// A charge without its event: the last events were removed.
-    fn check_end(&self, last: u64) -> Result<(), JournalError> {
-        let text = "SELECT event FROM charges ORDER BY id DESC LIMIT 1";
-        let newest = self.connection.query_row(text, [], |row| row.get(0)).optional();
-        let newest = newest.map_err(|error| self.told(&error))?.map_or(0, rows::number);
-        match newest > last {
-            true => Err(self
-                .damaged(&format!("it has charges of event {newest}, and no event after {last}"))),
-            false => Ok(()),
-        }
-    }
-
-    fn has_snapshot(&self) -> rusqlite::Result<bool> {
-        self.connection.query_row("SELECT EXISTS (SELECT 1 FROM snapshots)", [], |row| row.get(0))
-    }
-
-    fn events(&self, after: u64) -> Result<Vec<Event>, JournalError> {
-        let told = |error: rusqlite::Error| self.told(&error);
-        let text = "SELECT number, event, seal FROM events WHERE number > ?1 ORDER BY number";
-        let mut ask = self.connection.prepare_cached(text).map_err(told)?;
-        let mut found = ask.query([rows::signed(after)]).map_err(told)?;
-        let mut events = Vec::new();
-        let mut expected: Option<i64> = None;
-        while let Some(row) = found.next().map_err(told)? {
-            let number: i64 = row.get(0).map_err(told)?;
-            let event = row.get_ref(1).and_then(|text| Ok(text.as_str()?)).map_err(told)?;
-            let seal: i64 = row.get(2).map_err(told)?;
-            let in_order = expected.is_none_or(|expected| expected == number);
-            if !in_order || seal != rows::seal(number, event) {
-                return Err(self.damaged(&format!("event {number} is not what was written")));
-            }
-            let event = serde_json::from_str(event)
-                .map_err(|error| self.damaged(&format!("event {number}: {error}")))?;
-            events.push(event);
-            expected = number.checked_add(1);
-        }
-        Ok(events)
-    }
-
-    /// The newest snapshot that is whole; an older one if it is not, because the events since the
-    /// one before are kept.
-    fn snapshot(&self, after: u64) -> Result<Ledger, JournalError> {
-        let told = |error: rusqlite::Error| self.told(&error);
-        let text = "SELECT number, ledger, seal FROM snapshots WHERE number >= ?1 \
-                    ORDER BY number DESC";
-        let mut ask = self.connection.prepare_cached(text).map_err(told)?;
-        let mut found = ask.query([rows::signed(after)]).map_err(told)?;
-        while let Some(row) = found.next().map_err(told)? {
-            let number: i64 = row.get(0).map_err(told)?;
-            let text = row.get_ref(1).and_then(|text| Ok(text.as_str()?)).map_err(told)?;
-            let seal: i64 = row.get(2).map_err(told)?;
-            if seal != rows::seal(number, text) {
-                continue;
-            }
-            if let Ok(ledger) = serde_json::from_str(text) {
-                return Ok(ledger);
-            }
-        }
-        Err(self.damaged("no snapshot is what was written"))
     }
 
     #[cold]

@@ -7,6 +7,7 @@ mod files;
 mod kill;
 mod life;
 mod shared;
+mod verify;
 
 use std::path::PathBuf;
 
