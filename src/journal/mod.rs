@@ -14,7 +14,7 @@ mod sqlite;
 
 pub use error::JournalError;
 #[cfg(feature = "sqlite")]
-pub use sqlite::{Durability, SqliteJournal, SqliteOptions};
+pub use sqlite::{Durability, SqliteJournal, SqliteOptions, Verified};
 
 use crate::ledger::{Entry, Event, Ledger};
 

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::compact::is_nothing;
 use crate::money::{Usd, div_up};
 
 /// What a limit counts.
@@ -133,18 +134,25 @@ pub(crate) fn grouped(number: i128) -> String {
 
 /// What one call asks for, holds or has used, in every measure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Amounts {
     /// Money, in picodollars.
+    #[serde(skip_serializing_if = "is_nothing")]
     pub cost: i128,
     /// Input tokens, cache reads included.
+    #[serde(skip_serializing_if = "is_nothing")]
     pub input: u64,
     /// The part of `input` that came from a prompt cache.
+    #[serde(skip_serializing_if = "is_nothing")]
     pub cache_read: u64,
     /// Output tokens.
+    #[serde(skip_serializing_if = "is_nothing")]
     pub output: u64,
     /// Leaf calls.
+    #[serde(skip_serializing_if = "is_nothing")]
     pub requests: u32,
     /// Calls in flight.
+    #[serde(skip_serializing_if = "is_nothing")]
     pub in_flight: u32,
 }
 

@@ -1,11 +1,13 @@
 //! Owns the tests of what survives: a restart, `kill -9`, several processes, a failing journal.
 #![cfg(feature = "sqlite")]
 
+mod disk;
 mod faults;
 mod files;
 mod kill;
 mod life;
 mod shared;
+mod verify;
 
 use std::path::PathBuf;
 
