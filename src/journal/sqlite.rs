@@ -14,6 +14,7 @@
 //! An amount is text because 64 bits of picodollars end at nine million dollars, and a float is not
 //! exact.
 
+mod charges;
 mod rows;
 mod schema;
 
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
+pub use self::charges::Charges;
 use super::{Journal, JournalError, News};
 use crate::ledger::{Entry, Event, Ledger};
 
