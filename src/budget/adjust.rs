@@ -40,14 +40,14 @@ impl Correction {
 
     /// The model that it is about, as the ledger names it (`openai/gpt-6-luna`): its report and limits on that model
     /// are corrected too, and an invoice is [compared](crate::journal) with it. An empty name is none.
-    pub fn model(mut self, name: impl Into<Arc<str>>) -> Correction {
-        self.model = Some(name.into()).filter(|name| !name.is_empty());
+    pub fn model(mut self, name: &str) -> Correction {
+        self.model = Some(name).filter(|name| !name.is_empty()).map(Arc::from);
         self
     }
 
     /// Corrects this tag (`user:42`) as well. At most four, each of a tag tree of its own.
-    pub fn tag(mut self, path: impl Into<String>) -> Correction {
-        self.tags.push(path.into());
+    pub fn tag(mut self, path: &str) -> Correction {
+        self.tags.push(path.to_owned());
         self
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use csv::StringRecord;
+use csv::ByteRecord;
 use serde::Serialize;
 
 pub use self::columns::Columns;
@@ -104,9 +104,11 @@ impl Invoice {
         from: impl io::Read,
         columns: impl FnOnce(&[String]) -> Result<Columns, InvoiceError>,
     ) -> Result<Invoice, InvoiceError> {
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(from);
-        let header: Vec<String> =
-            reader.headers().map_err(wrong)?.iter().map(str::to_owned).collect();
+        let mut rows = Rows::new(from);
+        let mut header = Vec::new();
+        if let Some(row) = rows.next(&[])? {
+            header.extend((0..row.record.len()).map(|place| row.cell(place).to_owned()));
+        }
         if header.iter().all(String::is_empty) {
             return Err(InvoiceError::Empty);
         }
@@ -127,9 +129,7 @@ impl Invoice {
             source: columns.source,
             provider: columns.provider,
         };
-        let mut record = StringRecord::new();
-        while reader.read_record(&mut record).map_err(wrong)? {
-            let row = Row { header: &header, record: &record };
+        while let Some(row) = rows.next(&header)? {
             invoice.add(&row, &places, columns.spelling)?;
         }
         Ok(invoice)
@@ -221,15 +221,65 @@ impl Invoice {
 
 const TOO_MUCH: &str = "makes the sum of its day and model larger than any amount can be";
 
-/// A row, and the names of its columns.
+/// The rows of a file, the header first.
+struct Rows<R> {
+    reader: csv::Reader<io::Chain<R, &'static [u8]>>,
+    record: ByteRecord,
+}
+
+impl<R: io::Read> Rows<R> {
+    fn new(from: R) -> Rows<R> {
+        // A line ends in `\n`; the `\r` before it is white space at the end of a cell, as is trimmed. Where it
+        // could end one too, nobody would know on which line a row stands.
+        let reader = csv::ReaderBuilder::new()
+            .terminator(csv::Terminator::Any(b'\n'))
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(from.chain(&b"\n"[..]));
+        Rows { reader, record: ByteRecord::new() }
+    }
+
+    /// The next row that is not blank.
+    fn next<'a>(&'a mut self, header: &'a [String]) -> Result<Option<Row<'a>>, InvoiceError> {
+        loop {
+            if !self.reader.read_byte_record(&mut self.record).map_err(unreadable)? {
+                return Ok(None);
+            }
+            let is_blank = |cell: &[u8]| cell.trim_ascii().is_empty();
+            if self.record.len() > 1 || !self.record.iter().all(is_blank) {
+                break;
+            }
+        }
+        let record = &self.record;
+        // The reader stands on the line after the row, and a row can have several.
+        let within = record.iter().flatten().filter(|byte| **byte == b'\n').count();
+        let after = u64::try_from(within).unwrap_or(0).saturating_add(1);
+        let line = self.reader.position().line().saturating_sub(after);
+        let wrong = |why: String| InvoiceError::Line { line, why };
+        if record.iter().any(|cell| std::str::from_utf8(cell).is_err()) {
+            return Err(wrong("it is no UTF-8; save the file as CSV in UTF-8".to_owned()));
+        }
+        if !header.is_empty() && record.len() != header.len() {
+            let (cells, columns) = (record.len(), header.len());
+            return Err(wrong(format!(
+                "it has {cells} cells and the header {columns}; is the file whole?"
+            )));
+        }
+        Ok(Some(Row { header, record, line }))
+    }
+}
+
+/// A row, the names of its columns, and the line that it begins on.
 struct Row<'a> {
     header: &'a [String],
-    record: &'a StringRecord,
+    record: &'a ByteRecord,
+    line: u64,
 }
 
 impl Row<'_> {
     fn cell(&self, place: usize) -> &str {
-        self.record.get(place).unwrap_or_default()
+        let cell = self.record.get(place).and_then(|cell| std::str::from_utf8(cell).ok());
+        cell.unwrap_or_default().trim()
     }
 
     fn read<T>(
@@ -243,7 +293,7 @@ impl Row<'_> {
     #[cold]
     fn wrong(&self, place: usize, why: &'static str) -> InvoiceError {
         InvoiceError::Cell {
-            line: self.record.position().map_or(0, csv::Position::line),
+            line: self.line,
             column: self.header.get(place).cloned().unwrap_or_default(),
             value: self.cell(place).to_owned(),
             why,
@@ -251,17 +301,11 @@ impl Row<'_> {
     }
 }
 
-/// An error of the reader as one of ours.
+/// A flexible reader of bytes refuses nothing: what fails is the file below it.
 #[cold]
-fn wrong(error: csv::Error) -> InvoiceError {
-    let line = error.position().map_or(1, csv::Position::line);
-    let why = match error.into_kind() {
-        csv::ErrorKind::Io(error) => return InvoiceError::Read(error),
-        csv::ErrorKind::Utf8 { .. } => "it is no UTF-8; save the file as CSV in UTF-8".to_owned(),
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("it has {len} cells and the header {expected_len}; is the file whole?")
-        }
-        other => format!("{other:?}"),
-    };
-    InvoiceError::Line { line, why }
+fn unreadable(error: csv::Error) -> InvoiceError {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => InvoiceError::Read(error),
+        other => InvoiceError::Read(io::Error::other(format!("{other:?}"))),
+    }
 }

@@ -26,18 +26,18 @@ const COSTS: [Column; 4] = [
     ("%", 7, |sides, _| percent(sides)),
 ];
 const TOKEN_DIFFERENCES: [Column; 2] = [
-    ("input", TOKENS, |sides, _| differing(sides.difference.input_tokens)),
-    ("output", TOKENS, |sides, _| differing(sides.difference.output_tokens)),
+    ("± input", TOKENS, |sides, _| differing(sides.difference.input_tokens)),
+    ("± output", TOKENS, |sides, _| differing(sides.difference.output_tokens)),
 ];
 const TOKEN_COUNTS: [Column; 6] = [
-    ("in ledger", TOKENS, |sides, found| {
+    ("input", TOKENS, |sides, found| {
         dash(found != Found::OnInvoice, tokens(sides.ledger.input_tokens))
     }),
     ("invoice", TOKENS, |sides, found| {
         dash(found != Found::InLedger, tokens(sides.invoice.input_tokens))
     }),
     ("differs", TOKENS, |sides, _| differing(sides.difference.input_tokens)),
-    ("out ledg.", TOKENS, |sides, found| {
+    ("output", TOKENS, |sides, found| {
         dash(found != Found::OnInvoice, tokens(sides.ledger.output_tokens))
     }),
     ("invoice", TOKENS, |sides, found| {
@@ -153,11 +153,9 @@ fn row(
     sides: &Sides,
     found: Found,
 ) -> fmt::Result {
-    write!(f, "{}", padded(&cut(called, name), name))?;
-    for (_, width, cell) in columns {
-        write!(f, " {:>width$}", cell(sides, found))?;
-    }
-    writeln!(f)
+    let cells = columns.iter().map(|(_, width, cell)| format!(" {:>width$}", cell(sides, found)));
+    let row = padded(&cut(called, name), name) + &cells.collect::<String>();
+    writeln!(f, "{}", row.trim_end())
 }
 
 /// A remark below the table, broken where it has to be.
