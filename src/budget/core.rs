@@ -364,7 +364,7 @@ pub(super) fn alerts_of(ledger: &mut Ledger) -> Vec<Alert> {
 
 /// The number of a model, given one if it has none. Without a place left it counts as no model.
 #[cold]
-fn number_of(ledger: &mut Ledger, now: Timestamp, name: &Arc<str>) -> ModelId {
+pub(super) fn number_of(ledger: &mut Ledger, now: Timestamp, name: &Arc<str>) -> ModelId {
     if let Some(number) = ledger.find_model(name) {
         return number;
     }

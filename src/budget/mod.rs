@@ -7,6 +7,7 @@
 
 mod account;
 mod admit;
+mod adjust;
 mod alert;
 mod ask;
 mod books;
@@ -28,6 +29,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use account::{Account, Run, Tag};
+pub use adjust::Correction;
 pub use alert::{Alert, Observer};
 pub use ask::Ask;
 pub use builder::{BuildError, Builder};
@@ -46,9 +48,8 @@ pub use waiting::Waiting;
 
 use self::ask::{Who, Wishes, account_path};
 use self::core::{Core, open_account, set_limit};
-use crate::clock::Timestamp;
 use crate::journal::JournalError;
-use crate::ledger::{Adjust, Command, Limit, Path, Rejection, Scope, Target};
+use crate::ledger::{Command, Limit, Path, Scope};
 use crate::money::Usd;
 use crate::price::{
     Estimate, EstimateError, InsertError, Model, ModelPrice, PriceBook, UnknownModel,
@@ -287,32 +288,6 @@ impl BudgetManager {
     /// [`JournalError`]; what has to be booked waits on.
     pub fn flush(&self) -> Result<(), JournalError> {
         self.core.change(false, |_, _| ())
-    }
-
-    /// Corrects what was booked on an account: an invoice that disagrees. The correction counts in
-    /// the windows of the moment `about`, if they are still kept, and in the totals in any case.
-    /// Tokens and calls stay.
-    ///
-    /// # Errors
-    /// [`RecordError`] if the name is no account, or the amount would leave it with less than
-    /// nothing; nothing has been booked then.
-    pub fn adjust(
-        &self,
-        account: &str,
-        by: Usd,
-        about: Timestamp,
-        why: impl Into<Arc<str>>,
-    ) -> Result<(), RecordError> {
-        let account = self.account(account)?;
-        let (target, why) = (Target::account(account.id()), why.into());
-        let adjust = Adjust { target, cost: by.pico(), about, why };
-        let command = Command::Adjust(adjust);
-        let done = self.core.change(false, move |ledger, now| ledger.execute(now, &command))?;
-        match done {
-            Ok(_) => Ok(()),
-            Err(Rejection::Impossible) => Err(RecordError::Invalid(InvalidCall::Impossible)),
-            Err(other) => Err(AccountError::from_rejection(&other, account.path()).into()),
-        }
     }
 
     /// Everything as it stands, from one moment: accounts, models, limits, tags. Prints as a table.

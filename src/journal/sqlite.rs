@@ -16,6 +16,7 @@
 
 mod place;
 mod read;
+mod charges;
 mod rows;
 mod schema;
 mod verify;
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
+pub use self::charges::Charges;
 use super::{Journal, JournalError, News};
 use crate::ledger::{Entry, Ledger};
 use place::{Place, explain};

@@ -446,7 +446,7 @@ impl Model {
 
     /// The provider's name of the model: what a request calls it.
     pub fn id(&self) -> &str {
-        self.price.id()
+        self.price().id()
     }
 
     /// What it costs.
