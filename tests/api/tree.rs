@@ -173,7 +173,7 @@ impl Tree {
         let home = self.module_at(from, before, 0)?;
         let found = home.item(end).is_some() || home.use_of(end).is_some();
         let is_module =
-            || self.module(&[&home.path[..], &std::slice::from_ref(end)].concat()).is_some();
+            || self.module(&[&home.path[..], std::slice::from_ref(end)].concat()).is_some();
         (found || is_module()).then(|| (home, end.clone()))
     }
 
