@@ -80,6 +80,7 @@ pub mod budget;
 pub mod context;
 pub mod agent;
 pub mod telemetry;
+pub mod guide;
 
 pub use agent::{Agent, BudgetConstrained, Call, testing};
 pub use budget::{

@@ -15,6 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["select", "plan", "cache"],
     &["budget", "context"],
     &["agent", "telemetry"],
+    &["guide"],
 ];
 
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {

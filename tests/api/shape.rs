@@ -24,8 +24,7 @@ pub(crate) fn item(full: &str, item: &Item) -> Vec<Part> {
             let line = printed(Item::Struct(bare.clone()));
             let line = named(&line, "struct", &whole.ident, full);
             let inside = match (&whole.fields, open) {
-                (Fields::Unit, _) => "",
-                (Fields::Named(_), true) => " {}",
+                (Fields::Unit, _) | (Fields::Named(_), true) => "",
                 (Fields::Named(_), false) => " { .. }",
                 (Fields::Unnamed(_), true) => "()",
                 (Fields::Unnamed(_), false) => "(..)",
@@ -215,7 +214,10 @@ fn marks(attributes: &[Attribute]) -> String {
         match &attribute.meta {
             Meta::Path(path) if path.is_ident("non_exhaustive") => marks += " #[non_exhaustive]",
             Meta::List(list) if list.path.is_ident("derive") => {
-                marks += &format!(" #[derive({})]", list.tokens.to_string().replace(" ,", ","));
+                marks += &format!(
+                    " #[derive({})]",
+                    list.tokens.to_string().replace(" ,", ",").replace(" :: ", "::")
+                );
             }
             _ => {}
         }
