@@ -1,4 +1,7 @@
 //! Owns [`Usd`]: money as a whole number of picodollars, and the decimal text it is read from.
+//!
+//! All amounts of the crate are one. Prices for tokens have a type of their own,
+//! [`Rate`](crate::Rate).
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,9 @@
 //! Owns [`ResultCache`]: answers that were paid for once, given again for nothing.
+//!
+//! Around an agent, [`BudgetConstrained::cache`](crate::BudgetConstrained::cache) does all of it; by
+//! hand, [`Namespace::key`] names a request and [`ResultCache::get_or_run`] runs it once. A cache
+//! knows no budget: [`Account::note_saved`](crate::Account::note_saved) shows its savings in the
+//! report.
 
 mod canonical;
 mod flight;

@@ -57,6 +57,13 @@ impl fmt::Display for Measure {
 }
 
 /// An amount of a [`Measure`]: money, or a number of tokens, requests or calls.
+///
+/// ```
+/// use bursar::{Quantity, Usd};
+///
+/// assert_eq!(Quantity::from(Usd::cents(150)).to_string(), "$1.50");
+/// assert_eq!(Quantity::from(200_000_u64).to_string(), "200,000");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Quantity {
