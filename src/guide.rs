@@ -26,8 +26,9 @@
 //!
 //! # 1. The limits
 //!
-//! Accounts form a tree, and a call is charged to its account and to all above it. `""` is the root:
-//! the company. `research/*` is a pattern: each child of `research` has that limit for itself.
+//! Accounts form a tree, and a call is charged to its account and to all above it. `""` is the
+//! root: the company. `research/*` is a pattern: each child of `research` has that limit for
+//! itself.
 //!
 //! ```
 //! use bursar::{BudgetManager, Limit, Period, Usd};
@@ -44,11 +45,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A limit caps cost, [tokens](Limit::tokens), [input](Limit::input_tokens) or
-//! [output tokens](Limit::output_tokens), [calls](Limit::requests) or [calls at
-//! once](Limit::in_flight); over its lifetime, a period of the calendar in a time zone, or a [rolling
-//! time](Period::rolling); for all models or [some](Limit::only_model). `budget` is cheap to clone,
-//! and so are the handles that it gives out: keep them wherever you like.
+//! A limit caps cost, [tokens](Limit::tokens), [input](Limit::input_tokens) or [output
+//! tokens](Limit::output_tokens), [calls](Limit::requests) or [calls at once](Limit::in_flight);
+//! over its lifetime, a period of the calendar in a time zone, or a [rolling
+//! time](Period::rolling); for all models or [some](Limit::only_model). `budget` is cheap to
+//! clone, and so are the handles that it gives out: keep them wherever you like.
 //!
 //! # 2. One call
 //!
@@ -76,14 +77,14 @@
 //! ```
 //!
 //! `settle` cannot fail: the provider has sent its bill, and the truth is booked, whatever it is.
-//! You have the request as JSON already? [`Model::estimate_request`] bounds it as it is. A search, a
-//! sandbox, an image costs a plain amount: [`Estimate::fixed`], and
+//! You have the request as JSON already? [`Model::estimate_request`] bounds it as it is. A search,
+//! a sandbox, an image costs a plain amount: [`Estimate::fixed`], and
 //! [`settle_cost`](Reservation::settle_cost).
 //!
 //! # 3. A refusal
 //!
-//! A call that does not fit is refused, and nothing is held. The refusal is a sentence, and the same
-//! as data.
+//! A call that does not fit is refused, and nothing is held. The refusal is a sentence, and the
+//! same as data.
 //!
 //! ```
 //! use bursar::{BudgetManager, Estimate, Limit, Period, ReserveError, Usd};
@@ -157,8 +158,8 @@
 //! # 5. The call itself
 //!
 //! [`sending`](Reservation::sending) marks the hold when the request leaves. From then on a lost
-//! reply is charged in full, because it has usually been billed: an error without a bill, a timeout,
-//! a cancelled future, a panic. Before that, dropping the hold costs nothing.
+//! reply is charged in full, because it has usually been billed: an error without a bill, a
+//! timeout, a cancelled future, a panic. Before that, dropping the hold costs nothing.
 //!
 //! ```
 //! use bursar::{Account, Bill, Confidence, Model, Receipt};
@@ -226,17 +227,18 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A hold that is outgrown grows, as long as there is money; then the stream ends with the refusal.
-//! Passing bytes on without a `Stream`? [`Tab`] is the same by hand.
+//! Give the provider the hold's [cap](Reservation::max_output_tokens), as ever, and ask it for
+//! usage at the end if it has to be asked (`stream_options`). A hold that is outgrown all the same
+//! grows, as long as there is money; then the stream ends with the refusal. Passing bytes on
+//! without a `Stream`? [`Tab`] is the same by hand.
 //!
 //! # 7. An agent
 //!
-//! [`BudgetConstrained`] does all of this around an agent. An agent says what a task may cost, how it
-//! is done, and what the answer says that it has cost; [`agent_fn`] makes one out of closures.
+//! [`BudgetConstrained`] does all of this around an agent. An agent says what a task may cost, how
+//! it is done, and what the answer says that it has cost; [`agent_fn`] makes one out of closures.
 //!
 //! ```
 //! use std::io;
-//! use std::time::Duration;
 //!
 //! use bursar::agent::{OnRefusal, agent_fn};
 //! use bursar::cache::Namespace;
@@ -279,15 +281,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Its documentation is the table of [how a call ends](BudgetConstrained#how-a-call-ends). It can
-//! also [choose the model](BudgetConstrained::selector) by the task and the money left, and
-//! [shorten the conversation](BudgetConstrained::trimmer). A trait of your own instead of closures:
-//! implement [`Agent`], or see the example `own_agent`.
+//! The output carries its usage, because the bill is read out of it: take the text from
+//! `reply.output`, outside. The documentation of the wrapper is the table of [how a call
+//! ends](BudgetConstrained#how-a-call-ends). It can also [choose the
+//! model](BudgetConstrained::selector) by the task and the money left, and [shorten the
+//! conversation](BudgetConstrained::trimmer). A trait of your own instead of closures: implement
+//! [`Agent`], or see the example `own_agent`.
 //!
 //! # 8. A team
 //!
-//! A crew reserves for the whole report, and its members reserve inside that: what they use comes out
-//! of the crew's hold and is booked once. So a crew that has begun can finish.
+//! A crew reserves for the whole report, and its members reserve inside that: what they use comes
+//! out of the crew's hold and is booked once. So a crew that has begun can finish.
 //!
 //! ```
 //! use bursar::agent::{CallError, agent_fn};
@@ -361,9 +365,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What can never fit is refused at once. An agent in its wrapper waits with
-//! [`OnRefusal::Wait`]. And whoever must answer in any case asks for the part that a limit
-//! [keeps for wrapping up](Limit::keep_for_wrap_up).
+//! What can never fit is refused at once. An agent in its wrapper waits with [`OnRefusal::Wait`].
+//! And whoever must answer in any case asks for the part that a limit [keeps for wrapping
+//! up](Limit::keep_for_wrap_up).
 //!
 //! # 10. Alerts, and the kill switch
 //!
@@ -427,6 +431,9 @@
 //! assert_eq!(research.spent(), Usd::cents(35));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! A run is used like any account; an agent in a wrapper takes a handle of its own:
+//! `BudgetConstrained::new(agent, Account::clone(&task))`.
 //!
 //! # 12. The policy as a file
 //!
@@ -498,9 +505,10 @@
 //! ```
 //!
 //! Anybody can look: `sqlite3 budget.db 'select * from spend_by_day'`. In async code,
-//! [`reserve_async`](Ask::reserve_async) and [`settle_async`](Reservation::settle_async) wait for the
-//! disk without blocking the thread; [`flush`](BudgetManager::flush) before the process ends. What a
-//! call held whose process died is charged when its [lease](crate::budget::Builder::lease) ends.
+//! [`reserve_async`](Ask::reserve_async) and [`settle_async`](Reservation::settle_async) wait for
+//! the disk without blocking the thread; [`flush`](BudgetManager::flush) before the process ends.
+//! What a call held whose process died is charged when its [lease](crate::budget::Builder::lease)
+//! ends.
 //!
 //! # 14. The report
 //!
@@ -551,14 +559,14 @@
 //! ```
 //!
 //! As data: `report.account("research")`, and
-//! [`LimitReport::forecast`](crate::budget::LimitReport::forecast), which says when a limit will be
-//! reached at the present rate.
+//! [`LimitReport::forecast`](crate::budget::LimitReport::forecast), which says when a limit will
+//! be reached at the present rate.
 //!
 //! # 15. Eyes on the money
 //!
 //! With the feature `tracing` each call has a span with OpenTelemetry's `gen_ai.*` names, and
-//! refusals, bookings and alerts are events: install a subscriber, there is nothing to call. With the
-//! feature `metrics`, an observer counts, and a report sets the gauges:
+//! refusals, bookings and alerts are events: install a subscriber, there is nothing to call. With
+//! the feature `metrics`, an observer counts, and a report sets the gauges:
 #![cfg_attr(feature = "metrics", doc = "\n```")]
 #![cfg_attr(not(feature = "metrics"), doc = "\n```ignore")]
 //! use bursar::telemetry::{MetricsObserver, publish};

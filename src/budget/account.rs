@@ -286,6 +286,8 @@ impl fmt::Debug for Account {
 /// Charge a run by its handle, and give each one a name of its own: with its place it loses its
 /// limits, its freeze, and what a pattern's limit (`research/*`) has counted of it, and a name that
 /// is used again is a new account. The limits of the accounts above it count all runs, ended or not.
+/// What wants an [`Account`] of its own, such as [`BudgetConstrained`](crate::BudgetConstrained),
+/// takes `Account::clone(&run)`; when the run has ended, that refuses.
 ///
 /// ```
 /// use bursar::{BudgetManager, Estimate, Limit, Usd};

@@ -227,6 +227,17 @@ impl Denied {
     }
 
     /// When the call could pass by the passing of time alone.
+    ///
+    /// For the `Retry-After` of an answer 429, in seconds:
+    ///
+    /// ```
+    /// use bursar::budget::Denied;
+    /// use bursar::clock::{Clock, SystemClock};
+    ///
+    /// fn retry_after(why: &Denied) -> Option<u64> {
+    ///     Some(why.retry_at()?.since(SystemClock::new().now()).as_secs() + 1)
+    /// }
+    /// ```
     pub fn retry_at(&self) -> Option<Timestamp> {
         match self.retry {
             Retry::At(at) => Some(at),

@@ -6,12 +6,6 @@ use serde::{Deserialize, Serialize};
 ///
 /// It decides how much quality is worth, see [`Thrift`](super::Thrift): by default a simple or
 /// unknown task takes the cheapest model, a complex one the best.
-///
-/// ```
-/// use bursar::select::Complexity;
-///
-/// assert_eq!(Complexity::guess("Say hello"), Complexity::Simple);
-/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Complexity {
