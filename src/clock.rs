@@ -59,6 +59,7 @@ impl Timestamp {
     }
 
     /// The moment `span` later; [`Timestamp::MAX`] if there is none.
+    #[must_use]
     pub fn plus(self, span: Duration) -> Timestamp {
         Timestamp(self.0.saturating_add(micros(span)))
     }

@@ -93,6 +93,7 @@ impl Usd {
     }
 
     /// The same amount with the other sign.
+    #[must_use]
     pub const fn negated(self) -> Usd {
         Usd(self.0.wrapping_neg()) // exact: `i128::MIN` is never held
     }

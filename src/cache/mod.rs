@@ -146,6 +146,9 @@ impl<V> ResultCache<V> {
     /// # let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     /// # assert!(matches!(future.as_mut().poll(&mut context), std::task::Poll::Ready(Ok(()))));
     /// ```
+    ///
+    /// # Errors
+    /// That of `run`, told to whoever ran it; nothing is kept, and one of those who wait runs theirs.
     pub async fn get_or_run<T: Into<Fresh<V>>, E>(
         &self,
         key: CacheKey,

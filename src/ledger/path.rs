@@ -210,7 +210,7 @@ impl<'de> Deserialize<'de> for Scope {
     }
 }
 
-/// `user:42` as (`user:`, `42`); a path of the main tree has the tree ``.
+/// `user:42` as (`user:`, `42`); the tree of a main path has no name.
 fn split_tree(text: &str) -> (&str, &str) {
     text.split_at(text.find(':').map_or(0, |colon| colon + 1))
 }

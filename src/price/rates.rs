@@ -165,13 +165,14 @@ impl Rates {
 /// cache writes (litellm #16377).
 ///
 /// ```
-/// use bursar::price::{Rates, Tier};
+/// use bursar::price::{Rates, Terms, Tier};
 /// use bursar::{ModelPrice, Usage};
 ///
 /// // $1 and $4 for a million tokens; twice that for a request of more than 200,000 in.
 /// let price = ModelPrice::new("acme", "long", "1".parse()?, "4".parse()?)
 ///     .tier(Tier::above(200_000, Rates::new("2".parse()?, "8".parse()?)));
-/// let cost = |input| price.cost(&Usage::tokens(input, 0), &Default::default(), "2026-11-24T12:00:00Z".parse().unwrap());
+/// let at = "2026-11-24T12:00:00Z".parse()?;
+/// let cost = |input| price.cost(&Usage::tokens(input, 0), &Terms::default(), at);
 /// assert_eq!(cost(200_000)?.to_string(), "$0.20");
 /// assert_eq!(cost(200_001)?.to_string(), "$0.40");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
