@@ -24,6 +24,21 @@ use crate::sync::{Held, Lock};
 
 /// What becomes of a hold whose guard is dropped after its call was sent, because the call failed,
 /// timed out, was cancelled or panicked. Such a call has usually been billed.
+///
+/// ```
+/// use bursar::budget::LostCall;
+/// use bursar::{BudgetManager, Estimate, Limit, Usd};
+///
+/// let budget = BudgetManager::builder()
+///     .limit("", Limit::spend(Usd::dollars(1)))
+///     .on_lost_call(LostCall::Release)
+///     .build()?;
+/// let hold = budget.reserve("search", &Estimate::fixed(Usd::cents(3)))?;
+/// hold.mark_sent();
+/// drop(hold); // an error, a timeout
+/// assert_eq!(budget.spent(), Usd::ZERO);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LostCall {

@@ -4,6 +4,9 @@
 //! [`Reservation`] is what it gets, [`Receipt`] is what is booked, [`ReserveError`] is why not,
 //! [`Alert`] is what a person is told, [`Report`] is what it all adds up to, [`Countdown`] what is
 //! left.
+//!
+//! The [guide](crate::guide) goes through them one by one. For an agent that is called as a whole,
+//! [`agent`](crate::agent) does the asking and settling.
 
 mod account;
 mod admit;

@@ -6,7 +6,9 @@
 //! processes may share one: each transaction first reads what the others have appended, then
 //! appends its own.
 //!
-//! `SqliteJournal`, behind the feature `sqlite`, keeps it in a file.
+//! `SqliteJournal`, behind the feature `sqlite`, keeps it in a file: give it to
+//! [`Builder::journal`](crate::budget::Builder::journal), and a budget survives its process. The trait
+//! is for whoever keeps events elsewhere.
 
 mod error;
 #[cfg(feature = "sqlite")]

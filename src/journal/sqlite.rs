@@ -32,7 +32,7 @@ use crate::ledger::{Entry, Ledger};
 use place::{Place, explain};
 pub use verify::Verified;
 
-/// What a committed transaction survives.
+/// What a committed transaction survives. Feature `sqlite`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Durability {
@@ -45,7 +45,7 @@ pub enum Durability {
     PowerLoss,
 }
 
-/// How a file is opened, see [`SqliteJournal::options`].
+/// How a file is opened, see [`SqliteJournal::options`]. Feature `sqlite`.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is opened until `open` is called"]
 pub struct SqliteOptions {
@@ -104,7 +104,22 @@ impl SqliteOptions {
 }
 
 /// A journal in a file, which any number of processes of one machine may share. Not for a network
-/// file system, whose locks cannot be trusted.
+/// file system, whose locks cannot be trusted. Feature `sqlite`.
+///
+/// ```
+/// use bursar::journal::{Durability, SqliteJournal};
+/// use bursar::{BudgetManager, Limit, Period, Usd};
+/// # let file = std::env::temp_dir().join(format!("bursar-doc-{}.db", std::process::id()));
+///
+/// let journal = SqliteJournal::options().durability(Durability::PowerLoss).open(&file)?;
+/// let budget = BudgetManager::builder()
+///     .limit("", Limit::spend(Usd::dollars(100)).per(Period::MONTH))
+///     .journal(journal)
+///     .build()?;
+/// # drop(budget);
+/// # for end in ["", "-wal", "-shm"] { let _ = std::fs::remove_file(format!("{}{end}", file.display())); }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct SqliteJournal {
     connection: Connection,

@@ -65,9 +65,10 @@ impl fmt::Display for Measure {
 /// ```
 /// use bursar::{Quantity, Usd};
 ///
-/// let (asked, available) = (Quantity::from(Usd::cents(50)), Quantity::from(Usd::cents(15)));
+/// let (asked, available) = (Quantity::from(Usd::cents(150)), Quantity::from(Usd::cents(15)));
+/// assert_eq!(asked.to_string(), "$1.50");
 /// assert!(asked > available);
-/// assert_eq!(asked.partial_cmp(&Quantity::from(3)), None);
+/// assert_eq!(asked.partial_cmp(&Quantity::from(200_000)), None);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

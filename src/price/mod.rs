@@ -2,7 +2,10 @@
 //!
 //! A [`PriceBook`] finds the [`Model`] of a name; its [`ModelPrice`] turns the
 //! [`Usage`](crate::Usage) of a call that was made into its exact cost, and its [`Estimate`] bounds
-//! a call that is yet to be made.
+//! a call that is yet to be made. A manager has a book, and [`BudgetManager::model`] asks it; come
+//! here for prices of your own, a public price list, or to reprice a log without any budget.
+//!
+//! [`BudgetManager::model`]: crate::BudgetManager::model
 //!
 //! # Which rate a token is charged
 //!
