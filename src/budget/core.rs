@@ -24,6 +24,21 @@ use crate::sync::{Held, Lock};
 
 /// What becomes of a hold whose guard is dropped after its call was sent, because the call failed,
 /// timed out, was cancelled or panicked. Such a call has usually been billed.
+///
+/// ```
+/// use bursar::budget::LostCall;
+/// use bursar::{BudgetManager, Estimate, Limit, Usd};
+///
+/// let budget = BudgetManager::builder()
+///     .limit("", Limit::spend(Usd::dollars(1)))
+///     .on_lost_call(LostCall::Release)
+///     .build()?;
+/// let hold = budget.reserve("search", &Estimate::fixed(Usd::cents(3)))?;
+/// hold.mark_sent();
+/// drop(hold); // an error, a timeout
+/// assert_eq!(budget.spent(), Usd::ZERO);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LostCall {
@@ -296,7 +311,7 @@ impl Core {
         answered: &str,
     ) -> Result<Option<Model>, UnknownModel> {
         let Some(asked) = asked else { return self.prices.lock().find(answered).map(Some) };
-        if answered == asked.price().id() || *answered == **asked.name() {
+        if answered == asked.id() || *answered == **asked.name() {
             return Ok(None);
         }
         let found = self.prices.lock().find_from(asked.price().provider(), answered)?;
@@ -364,7 +379,7 @@ pub(super) fn alerts_of(ledger: &mut Ledger) -> Vec<Alert> {
 
 /// The number of a model, given one if it has none. Without a place left it counts as no model.
 #[cold]
-fn number_of(ledger: &mut Ledger, now: Timestamp, name: &Arc<str>) -> ModelId {
+pub(super) fn number_of(ledger: &mut Ledger, now: Timestamp, name: &Arc<str>) -> ModelId {
     if let Some(number) = ledger.find_model(name) {
         return number;
     }

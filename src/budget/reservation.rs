@@ -6,7 +6,6 @@ mod nested;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -22,6 +21,7 @@ use crate::ledger::{
 };
 use crate::money::Usd;
 use crate::price::{Estimate, Model, Terms, UnknownModel};
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::usage::{Bill, Confidence, Usage};
 use ending::{Ended, Ending};
 pub(crate) use nested::OuterHold;
@@ -592,6 +592,17 @@ pub(super) fn account_of(ledger: &Ledger, hold: HoldId) -> Path {
 }
 
 /// What was booked.
+///
+/// ```
+/// use bursar::{BudgetManager, Confidence, Usage, Usd};
+///
+/// let budget = BudgetManager::new(Usd::dollars(1))?;
+/// let call = budget.model("gpt-6.1-terra")?.estimate().input(1_200).max_output(800);
+/// let receipt = budget.reserve("crawler", &call)?.settle(Usage::tokens(1_150, 340));
+/// assert_eq!((receipt.cost.to_string(), receipt.held.to_string()), ("$0.00285".into(), "$0.0055".into()));
+/// assert_eq!(receipt.confidence, Confidence::Exact);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Receipt {

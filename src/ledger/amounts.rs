@@ -1,9 +1,11 @@
 //! Owns what is counted: [`Measure`], [`Quantity`] of a measure, and [`Amounts`] of one call.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::compact::is_nothing;
 use crate::money::{Usd, div_up};
 
 /// What a limit counts.
@@ -57,6 +59,17 @@ impl fmt::Display for Measure {
 }
 
 /// An amount of a [`Measure`]: money, or a number of tokens, requests or calls.
+///
+/// Two of one kind have an order; money and a number have none.
+///
+/// ```
+/// use bursar::{Quantity, Usd};
+///
+/// let (asked, available) = (Quantity::from(Usd::cents(150)), Quantity::from(Usd::cents(15)));
+/// assert_eq!(asked.to_string(), "$1.50");
+/// assert!(asked > available);
+/// assert_eq!(asked.partial_cmp(&Quantity::from(200_000)), None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Quantity {
@@ -72,6 +85,16 @@ impl Quantity {
         match self {
             Quantity::Money(usd) => usd.pico(),
             Quantity::Count(count) => count,
+        }
+    }
+}
+
+impl PartialOrd for Quantity {
+    fn partial_cmp(&self, other: &Quantity) -> Option<Ordering> {
+        match (self, other) {
+            (Quantity::Money(own), Quantity::Money(other)) => Some(own.cmp(other)),
+            (Quantity::Count(own), Quantity::Count(other)) => Some(own.cmp(other)),
+            _ => None,
         }
     }
 }
@@ -112,18 +135,25 @@ pub(crate) fn grouped(number: i128) -> String {
 
 /// What one call asks for, holds or has used, in every measure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Amounts {
     /// Money, in picodollars.
+    #[serde(skip_serializing_if = "is_nothing")]
     pub cost: i128,
     /// Input tokens, cache reads included.
+    #[serde(skip_serializing_if = "is_nothing")]
     pub input: u64,
     /// The part of `input` that came from a prompt cache.
+    #[serde(skip_serializing_if = "is_nothing")]
     pub cache_read: u64,
     /// Output tokens.
+    #[serde(skip_serializing_if = "is_nothing")]
     pub output: u64,
     /// Leaf calls.
+    #[serde(skip_serializing_if = "is_nothing")]
     pub requests: u32,
     /// Calls in flight.
+    #[serde(skip_serializing_if = "is_nothing")]
     pub in_flight: u32,
 }
 

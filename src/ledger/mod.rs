@@ -15,6 +15,7 @@ mod admin;
 mod amounts;
 mod check;
 mod command;
+mod compact;
 mod counter;
 mod follow;
 mod holds;

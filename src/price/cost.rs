@@ -16,6 +16,19 @@ use super::schedule::Level;
 pub(super) const ATTO_PER_PICO: u64 = 1_000_000;
 
 /// On which terms a call was served.
+///
+/// ```
+/// use bursar::price::Terms;
+/// use bursar::{PriceBook, Service, Usage};
+///
+/// let book = PriceBook::builtin();
+/// let terra = book.find("gpt-6.1-terra")?;
+/// let (usage, at) = (Usage::tokens(1_000_000, 0), "2026-11-24T12:00:00Z".parse()?);
+/// let standard = terra.price().cost(&usage, &Terms::default(), at)?;
+/// let batch = terra.price().cost(&usage, &Service::Batch.into(), at)?;
+/// assert!(batch < standard);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Terms {
     /// The service tier.

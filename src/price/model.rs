@@ -423,6 +423,17 @@ impl ModelPrice {
 /// A model whose price was found, as a handle: cheap to clone, no look-up on the hot path.
 ///
 /// Comes from [`PriceBook::find`](super::PriceBook::find).
+///
+/// ```
+/// use bursar::PriceBook;
+///
+/// let luna = PriceBook::builtin().find("gpt-6-luna")?;
+/// assert_eq!(luna.to_string(), "openai/gpt-6-luna");
+/// assert_eq!((luna.price().provider(), luna.price().id()), ("openai", "gpt-6-luna"));
+/// let call = luna.estimate().input(1_000).max_output(200); // an upper bound, to be reserved
+/// # let _ = call;
+/// # Ok::<(), bursar::price::UnknownModel>(())
+/// ```
 #[derive(Clone)]
 pub struct Model(Arc<Found>);
 
@@ -442,6 +453,11 @@ impl Model {
     /// `provider/id`.
     pub fn name(&self) -> &Arc<str> {
         self.price().name()
+    }
+
+    /// The provider's name of the model: what a request calls it.
+    pub fn id(&self) -> &str {
+        self.price().id()
     }
 
     /// What it costs.
