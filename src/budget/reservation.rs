@@ -17,7 +17,7 @@ use super::error::{InvalidCall, ReserveError};
 use super::trace::CallSpan;
 use crate::clock::Timestamp;
 use crate::ledger::{
-    Amounts, Bid, Booking, Change, Command, Event, Grow, HoldId, HoldView, Ledger, ModelId, Path,
+    Amounts, Bid, Booking, Change, Command, Event, Grow, HoldId, HoldView, Ledger, Path,
 };
 use crate::money::Usd;
 use crate::price::{Estimate, Model, Terms, UnknownModel};
@@ -399,10 +399,8 @@ impl Reservation {
         mut priced: Priced,
     ) -> Receipt {
         self.disown();
-        let ended = ended.unwrap_or_else(|| {
-            self.core.read(|ledger, now| Some(ending.decide(ledger, now, ModelId::NONE)?.1))
-        });
-        // Only a guard ends its hold, so that the hold is there.
+        let ended = ended.unwrap_or_else(|| ending.foretell(&self.core));
+        // Only a guard ends its hold, so that it is there or has ended so.
         let ended = ended.unwrap_or_else(|| Ended {
             account: Path::root(),
             cost: 0,
@@ -426,6 +424,7 @@ impl Reservation {
             usage,
             confidence: priced.confidence,
             why: priced.why.clone(),
+            said: self.core.books().map(|_| Arc::default()),
         }
     }
 

@@ -2,6 +2,7 @@
 //! journal, nobody may block in a `Drop` or a future.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use super::super::core::{Core, number_for};
 use super::{Priced, Receipt, Reservation, account_of};
@@ -11,6 +12,7 @@ use crate::ledger::{
 };
 use crate::money::Usd;
 use crate::price::Model;
+use crate::sync::Lock;
 use crate::usage::{Confidence, Usage};
 
 /// How a hold is to end: all that has to be known to settle it, again if need be.
@@ -24,9 +26,12 @@ pub(super) struct Ending {
     pub(super) usage: Option<Usage>,
     pub(super) confidence: Confidence,
     pub(super) why: Option<String>,
+    /// With a journal: how it ended when it was last decided.
+    pub(super) said: Option<Arc<Lock<Option<Ended>>>>,
 }
 
 /// How a hold has ended.
+#[derive(Clone)]
 pub(super) struct Ended {
     pub(super) account: Path,
     pub(super) cost: i128,
@@ -42,15 +47,19 @@ impl Ending {
         let model = number_for(self.owner, ledger, now, self.model.as_ref());
         let (settled, ended) = self.decide(ledger, now, model)?;
         ledger.apply(&Event { at: now, change: Change::Settled(settled) });
+        if let Some(said) = &self.said {
+            *said.lock() = Some(ended.clone());
+        }
         Some(ended)
     }
 
-    pub(super) fn decide(
-        &self,
-        ledger: &Ledger,
-        now: Timestamp,
-        model: ModelId,
-    ) -> Option<(Settled, Ended)> {
+    /// What it comes to, if it waits to be written; or came to, if it has been written since.
+    pub(super) fn foretell(&self, core: &Core) -> Option<Ended> {
+        let waits = core.read(|ledger, now| Some(self.decide(ledger, now, ModelId::NONE)?.1));
+        waits.or_else(|| self.said.as_ref()?.lock().clone())
+    }
+
+    fn decide(&self, ledger: &Ledger, now: Timestamp, model: ModelId) -> Option<(Settled, Ended)> {
         let account = account_of(ledger, self.hold);
         let Ending { hold, booking, usage, mut confidence, .. } = *self;
         let mut why = self.why.clone();
