@@ -8,13 +8,13 @@ mod alarms;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::Waker;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::sync::Lock;
+use crate::sync::atomic::{AtomicI64, Ordering};
 pub(crate) use alarms::wake_all;
 use alarms::{Alarms, Bell};
 

@@ -116,6 +116,7 @@ mod sync;
 pub mod usage;
 pub mod price;
 pub mod ledger;
+mod table;
 pub mod journal;
 pub mod select;
 pub mod plan;

@@ -11,6 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["usage"],
     &["price"],
     &["ledger"],
+    &["table"],
     &["journal"],
     &["select", "plan", "cache"],
     &["budget", "context"],

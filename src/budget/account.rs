@@ -159,10 +159,7 @@ impl Account {
     /// model, negative when one is overrun; `None` if there is no such limit. Advice, like
     /// [`can_afford`](Account::can_afford).
     pub fn remaining(&self) -> Option<Usd> {
-        self.core.read(|ledger, now| {
-            let limits = ledger.limits_of(self.id, now).filter(binds_all_money);
-            limits.map(|view| view.available()).min().map(Usd::from_pico)
-        })
+        self.core.read(|ledger, now| ledger.least_room(self.id, now).map(Usd::from_pico))
     }
 
     /// What each spend limit on it or above it leaves to an ordinary call of any model, for

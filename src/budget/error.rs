@@ -105,7 +105,7 @@ impl ReserveError {
             Some(view) => ReserveError::Queued(Box::new(Queued {
                 asked_by: asked_by.clone(),
                 account: view.account.clone(),
-                limit: Limit::clone(view.limit),
+                limit: Arc::clone(view.limit),
                 ahead,
             })),
             None => ReserveError::Invalid(InvalidCall::LimitLifted),
@@ -162,6 +162,12 @@ pub enum InvalidCall {
     /// The outer call has ended.
     #[error("the outer call has ended or expired")]
     OuterEnded,
+    /// There is no hold that could be handed to a stream.
+    #[error(
+        "it has no hold that could be handed to a stream: an agent has to say that it is streamed \
+         (`Agent::is_streamed`), and may hand it over once, before its call has ended"
+    )]
+    NoHold,
     /// A handle of another manager.
     #[error("a tag or an outer call comes from another BudgetManager")]
     ForeignHandle,
@@ -194,7 +200,7 @@ pub struct Denied {
     /// The account that the limit is on: the one that asked, one above it, or a tag.
     pub account: Path,
     /// The limit; of several that are in the way, the one that stays so longest.
-    pub limit: Limit,
+    pub limit: Arc<Limit>,
     /// What was asked for, with the shortest output that is of use.
     pub asked: Quantity,
     /// What is spent in the present window.
@@ -216,7 +222,7 @@ impl Denied {
         Some(Denied {
             asked_by: asked_by.clone(),
             account: view.account.clone(),
-            limit: Limit::clone(view.limit),
+            limit: Arc::clone(view.limit),
             asked: quantity(refusal.asked),
             spent: quantity(refusal.spent),
             held: quantity(refusal.held),
@@ -285,7 +291,7 @@ pub struct Queued {
     /// The account that the limit is on: the one that asked, one above it, or a tag.
     pub account: Path,
     /// The limit that others wait for.
-    pub limit: Limit,
+    pub limit: Arc<Limit>,
     /// How many of them came before it.
     pub ahead: usize,
 }

@@ -13,10 +13,22 @@
 mod error;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(feature = "sqlite")]
+mod export;
+#[cfg(feature = "sqlite")]
+mod invoice;
+#[cfg(feature = "sqlite")]
+mod compare;
 
+#[cfg(feature = "sqlite")]
+pub use compare::{Comparison, Found, LeftOut, Line, Sides, Unmatched};
 pub use error::JournalError;
 #[cfg(feature = "sqlite")]
-pub use sqlite::{Durability, SqliteJournal, SqliteOptions};
+pub use export::ExportError;
+#[cfg(feature = "sqlite")]
+pub use invoice::{Columns, Figures, Invoice, InvoiceError};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{Charges, Durability, SqliteJournal, SqliteOptions, Verified};
 
 use crate::ledger::{Entry, Event, Ledger};
 

@@ -1,5 +1,6 @@
 //! Owns the cost of a call that was made: one exact sum, rounded once.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
@@ -38,12 +39,23 @@ pub struct Terms {
 
 impl Terms {
     /// The terms on which a call was billed: what the bill says, else what was asked for.
-    pub(crate) fn billed(&self, service: Option<&Service>, regional: Option<bool>) -> Terms {
-        Terms {
+    #[inline]
+    pub(crate) fn billed(
+        &self,
+        service: Option<&Service>,
+        regional: Option<bool>,
+    ) -> Cow<'_, Terms> {
+        if service.is_none() && regional.is_none() {
+            return Cow::Borrowed(self);
+        }
+        Cow::Owned(Terms {
             service: service.unwrap_or(&self.service).clone(),
             regional: regional.unwrap_or(self.regional),
-        }
+        })
     }
+
+    /// The terms of a call that nobody has asked anything special for.
+    pub(crate) const USUAL: &'static Terms = &Terms { service: Service::Standard, regional: false };
 }
 
 impl From<Service> for Terms {

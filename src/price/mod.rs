@@ -54,6 +54,9 @@ pub use estimate::Estimate;
 pub use flaw::Flaw;
 pub use listing::{Finding, ListError, Loaded, Reason};
 pub use model::{Model, ModelPrice};
+#[cfg(feature = "sqlite")]
+pub(crate) use names::shorter;
 pub use rate::{Fee, Rate, RateError, Ratio};
 pub use rates::{Block, Bucket, CacheTtl, Peak, PeakError, Rates, Tier};
+pub use request::EstimateError;
 pub use schedule::Origin;
