@@ -30,16 +30,17 @@ pub(super) struct Window {
     pub(super) number: u32,
     pub(super) start: Timestamp,
     pub(super) end: Timestamp,
-    /// Where the window before this one started; `start` if there was none.
+    /// Where the window before this one started; `start` if there was none, or a silence.
     pub(super) previous_start: Timestamp,
 }
 
 impl Window {
     pub(super) fn roll(&mut self, start: Timestamp, end: Timestamp) {
-        // After a long silence the window just before this one has nothing in it.
+        // After a long silence the window just before this one has nothing in it, and nobody knows where it
+        // started: a correction about that time counts in no window.
         let silence = start > self.end;
         self.number = self.number.wrapping_add(if silence { 2 } else { 1 });
-        self.previous_start = if silence { self.end } else { self.start };
+        self.previous_start = if silence { start } else { self.start };
         (self.start, self.end) = (start, end);
     }
 }
@@ -394,6 +395,31 @@ impl Counter {
             (Place::Previous, _) => self.previous.spent += amount,
             (Place::Gone, _) => {}
         }
+    }
+
+    /// Adds to what is spent, or takes away from it as far as there is something; returns how much it was.
+    pub(super) fn correct(
+        &mut self,
+        place: Place,
+        at: Timestamp,
+        now: Timestamp,
+        by: i128,
+    ) -> i128 {
+        let there = match (place, self.span) {
+            (Place::Current, Span::Rolling(span)) => {
+                let number = at.as_micros().div_euclid(slot_length(span));
+                let slot = self.slots.binary_search_by_key(&number, |slot| slot.number);
+                slot.ok().and_then(|place| self.slots.get(place)).map_or(0, |slot| slot.spent)
+            }
+            (Place::Current, _) => self.spent(),
+            (Place::Previous, _) => self.previous.spent,
+            (Place::Gone, _) => 0,
+        };
+        let by = by.max(-there.max(0));
+        if by != 0 {
+            self.spend(place, at, now, by);
+        }
+        by
     }
 
     fn spend_in_slot(&mut self, number: i64, amount: i128) {

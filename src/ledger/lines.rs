@@ -162,8 +162,9 @@ impl Ledger {
         }
     }
 
-    /// Puts the truth in the place of a charge that event `charged_by` assumed. A counter that is
-    /// younger than that has never counted the charge, and does not count its correction.
+    /// Puts the truth in the place of a charge that event `charged_by` assumed, or that a person says was wrong. A
+    /// counter that is younger than that has never counted the charge, and does not count its correction. Nor does one
+    /// count less than nothing: that would be room for calls which no limit has given.
     pub(super) fn correct(&mut self, target: &Target, turn: &Turn, charged_by: u64) {
         let assumed = Amounts { in_flight: 0, ..turn.held };
         let (accounts, counters, mut scene) = self.scene(target, Tell::Whole);
@@ -179,7 +180,8 @@ impl Ledger {
                     continue;
                 }
                 let place = scene.enter(counter, turn.at);
-                counter.spend(place, turn.at, scene.now, more);
+                let counted = counter.correct(place, turn.at, scene.now, more);
+                counter.opening_gap += counted - more;
                 scene.leave(LimitId(*limit), counter);
             }
         }
