@@ -4,6 +4,7 @@
 //! cargo run --features sqlite --example durable                # ten calls on durable.db
 //! cargo run --features sqlite --example durable -- --kill      # ends itself without warning
 //! cargo run --features sqlite --example durable -- report durable.db
+//! cargo run --features sqlite --example durable -- verify durable.db   # is the file whole?
 //! cargo run --features sqlite --example durable -- export durable.db > charges.csv       # or --json-lines
 //! cargo run --features sqlite --example durable -- compare durable.db openai-costs.csv   # as OpenAI exports it
 //! ```
@@ -19,6 +20,7 @@ use bursar::{BudgetManager, Limit, Period, Usage, Usd};
 
 const USAGE: &str = "usage: durable [--kill] [FILE]                 (durable.db if none is named)
        durable report FILE
+       durable verify FILE
        durable export FILE [--json-lines]
        durable compare FILE INVOICE.csv        (an export of OpenAI's, Anthropic's or OpenRouter's)";
 
@@ -30,10 +32,11 @@ fn main() -> ExitCode {
         ["--kill"] => work(Path::new("durable.db"), true),
         ["--kill", file] => work(Path::new(file), true),
         ["report", file] => report(Path::new(file)),
+        ["verify", file] => verify(Path::new(file)),
         ["export", file] => export(Path::new(file), false),
         ["export", file, "--json-lines"] => export(Path::new(file), true),
         ["compare", file, invoice] => compare(Path::new(file), Path::new(invoice)),
-        ["report" | "export" | "compare"] => Err(USAGE.into()),
+        ["report" | "verify" | "export" | "compare"] => Err(USAGE.into()),
         [word] if !word.starts_with('-') => work(Path::new(word), false),
         _ => Err(USAGE.into()),
     };
@@ -87,6 +90,12 @@ fn report(file: &Path) -> Result<(), Box<dyn Error>> {
     }
     let budget = BudgetManager::builder().journal(SqliteJournal::open(file)?).build()?;
     println!("{}", budget.report());
+    Ok(())
+}
+
+/// Whether all of a file is what was written.
+fn verify(file: &Path) -> Result<(), Box<dyn Error>> {
+    println!("{}: {}", file.display(), SqliteJournal::verify(file)?);
     Ok(())
 }
 

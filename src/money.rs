@@ -1,4 +1,7 @@
 //! Owns [`Usd`]: money as a whole number of picodollars, and the decimal text it is read from.
+//!
+//! All amounts of the crate are one. Prices for tokens have a type of their own,
+//! [`Rate`](crate::Rate).
 
 use std::fmt;
 use std::str::FromStr;
@@ -90,6 +93,7 @@ impl Usd {
     }
 
     /// The same amount with the other sign.
+    #[must_use]
     pub const fn negated(self) -> Usd {
         Usd(self.0.wrapping_neg()) // exact: `i128::MIN` is never held
     }

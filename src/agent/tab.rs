@@ -45,7 +45,16 @@ pub struct Tab {
 impl Tab {
     /// Opens the tab of the call that `hold` was reserved for. The hold does not grow.
     pub fn new(hold: Reservation) -> Tab {
-        Tab { hold: Some(hold), tally: Tally::default(), chunk: 0, receipt: None }
+        Tab::of(Some(hold))
+    }
+
+    /// The tab of a call outside of any budget: nothing is held, and nothing booked.
+    pub(super) fn unpaid() -> Tab {
+        Tab::of(None)
+    }
+
+    fn of(hold: Option<Reservation>) -> Tab {
+        Tab { hold, tally: Tally::default(), chunk: 0, receipt: None }
     }
 
     /// The input tokens to book if the answer is cut before the provider says how many they were.
@@ -78,20 +87,30 @@ impl Tab {
         self.tally.seen()
     }
 
+    /// Whether more output was seen than is held for; false once it is closed, and of a call without
+    /// a model.
+    pub fn is_outgrown(&self) -> bool {
+        self.missing() > 0
+    }
+
+    /// The output tokens that were seen beyond those that are held for.
+    fn missing(&self) -> u64 {
+        let hold = self.hold.as_ref().filter(|hold| hold.model().is_some());
+        let room = hold.map_or(u64::MAX, Reservation::output_room);
+        self.tally.seen().output_tokens().saturating_sub(room)
+    }
+
     /// Makes the hold as large as what was seen, if it may [grow](Tab::growing_by).
     ///
     /// # Errors
     /// [`ReserveError`]: the money has ended. Break the answer off, so that the provider stops, and
     /// [`close`](Tab::close).
     pub fn keep_up(&mut self) -> Result<(), ReserveError> {
-        let Some(hold) = self.hold.as_mut().filter(|hold| hold.model().is_some()) else {
-            return Ok(());
-        };
-        let seen = self.tally.seen().output_tokens();
-        let missing = seen.saturating_sub(hold.output_room());
-        if missing == 0 || self.chunk == 0 {
+        if self.chunk == 0 {
             return Ok(());
         }
+        let missing = self.missing();
+        let Some(hold) = self.hold.as_mut().filter(|_| missing > 0) else { return Ok(()) };
         // The cap is that of one choice; what was seen is that of all.
         let needed = missing.div_ceil(hold.choices());
         match hold.grow_output(needed.max(self.chunk)) {

@@ -6,7 +6,9 @@
 //! processes may share one: each transaction first reads what the others have appended, then
 //! appends its own.
 //!
-//! `SqliteJournal`, behind the feature `sqlite`, keeps it in a file.
+//! `SqliteJournal`, behind the feature `sqlite`, keeps it in a file: give it to
+//! [`Builder::journal`](crate::budget::Builder::journal), and a budget survives its process. The trait
+//! is for whoever keeps events elsewhere.
 
 mod error;
 #[cfg(feature = "sqlite")]
@@ -26,7 +28,7 @@ pub use export::ExportError;
 #[cfg(feature = "sqlite")]
 pub use invoice::{Columns, Figures, Invoice, InvoiceError};
 #[cfg(feature = "sqlite")]
-pub use sqlite::{Charges, Durability, SqliteJournal, SqliteOptions};
+pub use sqlite::{Charges, Durability, SqliteJournal, SqliteOptions, Verified};
 
 use crate::ledger::{Entry, Event, Ledger};
 

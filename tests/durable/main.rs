@@ -2,6 +2,7 @@
 //! made of it: exports, and comparisons with invoices.
 #![cfg(feature = "sqlite")]
 
+mod disk;
 mod export;
 mod faults;
 mod files;
@@ -10,6 +11,7 @@ mod kill;
 mod life;
 mod reconcile;
 mod shared;
+mod verify;
 
 use std::path::PathBuf;
 

@@ -5,7 +5,7 @@ use std::path::Path as FilePath;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::super::JournalError;
-use super::explain;
+use super::place::explain;
 
 /// The version of the tables and of the events inside.
 pub(super) const VERSION: i64 = 1;
