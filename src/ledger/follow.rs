@@ -163,9 +163,11 @@ impl Scene<'_> {
         account.bring_up_to(counters, self.windows, self.now);
         for limit in &account.own_limits {
             let Some(counter) = follower(counters, *limit) else { continue };
-            match corrects.is_some_and(|event| counter.since > event) {
-                true => counter.ignore(by),
-                false => counter.leave_out(counter.place(self.windows, at), by),
+            let place = counter.place(self.windows, at);
+            match corrects {
+                None => counter.leave_out(place, by),
+                Some(event) if counter.since > event => counter.ignore(by),
+                Some(_) => counter.leave_some(&account.balance, place, by),
             }
         }
         account.balance.spent += by.spent;

@@ -97,7 +97,8 @@ impl Scene<'_> {
             return;
         }
         let place = self.enter(counter, turn.at);
-        counter.spend(place, turn.at, self.now, more);
+        let counted = counter.correct(place, turn.at, self.now, more);
+        counter.opening_gap += counted - more;
         self.leave(limit, counter);
     }
 
@@ -182,8 +183,10 @@ impl Ledger {
         });
     }
 
-    /// Puts the truth in the place of a charge that event `charged_by` assumed. A counter that is
-    /// younger than that has never counted the charge, and does not count its correction.
+    /// Puts the truth in the place of a charge that event `charged_by` assumed, or that a person says
+    /// was wrong. A counter that is younger than that has never counted the charge, and does not count
+    /// its correction. Nor does one count less than nothing: that would be room for calls which no
+    /// limit has given.
     pub(super) fn correct(&mut self, target: &Target, turn: Turn<'_>, charged_by: u64) {
         let held = Amounts { in_flight: 0, ..*turn.held };
         let turn = Turn { held: &held, ..turn };

@@ -70,9 +70,11 @@ impl Ledger {
     ) -> Result<Adjust, Rejection> {
         self.check_accounts(&adjust.target)?;
         let most = Amounts::MAX_COST;
-        let charged = Ledger::charged(&adjust.target);
-        let mut left = charged.map(|index| self.accounts.at(index).balance.spent + adjust.cost);
-        let possible = (-most..=most).contains(&adjust.cost) && left.all(|spent| spent >= 0);
+        // An account above can have less than one below: it may have been corrected itself.
+        let line = Ledger::charged(&adjust.target).flat_map(|index| self.accounts.upward(index));
+        let mut left = line.map(|index| self.accounts.at(index).balance.spent + adjust.cost);
+        let is_amount = (-most..=most).contains(&adjust.cost);
+        let possible = is_amount && (adjust.cost >= 0 || left.all(|spent| spent >= 0));
         if !possible {
             return Err(Rejection::Impossible);
         }
@@ -142,7 +144,8 @@ impl Ledger {
         self.step(at);
         let Adjust { target, cost, about, .. } = adjusted;
         let spent = Amounts { cost: *cost, ..Amounts::NONE };
-        self.turn(target, Turn { at: *about, held: &Amounts::NONE, spent: &spent }, Tell::Whole);
+        let turn = Turn { at: *about, held: &Amounts::NONE, spent: &spent };
+        self.correct(target, turn, u64::MAX);
         self.charge(target, target.model, &charge_of(&spent, &Usage::NONE, Confidence::Reported));
     }
 
