@@ -410,8 +410,10 @@ impl Ledger {
         self.one_hold_more(target);
         first.amounts = excess(reserved.amounts, &reserved.moved);
         self.transfer(outer, target, &first, &reserved.moved, tell);
+        let giver = self.holds.at(outer);
+        let beyond = giver.outer.iter().chain(&giver.beyond).copied().collect();
         let hold = self.holds.insert(*hold, target, &first, *lease_until);
-        hold.outer = Some(outer);
+        (hold.outer, hold.beyond) = (Some(outer), beyond);
         hold.more.clone_from(&reserved.moved);
     }
 
