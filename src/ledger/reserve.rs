@@ -346,6 +346,8 @@ impl Ledger {
                 let level = counter.level(&self.windows, now);
                 worst = Some(Refusal {
                     limit,
+                    is_inside: self.is_short(want, limit, counter),
+                    wrap_up: want.wrap_up,
                     asked,
                     spent: level.spent,
                     held: level.held,
@@ -356,6 +358,18 @@ impl Ledger {
             }
         }
         worst.ok_or(Rejection::Impossible)
+    }
+
+    /// True if the call is inside another whose hold a limit counts: if that were larger, the limit
+    /// would not be in the way.
+    fn is_short(&self, want: &Want<'_>, limit: LimitId, counter: &Counter) -> bool {
+        let mut charged = Ledger::charged(want.target);
+        want.outer.is_some_and(|outer| {
+            charged.any(|charged| {
+                self.accounts.at(charged).line.contains(&limit.0)
+                    && self.covers(outer, charged, counter)
+            })
+        })
     }
 
     /// The limits that can be in the way of a call, each with what it needs of it: more than nothing.
