@@ -5,6 +5,9 @@
 //! makes calls of its own within the call, [`BudgetConstrained`] the one call from estimate to
 //! receipt, [`BudgetedStream`] an answer that comes in pieces, [`Tab`] what it is built on,
 //! [`testing`] a kit for cost scenarios without a network.
+//!
+//! Where there is no agent but single calls, [`Account::reserve`](crate::Account::reserve) and
+//! [`Reservation`](crate::Reservation) are shorter.
 
 mod admit;
 mod boxed;

@@ -232,6 +232,31 @@ pub(super) fn called(account: &Path) -> String {
 /// The methods are called after the lock is free, by the thread that made the call, in no
 /// particular order between threads; they may call back into the budget. A panic inside is caught,
 /// so that it loses no charge.
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use std::sync::Arc;
+///
+/// use bursar::{BudgetManager, Estimate, Limit, Observer, Path, ReserveError, Usd};
+///
+/// #[derive(Default)]
+/// struct Refusals(AtomicU64);
+///
+/// impl Observer for Refusals {
+///     fn on_refuse(&self, _account: &Path, _error: &ReserveError) {
+///         self.0.fetch_add(1, Ordering::Relaxed);
+///     }
+/// }
+///
+/// let refusals = Arc::new(Refusals::default());
+/// let budget = BudgetManager::builder()
+///     .limit("", Limit::spend(Usd::cents(1)))
+///     .shared_observer(refusals.clone())
+///     .build()?;
+/// assert!(budget.reserve("crawler", &Estimate::fixed(Usd::cents(2))).is_err());
+/// assert_eq!(refusals.0.load(Ordering::Relaxed), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Observer: Send + Sync + 'static {
     /// A call was admitted.
     fn on_reserve(&self, _account: &Path, _hold: &Reservation) {}

@@ -12,10 +12,8 @@ use std::collections::hash_map::RandomState;
 use std::future::Future;
 use std::hash::BuildHasher;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
-use std::thread::{self, Thread};
 use std::time::Duration;
 
 use super::alert::Alert;
@@ -24,7 +22,8 @@ use super::core::{Core, LostCall, alerts_of, catch_up};
 use crate::clock::Timestamp;
 use crate::journal::{Journal, JournalError, News};
 use crate::ledger::{HoldId, Ledger, Path};
-use crate::sync::{Lock, block_on};
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Lock, Thread, block_on, park, park_timeout, spawn};
 
 /// How often what waits in the outbox is tried again when nobody else writes.
 const RETRY: Duration = Duration::from_secs(1);
@@ -171,10 +170,7 @@ impl Books {
         let mut line = self.line.lock();
         if line.thread.is_none() {
             let core = self.core.clone();
-            let started = thread::Builder::new()
-                .name("bursar-journal".to_owned())
-                .spawn(move || serve(&core));
-            line.thread = started.ok().map(|handle| handle.thread().clone());
+            line.thread = spawn("bursar-journal", move || serve(&core)).ok();
         }
         if let Some(thread) = &line.thread {
             thread.unpark();
@@ -212,8 +208,8 @@ fn serve(core: &Weak<Core>) {
         let again = !books.writer.lock().outbox.is_empty();
         drop(core);
         match again {
-            true => thread::park_timeout(RETRY),
-            false => thread::park(),
+            true => park_timeout(RETRY),
+            false => park(),
         }
     }
 }

@@ -4,8 +4,13 @@
 //! [`Reservation`] is what it gets, [`Receipt`] is what is booked, [`ReserveError`] is why not,
 //! [`Alert`] is what a person is told, [`Report`] is what it all adds up to, [`Countdown`] what is
 //! left.
+//!
+//! The [guide](crate::guide) goes through them one by one. For an agent that is called as a whole,
+//! [`agent`](crate::agent) does the asking and settling.
 
 mod account;
+mod admit;
+mod adjust;
 mod alert;
 mod ask;
 mod books;
@@ -27,6 +32,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use account::{Account, Run, Tag};
+pub use adjust::Correction;
 pub use alert::{Alert, Observer};
 pub use ask::Ask;
 pub use builder::{BuildError, Builder};
@@ -45,9 +51,8 @@ pub use waiting::Waiting;
 
 use self::ask::{Who, Wishes, account_path};
 use self::core::{Core, open_account, set_limit};
-use crate::clock::Timestamp;
 use crate::journal::JournalError;
-use crate::ledger::{Adjust, Command, Limit, Path, Rejection, Scope, Target};
+use crate::ledger::{Command, Limit, Path, Scope};
 use crate::money::Usd;
 use crate::price::{
     Estimate, EstimateError, InsertError, Model, ModelPrice, PriceBook, UnknownModel,
@@ -288,35 +293,25 @@ impl BudgetManager {
         self.core.change(false, |_, _| ())
     }
 
-    /// Corrects what was booked on an account: an invoice that disagrees. The correction counts in
-    /// the windows of the moment `about`, if they are still kept, and in the totals in any case.
-    /// Tokens and calls stay.
-    ///
-    /// # Errors
-    /// [`RecordError`] if the name is no account, or the amount would leave it with less than
-    /// nothing; nothing has been booked then.
-    pub fn adjust(
-        &self,
-        account: &str,
-        by: Usd,
-        about: Timestamp,
-        why: impl Into<Arc<str>>,
-    ) -> Result<(), RecordError> {
-        let account = self.account(account)?;
-        let (target, why) = (Target::account(account.id()), why.into());
-        let adjust = Adjust { target, cost: by.pico(), about, why };
-        let command = Command::Adjust(adjust);
-        let done = self.core.change(false, move |ledger, now| ledger.execute(now, &command))?;
-        match done {
-            Ok(_) => Ok(()),
-            Err(Rejection::Impossible) => Err(RecordError::Invalid(InvalidCall::Impossible)),
-            Err(other) => Err(AccountError::from_rejection(&other, account.path()).into()),
-        }
-    }
-
     /// Everything as it stands, from one moment: accounts, models, limits, tags. Prints as a table.
     pub fn report(&self) -> Report {
         Report::of(&self.core)
+    }
+}
+
+/// For the models.
+#[cfg(shuttle)]
+impl BudgetManager {
+    /// Recounts the books, and that nothing is kept of anybody who waited.
+    #[doc(hidden)]
+    pub fn check(&self) -> Result<(), String> {
+        if self.core.books().is_some() {
+            return self.core.peek(|ledger| ledger.check_invariants());
+        }
+        self.core.locked_with_queue(|ledger, queue, _| match queue.is_clean() {
+            true => ledger.check_invariants(),
+            false => Err("something is kept of one who waited".to_owned()),
+        })
     }
 }
 

@@ -80,7 +80,7 @@ impl Reservation {
         priced: Priced,
     ) -> impl Future<Output = Receipt> + Send + use<> {
         let begun = match self.core.books() {
-            None => Err(self.end(usage, priced)),
+            None => Err(self.end(usage.as_ref(), priced)),
             Some(_) => {
                 self.ended = true;
                 let ending = self.ending(usage, &priced);
@@ -107,7 +107,7 @@ impl Reservation {
     #[inline]
     pub(super) fn end_unblocked(&mut self, usage: Option<Usage>, priced: Priced) -> Receipt {
         match self.core.books() {
-            None => self.end(usage, priced),
+            None => self.end(usage.as_ref(), priced),
             Some(_) => self.end_by_another(usage, priced),
         }
     }
