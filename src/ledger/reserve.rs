@@ -336,6 +336,8 @@ impl Ledger {
                 let (asked, level) = (counter.of(&least.amounts), self.level(counter, now));
                 worst = Some(Refusal {
                     limit,
+                    is_inside: self.is_short(want, counter),
+                    wrap_up: want.wrap_up,
                     asked,
                     spent: level.spent,
                     held: level.held,
@@ -346,6 +348,12 @@ impl Ledger {
             }
         });
         worst.ok_or(Rejection::Impossible)
+    }
+
+    /// True if the call is inside another whose hold a limit counts: if that were larger, the limit
+    /// would not be in the way.
+    fn is_short(&self, want: &Want<'_>, counter: &Counter) -> bool {
+        want.outer.is_some_and(|outer| self.covers(outer, counter))
     }
 
     /// Looks at the limits that can be in the way of a call, each with what it needs of it: more than
@@ -406,8 +414,10 @@ impl Ledger {
         self.one_hold_more(target);
         first.amounts = excess(reserved.amounts, &reserved.moved);
         self.transfer(outer, target, &first, &reserved.moved, tell);
+        let giver = self.holds.at(outer);
+        let beyond = giver.outer.iter().chain(&giver.beyond).copied().collect();
         let hold = self.holds.insert(*hold, target, &first, *lease_until);
-        hold.outer = Some(outer);
+        (hold.outer, hold.beyond) = (Some(outer), beyond);
         hold.more.clone_from(&reserved.moved);
     }
 

@@ -183,8 +183,8 @@ impl Ledger {
     #[inline(never)]
     fn end_in_parts(&mut self, id: HoldId, target: &Target, booked: &Amounts) {
         let hold = self.holds.at(id);
-        let (outer, expired, charged_by) = (hold.outer, hold.is_expired(), hold.charged_by);
-        let outer = outer.filter(|outer| !expired && self.holds.open(*outer).is_some());
+        let (expired, charged_by) = (hold.is_expired(), hold.charged_by);
+        let taker = self.holds.open_around(hold).filter(|_| !expired);
         let mut touched = booked.plus(&hold.total());
         for (part, used) in shares(hold, booked) {
             let turn = Turn { at: part.at, held: &part.amounts, spent: &used };
@@ -194,16 +194,17 @@ impl Ledger {
             }
             self.turn(target, turn, Tell::Later);
             let rest = part.amounts.minus(&part.amounts.least(&used));
-            if let Some(outer) = outer.filter(|_| part.depth > 0 && !rest.is_none()) {
-                self.give_back(outer, &Part { amounts: rest, ..part }, target);
+            let taker = taker.filter(|(_, levels)| part.depth >= *levels && !rest.is_none());
+            if let Some((taker, levels)) = taker {
+                self.give_back(taker, levels, &Part { amounts: rest, ..part }, target);
             }
         }
         if expired {
             return;
         }
         touched.cache_read = 0; // so that no uncached input looks like none
-        if let Some(outer) = outer {
-            let taker = self.holds.at(outer).target;
+        if let Some((taker, _)) = taker {
+            let taker = self.holds.at(taker).target;
             self.tell(&taker, &touched, Tell::Whole);
         }
         self.tell(target, &touched, Tell::Whole);

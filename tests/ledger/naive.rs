@@ -278,7 +278,10 @@ impl Naive {
     }
 
     fn give_back(&mut self, inner: &Hold, part: &Part, rest: Amount) {
-        let Some(outer) = inner.outer.filter(|outer| self.holds[*outer].life == Life::Open) else {
+        // The nearest hold around it that is open, if the money came from there or further out.
+        let around = std::iter::successors(inner.outer, |outer| self.holds[*outer].outer).zip(1..);
+        let mut open = around.filter(|(outer, _)| self.holds[*outer].life == Life::Open);
+        let Some((outer, levels)) = open.next().filter(|(_, levels)| part.depth >= *levels) else {
             return;
         };
         let taker = &self.holds[outer];
@@ -294,7 +297,8 @@ impl Naive {
         });
         if !full {
             let mut parts = self.holds[outer].parts.iter_mut();
-            let own = parts.find(|own| own.at == part.at && own.depth + 1 == part.depth).unwrap();
+            let own =
+                parts.find(|own| own.at == part.at && own.depth + levels == part.depth).unwrap();
             own.held = own.held.plus(&rest);
         }
     }

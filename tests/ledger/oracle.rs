@@ -468,7 +468,8 @@ impl Both {
             && FILTERS[instance.rule.filter].0 == view.limit.only_models().map(|only| only.as_str())
     }
 
-    /// The events make the same ledger again, and so do the events read back from text.
+    /// The events make the same ledger again, and so do the events read back from text, and a
+    /// snapshot.
     fn replay(mut self) {
         self.real.take_notices();
         let mut again = Ledger::new();
@@ -480,6 +481,8 @@ impl Both {
         }
         again.take_notices();
         assert_eq!(again, self.real);
+        let snapshot = serde_json::to_string(&self.real).unwrap();
+        assert_eq!(serde_json::from_str::<Ledger>(&snapshot).unwrap(), self.real);
     }
 
     fn ask(&self, call: &Call, node: usize, tags: &[usize]) -> Ask {
