@@ -4,22 +4,28 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bursar::clock::Timestamp;
-use bursar::journal::{Journal, SqliteJournal};
+use bursar::journal::{Journal, SqliteJournal, SqliteOptions};
 use bursar::ledger::{AccountId, Booking, Change, Command, Ledger, Reserve, Settle};
 use bursar::{Usd, journal::JournalError};
 use rusqlite::Connection;
+use std::time::Duration;
 
 use crate::Folder;
 
 /// A file of 60 calls, 120 events, with snapshots after 40 and 80: the manager makes them far more
 /// rarely.
 fn make(folder: &Folder) -> PathBuf {
+    make_with(folder, SqliteJournal::options())
+}
+
+/// The same, each call an hour after the one before.
+fn make_with(folder: &Folder, options: SqliteOptions) -> PathBuf {
     let file = folder.file("whole.db");
-    let mut journal = SqliteJournal::open(&file).unwrap();
+    let mut journal = options.open(&file).unwrap();
     let mut ledger = Ledger::new();
     ledger.keep_entries(true);
-    let now = Timestamp::from_secs(1_790_000_000);
     for call in 1..=60 {
+        let now = Timestamp::from_secs(1_790_000_000 + 3_600 * call);
         journal.begin(ledger.events()).unwrap();
         let first = ledger.events() + 1;
         let reserve = Command::Reserve(Reserve::fixed(AccountId::ROOT, Usd::cents(2)));
@@ -60,7 +66,7 @@ fn a_whole_file_is_said_to_be_whole_while_it_is_in_use() {
     assert_eq!((found.events, found.replayed, found.snapshots, found.charges), (120, 80, 2, 60));
     assert_eq!(
         found.to_string(),
-        "whole: 120 events up to 2026-09-21T14:13:20Z, 80 of them kept and made again, 2 snapshots, \
+        "whole: 120 events up to 2026-09-24T02:13:20Z, 80 of them kept and made again, 2 snapshots, \
          60 lines of charges"
     );
     assert!(!folder.file("none.db").exists());
@@ -162,4 +168,28 @@ fn a_page_of_old_charges_is_found_by_looking() {
     assert!(read(&file).is_ok());
     let found = SqliteJournal::verify(&file).unwrap_err().to_string();
     assert!(found.contains("is damaged: "), "{found}");
+}
+
+/// Lines of charges are forgotten when a snapshot is made; what they came to is not.
+#[test]
+fn old_charges_are_forgotten_if_they_are_to_be() {
+    let hours =
+        |hours: u64| SqliteJournal::options().keep_charges(Duration::from_secs(3_600 * hours));
+    // The last snapshot comes after the 40th call: then the 30th is ten hours old.
+    for (name, options, left) in [
+        ("ten", hours(10), 31),
+        ("hundred", hours(100), 60),
+        ("ordinary", SqliteJournal::options(), 60),
+        ("all", hours(1).keep_all_charges(), 60),
+    ] {
+        let folder = Folder::new(name);
+        let file = make_with(&folder, options);
+        let found = SqliteJournal::verify(&file).unwrap();
+        assert_eq!((found.events, found.charges), (120, left), "{name}");
+        let spent = read(&file).unwrap().account(AccountId::ROOT).unwrap().balance.spent;
+        assert_eq!(spent, Usd::cents(60).pico(), "{name}");
+        let oldest = "SELECT min(id) FROM charges";
+        let oldest = Connection::open(&file).unwrap().query_row(oldest, [], |row| row.get(0));
+        assert_eq!(oldest, Ok(61 - i64::try_from(left).unwrap()), "{name}");
+    }
 }
