@@ -85,6 +85,7 @@ fn damage_before_the_newest_snapshot_is_found_by_looking() {
     let file = folder.file("damaged.db");
     let is_whole = read(&whole).unwrap();
     let event = "UPDATE events SET event = replace(event, '10000000000', '90000000000')";
+    let snapshot = "UPDATE snapshots SET ledger = replace(ledger,";
     for (sql, opens, says) in [
         (format!("{event} WHERE number = 50"), true, "event 50 is not what was written"),
         ("DELETE FROM events WHERE number = 70".into(), true, "event 71 is not what was written"),
@@ -98,13 +99,13 @@ fn damage_before_the_newest_snapshot_is_found_by_looking() {
         ),
         ("DELETE FROM events WHERE number = 120".into(), false, "it has charges of event 120"),
         (
-            "UPDATE snapshots SET ledger = replace(ledger, '4', '5') WHERE number = 40".into(),
+            format!("{snapshot} '200000000000', '300000000000') WHERE number = 40"),
             true,
             "snapshot 40 is not what was written",
         ),
         // The older one stands in for it.
         (
-            "UPDATE snapshots SET ledger = replace(ledger, '4', '5') WHERE number = 80".into(),
+            format!("{snapshot} '400000000000', '500000000000') WHERE number = 80"),
             true,
             "snapshot 80 is not what was written",
         ),
