@@ -155,6 +155,20 @@ fn calls_are_refused_and_charges_wait() {
     }
 }
 
+/// The fault is over when the process ends: it tries once more.
+#[test]
+fn what_waits_is_written_at_the_end() {
+    let folder = Folder::new("last");
+    let World { budget, clock, broken, .. } = world(&folder, Fault::Begin);
+    let hold = budget.reserve("a", &Estimate::fixed(Usd::cents(10))).unwrap();
+    broken.store(true, Ordering::SeqCst);
+    hold.settle_cost(Usd::cents(1));
+    broken.store(false, Ordering::SeqCst);
+    drop(budget);
+    let budget = reopened(&folder, &clock);
+    assert_eq!((budget.spent(), budget.held()), (Usd::cents(1), Usd::ZERO));
+}
+
 /// The process ends before it could write: the hold is charged in full when its lease ends.
 #[test]
 fn what_was_never_written_is_charged_as_assumed() {

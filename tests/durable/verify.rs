@@ -194,3 +194,15 @@ fn old_charges_are_forgotten_if_they_are_to_be() {
         assert_eq!(oldest, Ok(61 - i64::try_from(left).unwrap()), "{name}");
     }
 }
+
+/// A copy of an hour ago, written over the file in place: the process knows more than the file.
+#[test]
+fn a_file_that_ends_before_what_was_seen_is_not_gone_on_with() {
+    let folder = Folder::new("older");
+    let file = make(&folder);
+    let mut journal = SqliteJournal::open(&file).unwrap();
+    let error = journal.begin(200).unwrap_err().to_string();
+    assert!(error.contains("it ends at event 120, and this process has seen 200"), "{error}");
+    assert!(error.contains("restart the process"), "{error}");
+    assert!(journal.begin(120).unwrap().events.is_empty(), "nothing was left open");
+}
