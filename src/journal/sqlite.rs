@@ -11,6 +11,11 @@
 //! | `snapshots` | `number`, `ledger` (JSON), `seal` |
 //! | `meta` | `schema`, the version of all this |
 //!
+//! `events` and `snapshots` keep what opening and other processes need, at most some 20,000 events or
+//! twenty for each thing in the ledger. `charges` is history, kept for 400 days unless
+//! [`SqliteOptions::keep_charges`] or [`SqliteOptions::keep_all_charges`] says otherwise.
+//! [`SqliteJournal::verify`] looks through all of a file.
+//!
 //! An amount is text because 64 bits of picodollars end at nine million dollars, and a float is not
 //! exact.
 
