@@ -23,7 +23,7 @@ use crate::clock::Timestamp;
 use crate::journal::{Journal, JournalError, News};
 use crate::ledger::{HoldId, Ledger, Path};
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Lock, Thread, block_on, park, park_timeout, spawn};
+use crate::sync::{Lock, Thread, block_on, park, park_timeout, spawn, yield_now};
 
 /// How often what waits in the outbox is tried again when nobody else writes.
 const RETRY: Duration = Duration::from_secs(1);
@@ -63,6 +63,8 @@ pub(super) struct Books {
 #[derive(Default)]
 struct Line {
     jobs: Vec<Box<dyn Job>>,
+    /// How many jobs the last transaction had.
+    crowd: usize,
     /// Somebody writes.
     led: bool,
     thread: Option<Thread>,
@@ -157,6 +159,21 @@ impl Books {
         let mut line = self.line.lock();
         line.jobs.push(job);
         !std::mem::replace(&mut line.led, true)
+    }
+
+    /// Takes all jobs that wait. Those who were answered together just now are about to come again: while
+    /// they do, they are let through, to share the next wait for the disk too.
+    fn gather(&self) -> Vec<Box<dyn Job>> {
+        let mut line = self.line.lock();
+        let mut before = 0;
+        while line.jobs.len() > before && line.jobs.len() < line.crowd {
+            before = line.jobs.len();
+            drop(line);
+            yield_now();
+            line = self.line.lock();
+        }
+        line.crowd = line.jobs.len();
+        std::mem::take(&mut line.jobs)
     }
 
     /// Queues a job for the writing thread.
@@ -266,8 +283,7 @@ impl Core {
     #[cold]
     pub(super) fn lead(&self, books: &Books) {
         let lead = Lead(books);
-        let jobs = std::mem::take(&mut books.line.lock().jobs);
-        let (alerts, after) = self.transact(books, jobs);
+        let (alerts, after) = self.transact(books, books.gather());
         drop(lead);
         for alert in &alerts {
             self.raise(alert);
