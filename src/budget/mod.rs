@@ -22,6 +22,7 @@ mod saving;
 mod table;
 mod trace;
 mod waiting;
+mod weak;
 
 use std::fmt;
 use std::sync::Arc;
@@ -41,6 +42,7 @@ pub use report::{AccountReport, HeldElsewhere, LimitReport, ModelReport, Report}
 pub(crate) use reservation::OuterHold;
 pub use reservation::{Receipt, Reservation};
 pub use waiting::Waiting;
+pub use weak::WeakBudgetManager;
 
 use self::ask::{Who, Wishes, account_path};
 use self::core::{Core, open_account, set_limit};
