@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::admit::Settling;
 use super::guard::LostReply;
 use super::saving::{Choosing, Trimming};
 use super::shelf::Shelf;
@@ -98,6 +99,20 @@ pub struct Reply<O> {
     pub trimmed: Option<Box<TrimReport>>,
 }
 
+impl<O> Reply<O> {
+    #[inline]
+    pub(super) fn new(
+        output: O,
+        receipt: Option<Receipt>,
+        inner: Usd,
+        trimmed: Option<Box<TrimReport>>,
+    ) -> Reply<O> {
+        let own = receipt.as_ref().map_or(Usd::ZERO, |receipt| receipt.cost);
+        let cost = own.checked_add(inner).unwrap_or(Usd::MAX);
+        Reply { output, receipt, cost, saved: Usd::ZERO, trimmed }
+    }
+}
+
 /// How a call is made.
 impl<A: Agent> BudgetConstrained<A> {
     /// Does a task.
@@ -143,8 +158,11 @@ impl<A: Agent> BudgetConstrained<A> {
         // Call: from here on a lost reply is charged.
         let answered = guard.run(self.agent.execute(call)).await;
 
-        // Settle: the truth, whatever it is.
-        self.settle(guard, answered, trimmed)
+        // Settle: the truth, whatever it is, and with a journal until it is written.
+        match self.settle(guard, answered, trimmed) {
+            Settling::Done(reply) => reply,
+            Settling::Soon(reply) => reply.await,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use crate::budget::{Receipt, Reservation};
+use crate::budget::{Booked, Reservation};
 use crate::money::Usd;
 use crate::usage::{Bill, Usage};
 
@@ -53,21 +53,20 @@ impl Guard {
         self.hold.span().run(call)
     }
 
-    /// Books what a reply has cost, and what its inner calls have taken out of the hold with it.
-    /// Called once.
+    /// Books what a reply has cost, `None` if nothing; and says what its inner calls have taken out
+    /// of the hold. Called once.
     #[inline]
-    pub(super) fn settle(&mut self, bill: Option<Bill>) -> (Option<Receipt>, Usd) {
+    pub(super) fn settle(&mut self, bill: Option<Bill>) -> (Option<Booked>, Usd) {
         self.settled = true;
         let inner = self.hold.taken();
-        let receipt = match bill {
+        let booked = match bill {
             None if self.metered => return (None, inner),
             None => self.hold.book_held(),
             Some(bill) if !is_empty(&bill) => self.hold.book(&bill),
             Some(_) if self.metered => return (None, inner),
             Some(bill) => self.hold.book(&bill.reported_cost(Usd::ZERO)),
         };
-        let cost = receipt.cost.checked_add(inner).unwrap_or(Usd::MAX);
-        (Some(receipt), cost)
+        (Some(booked), inner)
     }
 
     #[cold]

@@ -1,6 +1,7 @@
 //! Owns [`BudgetedStream`]: an answer that comes in pieces, metered as it flows.
 
 use std::fmt;
+use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -9,7 +10,7 @@ use pin_project_lite::pin_project;
 
 use super::CallError;
 use super::tab::{Tab, Tally};
-use crate::budget::{Receipt, Reservation, ReserveError};
+use crate::budget::{Receipt, Reservation, ReserveError, Written};
 use crate::usage::Usage;
 
 pin_project! {
@@ -46,6 +47,7 @@ pin_project! {
         show: F,
         tab: Tab,
         refused: Option<ReserveError>,
+        closing: Option<Box<Written>>,
     }
 }
 
@@ -61,7 +63,7 @@ impl<S, F> BudgetedStream<S, F> {
         F: FnMut(&T, &mut Tally),
     {
         let tab = Tab::new(hold).growing_by(Self::CHUNK);
-        BudgetedStream { stream: Some(stream), show, tab, refused: None }
+        BudgetedStream { stream: Some(stream), show, tab, refused: None, closing: None }
     }
 
     /// The input tokens to book if the stream is cut before the provider says how many they were.
@@ -102,27 +104,32 @@ where
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<T, CallError<E>>>> {
         let mut this = self.project();
-        let Some(stream) = this.stream.as_mut().as_pin_mut() else {
-            return Poll::Ready(this.refused.take().map(|error| Err(error.into())));
-        };
-        this.tab.mark_sent();
-        match ready!(stream.poll_next(context)) {
-            Some(Ok(item)) => {
-                (this.show)(&item, this.tab.tally());
-                if let Err(error) = this.tab.keep_up() {
-                    *this.refused = Some(error);
-                    this.stream.set(None); // so that the provider stops
-                    this.tab.close();
+        if let Some(stream) = this.stream.as_mut().as_pin_mut() {
+            this.tab.mark_sent();
+            match ready!(stream.poll_next(context)) {
+                Some(Ok(item)) => {
+                    (this.show)(&item, this.tab.tally());
+                    if let Err(error) = this.tab.keep_up() {
+                        *this.refused = Some(error);
+                        this.stream.set(None); // so that the provider stops
+                        *this.closing = this.tab.end();
+                    }
+                    return Poll::Ready(Some(Ok(item)));
                 }
-                Poll::Ready(Some(Ok(item)))
-            }
-            Some(Err(error)) => Poll::Ready(Some(Err(CallError::Agent(error)))),
-            None => {
-                this.stream.set(None);
-                this.tab.close();
-                Poll::Ready(None)
+                Some(Err(error)) => return Poll::Ready(Some(Err(CallError::Agent(error)))),
+                None => {
+                    this.stream.set(None);
+                    *this.closing = this.tab.end();
+                }
             }
         }
+        // With a journal, the end of the stream says that it is written.
+        if let Some(written) = this.closing {
+            let receipt = ready!(Pin::new(&mut **written).poll(context));
+            *this.closing = None;
+            this.tab.set_receipt(receipt);
+        }
+        Poll::Ready(this.refused.take().map(|error| Err(error.into())))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

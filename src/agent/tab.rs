@@ -1,6 +1,6 @@
 //! Owns [`Tab`]: the hold of an answer that comes in by and by, and the [`Tally`] of what has come.
 
-use crate::budget::{Receipt, Reservation, ReserveError};
+use crate::budget::{Booked, Receipt, Reservation, ReserveError, Written};
 use crate::usage::{Bill, Body, Usage, UsageMeter};
 
 /// A hold that is settled by what comes in: for whoever passes an answer on, as bytes or as events,
@@ -101,14 +101,39 @@ impl Tab {
     }
 
     /// Books what was seen. Dropping the tab does the same; the second time does nothing.
+    /// With a journal it is written by another thread, and the receipt says what it comes to.
     pub fn close(&mut self) -> Option<&Receipt> {
-        if let Some(mut hold) = self.hold.take() {
-            match self.tally.finish() {
-                Some(bill) => self.receipt = Some(hold.book(&bill)),
-                None => drop(hold), // law 8: lost if it was sent
-            }
+        drop(self.end());
+        self.receipt()
+    }
+
+    /// The same, and waits until it is written, without blocking the thread. It is booked even if the
+    /// future is dropped.
+    pub async fn close_async(&mut self) -> Option<&Receipt> {
+        if let Some(written) = self.end() {
+            self.receipt = Some((*written).await);
         }
         self.receipt()
+    }
+
+    /// Ends the hold; with a journal, what is returned waits until that is written.
+    pub(super) fn end(&mut self) -> Option<Box<Written>> {
+        let mut hold = self.hold.take()?;
+        // Law 8: lost if it was sent.
+        match hold.book(&self.tally.finish()?) {
+            Booked::Done(receipt) => {
+                self.receipt = Some(receipt);
+                None
+            }
+            Booked::Soon(written) => {
+                self.receipt = Some(written.preview());
+                Some(written)
+            }
+        }
+    }
+
+    pub(super) fn set_receipt(&mut self, receipt: Receipt) {
+        self.receipt = Some(receipt);
     }
 
     /// What was booked, once it is closed and anything was seen.

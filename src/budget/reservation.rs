@@ -18,13 +18,12 @@ use super::error::{InvalidCall, ReserveError};
 use super::trace::CallSpan;
 use crate::clock::Timestamp;
 use crate::ledger::{
-    Amounts, Bid, Booking, Change, Command, Event, Grow, HoldId, HoldView, Ledger, ModelId, Path,
-    Settle,
+    Amounts, Bid, Booking, Change, Command, Event, Grow, HoldId, Ledger, Path, Settle,
 };
 use crate::money::Usd;
 use crate::price::{Estimate, Model, Terms, UnknownModel};
 use crate::usage::{Bill, Confidence, Usage};
-use ending::{Ended, Ending};
+pub(crate) use ending::{Booked, Written};
 pub(crate) use nested::OuterHold;
 
 /// Money and tokens that are set aside for one call.
@@ -133,7 +132,7 @@ impl Reservation {
     pub fn renew(&self, lease: Duration) -> bool {
         let hold = self.hold;
         let has_leases = self.core.lease_until(self.at) != Timestamp::MAX;
-        let renewed = self.core.change(false, move |ledger, now| {
+        let renewed = self.core.change(move |ledger, now| {
             let renew = Command::Renew { hold, lease_until: now.plus(lease) };
             has_leases && ledger.execute(now, &renew).is_ok()
         });
@@ -214,7 +213,7 @@ impl Reservation {
 
     fn grow(&mut self, bid: Bid) -> Result<(), ReserveError> {
         let grow = Grow { hold: self.hold, bid, wrap_up: self.output.wrap_up };
-        let more = self.core.change(false, move |ledger, now| {
+        let more = self.core.change(move |ledger, now| {
             let grown = ledger.decide_grow(now, &grow).map_err(|rejection| {
                 let account = account_of(ledger, grow.hold);
                 ReserveError::from_rejection(ledger, rejection, &account)
@@ -279,7 +278,7 @@ impl Reservation {
         match (self.is_sent() && self.core.on_lost == LostCall::ChargeHold, self.core.books()) {
             (true, None) => drop(self.end(None, Priced::lost())),
             // Nobody can wait for the disk here.
-            (true, Some(_)) => self.end_soon(None, &Priced::lost()),
+            (true, Some(_)) => drop(self.end_soon(None, &Priced::lost())),
             (false, _) => self.give_back_lost(),
         }
     }
@@ -301,30 +300,20 @@ impl Reservation {
             let account = (watched || view.has_expired).then(|| account_of(ledger, hold));
             let released = Change::Released { hold: ledger.decide_release(hold).ok()? };
             ledger.apply(&Event { at: now, change: released });
-            Some((now, view, account?))
-        };
-        let tell = move |core: &Core, at, view: HoldView, account| {
             // Without what its inner calls have taken out of it.
             let amount = Usd::from_pico(view.held);
-            core.tell(|observer| observer.on_release(&account, amount));
             // Law 8: a refund is never silent.
-            if sent || view.has_expired {
-                let why = why.clone().into();
-                core.raise(&Alert::Refunded { at, account, amount, why });
-            }
+            let refunded = (sent || view.has_expired).then(|| why.clone().into());
+            Some(GivenBack { at: now, account: account?, amount, refunded })
         };
         if waits || self.core.books().is_none() {
-            // What cannot be written now waits.
-            if let Ok(Some((at, view, account))) = self.core.change(true, work) {
-                tell(&self.core, at, view, account);
+            // What cannot be written now waits, and is told when it is.
+            if let Ok(given) = self.core.book(work, GivenBack::tell) {
+                GivenBack::tell(given, &self.core);
             }
-            return;
+        } else {
+            drop(self.core.book_later(work, GivenBack::tell));
         }
-        self.core.change_soon(move |ledger, now| {
-            let (at, view, account) = work(ledger, now)?;
-            let tell = tell.clone();
-            Some(Box::new(move |core: &Core| tell(core, at, view, account)))
-        });
     }
 
     /// With a journal: this process has no guard of the hold any more.
@@ -349,15 +338,15 @@ impl Reservation {
     #[inline]
     fn end(&mut self, usage: Option<Usage>, priced: Priced) -> Receipt {
         self.ended = true;
-        let receipt = match self.end_plainly(usage, &priced) {
+        match self.end_plainly(usage, &priced) {
             Some((booked, now)) => {
                 let usage = usage.unwrap_or_else(|| Usage::tokens(booked.input, booked.output));
-                self.receipt(booked.cost, usage, priced, now)
+                let receipt = self.receipt(booked.cost, usage, priced, now);
+                self.span.settled(&receipt);
+                receipt
             }
-            None => self.end_at_length(usage, priced),
-        };
-        self.span.settled(&receipt);
-        receipt
+            None => self.end_at_length(usage, &priced),
+        }
     }
 
     /// Ends the hold, if nobody is to be told of it. `None` says nothing.
@@ -372,53 +361,6 @@ impl Reservation {
             let settle = Settle { hold: self.hold, booking, usage, model, confidence };
             Some((ledger.settle_plainly(now, &settle)?, now))
         })
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn end_at_length(&mut self, usage: Option<Usage>, priced: Priced) -> Receipt {
-        let ending = self.ending(usage, &priced);
-        let again = ending.clone();
-        let ended = self.core.change(true, move |ledger, now| ending.end(ledger, now));
-        self.after_end(&again, ended.ok(), priced)
-    }
-
-    /// Tells how it has ended; `None` if it waits to be written: then this is what it comes to.
-    fn after_end(
-        &mut self,
-        ending: &Ending,
-        ended: Option<Option<Ended>>,
-        mut priced: Priced,
-    ) -> Receipt {
-        self.disown();
-        let ended = ended.unwrap_or_else(|| {
-            self.core.read(|ledger, now| Some(ending.decide(ledger, now, ModelId::NONE)?.1))
-        });
-        // Only a guard ends its hold, so that the hold is there.
-        let ended = ended.unwrap_or_else(|| Ended {
-            account: Path::root(),
-            cost: 0,
-            usage: Usage::NONE,
-            confidence: priced.confidence,
-            why: None,
-            at: self.at,
-        });
-        priced.confidence = ended.confidence;
-        let receipt = self.receipt(ended.cost, ended.usage, priced, ended.at);
-        self.core.tell_booked(ended.account, &receipt, ended.why);
-        receipt
-    }
-
-    fn ending(&self, usage: Option<Usage>, priced: &Priced) -> Ending {
-        Ending {
-            owner: self.core.id,
-            hold: self.hold,
-            model: priced.other_model.as_ref().or(self.model.as_ref()).cloned(),
-            booking: priced.booking,
-            usage,
-            confidence: priced.confidence,
-            why: priced.why.clone(),
-        }
     }
 
     #[inline]
@@ -454,6 +396,25 @@ impl fmt::Debug for Reservation {
             .field("model", &self.model.as_ref().map(Model::name))
             .field("sent", &self.is_sent())
             .finish_non_exhaustive()
+    }
+}
+
+/// What was released, for those who are told of it.
+struct GivenBack {
+    at: Timestamp,
+    account: Path,
+    amount: Usd,
+    /// Why, if it is a refund.
+    refunded: Option<Arc<str>>,
+}
+
+impl GivenBack {
+    fn tell(given: Option<GivenBack>, core: &Core) {
+        let Some(GivenBack { at, account, amount, refunded }) = given else { return };
+        core.tell(|observer| observer.on_release(&account, amount));
+        if let Some(why) = refunded {
+            core.raise(&Alert::Refunded { at, account, amount, why });
+        }
     }
 }
 
