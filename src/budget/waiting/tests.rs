@@ -1,6 +1,9 @@
 //! Owns the proof that the queue serves as its documentation says: beside a naive model after each
 //! random step, and counted, so that many who wait cost no more than those who are served.
 
+mod tape;
+mod written;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,6 +15,7 @@ use crate::budget::BudgetManager;
 use crate::clock::{Clock, ManualClock};
 use crate::ledger::{Limit, Measure, Period};
 use crate::money::Usd;
+use tape::{Fault, Tape};
 
 #[derive(Default)]
 struct Woken(AtomicUsize);
@@ -50,19 +54,25 @@ impl Task {
 }
 
 fn check(budget: &BudgetManager) {
-    budget.core.locked_with_queue(|ledger, queue, _| {
+    budget.core.with_queue(|ledger, queue, _| {
         queue.check();
         ledger.check_invariants().unwrap();
     });
 }
 
 fn attempts(budget: &BudgetManager) -> u64 {
-    budget.core.locked_with_queue(|_, queue, _| queue.attempts())
+    budget.core.with_queue(|_, queue, _| queue.attempts())
 }
 
 fn is_clean(budget: &BudgetManager) -> bool {
     check(budget);
-    budget.core.locked_with_queue(|_, queue, _| queue.is_clean())
+    budget.core.with_queue(|_, queue, _| queue.is_clean())
+}
+
+/// Waits for what another thread is about to do.
+fn until(mut done: impl FnMut() -> bool) {
+    let found = (0..10_000_000).any(|_| done() || (std::thread::yield_now(), false).1);
+    assert!(found, "it does not happen");
 }
 
 fn cents(cents: i64) -> Estimate {
@@ -391,9 +401,11 @@ enum Step {
     SetLimit(usize, i64),
     Freeze(usize),
     Thaw(usize),
+    /// With a journal: it fails once before it works.
+    Failing(Box<Step>, Fault),
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+fn steps(faults: u32) -> impl Strategy<Value = Vec<Step>> {
     let costs = || prop::collection::vec(prop_oneof![1 => Just(0), 9 => 1_i64..30], 1..=2);
     let wraps = || prop::bool::weighted(0.2);
     let step = prop_oneof![
@@ -407,6 +419,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (0..3_usize).prop_map(Step::Freeze),
         2 => (0..3_usize).prop_map(Step::Thaw),
     ];
+    let fault = prop::bool::ANY.prop_map(|begin| if begin { Fault::Begin } else { Fault::Commit });
+    let failing = (step.clone(), fault).prop_map(|(step, fault)| Step::Failing(step.into(), fault));
+    let step = prop_oneof![10 => step, faults => failing];
     prop::collection::vec(step, 1..120)
 }
 
@@ -418,21 +433,25 @@ struct Both {
     holds: BTreeMap<usize, Reservation>,
     tasks: BTreeMap<usize, Task>,
     next: usize,
+    tape: Option<Tape>,
 }
 
 impl Both {
-    fn new() -> Both {
+    fn new(tape: Option<Tape>) -> Both {
         let (model, clock) = (Model::new(), ManualClock::at(Timestamp::from_secs(0)));
         let mut builder = BudgetManager::builder().clock(clock.clone());
         for cap in &model.caps {
             builder = builder.limit(cap.on, cap.limit());
+        }
+        if let Some(tape) = &tape {
+            builder = builder.journal(tape.clone()).lease(HOUR * 100_000);
         }
         let budget = builder.build().unwrap();
         for account in ACCOUNTS {
             budget.account(account).unwrap();
         }
         let (holds, tasks) = (BTreeMap::new(), BTreeMap::new());
-        Both { model, clock, budget, holds, tasks, next: 0 }
+        Both { model, clock, budget, holds, tasks, next: 0, tape }
     }
 
     fn run(&mut self, step: &Step) {
@@ -454,10 +473,16 @@ impl Both {
                 let (said, hope) = self.model.look(&call, usize::MAX);
                 let at_most = Duration::from_secs(u64::try_from(*seconds).unwrap());
                 let waiting = self.with_ask(&call, |ask| ask.wait(at_most));
-                let (task, answer) = Task::new(waiting);
+                let (mut task, mut answer) = Task::new(waiting);
+                let waits = !matches!(said, Said::Admitted(_)) && *seconds > 0 && !hope.is_empty();
+                if self.tape.is_some() {
+                    self.budget.flush().unwrap();
+                    until(|| waits || task.is_woken());
+                    answer = task.poll();
+                }
                 match said {
                     Said::Admitted(alternative) => self.model.admit(&call, place, alternative),
-                    _ if *seconds > 0 && !hope.is_empty() => {
+                    _ if waits => {
                         assert!(answer.is_none(), "{answer:?} instead of waiting");
                         let (deadline, stands) = (self.model.now + seconds, hope);
                         self.model.waiting.insert(place, Stander { call, deadline, stands });
@@ -517,6 +542,48 @@ impl Both {
                 self.model.serve(true);
                 self.budget.thaw(ACCOUNTS[*account]).unwrap();
             }
+            Step::Failing(step, fault) => self.fail(step, *fault),
+        }
+    }
+
+    /// A step that fails first: nothing has changed, everybody is looked at anew; then it is done.
+    fn fail(&mut self, step: &Step, fault: Fault) {
+        let tape = self.tape.clone().unwrap();
+        tape.fail(Some(fault));
+        let nth = |from: Vec<usize>, at: usize| from.get(at % from.len().max(1)).copied();
+        let mut booked = None;
+        match step {
+            Step::Settle(hold, percent) => {
+                if let Some(place) = nth(self.holds.keys().copied().collect(), *hold) {
+                    let spent = self.model.holds[&place].cost * percent / 100;
+                    self.holds.remove(&place).unwrap().settle_cost(Usd::cents(spent));
+                    booked = Some((place, spent)); // waits in the outbox
+                }
+            }
+            Step::Release(hold) => {
+                if let Some(place) = nth(self.holds.keys().copied().collect(), *hold) {
+                    self.holds.remove(&place).unwrap().release();
+                    booked = Some((place, 0));
+                }
+            }
+            Step::Freeze(account) if fault == Fault::Begin || !self.model.frozen[*account] => {
+                assert!(self.budget.freeze(ACCOUNTS[*account], "because").is_err());
+            }
+            // What has nothing to write cannot fail to write it.
+            _ => {
+                tape.fail(Some(Fault::Begin));
+                assert!(self.budget.flush().is_err());
+            }
+        }
+        tape.fail(None);
+        self.model.serve(true);
+        self.budget.flush().unwrap();
+        match booked {
+            Some((place, spent)) => self.model.end(place, spent),
+            None => {
+                self.settle_down();
+                self.run(step);
+            }
         }
     }
 
@@ -560,6 +627,10 @@ impl Both {
 
     /// Fetches what was served, and compares everything that can be seen.
     fn settle_down(&mut self) {
+        if self.tape.is_some() {
+            self.budget.flush().unwrap();
+            until(|| self.model.said.iter().all(|(place, _)| self.tasks[place].is_woken()));
+        }
         check(&self.budget);
         let woken: Vec<usize> =
             self.tasks.iter().filter(|(_, task)| task.is_woken()).map(|(at, _)| *at).collect();
@@ -593,8 +664,8 @@ proptest! {
     })]
 
     #[test]
-    fn it_serves_as_a_naive_queue_does(steps in steps()) {
-        let mut both = Both::new();
+    fn it_serves_as_a_naive_queue_does(steps in steps(0)) {
+        let mut both = Both::new(None);
         for step in &steps {
             both.run(step);
             both.settle_down();
@@ -602,5 +673,28 @@ proptest! {
         both.tasks.clear();
         both.holds.clear();
         prop_assert!(is_clean(&both.budget));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 60,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    /// The same with a journal, and with one that fails now and then.
+    #[test]
+    fn it_serves_as_a_naive_queue_does_with_a_journal(steps in steps(2)) {
+        let mut both = Both::new(Some(Tape::default()));
+        for step in &steps {
+            both.run(step);
+            both.settle_down();
+        }
+        both.tasks.clear();
+        both.holds.clear();
+        both.budget.flush().unwrap();
+        prop_assert!(is_clean(&both.budget));
+        prop_assert_eq!(both.budget.held(), Usd::ZERO);
     }
 }
