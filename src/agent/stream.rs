@@ -104,14 +104,22 @@ where
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<T, CallError<E>>>> {
         let mut this = self.project();
+        if this.tab.is_growing() {
+            // What has come is paid for before more of it is asked for.
+            if let Err(error) = ready!(this.tab.poll_keep_up(context)) {
+                *this.refused = Some(error);
+                this.stream.set(None); // so that the provider stops
+                *this.closing = this.tab.end();
+            }
+        }
         if let Some(stream) = this.stream.as_mut().as_pin_mut() {
             this.tab.mark_sent();
             match ready!(stream.poll_next(context)) {
                 Some(Ok(item)) => {
                     (this.show)(&item, this.tab.tally());
-                    if let Err(error) = this.tab.keep_up() {
+                    if let Poll::Ready(Err(error)) = this.tab.poll_keep_up(context) {
                         *this.refused = Some(error);
-                        this.stream.set(None); // so that the provider stops
+                        this.stream.set(None);
                         *this.closing = this.tab.end();
                     }
                     return Poll::Ready(Some(Ok(item)));

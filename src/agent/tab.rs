@@ -1,6 +1,9 @@
 //! Owns [`Tab`]: the hold of an answer that comes in by and by, and the [`Tally`] of what has come.
 
-use crate::budget::{Booked, Receipt, Reservation, ReserveError, Written};
+use std::future::poll_fn;
+use std::task::{Context, Poll, ready};
+
+use crate::budget::{Booked, Growth, Receipt, Reservation, ReserveError, Written};
 use crate::usage::{Bill, Body, Usage, UsageMeter};
 
 /// A hold that is settled by what comes in: for whoever passes an answer on, as bytes or as events,
@@ -39,13 +42,16 @@ pub struct Tab {
     hold: Option<Reservation>,
     tally: Tally,
     chunk: u64,
+    /// With a journal: more output that is being written.
+    growing: Option<Growth>,
     receipt: Option<Receipt>,
 }
 
 impl Tab {
     /// Opens the tab of the call that `hold` was reserved for. The hold does not grow.
     pub fn new(hold: Reservation) -> Tab {
-        Tab { hold: Some(hold), tally: Tally::default(), chunk: 0, receipt: None }
+        let tally = Tally::default();
+        Tab { hold: Some(hold), tally, chunk: 0, growing: None, receipt: None }
     }
 
     /// The input tokens to book if the answer is cut before the provider says how many they were.
@@ -84,20 +90,66 @@ impl Tab {
     /// [`ReserveError`]: the money has ended. Break the answer off, so that the provider stops, and
     /// [`close`](Tab::close).
     pub fn keep_up(&mut self) -> Result<(), ReserveError> {
-        let Some(hold) = self.hold.as_mut().filter(|hold| hold.model().is_some()) else {
+        let (Some(needed), Some(hold)) = (self.missing(), self.hold.as_mut()) else {
             return Ok(());
         };
-        let seen = self.tally.seen().output_tokens();
-        let missing = seen.saturating_sub(hold.output_room());
-        if missing == 0 || self.chunk == 0 {
-            return Ok(());
-        }
-        // The cap is that of one choice; what was seen is that of all.
-        let needed = missing.div_ceil(hold.choices());
         match hold.grow_output(needed.max(self.chunk)) {
             Err(ReserveError::Denied(_)) if needed < self.chunk => hold.grow_output(needed),
             other => other,
         }
+    }
+
+    /// The same without blocking the thread where there is a journal.
+    ///
+    /// # Errors
+    /// As for [`keep_up`](Tab::keep_up).
+    pub async fn keep_up_async(&mut self) -> Result<(), ReserveError> {
+        poll_fn(|context| self.poll_keep_up(context)).await
+    }
+
+    /// Makes the hold as large as what was seen; while that is being written, it waits.
+    pub(super) fn poll_keep_up(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), ReserveError>> {
+        if !self.hold.as_ref().is_some_and(Reservation::is_written) {
+            return Poll::Ready(self.keep_up());
+        }
+        loop {
+            let (needed, chunk) = (self.missing(), self.chunk);
+            let Some(hold) = self.hold.as_mut() else { return Poll::Ready(Ok(())) };
+            let Some(growth) = &mut self.growing else {
+                let Some(needed) = needed else { return Poll::Ready(Ok(())) };
+                self.growing = Some(hold.begin_growth(needed.max(chunk))?);
+                continue;
+            };
+            let grown = ready!(hold.poll_growth(growth, context));
+            let asked = growth.tokens;
+            self.growing = match (grown, needed) {
+                (Ok(()), _) => None,
+                (Err(ReserveError::Denied(_)), Some(needed)) if needed < asked => {
+                    Some(hold.begin_growth(needed)?)
+                }
+                (Err(error), _) => {
+                    self.growing = None;
+                    return Poll::Ready(Err(error));
+                }
+            };
+        }
+    }
+
+    /// True while more is being written.
+    pub(super) fn is_growing(&self) -> bool {
+        self.growing.is_some()
+    }
+
+    /// By how many tokens of each choice the hold is outgrown, if it is and may grow.
+    fn missing(&self) -> Option<u64> {
+        let hold = self.hold.as_ref().filter(|hold| hold.model().is_some())?;
+        let seen = self.tally.seen().output_tokens();
+        let missing = seen.saturating_sub(hold.output_room());
+        // The cap is that of one choice; what was seen is that of all.
+        (missing > 0 && self.chunk > 0).then(|| missing.div_ceil(hold.choices()))
     }
 
     /// Books what was seen. Dropping the tab does the same; the second time does nothing.

@@ -176,6 +176,10 @@ impl Alert {
             Notice::Expired { path, cost, .. } => {
                 Alert::Expired { at, account: path, cost: Usd::from_pico(cost) }
             }
+            Notice::Lapsed { path, amount, .. } => {
+                let why = "its lease has ended without a word of it".into();
+                Alert::Refunded { at, account: path, amount: Usd::from_pico(amount), why }
+            }
         }
     }
 }

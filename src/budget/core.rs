@@ -332,7 +332,7 @@ pub(super) fn number_for(
 pub(super) fn catch_up(ledger: &mut Ledger, now: Timestamp, gone: impl Fn(HoldId) -> bool) {
     while let Some(due) = ledger.due(now) {
         let command = match due {
-            Due::Expire(hold) if gone(hold) => Command::Release { hold },
+            Due::Expire(hold) if gone(hold) => Command::Lapse { hold },
             Due::Expire(hold) => Command::Expire { hold },
             Due::Roll { window, unit, zone } => {
                 Command::RollWindow { window, bounds: window_around(unit, zone, now) }

@@ -40,7 +40,7 @@ pub use error::{
 };
 pub use policy::{Policy, PolicyError};
 pub use report::{AccountReport, HeldElsewhere, LimitReport, ModelReport, Report};
-pub(crate) use reservation::{Booked, OuterHold, Written};
+pub(crate) use reservation::{Booked, Growth, OuterHold, Written};
 pub use reservation::{Receipt, Reservation};
 pub use waiting::Waiting;
 pub use weak::WeakBudgetManager;

@@ -1,6 +1,7 @@
 //! Owns the guard of one hold: [`Reservation`], how it ends, and the [`Receipt`] of what was booked.
 
 mod ending;
+mod growth;
 mod nested;
 
 use std::fmt;
@@ -14,16 +15,15 @@ use serde::Serialize;
 use super::alert::Alert;
 use super::ask::Who;
 use super::core::{Core, LostCall};
-use super::error::{InvalidCall, ReserveError};
+use super::error::ReserveError;
 use super::trace::CallSpan;
 use crate::clock::Timestamp;
-use crate::ledger::{
-    Amounts, Bid, Booking, Change, Command, Event, Grow, HoldId, Ledger, Path, Settle,
-};
+use crate::ledger::{Amounts, Bid, Booking, Change, Command, Event, HoldId, Ledger, Path, Settle};
 use crate::money::Usd;
 use crate::price::{Estimate, Model, Terms, UnknownModel};
 use crate::usage::{Bill, Confidence, Usage};
 pub(crate) use ending::{Booked, Written};
+pub(crate) use growth::Growth;
 pub(crate) use nested::OuterHold;
 
 /// Money and tokens that are set aside for one call.
@@ -187,17 +187,14 @@ impl Reservation {
 
     /// Adds output tokens to a call that outgrows its cap, reserved in today's windows at the
     /// prices of the call. Counts neither a request nor a call in flight, and stands in no line:
-    /// those who [`wait`](super::Ask::wait) may be waiting for this very call to end.
+    /// those who [`wait`](super::Ask::wait) may be waiting for this very call to end. With a journal
+    /// it blocks until that is written; [`grow_output_async`](Reservation::grow_output_async) does
+    /// not.
     ///
     /// # Errors
     /// [`ReserveError`]; the hold stays as it was.
     pub fn grow_output(&mut self, tokens: u64) -> Result<(), ReserveError> {
-        if self.model.is_none() {
-            return Err(ReserveError::Invalid(InvalidCall::NoModel));
-        }
-        let Price { per_output, choices, .. } = self.output;
-        let (floor, cap) = (tokens, tokens);
-        self.grow(Bid { fixed: 0, per_output, input: 0, choices, floor, cap })?;
+        self.grow(self.bid_for_output(tokens)?)?;
         self.max_output_tokens = self.max_output_tokens.saturating_add(tokens);
         Ok(())
     }
@@ -209,21 +206,6 @@ impl Reservation {
     /// [`ReserveError`]; the hold stays as it was.
     pub fn grow_cost(&mut self, more: Usd) -> Result<(), ReserveError> {
         self.grow(Bid::fixed(more.pico()))
-    }
-
-    fn grow(&mut self, bid: Bid) -> Result<(), ReserveError> {
-        let grow = Grow { hold: self.hold, bid, wrap_up: self.output.wrap_up };
-        let more = self.core.change(move |ledger, now| {
-            let grown = ledger.decide_grow(now, &grow).map_err(|rejection| {
-                let account = account_of(ledger, grow.hold);
-                ReserveError::from_rejection(ledger, rejection, &account)
-            })?;
-            let more = Usd::from_pico(grown.amounts.cost);
-            ledger.apply(&Event { at: now, change: Change::Grown(grown) });
-            Ok::<_, ReserveError>(more)
-        })??;
-        self.held = self.held.checked_add(more).unwrap_or(Usd::MAX);
-        Ok(())
     }
 
     /// Books what the provider answered: a [`Bill`], or a plain [`Usage`] of the model that was
@@ -297,13 +279,13 @@ impl Reservation {
         let watched = self.core.is_watched() || sent;
         let work = move |ledger: &mut Ledger, now| {
             let view = ledger.find_hold(hold)?;
-            let account = (watched || view.has_expired).then(|| account_of(ledger, hold));
+            let account = (watched || view.is_charged).then(|| account_of(ledger, hold));
             let released = Change::Released { hold: ledger.decide_release(hold).ok()? };
             ledger.apply(&Event { at: now, change: released });
             // Without what its inner calls have taken out of it.
             let amount = Usd::from_pico(view.held);
             // Law 8: a refund is never silent.
-            let refunded = (sent || view.has_expired).then(|| why.clone().into());
+            let refunded = (sent || view.is_charged).then(|| why.clone().into());
             Some(GivenBack { at: now, account: account?, amount, refunded })
         };
         if waits || self.core.books().is_none() {

@@ -1,6 +1,7 @@
 //! Owns what is to be done through a journal: a [`Job`], which runs again after a transaction that
 //! has failed, and the [`Ticket`] of whoever waits for its answer.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -189,6 +190,12 @@ impl<T> Ticket<T> {
             State::Done(result) => result.ok(),
             _ => None,
         }
+    }
+}
+
+impl<T> fmt::Debug for Ticket<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket").finish_non_exhaustive()
     }
 }
 

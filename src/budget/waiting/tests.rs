@@ -1,10 +1,11 @@
 //! Owns the proof that the queue serves as its documentation says: beside a naive model after each
 //! random step, and counted, so that many who wait cost no more than those who are served.
 
+mod naive;
 mod tape;
 mod written;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -15,6 +16,7 @@ use crate::budget::BudgetManager;
 use crate::clock::{Clock, ManualClock};
 use crate::ledger::{Limit, Measure, Period};
 use crate::money::Usd;
+use naive::{ACCOUNTS, Call, Cap, DAY, Kind, Model, Said, Stander};
 use tape::{Fault, Tape};
 
 #[derive(Default)]
@@ -175,218 +177,6 @@ fn an_alarm_that_is_moved_forward_and_one_that_is_stale_lose_nobody() {
     drop((late, last, hold, account, budget));
     clock.advance(HOUR);
     assert_eq!((clock.alarms(), clock.now()), (0, Timestamp::from_secs(3_610)));
-}
-
-// A naive model of the lines: no index, no events, only what the documentation says.
-
-const ACCOUNTS: [&str; 3] = ["a", "b", "c"];
-const DAY: i64 = 86_400;
-
-#[derive(Clone, Copy, PartialEq)]
-enum Kind {
-    Lifetime,
-    Day,
-    InFlight,
-}
-
-#[derive(Clone)]
-struct Cap {
-    kind: Kind,
-    on: &'static str,
-    amount: i64,
-    kept: i64,
-    spent: i64,
-    held: i64,
-}
-
-impl Cap {
-    fn limit(&self) -> Limit {
-        let limit = match self.kind {
-            Kind::Lifetime => Limit::spend(Usd::cents(self.amount)),
-            Kind::Day => Limit::spend(Usd::cents(self.amount)).per(Period::DAY),
-            Kind::InFlight => Limit::in_flight(u32::try_from(self.amount).unwrap()),
-        };
-        if self.kept > 0 { limit.keep_for_wrap_up(Usd::cents(self.kept)) } else { limit }
-    }
-
-    fn cap(&self, wrap_up: bool) -> i64 {
-        if wrap_up { self.amount } else { self.amount - self.kept }
-    }
-}
-
-#[derive(Clone)]
-struct Call {
-    account: usize,
-    costs: Vec<i64>,
-    wrap_up: bool,
-}
-
-struct Stander {
-    call: Call,
-    deadline: i64,
-    stands: BTreeSet<usize>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Said {
-    Admitted(usize),
-    Denied,
-    Queued,
-    Frozen,
-}
-
-struct Held {
-    account: usize,
-    cost: i64,
-    day: i64,
-}
-
-struct Model {
-    now: i64,
-    caps: Vec<Cap>,
-    frozen: [bool; 3],
-    /// By the order of arrival.
-    waiting: BTreeMap<usize, Stander>,
-    holds: BTreeMap<usize, Held>,
-    said: Vec<(usize, Said)>,
-}
-
-impl Model {
-    fn new() -> Model {
-        let cap = |kind, on, amount, kept| Cap { kind, on, amount, kept, spent: 0, held: 0 };
-        let caps = vec![
-            cap(Kind::Lifetime, "", 300, 20),
-            cap(Kind::Lifetime, "a", 150, 0),
-            cap(Kind::Day, "b", 40, 10),
-            cap(Kind::InFlight, "", 4, 0),
-        ];
-        let (waiting, holds) = (BTreeMap::new(), BTreeMap::new());
-        Model { now: 0, caps, frozen: [false; 3], waiting, holds, said: Vec::new() }
-    }
-
-    fn needs(&self, account: usize, cost: i64) -> Vec<(usize, i64)> {
-        let on = |cap: &Cap| cap.on.is_empty() || cap.on == ACCOUNTS[account];
-        let all = self.caps.iter().enumerate().filter(|(_, cap)| on(cap));
-        let need = |cap: &Cap| if cap.kind == Kind::InFlight { 1 } else { cost };
-        all.map(|(at, cap)| (at, need(cap))).filter(|(_, need)| *need > 0).collect()
-    }
-
-    fn is_before(&self, call: &Call, place: usize, limit: usize) -> bool {
-        self.waiting.range(..place).any(|(_, other)| {
-            other.stands.contains(&limit)
-                && (other.call.wrap_up || !call.wrap_up || self.caps[limit].kept == 0)
-        })
-    }
-
-    /// What is said to a call at that place, and in which lines it would have to stand.
-    fn look(&self, call: &Call, place: usize) -> (Said, BTreeSet<usize>) {
-        if self.frozen[call.account] {
-            return (Said::Frozen, BTreeSet::new());
-        }
-        let (mut said, mut hope) = (Vec::new(), BTreeSet::new());
-        for (alternative, cost) in call.costs.iter().enumerate() {
-            let needs = self.needs(call.account, *cost);
-            let lines: BTreeSet<usize> =
-                needs.iter().map(|n| n.0).filter(|l| self.is_before(call, place, *l)).collect();
-            let full = needs.iter().filter(|(limit, need)| {
-                let cap = &self.caps[*limit];
-                *need > cap.cap(call.wrap_up) - cap.spent - cap.held
-            });
-            let full: Vec<_> = full.collect();
-            let never = full.iter().any(|(limit, need)| {
-                let cap = &self.caps[*limit];
-                let ever = if cap.kind == Kind::Lifetime { cap.spent } else { 0 };
-                need + ever > cap.cap(call.wrap_up)
-            });
-            if never {
-                said.push(Said::Denied);
-                continue;
-            }
-            if full.is_empty() && lines.is_empty() {
-                return (Said::Admitted(alternative), BTreeSet::new());
-            }
-            said.push(if lines.is_empty() { Said::Denied } else { Said::Queued });
-            hope.extend(lines.into_iter().chain(full.iter().map(|(limit, _)| *limit)));
-        }
-        (said[0], hope)
-    }
-
-    fn admit(&mut self, call: &Call, place: usize, alternative: usize) {
-        let cost = call.costs[alternative];
-        for (limit, need) in self.needs(call.account, cost) {
-            self.caps[limit].held += need;
-        }
-        let (account, day) = (call.account, self.now / DAY);
-        self.holds.insert(place, Held { account, cost, day });
-    }
-
-    fn end(&mut self, place: usize, spent: i64) {
-        let hold = self.holds.remove(&place).unwrap();
-        let today = hold.day == self.now / DAY;
-        for (limit, need) in self.needs(hold.account, hold.cost) {
-            let cap = &mut self.caps[limit];
-            if cap.kind != Kind::Day || today {
-                cap.held -= need;
-                cap.spent += if cap.kind == Kind::InFlight { 0 } else { spent };
-            }
-        }
-        if hold.cost == 0 {
-            assert_eq!(spent, 0);
-        }
-        self.serve(false);
-    }
-
-    /// The first ordinary call and the first that wraps up, in each of these lines.
-    fn heads(&self, limits: impl IntoIterator<Item = usize>) -> BTreeSet<usize> {
-        let first = |limit: usize, wrap_up: bool| {
-            let stands = |(_, other): &(&usize, &Stander)| {
-                other.stands.contains(&limit) && other.call.wrap_up == wrap_up
-            };
-            self.waiting.iter().find(stands).map(|(place, _)| *place)
-        };
-        let heads = |limit| [first(limit, false), first(limit, true)];
-        limits.into_iter().flat_map(heads).flatten().collect()
-    }
-
-    fn serve(&mut self, rules_changed: bool) {
-        let mut next = self.heads(0..self.caps.len());
-        if rules_changed {
-            self.waiting.values_mut().for_each(|waiter| waiter.stands.clear());
-            next = self.waiting.keys().copied().collect();
-        }
-        loop {
-            while let Some(place) = next.pop_first() {
-                self.serve_one(place, false, &mut next);
-            }
-            let late = self.waiting.iter().filter(|(_, waiter)| waiter.deadline <= self.now);
-            let Some(place) = late.min_by_key(|(place, waiter)| (waiter.deadline, **place)) else {
-                return;
-            };
-            self.serve_one(*place.0, true, &mut next);
-        }
-    }
-
-    fn serve_one(&mut self, place: usize, is_last: bool, next: &mut BTreeSet<usize>) {
-        let (call, stood) =
-            (self.waiting[&place].call.clone(), self.waiting[&place].stands.clone());
-        let (said, hope) = self.look(&call, place);
-        match said {
-            Said::Admitted(alternative) => {
-                self.admit(&call, place, alternative);
-                self.waiting.remove(&place);
-                self.said.push((place, said));
-            }
-            Said::Frozen if !is_last => {
-                self.waiting.get_mut(&place).unwrap().stands.clear();
-            }
-            _ if is_last || hope.is_empty() => {
-                self.waiting.remove(&place);
-                self.said.push((place, said));
-            }
-            _ => return self.waiting.get_mut(&place).unwrap().stands.extend(hope),
-        }
-        next.extend(self.heads(stood));
-    }
 }
 
 #[derive(Clone, Debug)]
