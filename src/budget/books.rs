@@ -8,6 +8,10 @@
 //! that has just failed.
 
 mod job;
+#[cfg(test)]
+pub(super) mod tape;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashSet;
 use std::collections::hash_map::RandomState;

@@ -2,7 +2,6 @@
 //! random step, and counted, so that many who wait cost no more than those who are served.
 
 mod naive;
-mod tape;
 mod written;
 
 use std::collections::BTreeMap;
@@ -13,11 +12,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::budget::BudgetManager;
+use crate::budget::books::tape::{Fault, Tape};
 use crate::clock::{Clock, ManualClock};
 use crate::ledger::{Limit, Measure, Period};
 use crate::money::Usd;
 use naive::{ACCOUNTS, Call, Cap, DAY, Kind, Model, Said, Stander};
-use tape::{Fault, Tape};
 
 #[derive(Default)]
 struct Woken(AtomicUsize);

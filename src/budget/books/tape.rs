@@ -8,14 +8,14 @@ use crate::sync::Lock;
 
 /// Where a journal fails.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Fault {
+pub(in crate::budget) enum Fault {
     Begin,
     Commit,
 }
 
 /// Its clones are the same journal.
 #[derive(Clone, Default)]
-pub(super) struct Tape(Arc<Lock<Paper>>);
+pub(in crate::budget) struct Tape(Arc<Lock<Paper>>);
 
 #[derive(Default)]
 struct Paper {
@@ -29,23 +29,28 @@ struct Paper {
 
 impl Tape {
     /// Fails there from now on.
-    pub(super) fn fail(&self, fault: Option<Fault>) {
+    pub(in crate::budget) fn fail(&self, fault: Option<Fault>) {
         self.0.lock().fault = fault;
     }
 
     /// Whether an error will not be over by itself.
-    pub(super) fn fail_for_good(&self) {
+    pub(in crate::budget) fn fail_for_good(&self) {
         self.0.lock().lasts = true;
     }
 
     /// Calls this in the middle of the next commit.
-    pub(super) fn at_commit(&self, call: impl FnOnce() + Send + 'static) {
+    pub(in crate::budget) fn at_commit(&self, call: impl FnOnce() + Send + 'static) {
         self.0.lock().at_commit = Some(Box::new(call));
     }
 
     /// How many transactions have begun.
-    pub(super) fn begun(&self) -> u64 {
+    pub(in crate::budget) fn begun(&self) -> u64 {
         self.0.lock().begun
+    }
+
+    /// How many hold it.
+    pub(in crate::budget) fn holders(&self) -> usize {
+        Arc::strong_count(&self.0)
     }
 
     fn check(&self, here: Fault) -> Result<(), JournalError> {
