@@ -1,6 +1,7 @@
 //! Owns the tests of what survives: a restart, `kill -9`, several processes, a failing journal.
 #![cfg(feature = "sqlite")]
 
+mod awaited;
 mod faults;
 mod files;
 mod kill;
