@@ -53,8 +53,9 @@ use crate::usage::Bill;
 /// | any of these ends, of an agent that [is metered](Agent::is_metered) | what its inner calls book, each by itself, and a bill of its own if it has one |
 /// | an answer that is a stream, dropped midway | what [`BudgetedStream`](super::BudgetedStream) saw, as estimated |
 ///
-/// What was held is what its inner calls have left of it; what is not booked goes back. There is no
-/// timer inside: use your runtime's (`tokio::time::timeout`), which drops the future.
+/// What was held is what its inner calls have left of it; what is not booked goes back. With a journal
+/// the call answers when that is written; a future that is dropped in that moment loses no charge.
+/// There is no timer inside: use your runtime's (`tokio::time::timeout`), which drops the future.
 ///
 /// # Layers
 ///
@@ -144,6 +145,9 @@ impl<A: Agent> BudgetConstrained<A> {
         }
 
         // Rank: the models to ask, in order, by the money that is left.
+        if let Some(written) = self.choosing.as_ref().and_then(|_| self.account.catch_up_later()) {
+            let _ = written.await; // a window has ended: no thread waits for the disk
+        }
         let others = self.rank(&mut estimate, &call)?;
 
         // Cache: an equal task is done once.

@@ -27,6 +27,9 @@ pin_project! {
     /// | it ends or is dropped, and nothing was seen | as of any lost call: what was held, as assumed |
     /// | dropped before it was first polled | nothing |
     ///
+    /// With a journal nothing here blocks: the growth of the hold is awaited before the next item is
+    /// asked for, and the stream ends when what was booked is written.
+    ///
     /// ```
     /// use bursar::agent::BudgetedStream;
     /// use bursar::{BudgetManager, Usd};

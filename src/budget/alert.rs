@@ -234,8 +234,13 @@ pub(super) fn called(account: &Path) -> String {
 /// Somebody who watches a budget. Every method has an empty default.
 ///
 /// The methods are called after the lock is free, by the thread that made the call, in no
-/// particular order between threads; they may call back into the budget. A panic inside is caught,
-/// so that it loses no charge.
+/// particular order between threads; they may call back into the budget. To keep one for that, keep
+/// a [`WeakBudgetManager`](super::WeakBudgetManager). A panic inside is caught, so that it loses no
+/// charge.
+///
+/// With a journal, an end of a call is told once, when it is written: by whoever waited for it, or,
+/// if it had to wait in memory for the journal or nobody awaits it any more, by the thread that wrote
+/// it. What other processes have written is told there.
 pub trait Observer: Send + Sync + 'static {
     /// A call was admitted.
     fn on_reserve(&self, _account: &Path, _hold: &Reservation) {}

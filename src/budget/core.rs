@@ -30,7 +30,9 @@ pub enum LostCall {
     /// What was held is charged, as assumed.
     #[default]
     ChargeHold,
-    /// Nothing is charged; an [`Alert::Refunded`] says so.
+    /// Nothing is charged; an [`Alert::Refunded`] says so. With a journal it is so too when a lease
+    /// ends of a hold that has no guard in this process. Should that call live on in another and
+    /// settle late, the truth is booked in the windows of its reserve, once.
     Release,
 }
 

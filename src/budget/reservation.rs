@@ -36,7 +36,7 @@ pub(crate) use nested::OuterHold;
 /// | [`release`](Reservation::release), [`refund`](Reservation::refund) | nothing: the provider rejected the call without a bill (connection refused, 4xx) |
 /// | dropped before it was sent | nothing |
 /// | dropped after it was sent: an error with no bill (5xx), a timeout, a cancelled future, a panic | what was held, as [`Assumed`](Confidence::Assumed), because such a call has usually been billed; [`LostCall`] changes that |
-/// | its lease ends first | what was held, as assumed; a later settle books the difference |
+/// | its lease ends first | what was held, as assumed; or, if another process ends it whose [`LostCall`] says so, nothing. A later settle books the truth in its place, once |
 ///
 /// ```
 /// use bursar::{Bill, BudgetManager, Usage, Usd};
@@ -214,14 +214,17 @@ impl Reservation {
     /// It cannot fail (law 3): not for being over the hold or the limit, late, or unpriced. What
     /// cannot be priced is booked at the larger of the hold and of what has a price, as
     /// [`Assumed`](Confidence::Assumed), and an [`Alert::Unpriced`] names the remedy.
+    ///
+    /// With a journal it blocks until it is written, or could not be: then it waits in memory and the
+    /// receipt says what it comes to.
     pub fn settle(mut self, bill: impl Into<Bill>) -> Receipt {
         let bill = bill.into();
         let priced = self.price(&bill);
         self.end(Some(bill.usage), priced)
     }
 
-    /// The same without blocking the thread where there is a journal: it is booked even if the
-    /// future is dropped, and awaiting it waits until it is written.
+    /// The same without blocking the thread where there is a journal. It is booked, and told to the
+    /// observers, even if the future is dropped; awaiting it waits until it is written.
     pub fn settle_async<B: Into<Bill>>(
         self,
         bill: B,

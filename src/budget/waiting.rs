@@ -115,6 +115,14 @@ impl Ask<'_> {
     /// before it may be waiting for that very outer call to end: then nobody moves until a deadline
     /// comes. Keep inner waits short. The growth of a hold never stands in line, for that reason.
     ///
+    /// **With a journal** it is the same line, for all of this process: whoever commits a transaction
+    /// gives out what it makes room for in that very transaction, and who is admitted is told when it
+    /// is written. If it cannot be written, nothing is held and everybody keeps the place; who is
+    /// there when an error comes that will not be over by itself, or whose time is up meanwhile, is
+    /// told with [`Journal`](ReserveError::Journal). **Between processes there is no line**: each has
+    /// its own, the first in it looks again with every transaction of its process and at the latest a
+    /// second after another has made room, and whoever writes first has it.
+    ///
     /// # Errors
     /// [`ReserveError`]. At the deadline it is what is in the way: [`Denied`](ReserveError::Denied) by
     /// a limit, [`Frozen`](ReserveError::Frozen), or [`Queued`](ReserveError::Queued) if others were

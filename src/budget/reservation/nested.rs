@@ -6,7 +6,7 @@ use std::future::Future;
 use super::super::account::Account;
 use super::{Booked, Priced, Reservation};
 use crate::journal::JournalError;
-use crate::ledger::HoldId;
+use crate::ledger::{HoldId, Ledger};
 use crate::money::Usd;
 use crate::usage::{Bill, Confidence, Usage};
 
@@ -74,6 +74,15 @@ impl Account {
     ) -> Option<impl Future<Output = Result<(), JournalError>> + Send + use<>> {
         self.core.books()?;
         Some(self.core.change_later(|_, _, _| (), |()| ()))
+    }
+
+    /// With a journal, where a window or a lease has ended: waits until that is written.
+    pub(crate) fn catch_up_later(
+        &self,
+    ) -> Option<impl Future<Output = Result<(), JournalError>> + Send + use<>> {
+        self.core.books()?;
+        let due = self.core.peek(Ledger::next_due);
+        if self.core.now() < due { None } else { self.flush_later() }
     }
 
     /// What is left of a hold of its budget for inner calls; zero once it has ended.
