@@ -24,6 +24,18 @@ counts *args:
 bench:
     cargo bench
 
+# Licences, sources, duplicates and known flaws of all that is depended on, by deny.toml.
+deny:
+    .ci/deny
+
+# The crate as it would be published, tested without the repository.
+package:
+    .ci/package --whole
+
+# Writes down the public interface as it is now: tests/data/api.txt.
+api:
+    UPDATE_API=1 cargo test --test api
+
 # The docs, as a user sees them.
 doc:
     cargo doc --no-deps --all-features --open

@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use bursar::agent::{BoxAgent, BudgetedStream};
+use bursar::price::EstimateError;
 use bursar::testing::Items;
 use bursar::{
     Agent, Bill, BudgetConstrained, BudgetManager, Call, Estimate, Limit, Model, Period, Usage, Usd,
@@ -33,8 +34,8 @@ impl Agent for Idle {
         "idle"
     }
 
-    fn estimate(&self, input: &u64) -> Estimate {
-        self.0.estimate().input(*input).max_output(800)
+    fn estimate(&self, input: &u64) -> Result<Estimate, EstimateError> {
+        Ok(self.0.estimate().input(*input).max_output(800))
     }
 
     async fn execute(&self, call: Call<u64>) -> Result<Usage, Self::Error> {
@@ -75,7 +76,7 @@ fn by_hand(bencher: Bencher<'_, '_>) {
     let (agent, account) = (Idle(budget.model("gpt-6.1-terra").unwrap()), budget.account("org/a"));
     let account = account.unwrap();
     bencher.bench(|| {
-        let hold = account.reserve(&agent.estimate(&1_200)).unwrap();
+        let hold = account.reserve(&agent.estimate(&1_200).unwrap()).unwrap();
         let usage = ready(hold.sending(agent.execute(Call::new(black_box(1_200))))).unwrap();
         hold.settle(usage)
     });

@@ -4,6 +4,7 @@
 //! cargo run --features sqlite --example durable                # ten calls on durable.db
 //! cargo run --features sqlite --example durable -- --kill      # ends itself without warning
 //! cargo run --features sqlite --example durable -- report durable.db
+//! cargo run --features sqlite --example durable -- verify durable.db   # is the file whole?
 //! ```
 
 use std::error::Error;
@@ -13,8 +14,8 @@ use std::process::ExitCode;
 use bursar::journal::SqliteJournal;
 use bursar::{BudgetManager, Limit, Period, Usage, Usd};
 
-const USAGE: &str = "usage: durable [--kill] [FILE] | durable report FILE   (FILE is durable.db if \
-                     none is named)";
+const USAGE: &str = "usage: durable [--kill] [FILE] | durable report FILE | durable verify FILE   \
+                     (FILE is durable.db if none is named)";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -24,7 +25,10 @@ fn main() -> ExitCode {
         ["--kill"] => work(Path::new("durable.db"), true),
         ["--kill", file] => work(Path::new(file), true),
         ["report", file] => report(Path::new(file)),
-        [word] if !word.starts_with('-') && word != "report" => work(Path::new(word), false),
+        ["verify", file] => verify(Path::new(file)),
+        [word] if !word.starts_with('-') && word != "report" && word != "verify" => {
+            work(Path::new(word), false)
+        }
         _ => Err(USAGE.into()),
     };
     match done {
@@ -77,5 +81,11 @@ fn report(file: &Path) -> Result<(), Box<dyn Error>> {
     }
     let budget = BudgetManager::builder().journal(SqliteJournal::open(file)?).build()?;
     println!("{}", budget.report());
+    Ok(())
+}
+
+/// Whether all of a file is what was written.
+fn verify(file: &Path) -> Result<(), Box<dyn Error>> {
+    println!("{}: {}", file.display(), SqliteJournal::verify(file)?);
     Ok(())
 }

@@ -43,7 +43,7 @@ fn with_budget(
     };
     let execute = move |call: Call<String>| {
         // Both were chosen by the budget: a cheaper model and a shorter output when money is short.
-        let model = call.model().map_or("gpt-6.1-terra", |model| model.price().id());
+        let model = call.model().map_or("gpt-6.1-terra", |model| model.id());
         let max_tokens = call.max_output_tokens().unwrap_or(400);
         tool.call(call.task().clone(), model, max_tokens)
     };
@@ -64,7 +64,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     for theme in ["owls", "rain", "debts", "ledgers", "kings", "harbours", "snow", "the end"] {
         let task = format!("A poem about {theme}, please.");
-        println!("left: {}", writer.countdown(&task));
+        println!("left: {}", writer.countdown(&task)?);
         match block_on(writer.run(task)) {
             Ok(reply) => println!("  {} for {}", reply.output.text, reply.cost),
             Err(error) => println!("  no poem about {theme}: {error}"),

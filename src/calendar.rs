@@ -1,5 +1,8 @@
 //! Owns time zones and the calendar: when the hour, day, week, month, quarter or year around a
 //! moment begins and ends.
+//!
+//! You need it only for a [`Period`](crate::Period) that has no constructor of its own, such as the
+//! quarter in Tokyo: `Period::calendar(CalendarUnit::Quarter, "Asia/Tokyo")`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,6 +18,14 @@ use crate::clock::Timestamp;
 ///
 /// The machine's own database is asked first, so that it can be kept up to date, then the one that
 /// is compiled in.
+///
+/// ```
+/// use bursar::calendar::Zone;
+///
+/// assert_eq!(Zone::named("Europe/Berlin")?.name(), "Europe/Berlin");
+/// assert!(Zone::named("Mars/Olympus").is_err());
+/// # Ok::<(), bursar::calendar::UnknownZone>(())
+/// ```
 #[derive(Clone)]
 pub struct Zone {
     name: Cow<'static, str>,
@@ -123,6 +134,17 @@ pub struct UnknownZone {
 }
 
 /// A unit of the calendar.
+///
+/// ```
+/// use bursar::calendar::{CalendarUnit, Zone};
+///
+/// // A day in Berlin is UTC's from 23:00 to 23:00, in winter.
+/// let (start, end) =
+///     CalendarUnit::Day.window_around(&Zone::named("Europe/Berlin")?, "2026-11-24T12:00:00Z".parse()?);
+/// assert_eq!(start, "2026-11-23T23:00:00Z".parse()?);
+/// assert_eq!(end, "2026-11-24T23:00:00Z".parse()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]

@@ -1,17 +1,20 @@
 //! Owns time: [`Timestamp`], the [`Clock`] seam, the machine's clock and one that is moved by hand.
+//!
+//! A budget takes the machine's clock unless [`Builder::clock`](crate::budget::Builder::clock) gives
+//! it another: [`ManualClock`] in tests and simulations.
 
 mod alarms;
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::Waker;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::sync::Lock;
+use crate::sync::atomic::{AtomicI64, Ordering};
 pub(crate) use alarms::wake_all;
 use alarms::{Alarms, Bell};
 
@@ -56,6 +59,7 @@ impl Timestamp {
     }
 
     /// The moment `span` later; [`Timestamp::MAX`] if there is none.
+    #[must_use]
     pub fn plus(self, span: Duration) -> Timestamp {
         Timestamp(self.0.saturating_add(micros(span)))
     }
@@ -156,6 +160,31 @@ impl de::Visitor<'_> for TimestampVisitor {
 /// The ledger asks while it holds its lock, so `now` has to be quick, must not block, and must not
 /// call back into a budget. A clock that goes back does no harm: the ledger's time only moves
 /// forward.
+///
+/// ```
+/// use std::task::Waker;
+///
+/// use bursar::clock::{Clock, SystemClock, Timestamp};
+/// use std::time::Duration;
+///
+/// /// A day ahead of the machine, to see what tomorrow's limits do.
+/// struct Tomorrow(SystemClock);
+///
+/// const DAY: Duration = Duration::from_secs(86_400);
+///
+/// impl Clock for Tomorrow {
+///     fn now(&self) -> Timestamp {
+///         self.0.now().plus(DAY)
+///     }
+///
+///     fn wake_at(&self, at: Timestamp, waker: &Waker) {
+///         self.0.wake_at(Timestamp::from_micros(at.as_micros() - DAY.as_micros() as i64), waker);
+///     }
+/// }
+///
+/// let now = SystemClock::new().now();
+/// assert!(Tomorrow(SystemClock::new()).now() > now);
+/// ```
 pub trait Clock: Send + Sync + 'static {
     /// The present moment.
     fn now(&self) -> Timestamp;

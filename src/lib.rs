@@ -28,21 +28,39 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Start with the **[guide]**: a budget for a small company of agents, step by step.
+//!
+//! # Which way in
+//!
+//! | you have | take |
+//! |---|---|
+//! | single calls of a model | [`Account::reserve`], [`Reservation::settle`] |
+//! | a tool, a search, a sandbox | [`Estimate::fixed`], [`Reservation::settle_cost`] |
+//! | an agent, a function, a trait of your own | [`agent::agent_fn`] or [`Agent`], in a [`BudgetConstrained`] |
+//! | a stream | [`agent::BudgetedStream`]; bytes that you pass on: [`agent::Tab`] |
+//! | a provider's JSON | [`Model::estimate_request`] before the call, [`Bill::from_response`] after it |
+//! | calls that others have made | [`Account::charge`] |
+//! | a log to reprice, without any budget | [`PriceBook`], [`ModelPrice::cost`] |
+//!
 //! # The tour, in reading order
 //!
 //! | module | owns |
 //! |---|---|
 //! | [`money`], [`clock`], [`calendar`] | [`Usd`] in whole picodollars; time as an argument; when days begin and end |
-//! | [`usage`] | what was used: [`Usage`] in disjoint buckets, [`Bill`] |
+//! | [`usage`] | what was used: [`Usage`] in disjoint buckets, [`Bill`], the readers of providers' answers, token counting |
 //! | [`price`] | what it costs: [`PriceBook`], [`Model`], and [`Estimate`], the upper bound of a call |
 //! | [`ledger`] | what is left: the pure machine of accounts, limits, windows and holds |
+//! | [`journal`] | what survives: the ledger in a file (feature `sqlite`) |
 //! | [`select`], [`plan`] | which model to ask, and how much to set aside: [`ModelSelector`], [`Plan`] |
-//! | [`budget`] | the one lock: [`BudgetManager`], [`Account`], [`Reservation`], [`Alert`], [`Report`] |
 //! | [`cache`] | spend less: [`ResultCache`], which runs equal calls once |
+//! | [`budget`] | the one lock: [`BudgetManager`], [`Account`], [`Reservation`], [`Alert`], [`Report`] |
 //! | [`context`] | send less: [`trim_context`] and [`ContextTrimmer`], which keep what a call needs |
-//! | [`telemetry`] | eyes on the money: what the features `tracing` and `metrics` tell |
 //! | [`agent`] | around agents: [`Agent`], [`Call`], [`BudgetConstrained`], budgeted streams |
+//! | [`telemetry`] | eyes on the money: what the features `tracing` and `metrics` tell |
 //! | [`testing`] | a kit for cost scenarios of your own: scripted agents and streams, a clock moved by hand |
+//! | [`guide`] | the guide |
+//!
+//! # Words
 //!
 //! An **account** is a node of the budget tree, named by a path (`acme/research/crawler`); charging
 //! it charges all accounts above it, up to the root `""`. A **tag** (`user:42`) is an account in a
@@ -50,7 +68,32 @@
 //! pattern names. What is **held** for calls under way and what is **spent** are two numbers; a
 //! limit is checked against their sum.
 //!
-//! The laws that it keeps, with their reasons, are in ARCHITECTURE.md of the repository.
+//! A call that does not fit is **refused**; the refusal is data ([`ReserveError`]) and prints as a
+//! sentence. What was booked has a **confidence**: [`Exact`](Confidence::Exact) if the provider has
+//! counted, [`Assumed`](Confidence::Assumed) if nobody knows and the hold was charged.
+//!
+//! Amounts are [`Usd`], never floats; tokens and calls are `u64`; times are UTC
+//! ([`clock::Timestamp`]) and spans [`Duration`](std::time::Duration). Nothing here panics, and no
+//! lock is held while code of yours runs.
+//!
+//! # Features
+//!
+//! None is on by default; each only adds names.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `sqlite` | `journal::SqliteJournal`: a ledger that survives, shared by the processes of one machine |
+//! | `tiktoken` | `usage::tokens::Tiktoken`: exact token counts for OpenAI's models; needs Rust 1.88 |
+//! | `tracing` | a span for each call, events for refusals, bookings and alerts, see [`telemetry`] |
+//! | `metrics` | `telemetry::MetricsObserver` and `publish`: counters and gauges |
+//!
+//! # Integrations
+//!
+//! Crates of their own that add a budget to what you have: `bursar-rig`, `bursar-async-openai`,
+//! `bursar-genai`, `bursar-reqwest`, `bursar-tower`; and `bursar-gateway`, a local proxy for programs
+//! in any language.
+//!
+//! The laws that all this keeps, with their reasons, are in ARCHITECTURE.md of the repository.
 
 #![deny(
     clippy::disallowed_methods,
@@ -63,6 +106,7 @@
     clippy::unwrap_used
 )]
 #![warn(unreachable_pub)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(test, allow(clippy::float_arithmetic))]
 
 pub mod money;
@@ -72,6 +116,7 @@ mod sync;
 pub mod usage;
 pub mod price;
 pub mod ledger;
+mod table;
 pub mod journal;
 pub mod select;
 pub mod plan;
@@ -80,6 +125,7 @@ pub mod budget;
 pub mod context;
 pub mod agent;
 pub mod telemetry;
+pub mod guide;
 
 pub use agent::{Agent, BudgetConstrained, Call, testing};
 pub use budget::{

@@ -1,4 +1,7 @@
 //! Owns [`Usd`]: money as a whole number of picodollars, and the decimal text it is read from.
+//!
+//! All amounts of the crate are one. Prices for tokens have a type of their own,
+//! [`Rate`](crate::Rate).
 
 use std::fmt;
 use std::str::FromStr;
@@ -90,6 +93,7 @@ impl Usd {
     }
 
     /// The same amount with the other sign.
+    #[must_use]
     pub const fn negated(self) -> Usd {
         Usd(self.0.wrapping_neg()) // exact: `i128::MIN` is never held
     }
@@ -264,6 +268,36 @@ pub(crate) fn parse_scaled(text: &str, places: u32) -> Result<i128, ParseUsdErro
         shift += 1;
     }
     Ok(if negative { -value } else { value })
+}
+
+/// Decimal text times `10^places`, rounded half to even; `None` if it is no number, or below zero,
+/// or too large.
+pub(crate) fn parse_rounded(text: &str, places: i64) -> Option<i128> {
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().ok()?),
+        None => (text, 0),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = || whole.bytes().chain(fraction.bytes());
+    if whole.is_empty() || !digits().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    if digits().all(|byte| byte == b'0') {
+        return Some(0);
+    }
+    // How many of the digits stand before the point once it has been moved.
+    let kept = i64::try_from(whole.len()).ok()?.checked_add(exponent)?.checked_add(places)?;
+    let Ok(kept) = usize::try_from(kept) else { return Some(0) };
+    let mut pico: i128 = 0;
+    for digit in digits().chain(std::iter::repeat(b'0')).take(kept) {
+        pico = pico.checked_mul(10)?.checked_add(i128::from(digit - b'0'))?;
+    }
+    let mut rest = digits().skip(kept);
+    let up = match rest.next().unwrap_or(b'0') {
+        b'5' => pico % 2 == 1 || rest.any(|digit| digit != b'0'),
+        tenths => tenths > b'5',
+    };
+    pico.checked_add(i128::from(up))
 }
 
 fn shortened(text: &str) -> String {

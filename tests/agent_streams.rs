@@ -5,19 +5,24 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bursar::agent::{BudgetedStream, CallError, Tally, agent_fn};
+use bursar::budget::InvalidCall;
 use bursar::testing::{Failure, Items, block_on, drop_after, next};
 use bursar::{
-    BudgetConstrained, BudgetManager, Call, Confidence, Limit, ModelPrice, PriceBook, Rate,
+    Bill, BudgetConstrained, BudgetManager, Call, Confidence, Limit, ModelPrice, PriceBook, Rate,
     Reservation, ReserveError, Usage, Usd,
 };
 use futures_core::Stream;
 
 /// $10 a million tokens in and $20 out: a cent buys 1,000 in, or 500 out.
 fn budget(limit: Usd) -> BudgetManager {
+    BudgetManager::builder().prices(book()).limit("", Limit::spend(limit)).build().unwrap()
+}
+
+fn book() -> PriceBook {
     let rate = |text: &str| text.parse::<Rate>().unwrap();
     let mut book = PriceBook::empty();
     book.insert(ModelPrice::new("acme", "big", rate("10"), rate("20"))).unwrap();
-    BudgetManager::builder().prices(book).limit("", Limit::spend(limit)).build().unwrap()
+    book
 }
 
 fn usd(text: &str) -> Usd {
@@ -166,12 +171,27 @@ fn a_hold_that_is_outgrown_grows_in_chunks_until_the_money_ends() {
     assert_eq!(stream.size_hint(), (0, Some(0)));
 }
 
+/// Growth beyond what was asked for is for whoever asks for it. Law 3: what came is booked, and the
+/// limit that had no room for it is overrun.
 #[test]
-fn a_stream_whose_provider_keeps_the_cap_is_never_cut() {
-    let budget = budget(Usd::cents(2));
-    let mut stream = BudgetedStream::new(hold(&budget), counts([500, 510]), show).growing_by(0);
-    assert_eq!(drain(&mut stream), [Ok(500), Ok(510)]);
-    assert_eq!(budget.spent(), usd("0.0202"));
+fn a_stream_that_outgrows_its_hold_says_so_and_is_not_cut() {
+    let limit = Limit::spend(Usd::cents(2));
+    let overruns = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let heard = std::sync::Arc::clone(&overruns);
+    let budget = BudgetManager::builder().prices(book()).limit("", limit).on_alert(move |alert| {
+        assert!(matches!(alert, bursar::Alert::Overrun { .. }), "{alert}");
+        heard.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+    });
+    let budget = budget.build().unwrap();
+    let mut stream = BudgetedStream::new(hold(&budget), counts([500, 510]), show);
+    block_on(next(&mut stream)).unwrap().unwrap();
+    assert!(!stream.is_outgrown());
+    block_on(next(&mut stream)).unwrap().unwrap();
+    assert_eq!((stream.is_outgrown(), budget.held()), (true, Usd::cents(2)));
+    assert_eq!(drain(&mut stream), []);
+    assert!(!stream.is_outgrown(), "nothing is held any more");
+    assert_eq!((budget.spent(), budget.held()), (usd("0.0202"), Usd::ZERO));
+    assert_eq!(overruns.load(std::sync::atomic::Ordering::SeqCst), 1);
 }
 
 #[test]
@@ -204,39 +224,149 @@ fn backpressure_is_that_of_the_stream_inside() {
     }
 }
 
-/// An agent whose answer is a stream: the stream's own hold, taken out of the call's, outlives the
-/// call and is settled when the stream ends.
+/// An agent whose answer is a stream: the stream has the call's hold, outlives the call, and settles
+/// when it ends. At every moment one call is held, and one in flight.
 #[test]
 fn an_answer_that_is_a_stream_settles_when_it_ends() {
     for read in 0..4 {
-        let budget = budget(Usd::cents(2));
-        let call = budget.model("big").unwrap().estimate().input(1_000).max_output(500);
-        let inner = call.clone();
-        let agent = agent_fn(
-            "streamer",
-            move |_: &String| call.clone(),
-            move |call: Call<String>| {
-                let hold = call.meter().unwrap().reserve(&inner);
-                async move {
-                    Ok::<_, ReserveError>(BudgetedStream::new(hold?, counts([100, 200]), show))
-                }
-            },
-        )
-        .metered();
-        let agent = BudgetConstrained::new(agent, budget.account("crawler").unwrap());
-        let mut stream = block_on(agent.run(String::new())).unwrap().output;
+        let budget = BudgetManager::builder()
+            .prices(book())
+            .limit("", Limit::spend(Usd::cents(9)))
+            .limit("", Limit::in_flight(1))
+            .limit("", Limit::requests(2));
+        let budget = budget.build().unwrap();
+        let agent = streamer(&budget);
+        let reply = block_on(agent.run(String::new())).unwrap();
+        assert_eq!((reply.receipt.is_none(), reply.cost), (true, Usd::ZERO));
+        let mut stream = reply.output;
         assert_eq!((budget.spent(), budget.held()), (Usd::ZERO, Usd::cents(2)));
         let again = block_on(agent.run(String::new())).unwrap_err();
-        assert!(again.refused().is_some(), "the stream still holds the money");
+        let limit = &again.refused().and_then(ReserveError::denied).unwrap().limit;
+        assert_eq!(limit.to_string(), "1 calls in flight", "the stream is still under way");
         block_on(async {
             for _ in 0..read {
                 next(&mut stream).await;
             }
         });
+        let receipt = stream.receipt().map(|receipt| (receipt.cost, receipt.held));
+        assert_eq!(receipt, (read == 3).then_some((usd("0.014"), Usd::cents(2))));
         drop(stream);
-        let spent = usd(["0", "0.012", "0.014", "0.014"][read]);
+        // Sent, and nothing of the answer was read: lost as a whole.
+        let spent = usd(["0.02", "0.012", "0.014", "0.014"][read]);
         assert_eq!((budget.spent(), budget.held()), (spent, Usd::ZERO), "{read}");
+        let requests = budget.report().accounts[0].requests;
+        assert_eq!(requests, 1, "one call, whoever has its hold");
     }
+}
+
+type Streamed = BudgetedStream<Items<u64, Failure>, fn(&u64, &mut Tally)>;
+
+/// Its call takes two polls. A task of `fail` fails before its answer begins, one of `late` after.
+fn streamer(
+    budget: &BudgetManager,
+) -> BudgetConstrained<
+    impl bursar::Agent<Task = String, Output = Streamed, Error = CallError<Failure>> + use<>,
+> {
+    let estimate = budget.model("big").unwrap().estimate().input(1_000).max_output(500);
+    let agent = agent_fn(
+        "streamer",
+        move |_: &String| estimate.clone(),
+        |call: Call<String>| async move {
+            next(&mut counts([0]).after(1)).await;
+            if call.task() == "fail" {
+                return Err(CallError::Agent(Failure::new("fail")));
+            }
+            let stream = call.stream(counts([100, 200]), show as fn(&u64, &mut Tally))?;
+            match &**call.task() {
+                "late" => Err(CallError::Agent(Failure::new("late"))),
+                "again" => Ok(call.stream(counts([]), show as fn(&u64, &mut Tally))?),
+                _ => Ok(stream),
+            }
+        },
+    )
+    .bill(|_| Some(Usage::tokens(1, 1).into())) // nobody looks at it
+    .bill_of_error(|error| matches!(error, CallError::Agent(f) if f.why == "fail").then(Bill::free))
+    .streamed();
+    BudgetConstrained::new(agent, budget.account("crawler").unwrap())
+}
+
+#[test]
+fn a_hold_is_handed_over_once_and_ends_once() {
+    let budget = budget(Usd::dollars(1));
+    let agent = streamer(&budget);
+    let run = |task: &str| {
+        let before = budget.spent();
+        let error = block_on(agent.run(task.to_owned())).unwrap_err();
+        assert_eq!(budget.held(), Usd::ZERO, "{task}");
+        (budget.spent().checked_sub(before).unwrap(), error)
+    };
+    assert_eq!(run("fail").0, Usd::ZERO, "the call's own error is the call's own bill");
+    assert_eq!(run("late").0, Usd::cents(2), "the stream was dropped, and is lost");
+    let (cost, error) = run("again");
+    let CallError::Agent(CallError::Refused(error)) = error else { panic!("{error}") };
+    assert_eq!((cost, error), (Usd::cents(2), ReserveError::Invalid(InvalidCall::NoHold)));
+
+    // Cancelled after each of its polls: before the first, while it is called, with its stream.
+    for (polls, cost) in [Usd::ZERO, Usd::cents(2), Usd::cents(2)].into_iter().enumerate() {
+        let before = budget.spent();
+        drop(drop_after(agent.run(String::new()), polls));
+        assert_eq!(budget.spent().checked_sub(before), Some(cost), "{polls}");
+        assert_eq!(budget.held(), Usd::ZERO);
+    }
+}
+
+#[test]
+fn a_call_without_a_hold_of_its_own_has_no_stream() {
+    let kept = std::sync::Arc::new(std::sync::Mutex::new(None));
+    for streamed in [false, true] {
+        let budget = budget(Usd::dollars(1));
+        let keep = std::sync::Arc::clone(&kept);
+        let agent = agent_fn(
+            "keeper",
+            |_: &u32| bursar::Estimate::fixed(Usd::cents(1)),
+            move |call: Call<u32>| {
+                *keep.lock().unwrap() = Some(call.clone());
+                let inner = call.inner(0).stream(counts([]), show).map(drop);
+                assert_eq!(inner, Err(ReserveError::Invalid(InvalidCall::NoHold)));
+                let own = if streamed { Ok(()) } else { call.stream(counts([]), show).map(drop) };
+                async move { own }
+            },
+        );
+        let agent = if streamed { agent.streamed() } else { agent };
+        let agent = BudgetConstrained::new(agent, budget.account("keeper").unwrap());
+        assert_eq!(block_on(agent.run(0)).is_ok(), streamed);
+        // Whoever keeps the call keeps no hold.
+        assert_eq!((budget.spent(), budget.held()), (Usd::cents(1), Usd::ZERO));
+        let call = kept.lock().unwrap().take().unwrap();
+        assert!(call.stream(counts([]), show).is_err());
+    }
+    // Outside of any budget there is nothing to book, and the same agent works.
+    let mut free = Call::new(0).stream(counts([100]), show).unwrap();
+    assert_eq!(drain(&mut free), [Ok(100)]);
+    assert_eq!((free.seen(), free.receipt().is_none()), (Usage::tokens(1_000, 100), true));
+}
+
+/// The call's hold grows under the stream, as any hold does.
+#[test]
+fn a_streamed_call_grows_where_it_is_told_to() {
+    let budget = budget(Usd::cents(3));
+    let estimate = budget.model("big").unwrap().estimate().input(1_000).max_output(500);
+    let agent = agent_fn(
+        "grower",
+        move |_: &u32| estimate.clone(),
+        |call: Call<u32>| async move {
+            let stream = call.stream(counts([600, 1_001]), show)?;
+            Ok::<_, ReserveError>(stream.growing_by(500))
+        },
+    )
+    .streamed();
+    let agent = BudgetConstrained::new(agent, budget.account("grower").unwrap());
+    let mut stream = block_on(agent.run(0)).unwrap().output;
+    block_on(next(&mut stream)).unwrap().unwrap();
+    assert_eq!(budget.held(), Usd::cents(3));
+    let rest = drain(&mut stream);
+    assert_eq!((rest.len(), rest[1].is_err()), (2, true), "{rest:?}");
+    assert_eq!((budget.spent(), budget.held()), (usd("0.03002"), Usd::ZERO));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use bursar::agent::{BoxAgent, LostReply, OnRefusal};
+use bursar::price::EstimateError;
 use bursar::testing::{Failure, ScriptedAgent, ScriptedReply, drop_after};
 use bursar::{
     Account, Agent, Bill, BudgetConstrained, BudgetManager, Call, Estimate, Limit, Observer, Path,
@@ -93,7 +94,7 @@ impl Agent for Node {
         self.own.name()
     }
 
-    fn estimate(&self, task: &String) -> Estimate {
+    fn estimate(&self, task: &String) -> Result<Estimate, EstimateError> {
         self.own.estimate(task)
     }
 

@@ -53,7 +53,7 @@ fn complex_tasks_move_to_cheaper_models_as_the_account_drains_and_the_limit_hold
         let wish = Wish::new(Complexity::Complex).funds(agent.funds());
         let ranking = selector.rank(call, &wish).unwrap();
         let Ok(hold) = agent.ask_ranked(&ranking).reserve() else { break };
-        let id = hold.model().unwrap().price().id().to_owned();
+        let id = hold.model().unwrap().id().to_owned();
         match asked.last_mut() {
             Some((last, times)) if *last == id => *times += 1,
             _ => asked.push((id, 1)),
@@ -75,7 +75,7 @@ fn running_ahead_of_the_day_is_thriftier_and_a_new_day_is_not() {
     let agent = budget.account("agent").unwrap();
     let first = || {
         let wish = Wish::new(Complexity::Complex).funds(agent.funds());
-        selector.rank(call, &wish).unwrap().best().model.price().id().to_owned()
+        selector.rank(call, &wish).unwrap().best().model.id().to_owned()
     };
     assert_eq!(first(), "best");
     agent.reserve(&Estimate::fixed(Usd::dollars(4))).unwrap().settle_cost(Usd::dollars(4));
@@ -92,7 +92,7 @@ fn what_the_ledger_cannot_admit_goes_to_the_next_of_the_ranking() {
     let (budget, selector) = budget(&clock(), Limit::spend(Usd::cents(5)));
     let agent = budget.account("agent").unwrap();
     let ranking = selector.rank(call, &Wish::new(Complexity::Complex)).unwrap();
-    assert_eq!(ranking.best().model.price().id(), "best");
+    assert_eq!(ranking.best().model.id(), "best");
     let user = budget.tag("user:42").unwrap();
     user.set_limit(Limit::spend(Usd::dollars(1)).per(Period::MONTH)).unwrap();
     assert_eq!(user.funds()[0].left(), Usd::dollars(1));

@@ -1,5 +1,7 @@
-//! Owns the tests of examples that are small enough to be taken over as they are: the loop guard.
+//! Owns the tests of the small examples: the loop guard, taken over as it is, and what the README
+//! shows of the quickstart.
 
+use std::process::Command;
 use std::time::Duration;
 
 use bursar::testing::ManualClock;
@@ -67,4 +69,38 @@ fn the_loop_guard_stops_whoever_spends_far_above_its_own_history() {
     clock.advance(Duration::from_secs(60));
     spend("steady", 20).unwrap();
     spend("busy", 1).unwrap();
+}
+
+/// The blocks of plain text in the README, in order.
+fn shown() -> Vec<String> {
+    let readme = include_str!("../README.md");
+    let blocks = readme.split("```text\n").skip(1);
+    blocks.filter_map(|rest| Some(rest.split_once("```")?.0.to_owned())).collect()
+}
+
+/// A report without its moments, which are those of the run.
+fn timeless(report: &str) -> String {
+    let mut lines = Vec::new();
+    for line in report.trim_end().lines() {
+        let (line, end) = line.split_once(", until ").unwrap_or((line, ""));
+        let (head, prices) = line.split_once("prices as of").unwrap_or((line, ""));
+        let head = if head.starts_with("Budget at") { "Budget at" } else { head };
+        lines.push(format!("{head}{prices}{}", if end.is_empty() { "" } else { ", until" }));
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn the_readme_shows_what_the_quickstart_prints() {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["run", "--quiet", "--example", "quickstart"]);
+    let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let printed = String::from_utf8(output.stdout).unwrap();
+
+    let [refusal, report] = &shown()[..] else { panic!("a refusal and a report are shown") };
+    let refusal = refusal.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(printed.lines().any(|line| line == refusal), "{printed}");
+    let (_, of_this_run) = printed.split_once("\n\n").unwrap();
+    assert_eq!(timeless(report), timeless(of_this_run), "\n{of_this_run}");
 }

@@ -51,6 +51,17 @@ fn ledger() {
 }
 
 #[test]
+fn context() {
+    replay("context", targets::context::run);
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn journal() {
+    replay("journal", targets::journal::run);
+}
+
+#[test]
 fn the_corpus_stays_small() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
     let folders = fs::read_dir(root).unwrap().flat_map(|folder| {

@@ -272,3 +272,43 @@ fn a_call_that_wraps_up_grows_into_what_is_kept() {
     let mut other = a.reserve(&fixed("0.01")).unwrap();
     assert!(other.grow_cost(usd("0.01")).is_err());
 }
+
+/// The builder took the later of two silently; a policy file refused them.
+#[test]
+fn a_limit_that_is_given_twice_is_refused_by_both_names() {
+    let day = |cents| Limit::spend(Usd::cents(cents)).per(Period::DAY);
+    let built = |limits: &[(&str, Limit)]| {
+        let each = limits.iter().cloned();
+        let builder = each.fold(BudgetManager::builder(), |b, (to, limit)| b.limit(to, limit));
+        builder.build().map_err(|error| error.to_string())
+    };
+    let twice = [("a", day(500)), ("", day(900)), ("a", day(900).alert_at([50]))];
+    assert_eq!(
+        built(&twice).unwrap_err(),
+        "limits 1 ($5.00 per day) and 3 ($9.00 per day), both for `a`, are for the same measure, \
+         period and models; keep one"
+    );
+    let policy = Policy::from_toml("[[limit]]\naccount = 'a'\nspend = 5\nper = 'day'").unwrap();
+    let error = BudgetManager::builder().policy(policy).limit("a", day(1)).build().unwrap_err();
+    assert!(error.to_string().starts_with("limits 1 ($5.00 per day) and 2 ($0.01 per day)"));
+    // Another account, pattern, measure, period or model is another limit.
+    let others = [
+        ("a", day(500)),
+        ("*", day(500)),
+        ("a", Limit::tokens(5).per(Period::DAY)),
+        ("a", Limit::spend(Usd::cents(500))),
+        ("a", day(500).only_model("gpt*")),
+    ];
+    assert!(built(&others).is_ok());
+}
+
+#[test]
+fn quantities_of_one_kind_have_an_order() {
+    let budget = BudgetManager::new(Usd::cents(15)).unwrap();
+    let refused = budget.reserve("a", &fixed("0.5")).unwrap_err();
+    let denied = refused.denied().unwrap();
+    assert!(denied.asked > denied.available && denied.available > Usd::cents(14).into());
+    let (money, tokens) = (bursar::Quantity::from(Usd::ZERO), bursar::Quantity::from(1));
+    assert_eq!(money.partial_cmp(&tokens), None, "a dollar is no token");
+    assert!(bursar::Quantity::Count(-1) < tokens);
+}

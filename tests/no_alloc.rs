@@ -1,6 +1,7 @@
 //! Owns the proof that nothing on the hot path allocates.
 
 use bursar::agent::OnRefusal;
+use bursar::price::EstimateError;
 use bursar::testing::drop_after;
 use bursar::{
     Agent, Bill, BudgetConstrained, BudgetManager, Call, Estimate, Limit, Model, Period, Usage, Usd,
@@ -27,8 +28,8 @@ impl Agent for Idle {
         "idle"
     }
 
-    fn estimate(&self, input: &u64) -> Estimate {
-        self.0.estimate().input(*input).max_output(800)
+    fn estimate(&self, input: &u64) -> Result<Estimate, EstimateError> {
+        Ok(self.0.estimate().input(*input).max_output(800))
     }
 
     async fn execute(&self, call: Call<u64>) -> Result<Usage, Self::Error> {

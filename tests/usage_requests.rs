@@ -1,8 +1,9 @@
 //! Owns the tests of reading requests: what each provider's body says of the cost of its call.
 
+use bursar::price::EstimateError;
 use bursar::usage::tokens::{Heuristic, TokenCounter};
 use bursar::usage::{Request, RequestError};
-use bursar::{PriceBook, Service};
+use bursar::{BudgetManager, ModelPrice, PriceBook, Service};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -341,6 +342,79 @@ fn base64_is_never_text() {
     assert_eq!(request.input_audio, 750_003 / 16 + 1);
 }
 
+/// They named calls of Rust, which a gateway's user cannot act on.
+#[test]
+fn what_is_wrong_with_a_request_is_said_to_whoever_wrote_it() {
+    let budget = BudgetManager::builder().build().unwrap();
+    for (body, sentence) in [
+        ("[]", "the request cannot be read: it is no JSON object; send one JSON object, whole"),
+        (
+            r#"{"model": "gpt-5", "#,
+            "the request cannot be read: it ends in the middle; send one JSON object, whole",
+        ),
+        (r#"{"messages": []}"#, "the request names no model; add `model`"),
+        (r#"{"model": null, "messages": []}"#, "the request names no model; add `model`"),
+        (
+            r#"{"model": "gpt-5", "voice": "alloy"}"#,
+            "the request holds no input of a known form; give it one of `messages`, `contents`, \
+             `input`, `prompt` and `texts`",
+        ),
+        (
+            r#"{"model": "gpt-5", "messages": [], "max_completion_tokens": "many"}"#,
+            "`max_completion_tokens` is \"many\", which is no count; make it a whole number from 0 \
+             to 1000000000000",
+        ),
+        (
+            r#"{"model": "gpt-5", "input": "On?", "previous_response_id": "resp_17"}"#,
+            "the request does not say how many input tokens `previous_response_id` brings; leave \
+             it out, or put what it stands for into the request as text",
+        ),
+    ] {
+        let error = budget.estimate_request(body).unwrap_err().to_string();
+        assert_eq!(error, sentence, "{body}");
+    }
+    // What a search finds is unseen; who has bounded that is told of the searches.
+    let body = r#"{"model": "grok-4", "search_parameters": {"mode": "auto"}, "messages": []}"#;
+    let request = Request::read(body, "grok-4", &Nothing).unwrap().with_unseen_input(5_000);
+    let error = budget.model("gpt-5").unwrap().estimate_of(&request).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the request does not say how often the provider may search; set `max_uses` of the search \
+         tool (Anthropic) or `max_tool_calls` (OpenAI), such as 5, or leave the search out"
+    );
+}
+
+/// The model is the one that the body names, in the manager's own book.
+#[test]
+fn a_budget_bounds_a_request_by_the_model_that_it_names() {
+    let budget = BudgetManager::builder().build().unwrap();
+    let body = r#"{"model": "gpt-6.1-terra", "max_completion_tokens": 9, "messages": [
+        {"role": "user", "content": "How high is it?"}]}"#;
+    let estimate = budget.estimate_request(body).unwrap();
+    let tree: Value = serde_json::from_str(body).unwrap();
+    let at = "2026-11-24T09:00:00Z".parse().unwrap();
+    for other in [
+        budget.estimate_request(&tree),
+        budget.estimate_request(body.as_bytes()),
+        budget.model("gpt-6.1-terra").unwrap().estimate_request(body).map_err(Into::into),
+    ] {
+        let other = other.unwrap();
+        assert_eq!(other.model().unwrap().name(), estimate.model().unwrap().name());
+        assert_eq!(other.cost_at(at), estimate.cost_at(at));
+    }
+    let dear = "10".parse().unwrap();
+    budget.insert_price(ModelPrice::new("openai", "gpt-6.1-terra", dear, dear)).unwrap();
+    assert!(
+        budget.estimate_request(body).unwrap().cost_at(at).unwrap() > estimate.cost_at(at).unwrap()
+    );
+
+    let unknown = budget.estimate_request(r#"{"model": "owl-2", "messages": []}"#).unwrap_err();
+    assert!(matches!(unknown, EstimateError::UnknownModel(_)), "{unknown}");
+    let converse = r#"{"modelId": "gpt-5", "messages": [], "inferenceConfig": {"maxTokens": 3}}"#;
+    let (model, request) = budget.read_request(converse).unwrap();
+    assert_eq!((model.id(), request.max_output), ("gpt-5", Some(3)));
+}
+
 #[test]
 fn a_request_that_cannot_be_read_says_why() {
     let error = |body: &str| Request::read(body, "gpt-5", &Nothing).unwrap_err().to_string();
@@ -348,7 +422,7 @@ fn a_request_that_cannot_be_read_says_why() {
         ("", "no JSON object"),
         ("[]", "no JSON object"),
         ("{\"messages\": [", "ends in the middle"),
-        ("{\"model\": \"gpt-5\"}", "form is not known"),
+        ("{\"model\": \"gpt-5\"}", "no input of a known form"),
         ("{\"messages\": [], \"max_tokens\": \"many\"}", "`max_tokens` is \"many\""),
         ("{\"messages\": [], \"n\": -1}", "`n` is -1"),
         (

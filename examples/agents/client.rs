@@ -30,7 +30,7 @@ impl Client {
 
     /// The body of a request, in the form of the model's provider.
     pub fn body(model: &Model, cap: u64, system: &str, prompt: &str, stream: bool) -> Value {
-        let (id, user) = (model.price().id(), json!({"role": "user", "content": prompt}));
+        let (id, user) = (model.id(), json!({"role": "user", "content": prompt}));
         match model.price().provider() {
             "anthropic" => json!({"model": id, "max_tokens": cap, "stream": stream,
                 "system": [{"type": "text", "text": system,

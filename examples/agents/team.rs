@@ -3,7 +3,8 @@
 
 use std::pin::Pin;
 
-use bursar::agent::{BudgetedStream, CallError, Tally};
+use bursar::agent::{CallError, Tally};
+use bursar::price::EstimateError;
 use bursar::{Agent, Bill, Call, Estimate, Model};
 use bytes::Bytes;
 use serde_json::Value;
@@ -32,8 +33,9 @@ impl Agent for Chat {
     }
 
     /// The request bounds what it costs.
-    fn estimate(&self, prompt: &String) -> Estimate {
-        bound(&self.model, &self.body(&self.model, self.max_output, prompt, false))
+    fn estimate(&self, prompt: &String) -> Result<Estimate, EstimateError> {
+        let body = self.body(&self.model, self.max_output, prompt, false);
+        Ok(self.model.estimate_request(&body)?)
     }
 
     /// The budget names the model and the cap.
@@ -65,12 +67,8 @@ impl Chat {
     }
 }
 
-fn bound(model: &Model, body: &Value) -> Estimate {
-    model.estimate_request(body).expect("all that our own requests bring is in them")
-}
-
-/// The same model, whose answer is a stream that settles its own hold: read to its end, dropped
-/// midway or cut. It is metered, because the stream outlives the call that opened it.
+/// The same model, whose answer is a stream that settles the hold of its call: read to its end,
+/// dropped midway or cut.
 #[derive(Clone)]
 pub struct Stream(pub Chat);
 
@@ -96,34 +94,28 @@ impl Agent for Stream {
         self.0.name()
     }
 
-    fn estimate(&self, prompt: &String) -> Estimate {
+    fn estimate(&self, prompt: &String) -> Result<Estimate, EstimateError> {
         self.0.estimate(prompt)
     }
 
     async fn execute(&self, call: Call<String>) -> Result<Opened, CallError<HttpError>> {
         let (model, cap) = self.0.admitted(&call);
         let body = self.0.body(model, cap, call.task(), true);
-        let hold = call.meter().expect("inside a budget").reserve(&bound(model, &body))?;
-        let response = match hold.sending(self.0.client.send(model, &body)).await {
-            Ok(response) => response,
-            Err(error) => {
-                if let Some(bill) = error.bill.clone() {
-                    hold.settle(bill);
-                } // else the hold is dropped, and charged
-                return Err(CallError::Agent(error));
-            }
-        };
-        // The provider keeps the cap, so that the hold need not grow.
+        let response = self.0.client.send(model, &body).await.map_err(CallError::Agent)?;
         let show = |chunk: &Bytes, tally: &mut Tally| tally.push(chunk);
-        let events = BudgetedStream::new(hold, response.bytes_stream(), show).growing_by(0);
+        let events = call.stream(response.bytes_stream(), show)?;
         Ok(Opened { events: Box::pin(events), cap, is_wrap_up: call.is_wrap_up() })
     }
 
     fn bill(&self, _: &Opened) -> Option<Bill> {
-        None
+        None // the stream has it
     }
 
-    fn is_metered(&self) -> bool {
+    fn bill_of_error(&self, error: &CallError<HttpError>) -> Option<Bill> {
+        error.agent()?.bill.clone()
+    }
+
+    fn is_streamed(&self) -> bool {
         true
     }
 }

@@ -26,7 +26,7 @@ pub async fn work(worker: BudgetConstrained<Chat>, call: Call<String>) -> Work {
         work.told.push(match worker.call(call.inner(prompt)).await {
             Ok(reply) => {
                 let model = reply.receipt.and_then(|receipt| receipt.model);
-                let model = model.as_ref().map_or("no model", |model| model.price().id());
+                let model = model.as_ref().map_or("no model", |model| model.id());
                 work.notes.push(text_of(&reply.output).0);
                 format!("{topic}: note {passage} by {model}, {}", reply.cost)
             }

@@ -2,6 +2,9 @@
 //! stable toolchain (`tests/fuzz_corpus.rs`) runs it over the corpus without a fuzzer.
 
 pub mod bodies;
+pub mod context;
+#[cfg(feature = "sqlite")]
+pub mod journal;
 pub mod ledger;
 pub mod policies;
 pub mod prices;

@@ -9,7 +9,7 @@ use super::shelf::Replying;
 use super::{Agent, BudgetConstrained, Call, CallError, Meter, Reply};
 use crate::budget::{Ask, Booked, Reservation, ReserveError, Tag};
 use crate::context::TrimReport;
-use crate::price::Estimate;
+use crate::price::{Estimate, EstimateError};
 
 /// Whether a layer, or one inside it, had to make do with less than it asked for first.
 #[derive(Debug, Default)]
@@ -45,15 +45,15 @@ pub(super) enum Settling<'a, A: Agent> {
 
 impl<A: Agent> BudgetConstrained<A> {
     #[inline]
-    pub(super) fn estimate_of(&self, call: &Call<A::Task>) -> Estimate {
-        let mut estimate = Agent::estimate(self, &call.task);
+    pub(super) fn estimate_of(&self, call: &Call<A::Task>) -> Result<Estimate, EstimateError> {
+        let mut estimate = Agent::estimate(self, &call.task)?;
         if let Some(model) = &call.model {
             estimate = estimate.with_model(model);
         }
         if let Some(tokens) = call.max_output_tokens {
             estimate.cap_output(tokens);
         }
-        estimate
+        Ok(estimate)
     }
 
     /// Sets the money aside for the first estimate that fits, and tells the call what was admitted.
@@ -76,7 +76,9 @@ impl<A: Agent> BudgetConstrained<A> {
         call.meter = Some(Meter::new(&hold, &self.account, tags, call.wrap_up));
         call.model = hold.model().cloned();
         call.max_output_tokens = call.model.is_some().then_some(max_output);
-        Ok(Guard::new(hold, estimate.inputs(), self.lost, self.agent.is_metered()))
+        let mut guard = Guard::new(hold, estimate.inputs(), self.lost, self.agent.is_metered());
+        call.hold = if self.agent.is_streamed() { guard.share() } else { None };
+        Ok(guard)
     }
 
     /// The hold; the call wraps up if it had to take what is kept for that.

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::{Agent, Call};
-use crate::price::Estimate;
+use crate::price::{Estimate, EstimateError};
 use crate::usage::Bill;
 
 /// An agent whose type is hidden, so that different ones fit into one collection. Its clones share
@@ -39,7 +39,7 @@ impl<T: Send, O: Send, E: Send> Agent for BoxAgent<T, O, E> {
         self.0.name()
     }
 
-    fn estimate(&self, task: &T) -> Estimate {
+    fn estimate(&self, task: &T) -> Result<Estimate, EstimateError> {
         self.0.estimate(task)
     }
 
@@ -58,6 +58,10 @@ impl<T: Send, O: Send, E: Send> Agent for BoxAgent<T, O, E> {
     fn is_metered(&self) -> bool {
         self.0.is_metered()
     }
+
+    fn is_streamed(&self) -> bool {
+        self.0.is_streamed()
+    }
 }
 
 impl<T, O, E> Clone for BoxAgent<T, O, E> {
@@ -75,11 +79,12 @@ impl<T, O, E> fmt::Debug for BoxAgent<T, O, E> {
 /// [`Agent`] as a trait object can have it.
 trait Hidden<T, O, E>: Send + Sync {
     fn name(&self) -> &str;
-    fn estimate(&self, task: &T) -> Estimate;
+    fn estimate(&self, task: &T) -> Result<Estimate, EstimateError>;
     fn execute(&self, call: Call<T>) -> Pin<Box<dyn Future<Output = Result<O, E>> + Send + '_>>;
     fn bill(&self, output: &O) -> Option<Bill>;
     fn bill_of_error(&self, error: &E) -> Option<Bill>;
     fn is_metered(&self) -> bool;
+    fn is_streamed(&self) -> bool;
 }
 
 impl<A: Agent> Hidden<A::Task, A::Output, A::Error> for A {
@@ -87,7 +92,7 @@ impl<A: Agent> Hidden<A::Task, A::Output, A::Error> for A {
         Agent::name(self)
     }
 
-    fn estimate(&self, task: &A::Task) -> Estimate {
+    fn estimate(&self, task: &A::Task) -> Result<Estimate, EstimateError> {
         Agent::estimate(self, task)
     }
 
@@ -108,5 +113,9 @@ impl<A: Agent> Hidden<A::Task, A::Output, A::Error> for A {
 
     fn is_metered(&self) -> bool {
         Agent::is_metered(self)
+    }
+
+    fn is_streamed(&self) -> bool {
+        Agent::is_streamed(self)
     }
 }

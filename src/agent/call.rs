@@ -2,8 +2,15 @@
 
 use std::sync::Arc;
 
+use futures_core::Stream;
+
 use super::admit::Lesser;
-use crate::budget::{Account, Ask, Countdown, OuterHold, Reservation, ReserveError, Tag};
+use super::guard::Shared;
+use super::stream::BudgetedStream;
+use super::tab::{Tab, Tally};
+use crate::budget::{
+    Account, Ask, Countdown, InvalidCall, OuterHold, Reservation, ReserveError, Tag,
+};
 use crate::context::TrimReport;
 use crate::money::Usd;
 use crate::price::{Estimate, Model};
@@ -26,6 +33,7 @@ pub struct Call<T> {
     pub(super) meter: Option<Meter>,
     pub(super) trimmed: Option<Box<TrimReport>>,
     pub(super) lesser: Option<Arc<Lesser>>,
+    pub(super) hold: Option<Arc<Shared>>,
 }
 
 impl<T> Call<T> {
@@ -40,6 +48,7 @@ impl<T> Call<T> {
             meter: None,
             trimmed: None,
             lesser: None,
+            hold: None,
         }
     }
 
@@ -79,6 +88,70 @@ impl<T> Call<T> {
     /// With which the agent makes calls of its own inside this one; `None` outside of any budget.
     pub fn meter(&self) -> Option<&Meter> {
         self.meter.as_ref()
+    }
+
+    /// Hands the call's hold to a stream, which from now on meters it, lets it grow if it is told to,
+    /// and books it when it ends or is dropped, however long after the call that is. `show` is as of
+    /// [`BudgetedStream::new`]. The call itself then books nothing more: its
+    /// [`Reply`](super::Reply) has no receipt, the stream has.
+    ///
+    /// The agent has to say that it [is streamed](super::Agent::is_streamed). Until its answer has
+    /// begun it fails as any other, with [`Agent::bill_of_error`](super::Agent::bill_of_error). If the
+    /// stream is cut before the provider says how many input tokens there were, those of the
+    /// estimate are booked. Outside of any budget it is a stream that books nothing.
+    ///
+    /// ```
+    /// use bursar::agent::{CallError, Tally, agent_fn};
+    /// use bursar::testing::{Items, block_on, next};
+    /// use bursar::{BudgetConstrained, BudgetManager, Call, Usage, Usd};
+    /// # async fn connect(_: &str, _: Option<u64>) -> std::io::Result<Items<u64, std::io::Error>> {
+    /// #     Ok(Items::new([Ok(200), Ok(340)]))
+    /// # }
+    ///
+    /// let budget = BudgetManager::new(Usd::dollars(1))?;
+    /// let terra = budget.model("gpt-6.1-terra")?;
+    /// let agent = agent_fn(
+    ///     "reader",
+    ///     move |_: &String| terra.estimate().input(1_200).max_output(800),
+    ///     |call: Call<String>| async move {
+    ///         let events = connect(call.task(), call.max_output_tokens()).await;
+    ///         let events = events.map_err(CallError::Agent)?;
+    ///         // Here each item is the output so far; bytes go to `tally.push`.
+    ///         let show = |output: &u64, tally: &mut Tally| tally.used(Usage::tokens(1_150, *output));
+    ///         Ok::<_, CallError<_>>(call.stream(events, show)?)
+    ///     },
+    /// )
+    /// .streamed();
+    ///
+    /// let reader = BudgetConstrained::new(agent, budget.account("reader")?);
+    /// let mut answer = block_on(reader.run("owls".to_owned()))?.output;
+    /// while let Some(chunk) = block_on(next(&mut answer)) {
+    ///     println!("{}", chunk?);
+    /// }
+    /// assert_eq!(budget.spent(), "0.00285".parse()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`InvalidCall::NoHold`](crate::budget::InvalidCall::NoHold): the agent does not say that it is
+    /// streamed, has handed the hold over before, or the call has ended; or it is an
+    /// [inner](Call::inner) call that has no hold of its own.
+    pub fn stream<S, F, I, E>(
+        &self,
+        stream: S,
+        show: F,
+    ) -> Result<BudgetedStream<S, F>, ReserveError>
+    where
+        S: Stream<Item = Result<I, E>>,
+        F: FnMut(&I, &mut Tally),
+    {
+        let tab = match (&self.hold, &self.meter) {
+            (Some(hold), _) => hold.hand_over(),
+            (None, Some(_)) => None,
+            (None, None) => Some(Tab::unpaid()),
+        };
+        let tab = tab.ok_or(ReserveError::Invalid(InvalidCall::NoHold))?;
+        Ok(BudgetedStream::on(tab, stream, show))
     }
 
     /// Another task inside this call, for another agent: what it costs comes out of this call's

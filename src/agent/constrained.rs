@@ -12,7 +12,7 @@ use super::{Agent, Call, CallError};
 use crate::budget::{Account, Receipt, Tag};
 use crate::context::TrimReport;
 use crate::money::Usd;
-use crate::price::{Estimate, Model, Ratio};
+use crate::price::{Estimate, EstimateError, Model, Ratio};
 use crate::usage::Bill;
 
 /// An agent that is called only while there is money: each call is estimated, trimmed, ranked,
@@ -44,14 +44,14 @@ use crate::usage::Bill;
 ///
 /// | what happens | what is booked |
 /// |---|---|
-/// | it cannot be trimmed, no model may be asked, or it is refused; or the future is dropped before its first poll, or while it waits for room | nothing; the agent was not called |
+/// | it cannot be estimated or trimmed, no model may be asked, or it is refused; or the future is dropped before its first poll, or while it waits for room | nothing; the agent was not called |
 /// | found in the cache, or brought by an equal call that was under way | nothing; the saving is noted on the account |
 /// | an answer with a bill | the bill |
 /// | an answer without one ([`Agent::bill`] is `None`) | what was held, as assumed |
 /// | an error with a bill ([`Agent::bill_of_error`]) | the bill; an empty one books nothing |
 /// | an error without one; a timeout or any other drop of the future; a panic inside the agent | the reply is lost: what was held, as assumed, unless [`lost_reply`](BudgetConstrained::lost_reply) or the manager's [`LostCall`](crate::budget::LostCall) says otherwise |
 /// | any of these ends, of an agent that [is metered](Agent::is_metered) | what its inner calls book, each by itself, and a bill of its own if it has one |
-/// | an answer that is a stream, dropped midway | what [`BudgetedStream`](super::BudgetedStream) saw, as estimated |
+/// | an answer that is a stream of [`Call::stream`] | what the stream books when it ends or is dropped, see [`BudgetedStream`](super::BudgetedStream) |
 ///
 /// What was held is what its inner calls have left of it; what is not booked goes back. With a journal
 /// the call answers when that is written; a future that is dropped in that moment loses no charge.
@@ -136,12 +136,12 @@ impl<A: Agent> BudgetConstrained<A> {
         mut call: Call<A::Task>,
     ) -> Result<Reply<A::Output>, CallError<A::Error>> {
         // Estimate: an upper bound, of what an outer layer has chosen if one has.
-        let mut estimate = self.estimate_of(&call);
+        let mut estimate = self.estimate_of(&call)?;
 
         // Trim: what is not sent is not paid for.
         if let Some(report) = self.trim(&mut call.task, &estimate)? {
             call.trimmed = Some(Box::new(report));
-            estimate = self.estimate_of(&call);
+            estimate = self.estimate_of(&call)?;
         }
 
         // Rank: the models to ask, in order, by the money that is left.
@@ -180,12 +180,12 @@ impl<A: Agent> Agent for BudgetConstrained<A> {
         self.agent.name()
     }
 
-    fn estimate(&self, task: &A::Task) -> Estimate {
-        let estimate = self.agent.estimate(task);
-        match self.margin {
+    fn estimate(&self, task: &A::Task) -> Result<Estimate, EstimateError> {
+        let estimate = self.agent.estimate(task)?;
+        Ok(match self.margin {
             Some(ratio) => estimate.with_margin(ratio),
             None => estimate,
-        }
+        })
     }
 
     async fn execute(&self, call: Call<A::Task>) -> Result<A::Output, CallError<A::Error>> {

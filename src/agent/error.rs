@@ -3,6 +3,7 @@
 use crate::budget::ReserveError;
 use crate::cache::KeyError;
 use crate::context::TrimError;
+use crate::price::EstimateError;
 use crate::select::NoModel;
 
 /// Why a call of a [`BudgetConstrained`](super::BudgetConstrained) agent brought no answer.
@@ -12,6 +13,9 @@ pub enum CallError<E> {
     /// The budget said no. The agent was not called, and nothing is held.
     #[error(transparent)]
     Refused(ReserveError),
+    /// Nobody can say what the task may cost. The agent was not called, and nothing is held.
+    #[error(transparent)]
+    Estimate(EstimateError),
     /// The agent failed. What that has cost is booked.
     #[error(transparent)]
     Agent(E),
@@ -44,9 +48,37 @@ impl<E> CallError<E> {
     }
 }
 
+impl<E> CallError<CallError<E>> {
+    /// The error of two layers as that of one: which of them the budget refused is no matter to
+    /// whoever wants to know why there is no answer.
+    ///
+    /// ```
+    /// use bursar::agent::CallError;
+    ///
+    /// let inner: CallError<&str> = CallError::Agent("the line is dead");
+    /// assert_eq!(CallError::Agent(inner.clone()).flatten(), inner);
+    /// ```
+    pub fn flatten(self) -> CallError<E> {
+        match self {
+            CallError::Agent(inner) => inner,
+            CallError::Refused(error) => CallError::Refused(error),
+            CallError::Estimate(error) => CallError::Estimate(error),
+            CallError::Key(error) => CallError::Key(error),
+            CallError::Trim(error) => CallError::Trim(error),
+            CallError::NoModel(error) => CallError::NoModel(error),
+        }
+    }
+}
+
 impl<E> From<ReserveError> for CallError<E> {
     fn from(error: ReserveError) -> CallError<E> {
         CallError::Refused(error)
+    }
+}
+
+impl<E> From<EstimateError> for CallError<E> {
+    fn from(error: EstimateError) -> CallError<E> {
+        CallError::Estimate(error)
     }
 }
 

@@ -6,11 +6,13 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::{Agent, Call};
-use crate::price::Estimate;
+use crate::price::{Estimate, EstimateError};
 use crate::usage::Bill;
 
 /// Makes an agent from closures, for what is not yours to implement [`Agent`] for: a client of
 /// another crate, a trait object, a function.
+///
+/// `estimate` gives an [`Estimate`], or a `Result` of one: see [`IntoEstimate`].
 ///
 /// Without [`bill`](AgentFn::bill) nobody knows what an answer has cost, and each charges what was
 /// held.
@@ -33,13 +35,14 @@ use crate::usage::Bill;
 /// .bill(|(_, usage)| Some(Bill::new(*usage)));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn agent_fn<T, O, E, F, X, Run>(
+pub fn agent_fn<T, O, E, F, X, Bound, Run>(
     name: impl Into<Arc<str>>,
     estimate: F,
     execute: X,
 ) -> AgentFn<T, O, E, F, X>
 where
-    F: Fn(&T) -> Estimate + Send + Sync,
+    F: Fn(&T) -> Bound + Send + Sync,
+    Bound: IntoEstimate,
     X: Fn(Call<T>) -> Run + Send + Sync,
     Run: Future<Output = Result<O, E>> + Send,
 {
@@ -50,7 +53,30 @@ where
         bill: None,
         bill_of_error: None,
         metered: false,
+        streamed: false,
         types: PhantomData,
+    }
+}
+
+/// What the estimate of an [`agent_fn`] may return: an [`Estimate`], or a `Result` of one whose error
+/// is, or becomes, an [`EstimateError`].
+pub trait IntoEstimate {
+    /// The estimate, or why there is none.
+    ///
+    /// # Errors
+    /// [`EstimateError`], as it was given.
+    fn into_estimate(self) -> Result<Estimate, EstimateError>;
+}
+
+impl IntoEstimate for Estimate {
+    fn into_estimate(self) -> Result<Estimate, EstimateError> {
+        Ok(self)
+    }
+}
+
+impl<E: Into<EstimateError>> IntoEstimate for Result<Estimate, E> {
+    fn into_estimate(self) -> Result<Estimate, EstimateError> {
+        self.map_err(Into::into)
     }
 }
 
@@ -62,6 +88,7 @@ pub struct AgentFn<T, O, E, F, X> {
     bill: Option<BillOf<O>>,
     bill_of_error: Option<BillOf<E>>,
     metered: bool,
+    streamed: bool,
     types: PhantomData<fn(T) -> Result<O, E>>,
 }
 
@@ -91,14 +118,22 @@ impl<T, O, E, F, X> AgentFn<T, O, E, F, X> {
         self.metered = true;
         self
     }
+
+    /// Says that its answer is a stream of [`Call::stream`], see [`Agent::is_streamed`].
+    #[must_use]
+    pub fn streamed(mut self) -> Self {
+        self.streamed = true;
+        self
+    }
 }
 
-impl<T, O, E, F, X, Run> Agent for AgentFn<T, O, E, F, X>
+impl<T, O, E, F, X, Bound, Run> Agent for AgentFn<T, O, E, F, X>
 where
     T: Send,
     O: Send,
     E: Send,
-    F: Fn(&T) -> Estimate + Send + Sync,
+    F: Fn(&T) -> Bound + Send + Sync,
+    Bound: IntoEstimate,
     X: Fn(Call<T>) -> Run + Send + Sync,
     Run: Future<Output = Result<O, E>> + Send,
 {
@@ -110,8 +145,8 @@ where
         &self.name
     }
 
-    fn estimate(&self, task: &T) -> Estimate {
-        (self.estimate)(task)
+    fn estimate(&self, task: &T) -> Result<Estimate, EstimateError> {
+        (self.estimate)(task).into_estimate()
     }
 
     fn execute(&self, call: Call<T>) -> impl Future<Output = Result<O, E>> + Send {
@@ -128,6 +163,10 @@ where
 
     fn is_metered(&self) -> bool {
         self.metered
+    }
+
+    fn is_streamed(&self) -> bool {
+        self.streamed
     }
 }
 

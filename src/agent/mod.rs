@@ -5,6 +5,9 @@
 //! makes calls of its own within the call, [`BudgetConstrained`] the one call from estimate to
 //! receipt, [`BudgetedStream`] an answer that comes in pieces, [`Tab`] what it is built on,
 //! [`testing`] a kit for cost scenarios without a network.
+//!
+//! Where there is no agent but single calls, [`Account::reserve`](crate::Account::reserve) and
+//! [`Reservation`](crate::Reservation) are shorter.
 
 mod admit;
 mod boxed;
@@ -23,14 +26,14 @@ pub mod testing;
 use std::future::Future;
 use std::sync::Arc;
 
-use crate::price::Estimate;
+use crate::price::{Estimate, EstimateError};
 use crate::usage::Bill;
 
 pub use boxed::BoxAgent;
 pub use call::{Call, Meter};
 pub use constrained::{BudgetConstrained, Reply};
 pub use error::CallError;
-pub use function::{AgentFn, agent_fn};
+pub use function::{AgentFn, IntoEstimate, agent_fn};
 pub use guard::LostReply;
 pub use setup::OnRefusal;
 pub use stream::BudgetedStream;
@@ -42,6 +45,7 @@ pub use tab::{Tab, Tally};
 /// it has cost. Limits, holds and books are not its business; [`BudgetConstrained`] adds them.
 ///
 /// ```
+/// use bursar::price::EstimateError;
 /// use bursar::{Agent, Bill, Call, Estimate, Model, Usage};
 /// # struct Client;
 /// # struct Answer { text: String, usage: Usage }
@@ -59,8 +63,8 @@ pub use tab::{Tab, Tally};
 ///
 ///     fn name(&self) -> &str { "summariser" }
 ///
-///     fn estimate(&self, text: &String) -> Estimate {
-///         self.model.estimate().input(text.len() as u64).max_output(500)
+///     fn estimate(&self, text: &String) -> Result<Estimate, EstimateError> {
+///         Ok(self.model.estimate().input(text.len() as u64).max_output(500))
 ///     }
 ///
 ///     async fn execute(&self, call: Call<String>) -> Result<Answer, HttpError> {
@@ -91,10 +95,14 @@ pub trait Agent: Send + Sync {
 
     /// An upper bound of what the task may cost.
     ///
-    /// It returns no `Result`: whether a bound has a price, and an end, is found out when money is
-    /// set aside, and an estimate that has none is refused there with the remedy. An agent that
-    /// cannot tell its input should bound it by what the model takes at most.
-    fn estimate(&self, task: &Self::Task) -> Estimate;
+    /// Whether the bound has a price, and an end, is found out when money is set aside, and is not
+    /// for the agent to check.
+    ///
+    /// # Errors
+    /// [`EstimateError`]: the task cannot be read, so that nobody can bound it: with `?` on
+    /// [`Model::estimate_request`](crate::Model::estimate_request), or in words of the agent's own.
+    /// Then it is not called, and nothing is held.
+    fn estimate(&self, task: &Self::Task) -> Result<Estimate, EstimateError>;
 
     /// Does the task, with the model and within the output cap that the call names. Implement it as
     /// a plain `async fn`.
@@ -119,6 +127,12 @@ pub trait Agent: Send + Sync {
     fn is_metered(&self) -> bool {
         false
     }
+
+    /// True if its answer is a stream that it has from [`Call::stream`]. What that books is not to be
+    /// in its [`bill`](Agent::bill), which is not looked at once the hold was handed over.
+    fn is_streamed(&self) -> bool {
+        false
+    }
 }
 
 /// An agent behind a pointer is that agent.
@@ -133,7 +147,7 @@ macro_rules! forward {
                 (**self).name()
             }
 
-            fn estimate(&self, task: &A::Task) -> Estimate {
+            fn estimate(&self, task: &A::Task) -> Result<Estimate, EstimateError> {
                 (**self).estimate(task)
             }
 
@@ -154,6 +168,10 @@ macro_rules! forward {
 
             fn is_metered(&self) -> bool {
                 (**self).is_metered()
+            }
+
+            fn is_streamed(&self) -> bool {
+                (**self).is_streamed()
             }
         }
     };

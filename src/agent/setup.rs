@@ -13,7 +13,7 @@ use super::{Agent, BudgetConstrained};
 use crate::budget::{Account, Countdown, Tag};
 use crate::cache::{Namespace, ResultCache};
 use crate::context::{ContextTrimmer, TrimError, TrimReport};
-use crate::price::{Model, Ratio};
+use crate::price::{EstimateError, Model, Ratio};
 use crate::select::{ModelSelector, Wish};
 
 /// How it is set up.
@@ -71,10 +71,7 @@ impl<A: Agent> BudgetConstrained<A> {
     /// let terra = budget.model("gpt-6.1-terra")?;
     /// let client = agent_fn(
     ///     "client",
-    ///     move |body: &Value| {
-    ///         let bound = terra.estimate_request(body);
-    ///         bound.unwrap_or_else(|_| terra.estimate()) // refused, as it has no price or no end
-    ///     },
+    ///     move |body: &Value| terra.estimate_request(body), // or the call is refused with its error
     ///     |call: Call<Value>| async move {
     ///         // … send `call.task()` …
     ///         Ok::<_, std::io::Error>(call.task()["messages"].as_array().map_or(0, Vec::len))
@@ -201,8 +198,11 @@ impl<A: Agent> BudgetConstrained<A> {
     }
 
     /// What is left for tasks like this one, in calls of the usual size, tokens and dollars.
-    pub fn countdown(&self, task: &A::Task) -> Countdown {
-        self.account.countdown(&Agent::estimate(self, task))
+    ///
+    /// # Errors
+    /// [`EstimateError`]: nobody can say how large the task is.
+    pub fn countdown(&self, task: &A::Task) -> Result<Countdown, EstimateError> {
+        Ok(self.account.countdown(&Agent::estimate(self, task)?))
     }
 }
 

@@ -23,7 +23,8 @@ pin_project! {
     /// |---|---|
     /// | the stream ends | the provider's last counts, or else what was seen, as estimated |
     /// | dropped midway | what was seen, as estimated; the provider's counts if they had come |
-    /// | the output outgrows the hold | the hold grows in chunks; if the money has ended, the stream is dropped, the next item is [`CallError::Refused`], and what was seen is booked |
+    /// | the output outgrows the hold | nothing changes: the stream goes on, [`is_outgrown`](BudgetedStream::is_outgrown) says so, and the end books the truth, also where a limit has no room for it |
+    /// | the same, of one that [may grow](BudgetedStream::growing_by) | the hold grows; if the money has ended, the stream is dropped, the next item is [`CallError::Refused`], and what was seen is booked |
     /// | it ends or is dropped, and nothing was seen | as of any lost call: what was held, as assumed |
     /// | dropped before it was first polled | nothing |
     ///
@@ -43,6 +44,9 @@ pin_project! {
     ///     .expecting_input(1_200);
     /// # Ok(()) }
     /// ```
+    ///
+    /// An agent inside [`BudgetConstrained`](super::BudgetConstrained) gets one of its call, with
+    /// [`Call::stream`](super::Call::stream).
     #[must_use = "a stream does nothing unless it is polled"]
     pub struct BudgetedStream<S, F> {
         #[pin]
@@ -55,17 +59,18 @@ pin_project! {
 }
 
 impl<S, F> BudgetedStream<S, F> {
-    /// Tokens by which a hold grows, unless it is told otherwise.
-    pub const CHUNK: u64 = 256;
-
     /// A stream of the call that `hold` was reserved for. `show` is given each item, and tells the
-    /// tally what it says of usage.
+    /// tally what it says of usage. The hold does not grow.
     pub fn new<T, E>(hold: Reservation, stream: S, show: F) -> BudgetedStream<S, F>
     where
         S: Stream<Item = Result<T, E>>,
         F: FnMut(&T, &mut Tally),
     {
-        let tab = Tab::new(hold).growing_by(Self::CHUNK);
+        BudgetedStream::on(Tab::new(hold), stream, show)
+    }
+
+    /// A stream that is booked on that tab.
+    pub(super) fn on(tab: Tab, stream: S, show: F) -> BudgetedStream<S, F> {
         BudgetedStream { stream: Some(stream), show, tab, refused: None, closing: None }
     }
 
@@ -75,10 +80,10 @@ impl<S, F> BudgetedStream<S, F> {
         self
     }
 
-    /// By how many output tokens the hold grows when it is outgrown. With zero it does not grow and
-    /// the stream is not cut: for a request that has given the provider the hold's cap. Such a
-    /// stream cannot outgrow it, but the estimate of its text can, while the provider has sent no
-    /// counts.
+    /// Lets the hold grow by so many output tokens whenever it is outgrown, and cuts the stream when
+    /// there is no money for that; zero, as it is unless told otherwise: it does neither. For a
+    /// provider that was given no cap. One that was given the hold's cannot outgrow it, but the
+    /// estimate of its text can, while the provider has sent no counts.
     pub fn growing_by(mut self, tokens: u64) -> BudgetedStream<S, F> {
         self.tab = self.tab.growing_by(tokens);
         self
@@ -87,6 +92,11 @@ impl<S, F> BudgetedStream<S, F> {
     /// What has been used so far.
     pub fn seen(&self) -> Usage {
         self.tab.seen()
+    }
+
+    /// Whether more output was seen than is held for.
+    pub fn is_outgrown(&self) -> bool {
+        self.tab.is_outgrown()
     }
 
     /// What was booked, once the stream has ended with anything to book.

@@ -50,8 +50,17 @@ pub struct Tab {
 impl Tab {
     /// Opens the tab of the call that `hold` was reserved for. The hold does not grow.
     pub fn new(hold: Reservation) -> Tab {
+        Tab::of(Some(hold))
+    }
+
+    /// The tab of a call outside of any budget: nothing is held, and nothing booked.
+    pub(super) fn unpaid() -> Tab {
+        Tab::of(None)
+    }
+
+    fn of(hold: Option<Reservation>) -> Tab {
         let tally = Tally::default();
-        Tab { hold: Some(hold), tally, chunk: 0, growing: None, receipt: None }
+        Tab { hold, tally, chunk: 0, growing: None, receipt: None }
     }
 
     /// The input tokens to book if the answer is cut before the provider says how many they were.
@@ -84,13 +93,26 @@ impl Tab {
         self.tally.seen()
     }
 
+    /// Whether more output was seen than is held for; false once it is closed, and of a call without
+    /// a model.
+    pub fn is_outgrown(&self) -> bool {
+        self.missing() > 0
+    }
+
+    /// The output tokens that were seen beyond those that are held for.
+    fn missing(&self) -> u64 {
+        let hold = self.hold.as_ref().filter(|hold| hold.model().is_some());
+        let room = hold.map_or(u64::MAX, Reservation::output_room);
+        self.tally.seen().output_tokens().saturating_sub(room)
+    }
+
     /// Makes the hold as large as what was seen, if it may [grow](Tab::growing_by).
     ///
     /// # Errors
     /// [`ReserveError`]: the money has ended. Break the answer off, so that the provider stops, and
     /// [`close`](Tab::close).
     pub fn keep_up(&mut self) -> Result<(), ReserveError> {
-        let (Some(needed), Some(hold)) = (self.missing(), self.hold.as_mut()) else {
+        let (Some(needed), Some(hold)) = (self.needed(), self.hold.as_mut()) else {
             return Ok(());
         };
         match hold.grow_output(needed.max(self.chunk)) {
@@ -116,7 +138,7 @@ impl Tab {
             return Poll::Ready(self.keep_up());
         }
         loop {
-            let (needed, chunk) = (self.missing(), self.chunk);
+            let (needed, chunk) = (self.needed(), self.chunk);
             let Some(hold) = self.hold.as_mut() else { return Poll::Ready(Ok(())) };
             let Some(growth) = &mut self.growing else {
                 let Some(needed) = needed else { return Poll::Ready(Ok(())) };
@@ -143,13 +165,12 @@ impl Tab {
         self.growing.is_some()
     }
 
-    /// By how many tokens of each choice the hold is outgrown, if it is and may grow.
-    fn missing(&self) -> Option<u64> {
-        let hold = self.hold.as_ref().filter(|hold| hold.model().is_some())?;
-        let seen = self.tally.seen().output_tokens();
-        let missing = seen.saturating_sub(hold.output_room());
+    /// By how many tokens of each choice the hold is to grow, if it is outgrown and may.
+    fn needed(&self) -> Option<u64> {
+        let missing = if self.chunk == 0 { 0 } else { self.missing() };
         // The cap is that of one choice; what was seen is that of all.
-        (missing > 0 && self.chunk > 0).then(|| missing.div_ceil(hold.choices()))
+        let hold = self.hold.as_ref().filter(|_| missing > 0)?;
+        Some(missing.div_ceil(hold.choices()))
     }
 
     /// Books what was seen. Dropping the tab does the same; the second time does nothing.

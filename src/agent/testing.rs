@@ -42,7 +42,7 @@ use futures_core::Stream;
 
 use super::{Agent, Call};
 pub use crate::clock::ManualClock;
-use crate::price::{Estimate, Model};
+use crate::price::{Estimate, EstimateError, Model};
 use crate::sync::Lock;
 use crate::usage::Bill;
 
@@ -201,8 +201,8 @@ impl Agent for ScriptedAgent {
         &self.name
     }
 
-    fn estimate(&self, _task: &String) -> Estimate {
-        self.estimate.clone()
+    fn estimate(&self, _task: &String) -> Result<Estimate, EstimateError> {
+        Ok(self.estimate.clone())
     }
 
     async fn execute(&self, call: Call<String>) -> Result<ScriptedReply, Failure> {

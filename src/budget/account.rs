@@ -157,10 +157,7 @@ impl Account {
     /// model, negative when one is overrun; `None` if there is no such limit. Advice, like
     /// [`can_afford`](Account::can_afford).
     pub fn remaining(&self) -> Option<Usd> {
-        self.core.read(|ledger, now| {
-            let limits = ledger.limits_of(self.id, now).filter(binds_all_money);
-            limits.map(|view| view.available()).min().map(Usd::from_pico)
-        })
+        self.core.read(|ledger, now| ledger.least_room(self.id, now).map(Usd::from_pico))
     }
 
     /// What each spend limit on it or above it leaves to an ordinary call of any model, for
@@ -284,6 +281,8 @@ impl fmt::Debug for Account {
 /// Charge a run by its handle, and give each one a name of its own: with its place it loses its
 /// limits, its freeze, and what a pattern's limit (`research/*`) has counted of it, and a name that
 /// is used again is a new account. The limits of the accounts above it count all runs, ended or not.
+/// What wants an [`Account`] of its own, such as [`BudgetConstrained`](crate::BudgetConstrained),
+/// takes `Account::clone(&run)`; when the run has ended, that refuses.
 ///
 /// ```
 /// use bursar::{BudgetManager, Estimate, Limit, Usd};
@@ -345,6 +344,21 @@ impl Drop for Run {
 
 /// An account in a tree of its own: `user:42`, `team:blue/west`. A call is charged to one account
 /// of the main tree and to at most four tags; the limits of all of them count.
+///
+/// ```
+/// use bursar::{BudgetManager, Estimate, Limit, Period, Usd};
+///
+/// let budget = BudgetManager::builder()
+///     .limit("user:*", Limit::spend(Usd::cents(10)).per(Period::DAY)) // each user
+///     .build()?;
+/// let (support, ada) = (budget.account("support")?, budget.tag("user:ada")?);
+///
+/// let hold = support.ask(Estimate::fixed(Usd::cents(4))).tag(&ada).reserve()?;
+/// hold.settle_cost(Usd::cents(3));
+/// assert_eq!((support.spent(), ada.spent()), (Usd::cents(3), Usd::cents(3))); // the same money
+/// assert_eq!(ada.remaining(), Some(Usd::cents(7)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Tag(Account);
 

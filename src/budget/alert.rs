@@ -241,6 +241,31 @@ pub(super) fn called(account: &Path) -> String {
 /// With a journal, an end of a call is told once, when it is written: by whoever waited for it, or,
 /// if it had to wait in memory for the journal or nobody awaits it any more, by the thread that wrote
 /// it. What other processes have written is told there.
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use std::sync::Arc;
+///
+/// use bursar::{BudgetManager, Estimate, Limit, Observer, Path, ReserveError, Usd};
+///
+/// #[derive(Default)]
+/// struct Refusals(AtomicU64);
+///
+/// impl Observer for Refusals {
+///     fn on_refuse(&self, _account: &Path, _error: &ReserveError) {
+///         self.0.fetch_add(1, Ordering::Relaxed);
+///     }
+/// }
+///
+/// let refusals = Arc::new(Refusals::default());
+/// let budget = BudgetManager::builder()
+///     .limit("", Limit::spend(Usd::cents(1)))
+///     .shared_observer(refusals.clone())
+///     .build()?;
+/// assert!(budget.reserve("crawler", &Estimate::fixed(Usd::cents(2))).is_err());
+/// assert_eq!(refusals.0.load(Ordering::Relaxed), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Observer: Send + Sync + 'static {
     /// A call was admitted.
     fn on_reserve(&self, _account: &Path, _hold: &Reservation) {}

@@ -17,9 +17,7 @@ use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::Weak;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
-use std::thread::{self, Thread};
 use std::time::Duration;
 
 use super::alert::Alert;
@@ -29,7 +27,8 @@ use super::queue::Queue;
 use crate::clock::{Timestamp, wake_all};
 use crate::journal::{Journal, JournalError, News};
 use crate::ledger::{HoldId, Ledger, Path};
-use crate::sync::{Lock, block_on};
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Lock, Thread, block_on, park, park_timeout, spawn};
 pub(super) use job::{After, Job, Ticket};
 use job::{Errand, Look, Task};
 
@@ -157,10 +156,7 @@ impl Books {
         let mut line = self.line.lock();
         if line.thread.is_none() {
             let core = self.core.clone();
-            let started = thread::Builder::new()
-                .name("bursar-journal".to_owned())
-                .spawn(move || serve(&core));
-            line.thread = started.ok().map(|handle| handle.thread().clone());
+            line.thread = spawn("bursar-journal", move || serve(&core)).ok();
         }
         if let Some(thread) = &line.thread {
             thread.unpark();
@@ -198,8 +194,8 @@ fn serve(core: &Weak<Core>) {
         let again = !books.writer.lock().outbox.is_empty();
         drop(core);
         match again {
-            true => thread::park_timeout(RETRY),
-            false => thread::park(),
+            true => park_timeout(RETRY),
+            false => park(),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::alert::{Alert, Observer, OnAlert};
 use super::books::Books;
 use super::core::{LostCall, Watch};
 use super::error::SetLimitError;
-use super::policy::Policy;
+use super::policy::{Policy, first_double};
 use super::{BudgetManager, Core};
 use crate::clock::{Clock, SystemClock};
 use crate::journal::{Journal, JournalError};
@@ -72,6 +72,10 @@ impl Builder {
 
     /// Sets a limit on an account (`""` is the root: everybody together), on a tag, or on each
     /// account that a pattern names: `research/*` is each child of `research` separately.
+    ///
+    /// Each may be given once: two for the same accounts, measure, period and models, also if one is
+    /// a [policy](Builder::policy)'s, are a mistake that [`build`](Builder::build) names.
+    /// [`BudgetManager::set_limit`] changes one later.
     pub fn limit(mut self, accounts: impl Into<String>, limit: Limit) -> Builder {
         self.limits.push((accounts.into(), limit));
         self
@@ -132,10 +136,13 @@ impl Builder {
     /// Makes the manager.
     ///
     /// # Errors
-    /// [`BuildError`], which names the limit that makes no sense.
+    /// [`BuildError`], which names the limit that makes no sense, or the two that are for the same.
     pub fn build(self) -> Result<BudgetManager, BuildError> {
         if self.lease.is_some_and(|lease| lease.is_zero()) {
             return Err(BuildError::Lease);
+        }
+        if let Some(twice) = given_twice(&self.limits) {
+            return Err(twice);
         }
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let prices = self.prices.unwrap_or_else(PriceBook::builtin);
@@ -157,13 +164,33 @@ impl Builder {
             if known {
                 continue;
             }
-            budget.set_limit(&accounts, limit).map_err(|source| {
-                let accounts = accounts.chars().take(60).collect();
-                BuildError::Limit { number, accounts, source }
+            budget.set_limit(&accounts, limit).map_err(|source| BuildError::Limit {
+                number,
+                accounts: shown(&accounts),
+                source,
             })?;
         }
         Ok(budget)
     }
+}
+
+/// The first limit that would undo an earlier one.
+fn given_twice(limits: &[(String, Limit)]) -> Option<BuildError> {
+    let (first, second) = first_double(limits)?;
+    let at = |number: usize| limits.get(number.saturating_sub(1));
+    let ((accounts, earlier), (_, later)) = (at(first)?, at(second)?);
+    Some(BuildError::Twice {
+        accounts: shown(accounts),
+        first,
+        earlier: Box::new(earlier.clone()),
+        second,
+        later: Box::new(later.clone()),
+    })
+}
+
+/// A path for a message, cut after 60 letters.
+fn shown(accounts: &str) -> String {
+    accounts.chars().take(60).collect()
 }
 
 /// Why a manager is not made.
@@ -179,6 +206,23 @@ pub enum BuildError {
         accounts: String,
         /// What is wrong with it.
         source: SetLimitError,
+    },
+    /// Two limits, counted from 1, are for the same accounts, measure, period and models.
+    #[error(
+        "limits {first} ({earlier}) and {second} ({later}), both for `{accounts}`, are for the same \
+         measure, period and models; keep one"
+    )]
+    Twice {
+        /// The account or pattern.
+        accounts: String,
+        /// The number of the earlier one in the order they were given, from 1.
+        first: usize,
+        /// The earlier one.
+        earlier: Box<Limit>,
+        /// The number of the later one.
+        second: usize,
+        /// The later one.
+        later: Box<Limit>,
     },
     /// The journal cannot be read.
     #[error(transparent)]

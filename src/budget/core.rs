@@ -24,6 +24,21 @@ use crate::sync::{Held, Lock};
 
 /// What becomes of a hold whose guard is dropped after its call was sent, because the call failed,
 /// timed out, was cancelled or panicked. Such a call has usually been billed.
+///
+/// ```
+/// use bursar::budget::LostCall;
+/// use bursar::{BudgetManager, Estimate, Limit, Usd};
+///
+/// let budget = BudgetManager::builder()
+///     .limit("", Limit::spend(Usd::dollars(1)))
+///     .on_lost_call(LostCall::Release)
+///     .build()?;
+/// let hold = budget.reserve("search", &Estimate::fixed(Usd::cents(3)))?;
+/// hold.mark_sent();
+/// drop(hold); // an error, a timeout
+/// assert_eq!(budget.spent(), Usd::ZERO);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LostCall {
@@ -47,6 +62,12 @@ pub(super) struct Watch {
 pub(super) struct State {
     pub(super) ledger: Ledger,
     pub(super) queue: Queue,
+}
+
+/// The lock while somebody works under it, and the time that was read inside.
+pub(super) struct Entered<'a> {
+    pub(super) state: Held<'a, State>,
+    pub(super) now: Timestamp,
 }
 
 /// What is done when the lock is free.
@@ -177,6 +198,17 @@ impl Core {
         &self,
         work: impl FnOnce(&mut Ledger, &mut Queue, Timestamp) -> R,
     ) -> R {
+        let mut entered = self.enter();
+        let State { ledger, queue } = &mut *entered.state;
+        let result = work(ledger, queue, entered.now);
+        self.leave(entered);
+        result
+    }
+
+    /// Takes the lock for work that may change the ledger, and does what is due before it. Not with a
+    /// journal. [`leave`](Core::leave) follows the work.
+    #[inline(always)]
+    pub(super) fn enter(&self) -> Entered<'_> {
         debug_assert!(self.books.is_none(), "with a journal only the writer changes the ledger");
         let mut state = self.state.lock();
         let State { ledger, queue } = &mut *state;
@@ -184,13 +216,18 @@ impl Core {
         if (now >= ledger.next_due()) | queue.is_busy() {
             self.come_up_to(ledger, queue, now);
         }
-        let result = work(ledger, queue, now);
+        Entered { state, now }
+    }
+
+    /// Lets go of the lock, and does what is to be done then.
+    #[inline(always)]
+    pub(super) fn leave(&self, mut entered: Entered<'_>) {
+        let State { ledger, queue } = &mut *entered.state;
         if ledger.has_notices() | queue.is_busy() {
-            let afterwards = self.finish(ledger, queue, now);
-            drop(state);
+            let afterwards = self.finish(ledger, queue, entered.now);
+            drop(entered);
             self.do_afterwards(afterwards);
         }
-        result
     }
 
     /// Does what is due, and gives out the room that time has made.
@@ -286,7 +323,7 @@ impl Core {
         answered: &str,
     ) -> Result<Option<Model>, UnknownModel> {
         let Some(asked) = asked else { return self.prices.lock().find(answered).map(Some) };
-        if answered == asked.price().id() || *answered == **asked.name() {
+        if answered == asked.id() || *answered == **asked.name() {
             return Ok(None);
         }
         let found = self.prices.lock().find_from(asked.price().provider(), answered)?;
@@ -354,7 +391,7 @@ pub(super) fn alerts_of(ledger: &mut Ledger) -> Vec<Alert> {
 
 /// The number of a model, given one if it has none. Without a place left it counts as no model.
 #[cold]
-fn number_of(ledger: &mut Ledger, now: Timestamp, name: &Arc<str>) -> ModelId {
+pub(super) fn number_of(ledger: &mut Ledger, now: Timestamp, name: &Arc<str>) -> ModelId {
     if let Some(number) = ledger.find_model(name) {
         return number;
     }

@@ -15,6 +15,20 @@ use crate::ledger::{
 use crate::price::PriceError;
 
 /// Why a call is not admitted. Nothing has been held.
+///
+/// ```
+/// use bursar::{BudgetManager, Estimate, ReserveError, Usd};
+///
+/// let budget = BudgetManager::new(Usd::dollars(1))?;
+/// budget.freeze("research", "an audit")?;
+/// match budget.reserve("research/crawler", &Estimate::fixed(Usd::cents(1))) {
+///     Ok(hold) => drop(hold.settle_cost(Usd::cents(1))),
+///     Err(ReserveError::Denied(why)) => println!("{} is left", why.available),
+///     Err(ReserveError::Frozen { why, .. }) => assert_eq!(&*why, "an audit"),
+///     Err(other) => println!("{other}"), // each is a sentence, and has a `kind`
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReserveError {
@@ -91,7 +105,7 @@ impl ReserveError {
             Some(view) => ReserveError::Queued(Box::new(Queued {
                 asked_by: asked_by.clone(),
                 account: view.account.clone(),
-                limit: Limit::clone(view.limit),
+                limit: Arc::clone(view.limit),
                 ahead,
             })),
             None => ReserveError::Invalid(InvalidCall::LimitLifted),
@@ -148,6 +162,12 @@ pub enum InvalidCall {
     /// The outer call has ended.
     #[error("the outer call has ended or expired")]
     OuterEnded,
+    /// There is no hold that could be handed to a stream.
+    #[error(
+        "it has no hold that could be handed to a stream: an agent has to say that it is streamed \
+         (`Agent::is_streamed`), and may hand it over once, before its call has ended"
+    )]
+    NoHold,
     /// A handle of another manager.
     #[error("a tag or an outer call comes from another BudgetManager")]
     ForeignHandle,
@@ -159,6 +179,19 @@ pub enum InvalidCall {
 /// A refusal as data. Its `Display` is a sentence that says which limit, why, and what would help.
 ///
 /// All amounts are in the measure of the limit.
+///
+/// ```
+/// use bursar::{BudgetManager, Quantity, ReserveError, Usd};
+///
+/// let budget = BudgetManager::new(Usd::cents(1))?;
+/// let call = budget.model("gpt-6.1-terra")?.estimate().input(1_000).max_output(4_000);
+/// let Err(ReserveError::Denied(why)) = budget.reserve("crawler", &call) else { unreachable!() };
+/// assert_eq!(why.asked, Quantity::Money("0.02125".parse()?));
+/// assert_eq!(why.available, Quantity::Money(Usd::cents(1)));
+/// assert_eq!(why.max_output_tokens, Some(1_750)); // so many would fit now
+/// assert_eq!(why.retry_at(), None); // time alone does not help: the limit has no period
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Denied {
@@ -167,7 +200,7 @@ pub struct Denied {
     /// The account that the limit is on: the one that asked, one above it, or a tag.
     pub account: Path,
     /// The limit; of several that are in the way, the one that stays so longest.
-    pub limit: Limit,
+    pub limit: Arc<Limit>,
     /// What was asked for, with the shortest output that is of use.
     pub asked: Quantity,
     /// What is spent in the present window.
@@ -189,7 +222,7 @@ impl Denied {
         Some(Denied {
             asked_by: asked_by.clone(),
             account: view.account.clone(),
-            limit: Limit::clone(view.limit),
+            limit: Arc::clone(view.limit),
             asked: quantity(refusal.asked),
             spent: quantity(refusal.spent),
             held: quantity(refusal.held),
@@ -200,6 +233,17 @@ impl Denied {
     }
 
     /// When the call could pass by the passing of time alone.
+    ///
+    /// For the `Retry-After` of an answer 429, in seconds:
+    ///
+    /// ```
+    /// use bursar::budget::Denied;
+    /// use bursar::clock::{Clock, SystemClock};
+    ///
+    /// fn retry_after(why: &Denied) -> Option<u64> {
+    ///     Some(why.retry_at()?.since(SystemClock::new().now()).as_secs() + 1)
+    /// }
+    /// ```
     pub fn retry_at(&self) -> Option<Timestamp> {
         match self.retry {
             Retry::At(at) => Some(at),
@@ -247,7 +291,7 @@ pub struct Queued {
     /// The account that the limit is on: the one that asked, one above it, or a tag.
     pub account: Path,
     /// The limit that others wait for.
-    pub limit: Limit,
+    pub limit: Arc<Limit>,
     /// How many of them came before it.
     pub ahead: usize,
 }

@@ -4,8 +4,13 @@
 //! [`Reservation`] is what it gets, [`Receipt`] is what is booked, [`ReserveError`] is why not,
 //! [`Alert`] is what a person is told, [`Report`] is what it all adds up to, [`Countdown`] what is
 //! left.
+//!
+//! The [guide](crate::guide) goes through them one by one. For an agent that is called as a whole,
+//! [`agent`](crate::agent) does the asking and settling.
 
 mod account;
+mod admit;
+mod adjust;
 mod alert;
 mod ask;
 mod books;
@@ -29,6 +34,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 pub use account::{Account, Run, Tag};
+pub use adjust::Correction;
 pub use alert::{Alert, Observer};
 pub use ask::Ask;
 pub use builder::{BuildError, Builder};
@@ -42,16 +48,19 @@ pub use policy::{Policy, PolicyError};
 pub use report::{AccountReport, HeldElsewhere, LimitReport, ModelReport, Report};
 pub(crate) use reservation::{Booked, Growth, OuterHold, Written};
 pub use reservation::{Receipt, Reservation};
+pub(crate) use trace::CallSpan;
 pub use waiting::Waiting;
 pub use weak::WeakBudgetManager;
 
 use self::ask::{Who, Wishes, account_path};
 use self::core::{Core, open_account, set_limit};
-use crate::clock::Timestamp;
 use crate::journal::JournalError;
-use crate::ledger::{Adjust, Command, Limit, Path, Rejection, Scope, Target};
+use crate::ledger::{Command, Limit, Path, Scope};
 use crate::money::Usd;
-use crate::price::{Estimate, InsertError, Model, ModelPrice, PriceBook, UnknownModel};
+use crate::price::{
+    Estimate, EstimateError, InsertError, Model, ModelPrice, PriceBook, UnknownModel,
+};
+use crate::usage::{Body, Request};
 
 /// The budget of many agents: one ledger behind one lock. Money is reserved before a call and
 /// settled after it, so that parallel calls can never spend more than a limit together.
@@ -122,6 +131,51 @@ impl BudgetManager {
     /// (law 9).
     pub fn model(&self, name: &str) -> Result<Model, UnknownModel> {
         self.core.model(name)
+    }
+
+    /// Bounds a call by the body of its request, in the form of any provider, at the prices of the
+    /// model that it names.
+    ///
+    /// ```
+    /// use bursar::{BudgetManager, Usd};
+    ///
+    /// let budget = BudgetManager::new(Usd::dollars(1))?;
+    /// let body = r#"{"model": "gpt-6.1-terra", "max_completion_tokens": 800, "messages": [
+    ///     {"role": "user", "content": "How high is the Zugspitze?"}]}"#;
+    /// let hold = budget.reserve("guide", &budget.estimate_request(body)?)?;
+    /// assert_eq!(hold.max_output_tokens(), 800);
+    ///
+    /// let error = budget.estimate_request(r#"{"model": "gpt-6.1-terra", "max_tokens": -1}"#);
+    /// assert!(error.unwrap_err().to_string().starts_with("`max_tokens` is -1, which is no count"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`EstimateError`]: the body cannot be read, names no model or an unknown one, or nothing in
+    /// it bounds a part of the input or the searches. [`read_request`](BudgetManager::read_request)
+    /// is for who can bound that.
+    pub fn estimate_request<'b>(
+        &self,
+        body: impl Into<Body<'b>>,
+    ) -> Result<Estimate, EstimateError> {
+        let (model, request) = self.read_request(body)?;
+        Ok(model.estimate_of(&request)?)
+    }
+
+    /// The model that the body of a request names, and what the body says about the cost of its
+    /// call. [`Model::estimate_of`] makes an estimate of the two.
+    ///
+    /// # Errors
+    /// [`EstimateError`]: the body cannot be read, or names no model or an unknown one.
+    pub fn read_request<'b>(
+        &self,
+        body: impl Into<Body<'b>>,
+    ) -> Result<(Model, Request), EstimateError> {
+        let body = body.into();
+        let name = Request::named_model(body)?.ok_or(EstimateError::NoModel)?;
+        let model = self.model(&name)?;
+        let request = model.read_request(body)?;
+        Ok((model, request))
     }
 
     /// Sets money and tokens aside for a call of the account of that path. An [`Account`] handle
@@ -246,35 +300,25 @@ impl BudgetManager {
         self.core.change_later(|_, _, _| (), |()| ())
     }
 
-    /// Corrects what was booked on an account: an invoice that disagrees. The correction counts in
-    /// the windows of the moment `about`, if they are still kept, and in the totals in any case.
-    /// Tokens and calls stay.
-    ///
-    /// # Errors
-    /// [`RecordError`] if the name is no account, or the amount would leave it with less than
-    /// nothing; nothing has been booked then.
-    pub fn adjust(
-        &self,
-        account: &str,
-        by: Usd,
-        about: Timestamp,
-        why: impl Into<Arc<str>>,
-    ) -> Result<(), RecordError> {
-        let account = self.account(account)?;
-        let (target, why) = (Target::account(account.id()), why.into());
-        let adjust = Adjust { target, cost: by.pico(), about, why };
-        let command = Command::Adjust(adjust);
-        let done = self.core.change(move |ledger, now| ledger.execute(now, &command))?;
-        match done {
-            Ok(_) => Ok(()),
-            Err(Rejection::Impossible) => Err(RecordError::Invalid(InvalidCall::Impossible)),
-            Err(other) => Err(AccountError::from_rejection(&other, account.path()).into()),
-        }
-    }
-
     /// Everything as it stands, from one moment: accounts, models, limits, tags. Prints as a table.
     pub fn report(&self) -> Report {
         Report::of(&self.core)
+    }
+}
+
+/// For the models.
+#[cfg(shuttle)]
+impl BudgetManager {
+    /// Recounts the books, and that nothing is kept of anybody who waited.
+    #[doc(hidden)]
+    pub fn check(&self) -> Result<(), String> {
+        if self.core.books().is_some() {
+            return self.core.peek(|ledger| ledger.check_invariants());
+        }
+        self.core.locked_with_queue(|ledger, queue, _| match queue.is_clean() {
+            true => ledger.check_invariants(),
+            false => Err("something is kept of one who waited".to_owned()),
+        })
     }
 }
 

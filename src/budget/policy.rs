@@ -187,10 +187,9 @@ impl<'de> Deserialize<'de> for Policy {
 }
 
 /// The numbers, from 1, of two limits that are for the same thing: the later would undo the earlier.
-fn first_double(limits: &[(Scope, Limit)]) -> Option<(usize, usize)> {
+pub(super) fn first_double<S: PartialEq>(limits: &[(S, Limit)]) -> Option<(usize, usize)> {
     limits.iter().enumerate().find_map(|(second, (scope, limit))| {
-        let same =
-            |(other, earlier): &(Scope, Limit)| other == scope && earlier.same_identity(limit);
+        let same = |(other, earlier): &(S, Limit)| other == scope && earlier.same_identity(limit);
         let first = limits[..second].iter().position(same)?;
         Some((first.saturating_add(1), second.saturating_add(1)))
     })

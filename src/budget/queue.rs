@@ -432,7 +432,8 @@ impl Queue {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, shuttle))]
+#[cfg_attr(shuttle, allow(dead_code))]
 impl Queue {
     pub(super) fn attempts(&self) -> u64 {
         self.attempts

@@ -18,6 +18,22 @@ use crate::usage::{Confidence, Usage};
 ///
 /// With serde it is data for a machine; its `Display` is a table for a person, at 80 columns. A tag
 /// tree repeats charges of the main tree, so that the two are never added.
+///
+/// ```
+/// use bursar::{BudgetManager, Estimate, Usd};
+///
+/// let budget = BudgetManager::new(Usd::dollars(1))?;
+/// budget.reserve("research/crawler", &Estimate::fixed(Usd::cents(30)))?.settle_cost(Usd::cents(25));
+///
+/// let report = budget.report();
+/// println!("{report}");
+/// let research = report.account("research").expect("it was charged");
+/// assert_eq!((research.spent, research.requests), (Usd::cents(25), 1));
+/// assert_eq!(report.limits[0].used_percent, 25);
+/// let json = serde_json::to_string(&report)?;
+/// # let _ = json;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Report {

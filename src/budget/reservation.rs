@@ -7,7 +7,6 @@ mod nested;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -18,9 +17,10 @@ use super::core::{Core, LostCall};
 use super::error::ReserveError;
 use super::trace::CallSpan;
 use crate::clock::Timestamp;
-use crate::ledger::{Amounts, Bid, Booking, Change, Command, Event, HoldId, Ledger, Path, Settle};
+use crate::ledger::{Amounts, Bid, Booking, Change, Command, Event, HoldId, Ledger, Path};
 use crate::money::Usd;
 use crate::price::{Estimate, Model, Terms, UnknownModel};
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::usage::{Bill, Confidence, Usage};
 pub(crate) use ending::{Booked, Written};
 pub(crate) use growth::Growth;
@@ -60,7 +60,8 @@ pub struct Reservation {
     output: Price,
     alternative: usize,
     model: Option<Model>,
-    terms: Terms,
+    /// `None`: the usual ones.
+    terms: Option<Box<Terms>>,
     sent: AtomicBool,
     ended: bool,
     span: CallSpan,
@@ -87,7 +88,7 @@ pub(super) struct Admitted {
 }
 
 impl Reservation {
-    #[inline]
+    #[inline(always)]
     pub(super) fn new(
         core: &Arc<Core>,
         who: Who<'_>,
@@ -105,7 +106,7 @@ impl Reservation {
             output: admitted.output,
             alternative: admitted.alternative,
             model: estimate.model().cloned(),
-            terms: estimate.terms().clone(),
+            terms: terms_of(estimate),
             sent: AtomicBool::new(false),
             ended: false,
         }
@@ -220,7 +221,7 @@ impl Reservation {
     pub fn settle(mut self, bill: impl Into<Bill>) -> Receipt {
         let bill = bill.into();
         let priced = self.price(&bill);
-        self.end(Some(bill.usage), priced)
+        self.end(Some(&bill.usage), priced)
     }
 
     /// The same without blocking the thread where there is a journal. It is booked, and told to the
@@ -315,36 +316,39 @@ impl Reservation {
             None => Ok(None),
             Some(name) => self.core.model_that_answered(asked, name),
         };
-        let terms = self.terms.billed(bill.service.as_ref(), bill.regional);
+        let terms = self.terms.as_deref().unwrap_or(Terms::USUAL);
+        let terms = terms.billed(bill.service.as_ref(), bill.regional);
         price_bill(bill, asked, answered, &terms, self.at)
     }
 
     /// Ends the hold and books what it cost.
     #[inline]
-    fn end(&mut self, usage: Option<Usage>, priced: Priced) -> Receipt {
+    fn end(&mut self, usage: Option<&Usage>, priced: Priced) -> Receipt {
         self.ended = true;
         match self.end_plainly(usage, &priced) {
             Some((booked, now)) => {
-                let usage = usage.unwrap_or_else(|| Usage::tokens(booked.input, booked.output));
+                let tokens = || Usage::tokens(booked.input, booked.output);
+                let usage = usage.copied().unwrap_or_else(tokens);
                 let receipt = self.receipt(booked.cost, usage, priced, now);
                 self.span.settled(&receipt);
                 receipt
             }
-            None => self.end_at_length(usage, &priced),
+            None => self.end_at_length(usage.copied(), &priced),
         }
     }
 
     /// Ends the hold, if nobody is to be told of it. `None` says nothing.
     #[inline]
-    fn end_plainly(&self, usage: Option<Usage>, priced: &Priced) -> Option<(Amounts, Timestamp)> {
+    fn end_plainly(&self, usage: Option<&Usage>, priced: &Priced) -> Option<(Amounts, Timestamp)> {
         if !self.core.is_plain() || priced.other_model.is_some() || priced.why.is_some() {
             return None;
         }
         let Priced { booking, confidence, .. } = *priced;
         self.core.locked(|ledger, now| {
             let model = self.core.model_number(ledger, now, self.model.as_ref());
-            let settle = Settle { hold: self.hold, booking, usage, model, confidence };
-            Some((ledger.settle_plainly(now, &settle)?, now))
+            let booked =
+                ledger.settle_plainly(now, self.hold, booking, usage, model, confidence)?;
+            Some((booked, now))
         })
     }
 
@@ -486,6 +490,13 @@ impl Priced {
     }
 }
 
+/// The terms that were asked for, if they are not the usual ones.
+#[inline]
+fn terms_of(estimate: &Estimate) -> Option<Box<Terms>> {
+    let terms = estimate.terms();
+    (terms != Terms::USUAL).then(|| Box::new(terms.clone()))
+}
+
 /// What a bill comes to, for the model that was asked or the other one that answered. The
 /// provider's own cost wins over a computed one.
 pub(super) fn price_bill(
@@ -529,6 +540,17 @@ pub(super) fn account_of(ledger: &Ledger, hold: HoldId) -> Path {
 }
 
 /// What was booked.
+///
+/// ```
+/// use bursar::{BudgetManager, Confidence, Usage, Usd};
+///
+/// let budget = BudgetManager::new(Usd::dollars(1))?;
+/// let call = budget.model("gpt-6.1-terra")?.estimate().input(1_200).max_output(800);
+/// let receipt = budget.reserve("crawler", &call)?.settle(Usage::tokens(1_150, 340));
+/// assert_eq!((receipt.cost.to_string(), receipt.held.to_string()), ("$0.00285".into(), "$0.0055".into()));
+/// assert_eq!(receipt.confidence, Confidence::Exact);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Receipt {

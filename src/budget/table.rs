@@ -4,12 +4,10 @@ use std::fmt;
 
 use super::report::{AccountReport, LimitReport, ModelReport, Report};
 use crate::clock::Timestamp;
-use crate::ledger::{Path, Quantity, grouped};
+use crate::ledger::{Path, Quantity};
 use crate::money::Usd;
+use crate::table::{WIDTH, count, cut, money, padded, rounded};
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
-
-const WIDTH: usize = 80;
 /// The most rows of one table; the dearest are kept.
 const ROWS: usize = 40;
 /// The most limits; the fullest are kept.
@@ -167,22 +165,6 @@ fn money_or_dash(amount: Usd, width: usize) -> String {
     if amount.is_zero() { "-".to_owned() } else { money(amount, width) }
 }
 
-/// An amount in so many columns: in full if it fits, else in thousands, millions and so on.
-fn money(amount: Usd, width: usize) -> String {
-    let full = amount.to_string();
-    if full.len() <= width {
-        return full;
-    }
-    let sign = if amount.is_negative() { "-" } else { "" };
-    let dollars = amount.pico().unsigned_abs() / 1_000_000_000_000;
-    format!("{sign}${}", rounded(dollars, width.saturating_sub(sign.len() + 1)))
-}
-
-fn count(number: u64, width: usize) -> String {
-    let full = grouped(i128::from(number));
-    if full.len() <= width { full } else { rounded(u128::from(number), width) }
-}
-
 fn quantity(quantity: Quantity, width: usize) -> String {
     match quantity {
         Quantity::Money(amount) => money(amount, width),
@@ -193,81 +175,11 @@ fn quantity(quantity: Quantity, width: usize) -> String {
     }
 }
 
-/// A number cut to so many columns: `1.2M`, `340B`.
-fn rounded(number: u128, width: usize) -> String {
-    let mut unit = 1_u128;
-    for suffix in ["", "K", "M", "B", "T", "Q"] {
-        let whole = number / unit;
-        if whole < 1_000 {
-            let tenth = number % unit * 10 / unit;
-            let fine = format!("{whole}.{tenth}{suffix}");
-            let fits = !suffix.is_empty() && fine.len() <= width;
-            return if fits { fine } else { format!("{whole}{suffix}") };
-        }
-        unit = unit.saturating_mul(1_000);
-    }
-    "very many".chars().take(width).collect()
-}
-
 /// To the minute.
 fn moment(at: Timestamp) -> String {
     let text = at.to_string();
     match (text.get(..10), text.get(11..16)) {
         (Some(day), Some(time)) if text.ends_with('Z') => format!("{day} {time} UTC"),
         _ => text,
-    }
-}
-
-/// The text, cut to so many columns, without what would move the cursor.
-fn cut(text: &str, width: usize) -> String {
-    let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if plain.width() <= width {
-        return plain;
-    }
-    let mut kept = String::new();
-    for character in plain.chars() {
-        let next = character.width().unwrap_or(0);
-        if kept.width() + next + 1 > width {
-            break;
-        }
-        kept.push(character);
-    }
-    kept + "…"
-}
-
-/// The text, filled up to so many columns: some characters take two.
-fn padded(text: &str, width: usize) -> String {
-    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn figures_fit_their_columns() {
-        for (number, width, text) in [
-            (999, 6, "999"),
-            (12_345, 6, "12,345"),
-            (123_456, 6, "123.4K"),
-            (123_456_789, 6, "123.4M"),
-            (u64::MAX, 6, "18446Q"),
-            (u64::MAX, 11, "18446Q"),
-        ] {
-            let shown = count(number, width);
-            assert!(shown.len() <= width && (shown == text || number == u64::MAX), "{shown}");
-        }
-        assert_eq!(money(Usd::dollars(37_038_840_472), 10), "$37.0B");
-        assert_eq!(money(Usd::dollars(-37_038_840_472), 10), "-$37.0B");
-        assert_eq!(money(Usd::cents(1_250), 10), "$12.50");
-        assert!(money(Usd::MAX, 10).len() <= 10);
-        assert!(money(Usd::MIN, 7).len() <= 7);
-    }
-
-    #[test]
-    fn names_are_cut_by_columns_and_cannot_move_the_cursor() {
-        assert_eq!(cut("研究チーム", 6), "研究…");
-        assert_eq!(padded("研究", 6), "研究  ");
-        assert_eq!(cut("a\nb\u{1b}[2J", 20), "a b [2J");
     }
 }

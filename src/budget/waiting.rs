@@ -8,7 +8,8 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use super::ask::{Ask, Refused, Who, Wishes};
+use super::admit::Refused;
+use super::ask::{Ask, Who, Wishes};
 use super::books::{After, Job};
 use super::core::{Core, State};
 use super::error::ReserveError;
@@ -346,7 +347,9 @@ impl Core {
         asking: Asking,
     ) -> Result<Admitted, Box<Refused>> {
         let Wanted { account, estimates, wishes, .. } = wanted;
-        self.admit_first(ledger, queue, now, (*account, estimates.iter()), wishes, asking, true)
+        let (asks, mut refused) = ((*account, estimates.iter()), Refused::new(true));
+        let admitted = self.admit_first(ledger, queue, now, asks, wishes, asking, &mut refused);
+        admitted.ok_or_else(|| Box::new(refused))
     }
 }
 

@@ -1,4 +1,9 @@
 //! Owns [`ResultCache`]: answers that were paid for once, given again for nothing.
+//!
+//! Around an agent, [`BudgetConstrained::cache`](crate::BudgetConstrained::cache) does all of it; by
+//! hand, [`Namespace::key`] names a request and [`ResultCache::get_or_run`] runs it once. A cache
+//! knows no budget: [`Account::note_saved`](crate::Account::note_saved) shows its savings in the
+//! report.
 
 mod canonical;
 mod flight;
@@ -141,6 +146,9 @@ impl<V> ResultCache<V> {
     /// # let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     /// # assert!(matches!(future.as_mut().poll(&mut context), std::task::Poll::Ready(Ok(()))));
     /// ```
+    ///
+    /// # Errors
+    /// That of `run`, told to whoever ran it; nothing is kept, and one of those who wait runs theirs.
     pub async fn get_or_run<T: Into<Fresh<V>>, E>(
         &self,
         key: CacheKey,

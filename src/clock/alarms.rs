@@ -7,7 +7,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use super::{Time, Timestamp};
-use crate::sync::{Lock, Signal};
+use crate::sync::{Lock, Signal, spawn};
 
 /// Wakers, each with its moment. A few: one for each budget on the clock.
 #[derive(Debug, Default)]
@@ -89,8 +89,7 @@ impl Bell {
             self.changed.notify();
         } else {
             let (bell, time) = (Arc::clone(self), time.same());
-            let thread = std::thread::Builder::new().name("bursar-clock".to_owned());
-            ringing.has_thread = thread.spawn(move || bell.ring(&time)).is_ok();
+            ringing.has_thread = spawn("bursar-clock", move || bell.ring(&time)).is_ok();
         }
         drop(ringing);
         drop(left_over);

@@ -1,4 +1,9 @@
 //! Owns [`ContextTrimmer`]: which messages of a long conversation are sent, and which fall out.
+//!
+//! [`openai`], [`anthropic`] and [`gemini`] read a request's JSON as it is, [`ChatMessage`] is a
+//! message of your own. Around an agent,
+//! [`BudgetConstrained::trimmer`](crate::BudgetConstrained::trimmer) trims each task to the window of
+//! its model.
 
 mod chat;
 mod count;

@@ -6,15 +6,29 @@
 //! processes may share one: each transaction first reads what the others have appended, then
 //! appends its own.
 //!
-//! `SqliteJournal`, behind the feature `sqlite`, keeps it in a file.
+//! `SqliteJournal`, behind the feature `sqlite`, keeps it in a file: give it to
+//! [`Builder::journal`](crate::budget::Builder::journal), and a budget survives its process. The trait
+//! is for whoever keeps events elsewhere.
 
 mod error;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(feature = "sqlite")]
+mod export;
+#[cfg(feature = "sqlite")]
+mod invoice;
+#[cfg(feature = "sqlite")]
+mod compare;
 
+#[cfg(feature = "sqlite")]
+pub use compare::{Comparison, Found, LeftOut, Line, Sides, Unmatched};
 pub use error::JournalError;
 #[cfg(feature = "sqlite")]
-pub use sqlite::{Durability, SqliteJournal, SqliteOptions};
+pub use export::ExportError;
+#[cfg(feature = "sqlite")]
+pub use invoice::{Columns, Figures, Invoice, InvoiceError};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{Charges, Durability, SqliteJournal, SqliteOptions, Verified};
 
 use crate::ledger::{Entry, Event, Ledger};
 

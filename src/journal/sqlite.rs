@@ -14,18 +14,25 @@
 //! An amount is text because 64 bits of picodollars end at nine million dollars, and a float is not
 //! exact.
 
+mod place;
+mod read;
+mod charges;
 mod rows;
 mod schema;
+mod verify;
 
 use std::path::{Path as FilePath, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
+pub use self::charges::Charges;
 use super::{Journal, JournalError, News};
-use crate::ledger::{Entry, Event, Ledger};
+use crate::ledger::{Entry, Ledger};
+use place::{Place, explain};
+pub use verify::Verified;
 
-/// What a committed transaction survives.
+/// What a committed transaction survives. Feature `sqlite`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Durability {
@@ -38,7 +45,7 @@ pub enum Durability {
     PowerLoss,
 }
 
-/// How a file is opened, see [`SqliteJournal::options`].
+/// How a file is opened, see [`SqliteJournal::options`]. Feature `sqlite`.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is opened until `open` is called"]
 pub struct SqliteOptions {
@@ -73,11 +80,16 @@ impl SqliteOptions {
     /// [`JournalError`], which names the file and the remedy.
     pub fn open(self, file: impl AsRef<FilePath>) -> Result<SqliteJournal, JournalError> {
         let file = file.as_ref().to_path_buf();
+        place::check(&file)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let told = |error: rusqlite::Error| explain(&file, &error);
         let connection = Connection::open_with_flags(&file, flags).map_err(told)?;
+        // SQLite opens what it cannot write to for reading, and says so at the first write only.
+        if connection.is_readonly("main").map_err(told)? {
+            return Err(place::not_writable(&file));
+        }
         connection.busy_timeout(self.patience).map_err(told)?;
         let synchronous = match self.durability {
             Durability::ProcessDeath => "NORMAL",
@@ -86,19 +98,46 @@ impl SqliteOptions {
         connection.pragma_update(None, "synchronous", synchronous).map_err(told)?;
         schema::prepare(&connection, &file)?;
         connection.set_prepared_statement_cache_capacity(32);
-        let keep_charges = self.keep_charges;
-        Ok(SqliteJournal { connection, file, keep_charges, open: false })
+        let (keep_charges, place) = (self.keep_charges, Place::of(&file));
+        Ok(SqliteJournal { connection, file, place, keep_charges, open: false, seen: None })
     }
 }
 
 /// A journal in a file, which any number of processes of one machine may share. Not for a network
-/// file system, whose locks cannot be trusted.
+/// file system, whose locks cannot be trusted. Feature `sqlite`.
+///
+/// ```
+/// use bursar::journal::{Durability, SqliteJournal};
+/// use bursar::{BudgetManager, Limit, Period, Usd};
+/// # let file = std::env::temp_dir().join(format!("bursar-doc-{}.db", std::process::id()));
+///
+/// let journal = SqliteJournal::options().durability(Durability::PowerLoss).open(&file)?;
+/// let budget = BudgetManager::builder()
+///     .limit("", Limit::spend(Usd::dollars(100)).per(Period::MONTH))
+///     .journal(journal)
+///     .build()?;
+/// # drop(budget);
+/// # for end in ["", "-wal", "-shm"] { let _ = std::fs::remove_file(format!("{}{end}", file.display())); }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct SqliteJournal {
     connection: Connection,
     file: PathBuf,
+    /// Where it is, to see that it is there still.
+    place: Place,
     keep_charges: Option<Duration>,
     open: bool,
+    seen: Option<Seen>,
+}
+
+/// What the last transaction knew: while no other connection writes, there is nothing to read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Seen {
+    /// SQLite's count of the changes that other connections made.
+    version: i64,
+    /// The last event.
+    number: u64,
 }
 
 impl SqliteJournal {
@@ -125,86 +164,6 @@ impl SqliteJournal {
         explain(&self.file, error)
     }
 
-    fn read(&self, after: u64) -> Result<News, JournalError> {
-        let told = |error: rusqlite::Error| self.told(&error);
-        let (first, last) = self.range().map_err(told)?;
-        if last < after {
-            return Err(self.damaged(&format!(
-                "it ends at event {last}, and this process has seen {after}: an older copy was put \
-                 in its place while it was in use; restart the process to go on from that copy"
-            )));
-        }
-        let forgotten = first > after.saturating_add(1);
-        let snapshot = match forgotten || (after == 0 && self.has_snapshot().map_err(told)?) {
-            true => Some(self.snapshot(after)?),
-            false => None,
-        };
-        let events = self.events(snapshot.as_ref().map_or(after, Ledger::events))?;
-        Ok(News { snapshot, events })
-    }
-
-    /// The numbers of the first event that is kept and of the last that there ever was.
-    fn range(&self) -> rusqlite::Result<(u64, u64)> {
-        let text = "SELECT (SELECT min(number) FROM events), (SELECT max(number) FROM events), \
-                    (SELECT max(number) FROM snapshots)";
-        let mut ask = self.connection.prepare_cached(text)?;
-        ask.query_row([], |row| {
-            let number = |place| row.get::<_, Option<i64>>(place).map(|n| n.map(rows::number));
-            let kept = number(2)?.unwrap_or(0);
-            let first = number(0)?.unwrap_or(kept.saturating_add(1));
-            Ok((first, number(1)?.unwrap_or(kept)))
-        })
-    }
-
-    fn has_snapshot(&self) -> rusqlite::Result<bool> {
-        self.connection.query_row("SELECT EXISTS (SELECT 1 FROM snapshots)", [], |row| row.get(0))
-    }
-
-    fn events(&self, after: u64) -> Result<Vec<Event>, JournalError> {
-        let told = |error: rusqlite::Error| self.told(&error);
-        let text = "SELECT number, event, seal FROM events WHERE number > ?1 ORDER BY number";
-        let mut ask = self.connection.prepare_cached(text).map_err(told)?;
-        let mut found = ask.query([rows::signed(after)]).map_err(told)?;
-        let mut events = Vec::new();
-        let mut expected: Option<i64> = None;
-        while let Some(row) = found.next().map_err(told)? {
-            let number: i64 = row.get(0).map_err(told)?;
-            let event = row.get_ref(1).and_then(|text| Ok(text.as_str()?)).map_err(told)?;
-            let seal: i64 = row.get(2).map_err(told)?;
-            let in_order = expected.is_none_or(|expected| expected == number);
-            if !in_order || seal != rows::seal(number, event) {
-                return Err(self.damaged(&format!("event {number} is not what was written")));
-            }
-            let event = serde_json::from_str(event)
-                .map_err(|error| self.damaged(&format!("event {number}: {error}")))?;
-            events.push(event);
-            expected = number.checked_add(1);
-        }
-        Ok(events)
-    }
-
-    /// The newest snapshot that is whole; an older one if it is not, because the events since the
-    /// one before are kept.
-    fn snapshot(&self, after: u64) -> Result<Ledger, JournalError> {
-        let told = |error: rusqlite::Error| self.told(&error);
-        let text = "SELECT number, ledger, seal FROM snapshots WHERE number >= ?1 \
-                    ORDER BY number DESC";
-        let mut ask = self.connection.prepare_cached(text).map_err(told)?;
-        let mut found = ask.query([rows::signed(after)]).map_err(told)?;
-        while let Some(row) = found.next().map_err(told)? {
-            let number: i64 = row.get(0).map_err(told)?;
-            let text = row.get_ref(1).and_then(|text| Ok(text.as_str()?)).map_err(told)?;
-            let seal: i64 = row.get(2).map_err(told)?;
-            if seal != rows::seal(number, text) {
-                continue;
-            }
-            if let Ok(ledger) = serde_json::from_str(text) {
-                return Ok(ledger);
-            }
-        }
-        Err(self.damaged("no snapshot is what was written"))
-    }
-
     #[cold]
     fn damaged(&self, what: &str) -> JournalError {
         let file = self.file.display();
@@ -217,14 +176,19 @@ impl SqliteJournal {
 
 impl Journal for SqliteJournal {
     fn begin(&mut self, after: u64) -> Result<News, JournalError> {
+        self.place.check(&self.file)?;
         let begun = self.connection.prepare_cached("BEGIN IMMEDIATE");
         begun.and_then(|mut begin| begin.execute([])).map_err(|error| self.told(&error))?;
         self.open = true;
-        self.read(after).inspect_err(|_| self.roll_back())
+        self.news(after).inspect_err(|_| self.roll_back())
     }
 
     fn append(&mut self, first: u64, entries: &[Entry]) -> Result<(), JournalError> {
-        rows::append(&self.connection, first, entries).map_err(|error| self.told(&error))
+        rows::append(&self.connection, first, entries).map_err(|error| self.told(&error))?;
+        if let Some(seen) = &mut self.seen {
+            seen.number = first.saturating_add(entries.len() as u64).saturating_sub(1);
+        }
+        Ok(())
     }
 
     fn keep(&mut self, ledger: &Ledger) -> Result<(), JournalError> {
@@ -263,40 +227,9 @@ impl Journal for SqliteJournal {
     }
 
     fn roll_back(&mut self) {
+        self.seen = None;
         if std::mem::take(&mut self.open) && !self.connection.is_autocommit() {
             let _ = self.connection.execute_batch("ROLLBACK");
         }
     }
-}
-
-/// An error of SQLite as a sentence that says what to do.
-#[cold]
-fn explain(file: &FilePath, error: &rusqlite::Error) -> JournalError {
-    use rusqlite::ErrorCode as Code;
-    let name = file.display();
-    let code = error.sqlite_error_code();
-    let remedy = match code {
-        Some(Code::DatabaseBusy | Code::DatabaseLocked) => {
-            return JournalError::temporary(format!(
-                "{name} is being written by another process, for longer than this one waits: end \
-                 that process, or raise `SqliteOptions::patience`"
-            ));
-        }
-        Some(Code::DiskFull) => {
-            return JournalError::temporary(format!(
-                "{name} cannot grow: the disk is full; free some space"
-            ));
-        }
-        Some(Code::NotADatabase) => "it is no SQLite database; name another file",
-        Some(Code::ReadOnly | Code::PermissionDenied) => {
-            "it cannot be written; let this user write the file and its folder"
-        }
-        Some(Code::CannotOpen) => "it cannot be opened; see that the folder is there and writable",
-        Some(Code::DatabaseCorrupt) => {
-            "it is damaged; put back a copy, or save what is left with `sqlite3 FILE .recover`"
-        }
-        Some(Code::SystemIoFailure) => "the disk does not answer as it should; look at the disk",
-        _ => "see what SQLite says",
-    };
-    JournalError::new(format!("{name}: {remedy} ({error})"))
 }

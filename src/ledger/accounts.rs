@@ -1,5 +1,4 @@
-//! Owns the tree of accounts: nodes, what each has spent and holds, and the line of counters that
-//! a charge to it touches.
+//! Owns the tree of accounts: nodes, and what each has spent and holds.
 #![allow(
     clippy::arithmetic_side_effects,
     reason = "sums of possible amounts stay inside i128: see Amounts::MAX_COST"
@@ -10,6 +9,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::command::Target;
+use super::counter::Level;
+use super::follow::Trip;
 use super::path::Path;
 use super::{AccountId, ModelId};
 use crate::usage::{Confidence, Usage};
@@ -30,11 +32,8 @@ pub struct Balance {
 
 impl Balance {
     #[inline]
-    fn note_peak(&mut self) {
-        let both = self.held + self.spent;
-        if both > self.peak {
-            self.peak = both;
-        }
+    pub(super) fn level(&self) -> Level {
+        Level { spent: self.spent, held: self.held }
     }
 }
 
@@ -102,9 +101,15 @@ pub(super) enum State {
     Free,
 }
 
-/// One account.
+/// One account. What a plain call looks at comes first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[repr(C)]
 pub(super) struct Account {
+    pub(super) trip: Trip,
+    /// Its peak is that since the limits that follow it have last kept it.
+    pub(super) balance: Balance,
+    /// Those of its own limits that count by themselves.
+    pub(super) counted: Vec<u32>,
     pub(super) parent: u32,
     /// The root of its tree; 0 in the main tree.
     pub(super) tree: u32,
@@ -116,15 +121,15 @@ pub(super) struct Account {
     pub(super) holds: u32,
     /// Of its calls, those whose lease has ended and whose late word is still to come.
     pub(super) late: u32,
-    /// The counters that a charge to this account touches: its own, then those above.
-    pub(super) line: Box<[u32]>,
-    pub(super) balance: Balance,
+    /// The largest sum of spent and held before that.
+    pub(super) earlier_peak: i128,
     /// What was charged directly to it, by model. A few entries: searched from the front.
     pub(super) totals: Vec<(ModelId, Totals)>,
     pub(super) path: Path,
     pub(super) children: Vec<u32>,
     /// Its place among the children of its parent.
     child_place: u32,
+    /// The counters of its limits.
     pub(super) own_limits: Vec<u32>,
     pub(super) frozen_why: Option<Arc<str>>,
     /// What a cache has saved calls of this account, in picodollars.
@@ -134,6 +139,9 @@ pub(super) struct Account {
 impl Account {
     fn new(path: Path, parent: u32, tree: u32) -> Account {
         Account {
+            trip: Trip::UNSET,
+            balance: Balance::default(),
+            counted: Vec::new(),
             parent,
             tree,
             generation: 0,
@@ -141,8 +149,7 @@ impl Account {
             state: State::Open,
             holds: 0,
             late: 0,
-            line: Box::default(),
-            balance: Balance::default(),
+            earlier_peak: 0,
             totals: Vec::new(),
             path,
             children: Vec::new(),
@@ -151,6 +158,11 @@ impl Account {
             frozen_why: None,
             saved: 0,
         }
+    }
+
+    /// Spent and held, and the largest sum of the two so far.
+    pub(super) fn balance_with_peak(&self) -> Balance {
+        Balance { peak: self.balance.peak.max(self.earlier_peak), ..self.balance }
     }
 
     /// The direct totals for a model.
@@ -164,6 +176,28 @@ impl Account {
             }
         };
         &mut self.totals[place].1
+    }
+}
+
+/// The way along a line: from each account that is charged up to the root of its tree.
+pub(super) struct Climb<'a> {
+    next: u32,
+    tags: std::slice::Iter<'a, AccountId>,
+}
+
+impl<'a> Climb<'a> {
+    #[inline(always)]
+    pub(super) fn from(target: &'a Target) -> Climb<'a> {
+        Climb { next: target.account.index, tags: target.tags.as_slice().iter() }
+    }
+
+    /// The next place; above a root, that of the next tag.
+    #[inline(always)]
+    fn place(&mut self, places: usize) -> Option<usize> {
+        while self.next as usize >= places {
+            self.next = self.tags.next()?.index;
+        }
+        Some(self.next as usize)
     }
 }
 
@@ -193,29 +227,22 @@ impl Accounts {
         &mut self.nodes[index as usize]
     }
 
-    /// Adds to what an account and all above it hold.
-    #[inline]
-    pub(super) fn hold(&mut self, index: u32, more: i128) {
-        let mut next = index;
-        while let Some(account) = self.nodes.get_mut(next as usize) {
-            account.balance.held += more;
-            account.balance.note_peak();
-            next = account.parent;
-        }
+    /// The next account that a charge touches.
+    #[inline(always)]
+    pub(super) fn next_of(&self, climb: &mut Climb<'_>) -> Option<&Account> {
+        let place = climb.place(self.nodes.len())?;
+        let account = self.nodes.get(place)?;
+        climb.next = account.parent;
+        Some(account)
     }
 
-    /// Takes from what an account and all above it hold, and adds to what they have spent.
-    #[inline]
-    pub(super) fn turn(&mut self, index: u32, held: i128, spent: i128) {
-        let mut next = index;
-        while let Some(account) = self.nodes.get_mut(next as usize) {
-            account.balance.held -= held;
-            account.balance.spent += spent;
-            if spent > held {
-                account.balance.note_peak();
-            }
-            next = account.parent;
-        }
+    /// The same to change.
+    #[inline(always)]
+    pub(super) fn next_of_mut(&mut self, climb: &mut Climb<'_>) -> Option<&mut Account> {
+        let place = climb.place(self.nodes.len())?;
+        let account = self.nodes.get_mut(place)?;
+        climb.next = account.parent;
+        Some(account)
     }
 
     pub(super) fn id(&self, index: u32) -> AccountId {
@@ -251,7 +278,7 @@ impl Accounts {
         account.generation = id.generation;
         if parent != NONE {
             let above = self.at(parent);
-            (account.frozen_by, account.line) = (above.frozen_by, above.line.clone());
+            account.frozen_by = above.frozen_by;
             let siblings = &mut self.at_mut(parent).children;
             siblings.push(id.index);
             account.child_place = u32::try_from(siblings.len() - 1).unwrap_or(NONE);
@@ -309,18 +336,5 @@ impl Accounts {
             next += 1;
         }
         found
-    }
-
-    /// Makes the lines of an account and of everything below it anew.
-    pub(super) fn rebuild_lines(&mut self, index: u32) {
-        for index in self.downward(index) {
-            let account = self.at(index);
-            let above = match account.parent {
-                NONE => &[][..],
-                parent => &*self.at(parent).line,
-            };
-            let line = account.own_limits.iter().chain(above).copied().collect();
-            self.at_mut(index).line = line;
-        }
     }
 }

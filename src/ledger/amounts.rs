@@ -1,9 +1,11 @@
 //! Owns what is counted: [`Measure`], [`Quantity`] of a measure, and [`Amounts`] of one call.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::compact::is_nothing;
 use crate::money::{Usd, div_up};
 
 /// What a limit counts.
@@ -57,6 +59,17 @@ impl fmt::Display for Measure {
 }
 
 /// An amount of a [`Measure`]: money, or a number of tokens, requests or calls.
+///
+/// Two of one kind have an order; money and a number have none.
+///
+/// ```
+/// use bursar::{Quantity, Usd};
+///
+/// let (asked, available) = (Quantity::from(Usd::cents(150)), Quantity::from(Usd::cents(15)));
+/// assert_eq!(asked.to_string(), "$1.50");
+/// assert!(asked > available);
+/// assert_eq!(asked.partial_cmp(&Quantity::from(200_000)), None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Quantity {
@@ -72,6 +85,16 @@ impl Quantity {
         match self {
             Quantity::Money(usd) => usd.pico(),
             Quantity::Count(count) => count,
+        }
+    }
+}
+
+impl PartialOrd for Quantity {
+    fn partial_cmp(&self, other: &Quantity) -> Option<Ordering> {
+        match (self, other) {
+            (Quantity::Money(own), Quantity::Money(other)) => Some(own.cmp(other)),
+            (Quantity::Count(own), Quantity::Count(other)) => Some(own.cmp(other)),
+            _ => None,
         }
     }
 }
@@ -112,18 +135,25 @@ pub(crate) fn grouped(number: i128) -> String {
 
 /// What one call asks for, holds or has used, in every measure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Amounts {
     /// Money, in picodollars.
+    #[serde(skip_serializing_if = "is_nothing")]
     pub cost: i128,
     /// Input tokens, cache reads included.
+    #[serde(skip_serializing_if = "is_nothing")]
     pub input: u64,
     /// The part of `input` that came from a prompt cache.
+    #[serde(skip_serializing_if = "is_nothing")]
     pub cache_read: u64,
     /// Output tokens.
+    #[serde(skip_serializing_if = "is_nothing")]
     pub output: u64,
     /// Leaf calls.
+    #[serde(skip_serializing_if = "is_nothing")]
     pub requests: u32,
     /// Calls in flight.
+    #[serde(skip_serializing_if = "is_nothing")]
     pub in_flight: u32,
 }
 
@@ -239,6 +269,30 @@ impl Bid {
     /// charge can be.
     #[inline]
     pub(super) fn amounts(&self, cap: u64) -> Option<Amounts> {
+        let cost = match self.small_cost(cap) {
+            Some(cost) => cost,
+            None => self.large_cost(cap)?,
+        };
+        let (input, output) = (self.input, self.choices.checked_mul(cap)?);
+        let possible = input <= Amounts::MAX_TOKENS && output <= Amounts::MAX_TOKENS;
+        let amounts = Amounts { cost, input, cache_read: 0, output, requests: 1, in_flight: 1 };
+        possible.then_some(amounts)
+    }
+
+    /// The cost in picodollars, if it is at most eighteen dollars: nearly every call's is, and 128
+    /// bits cost more than the rest of a reserve.
+    #[inline]
+    fn small_cost(&self, cap: u64) -> Option<i128> {
+        const UNIT: u64 = Bid::ATTO_PER_PICO as u64;
+        let (fixed, per_output) =
+            (u64::try_from(self.fixed).ok()?, u64::try_from(self.per_output).ok()?);
+        let atto = per_output.checked_mul(cap)?.checked_add(fixed)?;
+        Some(i128::from(atto.div_ceil(UNIT)))
+    }
+
+    /// Any cost; `None` if it is more than one charge can be.
+    #[cold]
+    fn large_cost(&self, cap: u64) -> Option<i128> {
         if self.fixed < 0 || self.fixed > Bid::MAX_FIXED || self.per_output < 0 {
             return None;
         }
@@ -246,26 +300,8 @@ impl Bid {
             0 => self.fixed,
             _ => self.per_output.checked_mul(i128::from(cap))?.checked_add(self.fixed)?,
         };
-        let amounts = Amounts {
-            cost: pico_up(atto),
-            input: self.input,
-            cache_read: 0,
-            output: self.choices.checked_mul(cap)?,
-            requests: 1,
-            in_flight: 1,
-        };
-        amounts.is_possible().then_some(amounts)
-    }
-}
-
-/// Attodollars as picodollars, rounded up. Up to eighteen dollars in one multiplication: a
-/// division of 128 bits costs more than the rest of a reserve.
-#[inline]
-fn pico_up(atto: i128) -> i128 {
-    const UNIT: u64 = Bid::ATTO_PER_PICO as u64;
-    match u64::try_from(atto) {
-        Ok(small) => i128::from(small.div_ceil(UNIT)),
-        Err(_) => div_up(atto, Bid::ATTO_PER_PICO),
+        let cost = div_up(atto, Bid::ATTO_PER_PICO);
+        (cost <= Amounts::MAX_COST).then_some(cost)
     }
 }
 

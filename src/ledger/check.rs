@@ -3,6 +3,7 @@
 use super::Ledger;
 use super::accounts::NONE;
 use super::counter::{Counter, Place, Span};
+use super::follow::Trip;
 
 impl Ledger {
     /// Law 4, conservation: recounts every balance, counter and hold. For tests, fuzzing and debug
@@ -66,8 +67,9 @@ impl Ledger {
         for (place, counter) in self.counters.iter().enumerate() {
             let Some(counter) = counter else { continue };
             let name = format!("limit {place} of `{}`", self.accounts.at(counter.account).path);
+            let account = self.accounts.at(counter.account);
             counter
-                .check(&self.windows, self.now, self.age)
+                .check(&account.balance, &self.windows, self.now, self.age)
                 .map_err(|what| format!("{name}: {what}"))?;
             let (mut now, mut before) = (0, 0);
             for (charged, part, model) in self.held_parts() {
@@ -79,11 +81,11 @@ impl Ledger {
                     _ => {}
                 }
             }
-            let level = counter.level(&self.windows, self.now);
+            let level = self.level(counter, self.now);
             if level.held != now {
                 return Err(format!("{name}: held {} is {now}", level.held));
             }
-            let previous = counter.previous_level(&self.windows);
+            let previous = counter.previous_level(&account.balance, &self.windows);
             if previous.held != before {
                 return Err(format!("{name}: held before {} is {before}", previous.held));
             }
@@ -99,11 +101,15 @@ impl Ledger {
 
     fn check_lines(&self) -> Result<(), String> {
         for (index, account) in self.accounts.iter() {
-            let above = self.accounts.upward(index);
-            let line: Vec<u32> =
-                above.flat_map(|index| self.accounts.at(index).own_limits.clone()).collect();
-            if *line != *account.line {
-                return Err(format!("`{}`: its line of limits is stale", account.path));
+            let (own, name) = (&account.own_limits, &account.path);
+            let follows = |limit: &&u32| self.counter(**limit).is_some_and(|own| own.follows);
+            let counted = own.iter().filter(|limit| !follows(limit));
+            if !counted.eq(&account.counted) {
+                return Err(format!("`{name}`: the limits that count by themselves are stale"));
+            }
+            let limits = own.iter().filter_map(|limit| self.counter(*limit));
+            if account.trip.age() == self.age && account.trip != Trip::set(self.age, limits) {
+                return Err(format!("`{name}`: its trip is stale"));
             }
             let frost = self
                 .accounts

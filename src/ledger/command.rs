@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::amounts::{Amounts, Bid};
+use super::compact::{self, is_nothing};
 use super::holds::Part;
 use super::limit::{Limit, LimitError};
 use super::path::{Path, Scope};
@@ -21,8 +22,15 @@ pub struct Target {
     /// The account.
     pub account: AccountId,
     /// The tags, each in a tree of its own.
+    #[serde(
+        default,
+        skip_serializing_if = "is_nothing",
+        serialize_with = "compact::tags",
+        deserialize_with = "compact::read_tags"
+    )]
     pub tags: Tags,
     /// The model that is asked.
+    #[serde(default, skip_serializing_if = "is_nothing")]
     pub model: ModelId,
 }
 
@@ -376,14 +384,19 @@ pub struct Reserved {
     /// How much in all.
     pub amounts: Amounts,
     /// The output cap that was admitted, for each choice.
+    #[serde(default, skip_serializing_if = "is_nothing")]
     pub output_cap: u64,
     /// True if it could take the part of a limit that is kept for wrapping up.
+    #[serde(default, skip_serializing_if = "is_nothing")]
     pub wrap_up: bool,
     /// The hold that some of it came out of.
+    #[serde(default, skip_serializing_if = "is_nothing")]
     pub outer: Option<HoldId>,
     /// What came out of the outer hold.
+    #[serde(default, skip_serializing_if = "is_nothing")]
     pub moved: Vec<Part>,
     /// When the lease ends.
+    #[serde(default = "compact::never", skip_serializing_if = "compact::is_never")]
     pub lease_until: Timestamp,
 }
 
@@ -395,10 +408,13 @@ pub struct Grown {
     /// How much in all.
     pub amounts: Amounts,
     /// The output cap that was admitted, for each choice.
+    #[serde(default, skip_serializing_if = "is_nothing")]
     pub output_cap: u64,
     /// True if it could take the part of a limit that is kept for wrapping up.
+    #[serde(default, skip_serializing_if = "is_nothing")]
     pub wrap_up: bool,
     /// What came out of the outer hold.
+    #[serde(default, skip_serializing_if = "is_nothing")]
     pub moved: Vec<Part>,
 }
 
@@ -412,8 +428,10 @@ pub struct Settled {
     /// What was booked.
     pub booked: Amounts,
     /// What was used, by bucket.
+    #[serde(serialize_with = "compact::usage")]
     pub usage: Usage,
     /// The model that answered.
+    #[serde(default, skip_serializing_if = "is_nothing")]
     pub model: ModelId,
     /// How sure we are.
     pub confidence: Confidence,
@@ -427,12 +445,15 @@ pub struct Recorded {
     /// What was booked.
     pub booked: Amounts,
     /// What was used, by bucket.
+    #[serde(serialize_with = "compact::usage")]
     pub usage: Usage,
     /// The model that answered.
+    #[serde(default, skip_serializing_if = "is_nothing")]
     pub model: ModelId,
     /// How sure we are.
     pub confidence: Confidence,
     /// The key under which it is remembered.
+    #[serde(default, skip_serializing_if = "is_nothing")]
     pub key: Option<u128>,
 }
 

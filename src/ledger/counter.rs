@@ -1,6 +1,7 @@
 //! Owns one counter of one limit on one account: what is spent and held in its window, and when
 //! its thresholds fire. The windows of the calendar are shared and roll in O(1): a counter keeps
-//! the number of the window it last saw, and reads as zero in a later one.
+//! the number of the window it last saw, and reads as zero in a later one. A counter of money, of
+//! every model, follows its account's balance: see `follow`.
 #![allow(
     clippy::arithmetic_side_effects,
     reason = "sums of possible amounts stay inside i128: see Amounts::MAX_COST"
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::accounts::Balance;
 use super::amounts::{Amounts, Measure};
 use super::limit::{Limit, Period};
 use super::path::Path;
@@ -71,8 +73,26 @@ pub(super) struct Level {
 }
 
 impl Level {
+    #[inline]
     pub(super) fn committed(self) -> i128 {
         self.spent + self.held
+    }
+}
+
+impl std::ops::Add for Level {
+    type Output = Level;
+
+    #[inline]
+    fn add(self, other: Level) -> Level {
+        Level { spent: self.spent + other.spent, held: self.held + other.held }
+    }
+}
+
+impl std::ops::Neg for Level {
+    type Output = Level;
+
+    fn neg(self) -> Level {
+        Level { spent: -self.spent, held: -self.held }
     }
 }
 
@@ -84,24 +104,21 @@ struct Slot {
 }
 
 /// One limit on one account.
-///
-/// The fields that a plain call touches come first: see [`Counter::hold_plainly`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[repr(C)]
 pub(super) struct Counter {
-    /// The age of the ledger in which it is plain and up to date, with [`Counter::FILTERED`] if it
-    /// is so for the models of its filter; 0 for none.
+    /// The age of the ledger in which it is plain and up to date; 0 for none.
     plain_in: u64,
-    /// The amount without what is spent and held in its window.
-    room: i128,
-    /// The smallest room since the amount was set.
-    low: i128,
-    /// The amount without what is spent in its window: what is held lies between this and `room`.
-    unspent: i128,
-    /// Where `unspent` comes down to this, a threshold fires.
-    alert_at: i128,
+    /// Spent and held in its window; of one that follows its account, beside the account's balance.
+    own: Level,
+    /// The largest sum of spent and held so far; of one that follows its account, as of the moment
+    /// since which the account keeps a peak.
+    peak: i128,
+    /// Where what is spent comes up to this, a threshold fires.
+    alert_from: i128,
     pub(super) measure: Measure,
     pub(super) observe: bool,
+    /// It counts what its account's balance has moved by.
+    pub(super) follows: bool,
     /// Above its amount, for a reason that the law allows: raised when it came about.
     pub(super) over: bool,
     pub(super) amount: i128,
@@ -115,8 +132,6 @@ pub(super) struct Counter {
     /// The part that only calls that wrap up may take.
     pub(super) wrap_up: i128,
     previous: Level,
-    /// The largest sum of spent and held under the amounts before this one.
-    earlier_peak: i128,
     slots: VecDeque<Slot>,
     /// The highest threshold that has fired in this window, in percent; the amount of `spent` it
     /// fires at, and when it did.
@@ -138,8 +153,6 @@ pub(super) struct Counter {
 
 impl Counter {
     pub(super) const NO_FILTER: u32 = u32::MAX;
-    /// Added to an age: then a counter with a filter is plain, for a call that it counts.
-    pub(super) const FILTERED: u64 = 1 << 63;
     /// An age in which no counter is plain.
     pub(super) const NEVER: u64 = u64::MAX;
 
@@ -154,12 +167,14 @@ impl Counter {
         let amount = limit.amount.value();
         let mut counter = Counter {
             plain_in: 0,
-            room: amount,
-            low: amount,
-            unspent: amount,
-            alert_at: i128::MIN,
+            own: Level::default(),
+            peak: 0,
+            alert_from: i128::MAX,
             measure: limit.measure,
             observe: limit.observe,
+            follows: limit.measure == Measure::Cost
+                && filter == Counter::NO_FILTER
+                && !matches!(span, Span::Rolling(_)),
             over: false,
             amount,
             span,
@@ -169,7 +184,6 @@ impl Counter {
             filter,
             wrap_up: limit.wrap_up.map_or(0, |slice| slice.value()),
             previous: Level::default(),
-            earlier_peak: 0,
             slots: VecDeque::new(),
             fired: 0,
             fired_from: i128::MIN,
@@ -187,18 +201,14 @@ impl Counter {
 
     /// Takes over a changed limit: the counts stay, and the thresholds that fired stay fired.
     pub(super) fn change(&mut self, limit: &Arc<Limit>) {
-        self.earlier_peak = self.peak();
-        let more = limit.amount.value() - self.amount;
-        self.room += more;
-        self.unspent += more;
-        (self.amount, self.low) = (limit.amount.value(), self.room);
+        self.amount = limit.amount.value();
         self.wrap_up = limit.wrap_up.map_or(0, |slice| slice.value());
         self.observe = limit.observe;
         self.limit = Arc::clone(limit);
         self.arm();
     }
 
-    /// True if the counter is plain in this age of the ledger: it counts money, in the present
+    /// True if the counter is plain in this age of the ledger: it counts by itself, in the present
     /// window, and nothing but its amount is asked of it.
     #[inline(always)]
     fn is_plain(&self, age: u64) -> bool {
@@ -207,31 +217,31 @@ impl Counter {
 
     /// True if the counter is plain and has room for the call. False says nothing: then the counter
     /// has to be looked at as a whole.
-    #[inline(always)]
-    pub(super) fn fits_plainly(&self, age: u64, cost: i128) -> bool {
-        self.is_plain(age) && cost <= self.room
+    #[inline]
+    pub(super) fn fits_plainly(&self, age: u64, asked: i128) -> bool {
+        self.is_plain(age) && self.own.committed() + asked <= self.amount
     }
 
     /// Adds what a call holds, if the counter is plain. The call fits.
-    #[inline(always)]
-    pub(super) fn hold_plainly(&mut self, age: u64, cost: i128) -> bool {
+    #[inline]
+    pub(super) fn hold_plainly(&mut self, age: u64, asked: i128) -> bool {
         if !self.is_plain(age) {
             return false;
         }
-        self.take(cost);
+        self.own.held += asked;
+        self.note_peak(self.own);
         true
     }
 
-    /// Turns what is held into what is spent and the rest that comes back, if the counter is plain
-    /// and nobody has to be told of it. The charge lies in the present window.
-    #[inline(always)]
-    pub(super) fn turn_plainly(&mut self, age: u64, spent: i128, back: i128) -> bool {
-        let unspent = self.unspent - spent;
-        if !self.is_plain(age) || unspent <= self.alert_at {
+    /// Turns what is held into what is spent, if the counter is plain and nobody has to be told of
+    /// it. The charge lies in the present window.
+    #[inline]
+    pub(super) fn turn_plainly(&mut self, age: u64, held: i128, spent: i128) -> bool {
+        let all = self.own.spent + spent;
+        if !self.is_plain(age) || spent > held || all >= self.alert_from {
             return false;
         }
-        self.unspent = unspent;
-        self.room += back;
+        self.own = Level { spent: all, held: self.own.held - held };
         true
     }
 
@@ -239,84 +249,74 @@ impl Counter {
     /// change that is not a plain one.
     #[inline]
     pub(super) fn refresh(&mut self, age: u64) {
-        let plain = self.measure == Measure::Cost
+        let plain = !self.follows
             && !self.observe
             && !self.over
             && self.wrap_up == 0
             && !matches!(self.span, Span::Rolling(_));
-        self.plain_in = match self.filter {
-            _ if !plain => 0,
-            Counter::NO_FILTER => age,
-            _ => age | Counter::FILTERED,
-        };
+        self.plain_in = if plain { age } else { 0 };
     }
 
-    /// The largest sum of spent and held so far, in any window.
-    pub(super) fn peak(&self) -> i128 {
-        self.earlier_peak.max(self.amount - self.low)
+    /// The largest sum of spent and held so far, in any window, where the account's balance is this.
+    pub(super) fn peak(&self, account: &Balance) -> i128 {
+        let since = if self.follows { account.peak + self.own.committed() } else { 0 };
+        self.peak.max(since)
     }
 
-    /// What is spent in its window.
+    /// Keeps the peak that the account has come to, which begins anew.
+    pub(super) fn keep_peak(&mut self, account: &Balance) {
+        self.peak = self.peak(account);
+    }
+
     #[inline]
-    fn spent(&self) -> i128 {
-        self.amount - self.unspent
-    }
-
-    /// What is held in its window.
-    #[inline]
-    fn held(&self) -> i128 {
-        self.unspent - self.room
-    }
-
-    /// Spent and held in its window.
-    #[inline]
-    fn here(&self) -> Level {
-        Level { spent: self.spent(), held: self.held() }
-    }
-
-    /// Takes so much of the room, or with less than nothing gives it back.
-    #[inline]
-    fn take(&mut self, amount: i128) {
-        self.room -= amount;
-        if self.room < self.low {
-            self.low = self.room;
+    fn note_peak(&mut self, here: Level) {
+        if here.committed() > self.peak {
+            self.peak = here.committed();
         }
+    }
+
+    /// Spent and held in its window, where the account's balance is this.
+    #[inline]
+    pub(super) fn here(&self, account: &Balance) -> Level {
+        if self.follows { self.own + account.level() } else { self.own }
+    }
+
+    /// How much the balance of its account may come to before the limit has anything to say: spent
+    /// and held together at most the first, spent alone less than the second. `None` if it always
+    /// has to be looked at as a whole.
+    pub(super) fn allows(&self) -> Option<(i128, i128)> {
+        let looks = self.observe || self.over;
+        let committed = self.amount - self.wrap_up - self.own.committed();
+        (!looks).then(|| (committed, self.alert_from.saturating_sub(self.own.spent)))
     }
 
     /// What is spent and held at `now`, without changing anything.
     #[inline]
-    pub(super) fn level(&self, windows: &[Window], now: Timestamp) -> Level {
+    pub(super) fn level(&self, account: &Balance, windows: &[Window], now: Timestamp) -> Level {
         match self.span {
-            Span::Lifetime => self.here(),
+            Span::Lifetime => self.here(account),
             Span::Calendar(window) if windows[window as usize].number == self.window_number => {
-                self.here()
+                self.here(account)
             }
             Span::Calendar(_) => Level::default(),
             Span::Rolling(span) => {
-                Level { spent: self.spent() - self.expired(span, now), held: self.held() }
+                Level { spent: self.own.spent - self.expired(span, now), held: self.own.held }
             }
         }
     }
 
     /// Spent and held in the window before this one; zero where there is none.
-    pub(super) fn previous_level(&self, windows: &[Window]) -> Level {
+    pub(super) fn previous_level(&self, account: &Balance, windows: &[Window]) -> Level {
         match self.span {
             Span::Calendar(window) => {
                 match windows[window as usize].number.wrapping_sub(self.window_number) {
                     0 => self.previous,
-                    1 => self.here(),
+                    1 => self.here(account),
                     _ => Level::default(),
                 }
             }
             _ => Level::default(),
         }
-    }
-
-    /// What is left for a call at `now`; negative when over.
-    #[inline]
-    pub(super) fn room(&self, windows: &[Window], now: Timestamp, wrap_up: bool) -> i128 {
-        let cap = if wrap_up { self.amount } else { self.amount - self.wrap_up };
-        cap - self.level(windows, now).committed()
     }
 
     /// Where a charge that was reserved at `at` is counted.
@@ -339,13 +339,13 @@ impl Counter {
 
     /// Brings the counter to `now`: a new window starts empty, expired slots leave.
     #[inline]
-    pub(super) fn advance(&mut self, windows: &[Window], now: Timestamp) {
+    pub(super) fn advance(&mut self, account: &Balance, windows: &[Window], now: Timestamp) {
         match self.span {
             Span::Lifetime => {}
             Span::Calendar(window) => {
                 let window = &windows[window as usize];
                 if window.number != self.window_number {
-                    self.enter_window(window);
+                    self.enter_window(account, window);
                 }
             }
             Span::Rolling(span) => self.drop_expired(span, now),
@@ -353,17 +353,23 @@ impl Counter {
     }
 
     #[cold]
-    fn enter_window(&mut self, window: &Window) {
+    fn enter_window(&mut self, account: &Balance, window: &Window) {
         let next = window.number.wrapping_sub(self.window_number) == 1;
-        self.previous = if next { self.here() } else { Level::default() };
-        (self.room, self.unspent) = (self.amount, self.amount);
+        self.previous = if next { self.here(account) } else { Level::default() };
+        self.start_from(account);
         self.window_number = window.number;
         (self.fired, self.would_refuse, self.over) = (0, false, false);
         self.arm();
     }
 
+    /// Counts nothing of what there is.
+    fn start_from(&mut self, account: &Balance) {
+        self.own = if self.follows { -account.level() } else { Level::default() };
+    }
+
     /// Starts in the present window, with nothing counted.
-    pub(super) fn start_in(&mut self, windows: &[Window]) {
+    pub(super) fn start_in(&mut self, account: &Balance, windows: &[Window]) {
+        self.start_from(account);
         if let Span::Calendar(window) = self.span {
             let window = &windows[window as usize];
             self.window_number = window.number;
@@ -374,10 +380,27 @@ impl Counter {
     #[inline]
     pub(super) fn hold(&mut self, place: Place, amount: i128) {
         match place {
-            Place::Current => self.take(amount),
+            Place::Current => self.own.held += amount,
             Place::Previous => self.previous.held += amount,
             Place::Gone => {}
         }
+    }
+
+    /// Leaves out of the present window what the account's balance is about to move by, unless it
+    /// belongs there.
+    pub(super) fn leave_out(&mut self, place: Place, moved: Level) {
+        if place != Place::Current {
+            self.own = self.own + -moved;
+        }
+        if place == Place::Previous {
+            self.previous = self.previous + moved;
+        }
+    }
+
+    /// Leaves out the correction of a charge that is older than the limit.
+    pub(super) fn ignore(&mut self, moved: Level) {
+        self.opening_gap -= moved.spent;
+        self.leave_out(Place::Gone, moved);
     }
 
     /// Adds to what is spent, by a charge reserved at `at`. The counter has been advanced to `now`.
@@ -390,7 +413,7 @@ impl Counter {
                     self.spend_in_slot(slot, amount);
                 }
             }
-            (Place::Current, _) => self.spend_here(amount),
+            (Place::Current, _) => self.own.spent += amount,
             (Place::Previous, _) => self.previous.spent += amount,
             (Place::Gone, _) => {}
         }
@@ -402,14 +425,7 @@ impl Counter {
             Some(slot) if slot.number == number => slot.spent += amount,
             _ => self.slots.insert(place, Slot { number, spent: amount }),
         }
-        self.spend_here(amount);
-    }
-
-    /// Adds to what is spent in the present window.
-    #[inline]
-    fn spend_here(&mut self, amount: i128) {
-        self.unspent -= amount;
-        self.take(amount);
+        self.own.spent += amount;
     }
 
     /// What has left a rolling period of `span` by `now` and is still counted.
@@ -423,17 +439,16 @@ impl Counter {
             if slot_leaves(slot.number, span) > now {
                 break;
             }
-            self.room += slot.spent;
-            self.unspent += slot.spent;
+            self.own.spent -= slot.spent;
             self.slots.pop_front();
         }
-        if self.over && self.room >= 0 {
+        if self.over && self.own.committed() <= self.amount {
             self.over = false;
         }
         // A rolling window has no start. A threshold can fire again when a full period has passed
         // since, and what is spent has come down.
-        if self.spent() < self.fired_from && is_over(span, self.fired_at, now) {
-            let (spent, thresholds) = (self.spent(), &self.limit.alert_at);
+        if self.own.spent < self.fired_from && is_over(span, self.fired_at, now) {
+            let (spent, thresholds) = (self.own.spent, &self.limit.alert_at);
             let reached = thresholds.iter().filter(|percent| spent >= self.threshold(**percent));
             self.fired = reached.max().copied().unwrap_or(0).min(self.fired);
             self.arm();
@@ -443,7 +458,7 @@ impl Counter {
     /// The first moment at which `asked` fits into a rolling period, if nothing else is charged.
     /// The caller has made sure that it fits into an empty one.
     pub(super) fn rolling_room_at(&self, span: i64, asked: i128, cap: i128) -> Option<Timestamp> {
-        let mut spent = self.spent();
+        let mut spent = self.own.spent;
         for slot in &self.slots {
             spent -= slot.spent;
             if spent + asked <= cap {
@@ -458,28 +473,33 @@ impl Counter {
     #[inline]
     pub(super) fn notice(
         &mut self,
+        account: &Balance,
         limit: LimitId,
         at: Timestamp,
         kept: bool,
         out: &mut Vec<Notice>,
     ) {
-        if self.unspent <= self.alert_at {
-            self.fire(limit, at, out);
+        let here = self.here(account);
+        if !self.follows {
+            self.note_peak(here);
+        }
+        if here.spent >= self.alert_from {
+            self.fire(here.spent, limit, at, out);
         }
         let unseen = if self.observe && kept { self.wrap_up } else { 0 };
-        if self.room >= unseen {
+        if here.committed() <= self.amount - unseen {
             self.over = false;
         } else {
-            self.notice_over(limit, at, out);
+            self.notice_over(here.committed(), limit, at, out);
         }
     }
 
     #[cold]
-    fn fire(&mut self, limit: LimitId, at: Timestamp, out: &mut Vec<Notice>) {
+    fn fire(&mut self, spent: i128, limit: LimitId, at: Timestamp, out: &mut Vec<Notice>) {
         let rule = Arc::clone(&self.limit);
         for percent in rule.alert_at.iter().copied() {
-            if percent > self.fired && self.spent() >= self.threshold(percent) {
-                let (spent, amount) = (self.spent(), self.amount);
+            if percent > self.fired && spent >= self.threshold(percent) {
+                let amount = self.amount;
                 let (account, rule) = (self.path.clone(), Arc::clone(&rule));
                 out.push(Notice::Threshold { limit, account, rule, percent, spent, amount });
                 self.fired = percent;
@@ -490,8 +510,14 @@ impl Counter {
     }
 
     #[cold]
-    fn notice_over(&mut self, limit: LimitId, at: Timestamp, out: &mut Vec<Notice>) {
-        let (amount, committed) = (self.amount, self.here().committed());
+    fn notice_over(
+        &mut self,
+        committed: i128,
+        limit: LimitId,
+        at: Timestamp,
+        out: &mut Vec<Notice>,
+    ) {
+        let amount = self.amount;
         let about = (self.path.clone(), Arc::clone(&self.limit));
         if self.observe {
             let rested = match self.span {
@@ -512,8 +538,7 @@ impl Counter {
 
     fn arm(&mut self) {
         let next = self.limit.alert_at.iter().find(|percent| **percent > self.fired);
-        let from = |percent: &u16| self.amount - self.threshold(*percent);
-        self.alert_at = next.map_or(i128::MIN, from);
+        self.alert_from = next.map_or(i128::MAX, |percent| self.threshold(*percent));
         self.fired_from = if self.fired == 0 { i128::MIN } else { self.threshold(self.fired) };
     }
 
@@ -525,36 +550,41 @@ impl Counter {
 
     /// Sets what is counted from outside: the totals of a new limit, or an opening amount.
     pub(super) fn open_with(&mut self, spent: i128, at: Timestamp) {
-        match self.span {
-            Span::Rolling(_) => self.spend(Place::Current, at, at, spent),
-            _ => {
-                self.room = self.amount - spent - self.held();
-                self.unspent = self.amount - spent;
-            }
-        }
-        self.low = self.room;
+        self.spend(Place::Current, at, at, spent);
     }
 
     /// Recounts what can be recounted from the counter alone.
-    pub(super) fn check(&self, windows: &[Window], now: Timestamp, age: u64) -> Result<(), String> {
+    pub(super) fn check(
+        &self,
+        account: &Balance,
+        windows: &[Window],
+        now: Timestamp,
+        age: u64,
+    ) -> Result<(), String> {
         let slots: i128 = self.slots.iter().map(|slot| slot.spent).sum();
-        if matches!(self.span, Span::Rolling(_)) && slots != self.spent() {
-            return Err(format!("the slots hold {slots}, the counter says {}", self.spent()));
+        let here = self.here(account);
+        if matches!(self.span, Span::Rolling(_)) && slots != here.spent {
+            return Err(format!("the slots hold {slots}, the counter says {}", here.spent));
         }
         if self.slots.len() > 2 * SLOTS as usize {
             return Err(format!("{} slots are kept", self.slots.len()));
         }
-        if self.low > self.room {
-            return Err(format!("the smallest room was {}, it is {}", self.low, self.room));
+        let level = self.level(account, windows, now);
+        if self.peak(account) < level.committed() {
+            return Err(format!("the peak was {}, there is {level:?}", self.peak(account)));
         }
-        let level = self.level(windows, now);
-        if self.plain_in & !Counter::FILTERED == age && (level != self.here() || self.over) {
+        if self.plain_in == age && (level != here || self.over) {
             return Err("it says that it is plain and is not".to_owned());
         }
         if level.committed() > self.amount && !self.over && !self.observe {
             return Err(format!("{level:?} is over {} without a reason", self.amount));
         }
         Ok(())
+    }
+
+    /// True if it is on the money of every model, and does not only watch.
+    pub(super) fn binds_all_money(&self) -> bool {
+        self.measure == Measure::Cost && self.filter == Counter::NO_FILTER && !self.observe
     }
 
     /// What is asked for, of the measure that is counted.

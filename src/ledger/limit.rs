@@ -17,6 +17,7 @@ use crate::money::Usd;
 ///
 /// assert_eq!(Period::MONTH.to_string(), "month");
 /// assert_eq!(Period::day_in("Europe/Berlin")?.to_string(), "day (Europe/Berlin)");
+/// assert_eq!(Period::month_in("UTC")?, Period::MONTH);
 /// assert_eq!(Period::rolling(Duration::from_secs(90)).to_string(), "rolling 90s");
 /// # Ok::<(), bursar::calendar::UnknownZone>(())
 /// ```
@@ -101,6 +102,7 @@ impl fmt::Display for Period {
 ///     .alert_at([50, 80, 95])
 ///     .keep_for_wrap_up(Usd::cents(50));
 /// assert_eq!(daily.to_string(), "$20.00 per day (Europe/Berlin)");
+/// assert_eq!(daily.kept_for_wrap_up(), Some(Usd::cents(50).into()));
 /// # Ok::<(), bursar::calendar::UnknownZone>(())
 /// ```
 ///

@@ -5,10 +5,11 @@
     reason = "sums of possible amounts stay inside i128: see Amounts::MAX_COST"
 )]
 
-use super::accounts::Accounts;
+use super::accounts::{Account, Balance, Climb};
 use super::amounts::Amounts;
 use super::command::Target;
-use super::counter::{Counter, Place, Window};
+use super::counter::{Counter, Level, Place, Window};
+use super::follow::Move;
 use super::holds::{Hold, Part};
 use super::{Filter, HoldId, Ledger, LimitId, ModelId, Notice};
 use crate::clock::Timestamp;
@@ -32,36 +33,38 @@ impl Tell {
 
 /// What one part of a hold turns into: `held` less held, `spent` more spent, in the window of `at`.
 #[derive(Clone, Copy)]
-pub(super) struct Turn {
+pub(super) struct Turn<'a> {
     pub(super) at: Timestamp,
-    pub(super) held: Amounts,
-    pub(super) spent: Amounts,
+    pub(super) held: &'a Amounts,
+    pub(super) spent: &'a Amounts,
 }
 
-/// What a counter has to know when its change is not a plain one.
-struct Scene<'a> {
-    windows: &'a [Window],
+/// What a step has to know beside the accounts and their counters.
+pub(super) struct Scene<'a> {
+    pub(super) windows: &'a [Window],
     filters: &'a [Filter],
     model: ModelId,
-    now: Timestamp,
-    age: u64,
-    /// The age in which counters are plain for this step; [`Counter::NEVER`] if it is no plain one.
-    plain_in: u64,
-    tell: Tell,
-    notices: &'a mut Vec<Notice>,
+    pub(super) now: Timestamp,
+    pub(super) age: u64,
+    pub(super) tell: Tell,
+    pub(super) notices: &'a mut Vec<Notice>,
 }
 
-// Kept apart from the walks, which are fast because they are small. A walk makes a scene where it
-// needs one, so that a line of plain counters makes none.
+// Kept apart from the walks, which are fast because they are small.
 impl Scene<'_> {
-    #[cold]
+    /// Of a limit that counts by itself. `plain_in`: the age in which counters are plain for this
+    /// step; [`Counter::NEVER`] if it is no plain one.
     #[inline(never)]
-    fn shift_held(&mut self, limit: LimitId, counter: &mut Counter, part: &Part, sign: i128) {
+    fn shift_held(
+        &mut self,
+        limit: LimitId,
+        counter: &mut Counter,
+        part: &Part,
+        sign: i128,
+        plain_in: u64,
+    ) {
         let amount = counter.of(&part.amounts) * sign;
-        if amount == 0 || !self.counts(counter) {
-            return;
-        }
-        if counter.hold_plainly(self.plain_in | Counter::FILTERED, amount) {
+        if amount == 0 || !self.counts(counter) || counter.hold_plainly(plain_in, amount) {
             return;
         }
         let place = self.enter(counter, part.at);
@@ -69,19 +72,32 @@ impl Scene<'_> {
         self.leave(limit, counter);
     }
 
-    #[cold]
+    /// The same of a turn.
     #[inline(never)]
-    fn turn(&mut self, limit: LimitId, counter: &mut Counter, turn: &Turn) {
-        let (held, spent) = (counter.of(&turn.held), counter.of(&turn.spent));
-        if (held == 0 && spent == 0) || !self.counts(counter) {
-            return;
-        }
-        if counter.turn_plainly(self.plain_in | Counter::FILTERED, spent, held - spent) {
+    fn turn(&mut self, limit: LimitId, counter: &mut Counter, turn: Turn<'_>, plain_in: u64) {
+        let (held, spent) = (counter.of(turn.held), counter.of(turn.spent));
+        let untouched = (held == 0 && spent == 0) || !self.counts(counter);
+        if untouched || counter.turn_plainly(plain_in, held, spent) {
             return;
         }
         let place = self.enter(counter, turn.at);
         counter.hold(place, -held);
         counter.spend(place, turn.at, self.now, spent);
+        self.leave(limit, counter);
+    }
+
+    /// The same of a correction, of which a younger counter knows nothing.
+    fn correct(&mut self, limit: LimitId, counter: &mut Counter, turn: Turn<'_>, charged_by: u64) {
+        let more = counter.of(turn.spent) - counter.of(turn.held);
+        if more == 0 || !self.counts(counter) {
+            return;
+        }
+        if counter.since > charged_by {
+            counter.opening_gap -= more;
+            return;
+        }
+        let place = self.enter(counter, turn.at);
+        counter.spend(place, turn.at, self.now, more);
         self.leave(limit, counter);
     }
 
@@ -93,14 +109,15 @@ impl Scene<'_> {
 
     /// Brings the counter up to date; returns where a charge reserved at `at` is counted.
     fn enter(&self, counter: &mut Counter, at: Timestamp) -> Place {
-        counter.advance(self.windows, self.now);
+        counter.advance(&Balance::default(), self.windows, self.now);
         counter.place(self.windows, at)
     }
 
     /// Tells what the change has brought about, unless that is for later.
     fn leave(&mut self, limit: LimitId, counter: &mut Counter) {
         if self.tell != Tell::Later {
-            counter.notice(limit, self.now, self.tell == Tell::Ordinary, self.notices);
+            let kept = self.tell == Tell::Ordinary;
+            counter.notice(&Balance::default(), limit, self.now, kept, self.notices);
         }
         counter.refresh(self.age);
     }
@@ -110,108 +127,128 @@ impl Ledger {
     /// Adds a part to what is held along the whole line, in one step.
     #[inline(always)]
     pub(super) fn hold(&mut self, target: &Target, part: &Part, tell: Tell) {
-        let Ledger { accounts, counters, windows, filters, notices, now, age, .. } = self;
-        let (model, now, age, cost) = (target.model, *now, *age, part.amounts.cost);
-        let plain_in = age;
-        for charged in Ledger::charged(target) {
-            for limit in &accounts.at(charged).line {
-                let Some(counter) = &mut counters[*limit as usize] else { continue };
-                if !counter.hold_plainly(age, cost) {
-                    let mut scene =
-                        Scene { windows, filters, model, now, age, plain_in, tell, notices };
-                    scene.shift_held(LimitId(*limit), counter, part, 1);
-                }
+        let cost = part.amounts.cost;
+        let age = self.age;
+        let plainly = |account: &mut Account| account.hold_plainly(age, cost);
+        self.walk(target, tell, plainly, |scene, account, counters, followed| {
+            if !followed {
+                scene.follow(account, counters, &Move::held(part.at, cost));
             }
-            accounts.hold(charged, cost);
-        }
+            for limit in &account.counted {
+                let Some(counter) = &mut counters[*limit as usize] else { continue };
+                let limit = LimitId(*limit);
+                scene.shift_held(limit, counter, part, 1, age);
+            }
+        });
     }
 
     /// Adds a part to what is held along the whole line, or with -1 takes it away, as one step of
     /// several.
     pub(super) fn shift_held(&mut self, target: &Target, part: &Part, sign: i128) {
-        let (accounts, counters, mut scene) = self.scene(target, Tell::Later);
-        for charged in Ledger::charged(target) {
-            for limit in &accounts.at(charged).line {
-                let Some(counter) = &mut counters[*limit as usize] else { continue };
-                scene.shift_held(LimitId(*limit), counter, part, sign);
-            }
-        }
-        for charged in Ledger::charged(target) {
-            self.accounts.hold(charged, part.amounts.cost * sign);
-        }
+        let moved = Move::held(part.at, part.amounts.cost * sign);
+        self.walk(
+            target,
+            Tell::Later,
+            |_| false,
+            |scene, account, counters, _| {
+                scene.follow(account, counters, &moved);
+                for limit in &account.counted {
+                    let Some(counter) = &mut counters[*limit as usize] else { continue };
+                    let limit = LimitId(*limit);
+                    scene.shift_held(limit, counter, part, sign, Counter::NEVER);
+                }
+            },
+        );
     }
 
     /// Moves a charge from held to spent along the whole line.
     #[inline(always)]
-    pub(super) fn turn(&mut self, target: &Target, turn: Turn, tell: Tell) {
+    pub(super) fn turn(&mut self, target: &Target, turn: Turn<'_>, tell: Tell) {
         let (held, spent) = (turn.held.cost, turn.spent.cost);
-        let plainly = tell != Tell::Later && spent <= held && turn.at >= self.latest_start;
-        let Ledger { accounts, counters, windows, filters, notices, now, age, .. } = self;
-        let (model, now, age) = (target.model, *now, *age);
-        let plain_in = if plainly { age } else { Counter::NEVER };
-        for charged in Ledger::charged(target) {
-            for limit in &accounts.at(charged).line {
-                let Some(counter) = &mut counters[*limit as usize] else { continue };
-                if !counter.turn_plainly(plain_in, spent, held - spent) {
-                    let mut scene =
-                        Scene { windows, filters, model, now, age, plain_in, tell, notices };
-                    scene.turn(LimitId(*limit), counter, &{ turn });
-                }
+        let plain = tell != Tell::Later && turn.at >= self.latest_start;
+        let plain_in = if plain { self.age } else { Counter::NEVER };
+        let follows_in = if spent <= held { plain_in } else { Counter::NEVER };
+        let plainly = |account: &mut Account| account.turn_plainly(follows_in, held, spent);
+        self.walk(target, tell, plainly, |scene, account, counters, followed| {
+            if !followed {
+                let by = Level { spent, held: -held };
+                scene.follow(account, counters, &Move { at: turn.at, by, corrects: None });
             }
-            accounts.turn(charged, held, spent);
-        }
+            for limit in &account.counted {
+                let Some(counter) = &mut counters[*limit as usize] else { continue };
+                let limit = LimitId(*limit);
+                scene.turn(limit, counter, turn, plain_in);
+            }
+        });
     }
 
     /// Puts the truth in the place of a charge that event `charged_by` assumed. A counter that is
     /// younger than that has never counted the charge, and does not count its correction.
-    pub(super) fn correct(&mut self, target: &Target, turn: &Turn, charged_by: u64) {
-        let assumed = Amounts { in_flight: 0, ..turn.held };
-        let (accounts, counters, mut scene) = self.scene(target, Tell::Whole);
-        for charged in Ledger::charged(target) {
-            for limit in &accounts.at(charged).line {
-                let Some(counter) = &mut counters[*limit as usize] else { continue };
-                let more = counter.of(&turn.spent) - counter.of(&assumed);
-                if more == 0 || !scene.counts(counter) {
-                    continue;
+    pub(super) fn correct(&mut self, target: &Target, turn: Turn<'_>, charged_by: u64) {
+        let held = Amounts { in_flight: 0, ..*turn.held };
+        let turn = Turn { held: &held, ..turn };
+        let by = Level { spent: turn.spent.cost - held.cost, held: 0 };
+        let moved = Move { at: turn.at, by, corrects: Some(charged_by) };
+        self.walk(
+            target,
+            Tell::Whole,
+            |_| false,
+            |scene, account, counters, _| {
+                scene.follow(account, counters, &moved);
+                for limit in &account.counted {
+                    let Some(counter) = &mut counters[*limit as usize] else { continue };
+                    let limit = LimitId(*limit);
+                    scene.correct(limit, counter, turn, charged_by);
                 }
-                if counter.since > charged_by {
-                    counter.opening_gap -= more;
-                    continue;
-                }
-                let place = scene.enter(counter, turn.at);
-                counter.spend(place, turn.at, scene.now, more);
-                scene.leave(LimitId(*limit), counter);
-            }
-        }
-        for charged in Ledger::charged(target) {
-            self.accounts.turn(charged, 0, turn.spent.cost - assumed.cost);
-        }
+            },
+        );
     }
 
     /// Tells what several steps together have brought about for the limits that `amounts` touch.
     pub(super) fn tell(&mut self, target: &Target, amounts: &Amounts, tell: Tell) {
-        let (accounts, counters, mut scene) = self.scene(target, tell);
-        for charged in Ledger::charged(target) {
-            for limit in &accounts.at(charged).line {
-                let Some(counter) = &mut counters[*limit as usize] else { continue };
-                if counter.of(amounts) != 0 && scene.counts(counter) {
-                    scene.enter(counter, scene.now);
-                    scene.leave(LimitId(*limit), counter);
+        self.walk(
+            target,
+            tell,
+            |_| false,
+            |scene, account, counters, _| {
+                if amounts.cost != 0 {
+                    account.bring_up_to(counters, scene.windows, scene.now);
+                    scene.tell_followers(account, counters);
                 }
-            }
-        }
+                for limit in &account.counted {
+                    let Some(counter) = &mut counters[*limit as usize] else { continue };
+                    let limit = LimitId(*limit);
+                    if counter.of(amounts) != 0 && scene.counts(counter) {
+                        scene.enter(counter, scene.now);
+                        scene.leave(limit, counter);
+                    }
+                }
+            },
+        );
     }
 
-    #[inline]
-    fn scene(
+    /// Walks from each account that is charged up to the root of its tree. `plainly` is true if the
+    /// limits that follow an account have nothing to say to the step; what else there is to do has a
+    /// scene, which a line of such accounts never needs.
+    #[inline(always)]
+    fn walk(
         &mut self,
         target: &Target,
         tell: Tell,
-    ) -> (&Accounts, &mut [Option<Counter>], Scene<'_>) {
+        mut plainly: impl FnMut(&mut Account) -> bool,
+        mut step: impl FnMut(&mut Scene<'_>, &mut Account, &mut [Option<Counter>], bool),
+    ) {
         let Ledger { accounts, counters, windows, filters, notices, now, age, .. } = self;
         let (model, now, age) = (target.model, *now, *age);
-        let plain_in = Counter::NEVER;
-        (accounts, counters, Scene { windows, filters, model, now, age, plain_in, tell, notices })
+        let mut climb = Climb::from(target);
+        while let Some(account) = accounts.next_of_mut(&mut climb) {
+            let followed = plainly(account);
+            if followed && account.counted.is_empty() {
+                continue;
+            }
+            let mut scene = Scene { windows, filters, model, now, age, tell, notices };
+            step(&mut scene, account, counters, followed);
+        }
     }
 
     /// Takes `moved` out of an outer hold and puts it, with `own`, into an inner call of `target`.
@@ -263,8 +300,7 @@ impl Ledger {
     /// model, and has no room for it now. What was let go may be another's by now: law 1.
     fn has_room_again(&self, taker: &Target, part: &Part, inner: &Target) -> bool {
         Ledger::charged(taker).all(|charged| {
-            self.accounts.at(charged).line.iter().all(|limit| {
-                let Some(counter) = self.counter(*limit) else { return true };
+            self.limits_along(charged).all(|(_, counter)| {
                 let let_go = self.filter_lets_through(counter, taker.model)
                     && !self.filter_lets_through(counter, inner.model);
                 let needed = counter.of(&part.amounts);
@@ -272,7 +308,7 @@ impl Ledger {
                     || counter.observe
                     || counter.place(&self.windows, part.at) != Place::Current
                     || needed <= 0
-                    || needed <= counter.room(&self.windows, self.now, true)
+                    || needed <= self.room(counter, self.now, true)
             })
         })
     }

@@ -15,7 +15,9 @@ mod admin;
 mod amounts;
 mod check;
 mod command;
+mod compact;
 mod counter;
+mod follow;
 mod holds;
 mod limit;
 mod lines;
@@ -49,7 +51,7 @@ pub use view::{AccountView, HoldView, LimitView};
 
 use crate::clock::Timestamp;
 use accounts::{Accounts, NONE};
-use counter::{Counter, Window};
+use counter::{Counter, Level, Window};
 use holds::Holds;
 use rules::Rules;
 use tape::Tape;
@@ -440,6 +442,25 @@ impl Ledger {
         Charged { account: Some(target.account.index), tags: target.tags.as_slice().iter() }
     }
 
+    /// The counters that a charge to an account touches: its own, then those above.
+    fn limits_along(&self, charged: u32) -> Along<'_> {
+        Along { ledger: self, next: charged, own: [].iter() }
+    }
+
+    /// What a counter has in its window at `now`.
+    #[inline]
+    fn level(&self, counter: &Counter, now: Timestamp) -> Level {
+        counter.level(&self.accounts.at(counter.account).balance, &self.windows, now)
+    }
+
+    /// What a limit leaves to a call at `now`; negative when over.
+    #[inline]
+    fn room(&self, counter: &Counter, now: Timestamp, wrap_up: bool) -> i128 {
+        let kept = if wrap_up { 0 } else { counter.wrap_up };
+        let taken = kept.saturating_add(self.level(counter, now).committed());
+        counter.amount.saturating_sub(taken)
+    }
+
     #[inline]
     fn filter_lets_through(&self, counter: &Counter, model: ModelId) -> bool {
         counter.filter == Counter::NO_FILTER
@@ -476,5 +497,33 @@ impl Iterator for Charged<'_> {
     #[inline(always)]
     fn next(&mut self) -> Option<u32> {
         self.account.take().or_else(|| self.tags.next().map(|id| id.index))
+    }
+}
+
+/// The counters of an account, then those above.
+struct Along<'a> {
+    ledger: &'a Ledger,
+    next: u32,
+    own: std::slice::Iter<'a, u32>,
+}
+
+impl<'a> Iterator for Along<'a> {
+    type Item = (LimitId, &'a Counter);
+
+    #[inline]
+    fn next(&mut self) -> Option<(LimitId, &'a Counter)> {
+        loop {
+            let Some(limit) = self.own.next() else {
+                if self.next == NONE {
+                    return None;
+                }
+                let account = self.ledger.accounts.at(self.next);
+                (self.next, self.own) = (account.parent, account.own_limits.iter());
+                continue;
+            };
+            if let Some(counter) = self.ledger.counter(*limit) {
+                return Some((LimitId(*limit), counter));
+            }
+        }
     }
 }

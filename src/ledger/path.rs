@@ -18,6 +18,16 @@ const MAX_DEPTH: usize = 32;
 ///
 /// A segment is not empty, does not start or end with white space, and has no control character
 /// and none of `/`, `:` and `*`. A path has at most 32 segments and 512 bytes.
+///
+/// ```
+/// use bursar::Path;
+///
+/// let crawler = Path::new("acme/research/crawler")?;
+/// assert_eq!(crawler.parent(), Path::new("acme/research").ok());
+/// assert!(Path::new("user:42")?.is_tag());
+/// assert!(Path::new("acme//crawler").is_err());
+/// # Ok::<(), bursar::ledger::PathError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Path(Arc<str>);
 
@@ -124,6 +134,17 @@ impl<'de> Deserialize<'de> for Path {
 ///
 /// In a pattern, `*` stands for exactly one segment: `research/*` is each child of `research`
 /// separately, but neither `research` nor its grandchildren; `user:*` is each user.
+///
+/// ```
+/// use bursar::Path;
+/// use bursar::ledger::Scope;
+///
+/// let each = Scope::new("research/*")?;
+/// assert!(each.matches(&Path::new("research/crawler")?));
+/// assert!(!each.matches(&Path::new("research")?));
+/// assert!(!each.matches(&Path::new("research/crawler/page")?));
+/// # Ok::<(), bursar::ledger::PathError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Scope(Arc<str>);
 
@@ -189,7 +210,7 @@ impl<'de> Deserialize<'de> for Scope {
     }
 }
 
-/// `user:42` as (`user:`, `42`); a path of the main tree has the tree ``.
+/// `user:42` as (`user:`, `42`); the tree of a main path has no name.
 fn split_tree(text: &str) -> (&str, &str) {
     text.split_at(text.find(':').map_or(0, |colon| colon + 1))
 }

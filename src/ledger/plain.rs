@@ -2,64 +2,71 @@
 //! event. What it means is what `decide` and `apply` do one after the other; a property below holds
 //! the two side by side. It declines whatever is not plain, and has changed nothing then.
 
-use super::accounts::{NONE, State};
-use super::amounts::Amounts;
-use super::command::{Reserve, Settle, Target};
+use super::accounts::{Climb, NONE, State};
+use super::amounts::{Amounts, Bid};
+use super::command::{Booking, Target};
 use super::counter::Counter;
 use super::holds::Part;
 use super::lines::{Tell, Turn};
-use super::settle::{booked_by, charge_of};
+use super::settle::{booked_by, charge_of, held_tokens};
 use super::{AccountId, HoldId, Ledger, ModelId};
 use crate::clock::Timestamp;
-use crate::usage::Usage;
+use crate::usage::{Confidence, Usage};
 
-// Not inlined into their callers: the walks inside need the registers.
 impl Ledger {
-    /// Reserves the whole output cap; returns the hold and what it costs, in picodollars. `None`
-    /// if the call has to be shortened, is refused, or comes out of another.
-    #[inline(never)]
+    /// Reserves the whole output cap for a call that stands alone; returns the hold and what it costs,
+    /// in picodollars. `None` if the call has to be shortened or is refused.
+    #[inline(always)]
     pub(crate) fn reserve_plainly(
         &mut self,
         at: Timestamp,
-        reserve: &Reserve,
+        target: &Target,
+        bid: &Bid,
+        wrap_up: bool,
+        lease_until: Timestamp,
     ) -> Option<(HoldId, i128)> {
-        let target = &reserve.target;
-        let amounts = reserve.bid.amounts(reserve.bid.cap)?;
-        if reserve.outer.is_some()
-            || self.events >= Ledger::MAX_EVENTS
+        let amounts = bid.amounts(bid.cap)?;
+        if self.events >= Ledger::MAX_EVENTS
             || !self.takes_calls(target)
-            || !self.has_room(at, target, &amounts, reserve.wrap_up)
+            || !self.has_room(at, target, &amounts, wrap_up)
         {
             return None;
         }
         let hold = self.holds.next_id()?;
         self.step(at);
         let part = Part { at, amounts, depth: 0 };
-        self.hold_alone(hold, target, &part, reserve.lease_until, Tell::of(reserve.wrap_up));
+        self.hold_alone(hold, target, &part, lease_until, Tell::of(wrap_up));
         Some((hold, amounts.cost))
     }
 
-    /// Settles a hold of one part; returns what is booked. `None` if the hold has more parts or has
-    /// expired, or the bill is no possible one.
-    #[inline(never)]
-    pub(crate) fn settle_plainly(&mut self, at: Timestamp, settle: &Settle) -> Option<Amounts> {
-        let hold = self.holds.open(settle.hold).filter(|hold| hold.more.is_empty())?;
+    /// Settles a hold of one part, as [`Settle`](super::Settle) says; returns what is booked. `None`
+    /// if the hold has more parts or has expired, or the bill is no possible one.
+    #[inline]
+    pub(crate) fn settle_plainly(
+        &mut self,
+        at: Timestamp,
+        id: HoldId,
+        booking: Booking,
+        usage: Option<&Usage>,
+        model: ModelId,
+        confidence: Confidence,
+    ) -> Option<Amounts> {
+        let hold = self.holds.open(id).filter(|hold| hold.more.is_empty())?;
         let (target, reserved_at, held) = (hold.target, hold.first.at, hold.first.amounts);
-        let booked = booked_by(settle, &held)?;
+        let booked = booked_by(booking, usage, &held)?;
         if self.events >= 2 * Ledger::MAX_EVENTS {
             return None;
         }
         self.step(at);
-        self.turn(&target, Turn { at: reserved_at, held, spent: booked }, Tell::Whole);
-        let Settle { model, confidence, .. } = *settle;
-        match &settle.usage {
+        self.turn(&target, Turn { at: reserved_at, held: &held, spent: &booked }, Tell::Whole);
+        match usage {
             Some(usage) => self.charge(&target, model, &charge_of(&booked, usage, confidence)),
             None => {
-                let usage = Usage::tokens(booked.input, booked.output);
+                let usage = held_tokens(&booked);
                 self.charge(&target, model, &charge_of(&booked, &usage, confidence));
             }
         }
-        self.holds.free(settle.hold);
+        self.holds.free(id);
         self.one_hold_less(&target);
         Some(booked)
     }
@@ -83,15 +90,16 @@ impl Ledger {
         amounts: &Amounts,
         wrap_up: bool,
     ) -> bool {
-        for charged in Ledger::charged(target) {
-            for limit in &self.accounts.at(charged).line {
-                let Some(counter) = self.counter(*limit) else { continue };
-                if counter.fits_plainly(self.age, amounts.cost) {
-                    continue;
-                }
-                if !self.has_room_in(counter, now, target.model, counter.of(amounts), wrap_up) {
-                    return false;
-                }
+        let has_room = |limit: &u32| {
+            let Some(counter) = self.counter(*limit) else { return true };
+            self.has_room_in(counter, now, target.model, counter.of(amounts), wrap_up)
+        };
+        let mut climb = Climb::from(target);
+        while let Some(account) = self.accounts.next_of(&mut climb) {
+            let plain = account.fits_plainly(self.age, amounts.cost);
+            let limits = if plain { &account.counted } else { &account.own_limits };
+            if !limits.iter().all(has_room) {
+                return false;
             }
         }
         true
@@ -110,7 +118,8 @@ impl Ledger {
         needed <= 0
             || counter.observe
             || !self.filter_lets_through(counter, model)
-            || needed <= counter.room(&self.windows, now, wrap_up)
+            || counter.fits_plainly(self.age, needed)
+            || needed <= self.room(counter, now, wrap_up)
     }
 
     /// Puts a new hold of one part in its place, all along its line.

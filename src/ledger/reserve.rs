@@ -94,7 +94,7 @@ impl Ledger {
         let Some(least) = fit else { return Vec::new() };
         let needed = self.needed_limits(&want, &least);
         let need = |(limit, counter, needed): (LimitId, &Counter, i128)| {
-            let is_in_the_way = needed > counter.room(&self.windows, now, want.wrap_up);
+            let is_in_the_way = needed > self.room(counter, now, want.wrap_up);
             Need {
                 limit,
                 keeps_a_part: counter.wrap_up > 0,
@@ -116,7 +116,7 @@ impl Ledger {
     ) -> Option<Timestamp> {
         let Span::Rolling(span) = counter.span else { return None };
         let kept = if wrap_up { 0 } else { counter.wrap_up };
-        let held = counter.level(&self.windows, now).held;
+        let held = self.level(counter, now).held;
         counter.rolling_room_at(
             span,
             needed.saturating_add(held),
@@ -254,8 +254,7 @@ impl Ledger {
             return self.has_room(now, want.target, &fit.amounts, want.wrap_up);
         }
         Ledger::charged(want.target).all(|charged| {
-            self.accounts.at(charged).line.iter().all(|limit| {
-                let Some(counter) = self.counter(*limit) else { return true };
+            self.limits_along(charged).all(|(_, counter)| {
                 let needed = self.needed_beside_outer(want, fit, charged, counter);
                 self.has_room_in(counter, now, want.target.model, needed, want.wrap_up)
             })
@@ -337,13 +336,13 @@ impl Ledger {
         let mut worst: Option<Refusal> = None;
         for (limit, counter, needed) in self.needed_limits(want, &least) {
             let asked = counter.of(&least.amounts);
-            let room = counter.room(&self.windows, now, want.wrap_up);
+            let room = self.room(counter, now, want.wrap_up);
             if needed <= room {
                 continue;
             }
             let retry = self.retry(now, counter, needed, want.wrap_up);
             if worst.is_none_or(|worst| retry > worst.retry) {
-                let level = counter.level(&self.windows, now);
+                let level = self.level(counter, now);
                 worst = Some(Refusal {
                     limit,
                     asked,
@@ -365,13 +364,12 @@ impl Ledger {
         fit: &'a Fit,
     ) -> impl Iterator<Item = (LimitId, &'a Counter, i128)> {
         Ledger::charged(want.target).flat_map(move |charged| {
-            self.accounts.at(charged).line.iter().filter_map(move |limit| {
-                let counter = self.counter(*limit)?;
+            self.limits_along(charged).filter_map(move |(limit, counter)| {
                 if counter.observe || !self.filter_lets_through(counter, want.target.model) {
                     return None;
                 }
                 let needed = self.needed_beside_outer(want, fit, charged, counter);
-                (needed > 0).then_some((LimitId(*limit), counter, needed))
+                (needed > 0).then_some((limit, counter, needed))
             })
         })
     }
@@ -379,7 +377,7 @@ impl Ledger {
     fn retry(&self, now: Timestamp, counter: &Counter, asked: i128, wrap_up: bool) -> Retry {
         let kept = if wrap_up { 0 } else { counter.wrap_up };
         let cap = counter.amount.saturating_sub(kept);
-        let level = counter.level(&self.windows, now);
+        let level = self.level(counter, now);
         if asked > cap {
             return Retry::Never;
         }

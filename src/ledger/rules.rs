@@ -16,6 +16,7 @@ use super::admin::index_of;
 use super::amounts::Measure;
 use super::command::{Change, LimitChange, Rejection};
 use super::counter::{Counter, Span};
+use super::follow::Trip;
 use super::holds::Part;
 use super::limit::{Limit, Period};
 use super::path::{Path, Scope};
@@ -158,7 +159,6 @@ impl Ledger {
         let held = self.held_by(&meant);
         for account in meant {
             self.add_counter(change.rule, account, held.get(&account).map_or(&[], Vec::as_slice));
-            self.accounts.rebuild_lines(account);
         }
     }
 
@@ -168,29 +168,34 @@ impl Ledger {
         for rule in &meant {
             self.add_counter(*rule, account, &[]);
         }
-        if !meant.is_empty() {
-            self.accounts.rebuild_lines(account);
-        }
     }
 
     pub(super) fn lift(&mut self, rule: u32) {
         for place in self.counters_of(rule) {
             let Some(counter) = self.counters[place as usize].take() else { continue };
             self.free_counters.push(place);
-            self.accounts.at_mut(counter.account).own_limits.retain(|own| *own != place);
-            self.accounts.rebuild_lines(counter.account);
+            let account = self.accounts.at_mut(counter.account);
+            account.own_limits.retain(|own| *own != place);
+            account.counted.retain(|own| *own != place);
+            account.trip = Trip::UNSET;
         }
         self.rules.remove(rule);
     }
 
     fn change_counters(&mut self, rule: u32, limit: &Arc<Limit>) {
         let places = self.counters_of(rule);
-        let Ledger { counters, windows, notices, now, age, .. } = self;
+        let Ledger { accounts, counters, windows, notices, now, age, .. } = self;
         for place in places {
+            let Some(account) = counters[place as usize].as_ref().map(|own| own.account) else {
+                continue;
+            };
+            let account = accounts.at_mut(account);
+            account.bring_up_to(counters, windows, *now);
+            account.trip = Trip::UNSET;
             let Some(counter) = &mut counters[place as usize] else { continue };
-            counter.advance(windows, *now);
+            counter.advance(&account.balance, windows, *now);
             counter.change(limit);
-            counter.notice(LimitId(place), *now, false, notices);
+            counter.notice(&account.balance, LimitId(place), *now, false, notices);
             counter.refresh(*age);
         }
     }
@@ -214,9 +219,12 @@ impl Ledger {
     fn add_counter(&mut self, rule: u32, account: u32, held: &[(Part, ModelId)]) {
         let Some(Rule { limit, filter, .. }) = self.rules.get(rule) else { return };
         let Some(span) = self.span(limit) else { return };
-        let path = self.accounts.at(account).path.clone();
+        let node = self.accounts.at_mut(account);
+        node.bring_up_to(&mut self.counters, &self.windows, self.now);
+        node.trip = Trip::UNSET;
+        let (path, balance) = (node.path.clone(), node.balance);
         let mut counter = Counter::new(limit, span, *filter, rule, account, path);
-        counter.start_in(&self.windows);
+        counter.start_in(&balance, &self.windows);
         let totals = match (span, *filter) {
             (Span::Lifetime, Counter::NO_FILTER) => Some(self.total_of(account, limit.measure)),
             _ => None,
@@ -238,10 +246,14 @@ impl Ledger {
                 u32::try_from(self.counters.len() - 1).unwrap_or(u32::MAX)
             }
         };
-        counter.notice(LimitId(place), self.now, false, &mut self.notices);
+        counter.notice(&balance, LimitId(place), self.now, false, &mut self.notices);
         counter.refresh(self.age);
+        let node = self.accounts.at_mut(account);
+        node.own_limits.push(place);
+        if !counter.follows {
+            node.counted.push(place);
+        }
         self.counters[place as usize] = Some(counter);
-        self.accounts.at_mut(account).own_limits.push(place);
     }
 
     /// What is held by calls under way, by each of these accounts that it lies on or below: one

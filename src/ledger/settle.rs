@@ -19,7 +19,8 @@ impl Ledger {
     pub(crate) fn decide_settle(&self, settle: &Settle) -> Result<Settled, Rejection> {
         let hold = self.holds.get(settle.hold).ok_or(Rejection::NoSuchHold)?;
         let held = if hold.more.is_empty() { hold.first.amounts } else { hold.total() };
-        let booked = booked_by(settle, &held).filter(|_| self.events < 2 * Ledger::MAX_EVENTS);
+        let booked = booked_by(settle.booking, settle.usage.as_ref(), &held)
+            .filter(|_| self.events < 2 * Ledger::MAX_EVENTS);
         let booked = booked.ok_or(Rejection::Impossible)?;
         let usage = settle.usage.unwrap_or_else(|| Usage::tokens(booked.input, booked.output));
         let (model, confidence) = (settle.model, settle.confidence);
@@ -103,7 +104,11 @@ impl Ledger {
         let parts: Vec<Part> = hold.parts().copied().collect();
         for part in &parts {
             let spent = Amounts { in_flight: 0, ..part.amounts };
-            self.turn(&target, Turn { at: part.at, held: part.amounts, spent }, Tell::Whole);
+            self.turn(
+                &target,
+                Turn { at: part.at, held: &part.amounts, spent: &spent },
+                Tell::Whole,
+            );
         }
         let usage = held_tokens(&total);
         self.charge(&target, target.model, &charge_of(&total, &usage, Confidence::Assumed));
@@ -131,7 +136,7 @@ impl Ledger {
 
     pub(crate) fn apply_recorded(&mut self, at: Timestamp, recorded: &Recorded) {
         self.step(at);
-        let turn = Turn { at, held: Amounts::NONE, spent: recorded.booked };
+        let turn = Turn { at, held: &Amounts::NONE, spent: &recorded.booked };
         self.turn(&recorded.target, turn, Tell::Whole);
         let charge = charge_of(&recorded.booked, &recorded.usage, recorded.confidence);
         self.charge(&recorded.target, recorded.model, &charge);
@@ -152,7 +157,7 @@ impl Ledger {
         self.step(at);
         let Adjust { target, cost, about, .. } = adjusted;
         let spent = Amounts { cost: *cost, ..Amounts::NONE };
-        self.turn(target, Turn { at: *about, held: Amounts::NONE, spent }, Tell::Whole);
+        self.turn(target, Turn { at: *about, held: &Amounts::NONE, spent: &spent }, Tell::Whole);
         self.charge(target, target.model, &charge_of(&spent, &Usage::NONE, Confidence::Reported));
     }
 
@@ -164,7 +169,7 @@ impl Ledger {
         let (late, expired) = (hold.is_late(), hold.is_expired());
         if hold.more.is_empty() && !late {
             let (at, held) = (hold.first.at, hold.first.amounts);
-            self.turn(&target, Turn { at, held, spent: *booked }, Tell::Whole);
+            self.turn(&target, Turn { at, held: &held, spent: booked }, Tell::Whole);
         } else {
             self.end_in_parts(id, &target, booked);
         }
@@ -195,13 +200,13 @@ impl Ledger {
         let outer = outer.filter(|outer| !late && self.holds.open(*outer).is_some());
         let mut touched = booked.plus(&hold.total());
         for (part, used) in shares(hold, booked) {
-            let turn = Turn { at: part.at, held: part.amounts, spent: used };
+            let turn = Turn { at: part.at, held: &part.amounts, spent: &used };
             if expired {
-                self.correct(target, &turn, charged_by);
+                self.correct(target, turn, charged_by);
                 continue;
             }
             if late {
-                self.turn(target, Turn { held: Amounts::NONE, ..turn }, Tell::Later);
+                self.turn(target, Turn { held: &Amounts::NONE, ..turn }, Tell::Later);
                 continue;
             }
             self.turn(target, turn, Tell::Later);
@@ -234,7 +239,7 @@ impl Ledger {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn one_hold_more(&mut self, target: &Target) {
         for charged in Ledger::charged(target) {
             let account = self.accounts.at_mut(charged);
@@ -242,7 +247,7 @@ impl Ledger {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn one_hold_less(&mut self, target: &Target) {
         for charged in Ledger::charged(target) {
             let account = self.accounts.at_mut(charged);
@@ -289,12 +294,16 @@ fn amounts_of(cost: i128, usage: &Usage) -> Amounts {
 /// What a settle books of a hold: where nobody knows what was used, what was held. `None` if no
 /// call can have used it.
 #[inline]
-pub(super) fn booked_by(settle: &Settle, held: &Amounts) -> Option<Amounts> {
-    let cost = match settle.booking {
+pub(super) fn booked_by(
+    booking: Booking,
+    usage: Option<&Usage>,
+    held: &Amounts,
+) -> Option<Amounts> {
+    let cost = match booking {
         Booking::Exactly(cost) => cost,
         Booking::AtLeast(cost) => cost.max(held.cost.min(Amounts::MAX_COST)),
     };
-    let Some(usage) = &settle.usage else {
+    let Some(usage) = usage else {
         let most = Amounts::MAX_TOKENS;
         let (input, output) = (held.input.min(most), held.output.min(most));
         let booked =

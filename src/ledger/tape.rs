@@ -36,6 +36,16 @@ pub enum Charging {
 }
 
 impl Charging {
+    /// Every kind.
+    #[cfg(feature = "sqlite")]
+    pub(crate) const ALL: [Charging; 5] = [
+        Charging::Settled,
+        Charging::Recorded,
+        Charging::Expired,
+        Charging::TakenBack,
+        Charging::Adjusted,
+    ];
+
     /// As a word: `settled`, `recorded`, `expired`, `taken back`, `adjusted`.
     pub const fn as_str(self) -> &'static str {
         match self {

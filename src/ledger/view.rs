@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::accounts::{Account, Balance, State, Totals};
+use super::accounts::{Account, Balance, NONE, State, Totals};
 use super::counter::{Counter, Level, Span};
 use super::{AccountId, HoldId, Ledger, Limit, LimitId, Measure, ModelId, Path, Scope};
 use crate::clock::Timestamp;
@@ -89,7 +89,7 @@ impl Ledger {
         AccountView {
             id: self.accounts.id(index),
             path: &account.path,
-            balance: account.balance,
+            balance: account.balance_with_peak(),
             direct: &account.totals,
             saved: account.saved,
             open_holds: account.holds,
@@ -119,9 +119,29 @@ impl Ledger {
     /// The limits that a charge to an account touches: its own, then those above.
     pub fn limits_of(&self, id: AccountId, now: Timestamp) -> impl Iterator<Item = LimitView<'_>> {
         let now = self.now.max(now);
-        let line = self.accounts.get(id).map_or(&[][..], |account| &account.line);
-        line.iter()
-            .filter_map(move |place| self.limit_view(LimitId(*place), self.counter(*place)?, now))
+        let charged = self.accounts.get(id).map(|_| id.index);
+        let line = charged.into_iter().flat_map(|charged| self.limits_along(charged));
+        line.filter_map(move |(limit, counter)| self.limit_view(limit, counter, now))
+    }
+
+    /// The least money that any limit on an account or above it leaves to an ordinary call of any
+    /// model, in picodollars; `None` if there is no such limit.
+    pub(crate) fn least_room(&self, id: AccountId, now: Timestamp) -> Option<i128> {
+        let now = self.now.max(now);
+        self.accounts.get(id)?;
+        let (mut least, mut next) = (None, id.index);
+        while next != NONE {
+            let account = self.accounts.at(next);
+            let followed = account.plain_room(self.age);
+            let limits = if followed.is_some() { &account.counted } else { &account.own_limits };
+            let looked = limits.iter().filter_map(|limit| self.counter(*limit));
+            let binding = looked.filter(|counter| counter.binds_all_money());
+            let rooms = binding.map(|counter| self.room(counter, now, false));
+            let lower = |least: Option<i128>, room| Some(least.map_or(room, |own| own.min(room)));
+            least = rooms.chain(followed.flatten()).fold(least, lower);
+            next = account.parent;
+        }
+        least
     }
 
     fn limit_view<'a>(
@@ -131,20 +151,21 @@ impl Ledger {
         now: Timestamp,
     ) -> Option<LimitView<'a>> {
         let rule = self.rules.get(counter.rule)?;
-        let Level { spent, held } = counter.level(&self.windows, now);
+        let account = self.accounts.at(counter.account);
+        let Level { spent, held } = counter.level(&account.balance, &self.windows, now);
         let window = match counter.span {
             Span::Calendar(window) => Some(&self.windows[window as usize]),
             _ => None,
         };
         Some(LimitView {
             id,
-            account: &self.accounts.at(counter.account).path,
+            account: &account.path,
             scope: &rule.scope,
             limit: &rule.limit,
             spent,
             held,
-            previous_spent: counter.previous_level(&self.windows).spent,
-            peak: counter.peak(),
+            previous_spent: counter.previous_level(&account.balance, &self.windows).spent,
+            peak: counter.peak(&account.balance),
             fired: counter.fired(),
             started_at: window.map(|window| window.start),
             resets_at: window.map(|window| window.end).filter(|end| *end != Timestamp::MAX),

@@ -136,6 +136,17 @@ impl fmt::Display for Forecast {
 }
 
 /// So much money in so much time.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use bursar::Usd;
+/// use bursar::plan::BurnRate;
+///
+/// let rate = BurnRate::new(Usd::dollars(3), Duration::from_secs(3_600));
+/// assert_eq!(rate.per_day(), Usd::dollars(72));
+/// assert_eq!(rate.time_for(Usd::dollars(1)), Some(Duration::from_secs(1_200)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BurnRate {
     spent: Usd,

@@ -1,4 +1,7 @@
 //! How much to set aside: [`Plan`], before anything is spent, and [`Forecast`], from what is.
+//!
+//! A plan turns agents and tasks into [`Limit`]s; a report's
+//! [`forecast`](crate::budget::LimitReport::forecast) says where they lead.
 
 mod agents;
 mod error;

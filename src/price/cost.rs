@@ -1,5 +1,6 @@
 //! Owns the cost of a call that was made: one exact sum, rounded once.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
@@ -15,6 +16,19 @@ use super::schedule::Level;
 pub(super) const ATTO_PER_PICO: u64 = 1_000_000;
 
 /// On which terms a call was served.
+///
+/// ```
+/// use bursar::price::Terms;
+/// use bursar::{PriceBook, Service, Usage};
+///
+/// let book = PriceBook::builtin();
+/// let terra = book.find("gpt-6.1-terra")?;
+/// let (usage, at) = (Usage::tokens(1_000_000, 0), "2026-11-24T12:00:00Z".parse()?);
+/// let standard = terra.price().cost(&usage, &Terms::default(), at)?;
+/// let batch = terra.price().cost(&usage, &Service::Batch.into(), at)?;
+/// assert!(batch < standard);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Terms {
     /// The service tier.
@@ -25,12 +39,23 @@ pub struct Terms {
 
 impl Terms {
     /// The terms on which a call was billed: what the bill says, else what was asked for.
-    pub(crate) fn billed(&self, service: Option<&Service>, regional: Option<bool>) -> Terms {
-        Terms {
+    #[inline]
+    pub(crate) fn billed(
+        &self,
+        service: Option<&Service>,
+        regional: Option<bool>,
+    ) -> Cow<'_, Terms> {
+        if service.is_none() && regional.is_none() {
+            return Cow::Borrowed(self);
+        }
+        Cow::Owned(Terms {
             service: service.unwrap_or(&self.service).clone(),
             regional: regional.unwrap_or(self.regional),
-        }
+        })
     }
+
+    /// The terms of a call that nobody has asked anything special for.
+    pub(crate) const USUAL: &'static Terms = &Terms { service: Service::Standard, regional: false };
 }
 
 impl From<Service> for Terms {

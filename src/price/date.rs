@@ -12,6 +12,15 @@ use crate::clock::Timestamp;
 pub struct Date(jiff::civil::Date);
 
 impl Date {
+    /// The day of that moment, in UTC.
+    pub fn of(at: Timestamp) -> Date {
+        match jiff::Timestamp::from_microsecond(at.as_micros()) {
+            Ok(moment) => Date(jiff::tz::TimeZone::UTC.to_datetime(moment).date()),
+            Err(_) if at.as_micros() < 0 => Date(jiff::civil::Date::MIN),
+            Err(_) => Date(jiff::civil::Date::MAX),
+        }
+    }
+
     /// The first moment of the day, in UTC.
     pub fn start(self) -> Timestamp {
         match jiff::tz::TimeZone::UTC
@@ -70,6 +79,10 @@ mod tests {
         let day: Date = "2026-12-01".parse().unwrap();
         assert_eq!(day.start(), "2026-12-01T00:00:00Z".parse().unwrap());
         assert_eq!(day.to_string(), "2026-12-01");
+        assert_eq!(Date::of(day.start()), day);
+        assert_eq!(Date::of("2026-12-02T00:30:00+01:00".parse().unwrap()), day);
+        assert_eq!(Date::of(Timestamp::MIN).to_string(), "-009999-01-01");
+        assert_eq!(Date::of(Timestamp::MAX).to_string(), "9999-12-31");
         for text in ["2026-13-01", "2026-12-1", "20261201", "2026-12-01T00:00:00Z", "", "soon"] {
             assert!(text.parse::<Date>().is_err(), "{text}");
         }

@@ -175,9 +175,15 @@ impl Estimate {
     }
 
     /// The upper bound as a line in the output cap.
+    #[inline]
     pub(crate) fn bound(&self, at: Timestamp) -> Result<Bound, PriceError> {
-        let Some(model) = &self.model else { return self.bound_of_fixed() };
-        let price = model.price();
+        match &self.model {
+            None => self.bound_of_fixed(),
+            Some(model) => self.bound_of_model(model.price(), at),
+        }
+    }
+
+    fn bound_of_model(&self, price: &ModelPrice, at: Timestamp) -> Result<Bound, PriceError> {
         let cap = self.max_output.or(price.max_output_tokens());
         let cap = cap.ok_or_else(|| PriceError::NoOutputCap { model: price.name().clone() })?;
         let input = self.possible_input(cap);
@@ -200,6 +206,7 @@ impl Estimate {
         })
     }
 
+    #[inline]
     fn bound_of_fixed(&self) -> Result<Bound, PriceError> {
         let cap = self.max_output.unwrap_or(0);
         if !(0..=MAX_FIXED_PICO).contains(&self.fixed.pico()) {
@@ -213,6 +220,7 @@ impl Estimate {
     }
 
     /// All input, if one call can have it and so much output.
+    #[inline]
     fn possible_input(&self, cap: u64) -> Option<u64> {
         let output = cap.checked_mul(self.choices)?;
         let input = self.input.checked_add(self.input_audio)?;

@@ -34,6 +34,20 @@ impl PriceBook {
 /// A price list that was read: what could be used of it, and what could not.
 ///
 /// Its `Display` sums up what was refused, for a log.
+///
+/// ```
+/// use bursar::PriceBook;
+///
+/// let list = PriceBook::from_litellm(r#"{
+///     "acme/small": {"litellm_provider": "acme", "mode": "chat",
+///         "input_cost_per_token": 1e-6, "output_cost_per_token": 4e-6},
+///     "acme/odd": {"litellm_provider": "acme", "mode": "chat",
+///         "input_cost_per_token": 0.5, "output_cost_per_token": 4e-6}
+/// }"#)?;
+/// assert!(list.book.find("acme/small").is_ok());
+/// assert_eq!(list.refused.len(), 1); // half a dollar for a token is no price
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 #[must_use = "the list may have been refused in part: see `refused`"]
 pub struct Loaded {

@@ -2,7 +2,10 @@
 //!
 //! A [`PriceBook`] finds the [`Model`] of a name; its [`ModelPrice`] turns the
 //! [`Usage`](crate::Usage) of a call that was made into its exact cost, and its [`Estimate`] bounds
-//! a call that is yet to be made.
+//! a call that is yet to be made. A manager has a book, and [`BudgetManager::model`] asks it; come
+//! here for prices of your own, a public price list, or to reprice a log without any budget.
+//!
+//! [`BudgetManager::model`]: crate::BudgetManager::model
 //!
 //! # Which rate a token is charged
 //!
@@ -51,6 +54,9 @@ pub use estimate::Estimate;
 pub use flaw::Flaw;
 pub use listing::{Finding, ListError, Loaded, Reason};
 pub use model::{Model, ModelPrice};
+#[cfg(feature = "sqlite")]
+pub(crate) use names::shorter;
 pub use rate::{Fee, Rate, RateError, Ratio};
 pub use rates::{Block, Bucket, CacheTtl, Peak, PeakError, Rates, Tier};
+pub use request::EstimateError;
 pub use schedule::Origin;

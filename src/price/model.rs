@@ -423,8 +423,22 @@ impl ModelPrice {
 /// A model whose price was found, as a handle: cheap to clone, no look-up on the hot path.
 ///
 /// Comes from [`PriceBook::find`](super::PriceBook::find).
+///
+/// ```
+/// use bursar::PriceBook;
+///
+/// let luna = PriceBook::builtin().find("gpt-6-luna")?;
+/// assert_eq!(luna.to_string(), "openai/gpt-6-luna");
+/// assert_eq!((luna.price().provider(), luna.price().id()), ("openai", "gpt-6-luna"));
+/// let call = luna.estimate().input(1_000).max_output(200); // an upper bound, to be reserved
+/// # let _ = call;
+/// # Ok::<(), bursar::price::UnknownModel>(())
+/// ```
 #[derive(Clone)]
-pub struct Model {
+pub struct Model(Arc<Found>);
+
+/// What a handle points to.
+struct Found {
     price: Arc<ModelPrice>,
     /// Which budget has given it a number, and which number; 0 and 0: none has.
     owner: u64,
@@ -433,17 +447,22 @@ pub struct Model {
 
 impl Model {
     pub(super) fn new(price: Arc<ModelPrice>) -> Model {
-        Model { price, owner: 0, number: 0 }
+        Model(Arc::new(Found { price, owner: 0, number: 0 }))
     }
 
     /// `provider/id`.
     pub fn name(&self) -> &Arc<str> {
-        self.price.name()
+        self.price().name()
+    }
+
+    /// The provider's name of the model: what a request calls it.
+    pub fn id(&self) -> &str {
+        self.price().id()
     }
 
     /// What it costs.
     pub fn price(&self) -> &ModelPrice {
-        &self.price
+        &self.0.price
     }
 
     /// Begins the estimate of a call: nothing in, as much out as the model can answer.
@@ -453,12 +472,12 @@ impl Model {
 
     /// The same model as a budget knows it: by a number of its own.
     pub(crate) fn registered(&self, owner: u64, number: u32) -> Model {
-        Model { price: self.price.clone(), owner, number }
+        Model(Arc::new(Found { price: Arc::clone(&self.0.price), owner, number }))
     }
 
     /// The number that `owner` has given it, if that one has.
     pub(crate) fn number_of(&self, owner: u64) -> Option<u32> {
-        (owner != 0 && self.owner == owner).then_some(self.number)
+        (owner != 0 && self.0.owner == owner).then_some(self.0.number)
     }
 }
 

@@ -12,7 +12,7 @@ const REGIONS: [&str; 8] = ["us.", "us-gov.", "eu.", "apac.", "jp.", "au.", "ca.
 /// Only what is known to be no part of a model's name is taken off: `-2026-03-05`, `-20251101`,
 /// `@20251101`, `-v1:0`, and a region such as `us.` in front. Never a mere prefix: `claude-opus-4`
 /// is not `claude-opus-4-9` (genai-prices #471, tokscale #523).
-pub(super) fn shorter(name: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn shorter(name: &str) -> impl Iterator<Item = &str> {
     let unversioned = without_version(name);
     let undated = without_date(unversioned.unwrap_or(name));
     let forms = [Some(name), unversioned, undated].into_iter().flatten();

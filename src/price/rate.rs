@@ -154,6 +154,18 @@ impl Fee {
 }
 
 /// A factor such as 1.1, kept exactly; above zero and at most 10, with at most six decimals.
+///
+/// ```
+/// use bursar::price::Ratio;
+/// use bursar::{BudgetManager, Usd};
+///
+/// let budget = BudgetManager::new(Usd::dollars(1))?;
+/// let call = budget.model("gpt-6.1-terra")?.estimate().input(1_000).max_output(100);
+/// let safer = call.with_margin("1.25".parse::<Ratio>()?); // a quarter more input
+/// assert!("11".parse::<Ratio>().is_err());
+/// # budget.reserve("crawler", &safer)?.release();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ratio {
     numerator: u32,

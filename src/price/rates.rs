@@ -163,6 +163,20 @@ impl Rates {
 /// Rates for long contexts: they hold for the **whole** request once its input is long enough
 /// (claude-code-hub #869, genai-prices #241). All input counts: uncached, audio, cache reads and
 /// cache writes (litellm #16377).
+///
+/// ```
+/// use bursar::price::{Rates, Terms, Tier};
+/// use bursar::{ModelPrice, Usage};
+///
+/// // $1 and $4 for a million tokens; twice that for a request of more than 200,000 in.
+/// let price = ModelPrice::new("acme", "long", "1".parse()?, "4".parse()?)
+///     .tier(Tier::above(200_000, Rates::new("2".parse()?, "8".parse()?)));
+/// let at = "2026-11-24T12:00:00Z".parse()?;
+/// let cost = |input| price.cost(&Usage::tokens(input, 0), &Terms::default(), at);
+/// assert_eq!(cost(200_000)?.to_string(), "$0.20");
+/// assert_eq!(cost(200_001)?.to_string(), "$0.40");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tier {
     pub(super) from_input: u64,
@@ -212,6 +226,17 @@ impl From<Rates> for Block {
 ///
 /// DeepSeek's peak hours spare Chinese public holidays. No table of holidays is built in, so the
 /// peak is charged on a holiday too: an estimate stays an upper bound, and a cost can be too high.
+///
+/// ```
+/// use bursar::calendar::Zone;
+/// use bursar::price::{Peak, Rates};
+///
+/// // On working days (1 is Monday) from nine to five.
+/// let rates = Rates::new("2".parse()?, "8".parse()?);
+/// let peak = Peak::new(Zone::named("Asia/Shanghai")?, 1..=5, ["09:00-17:00"], rates)?;
+/// # let _ = peak;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peak {
     zone: Zone,

@@ -1,8 +1,12 @@
-//! Owns the step from a request body to its [`Estimate`].
+//! Owns the step from a request body to its [`Estimate`], and [`EstimateError`], why there is none.
+
+use std::sync::Arc;
 
 use crate::usage::tokens::{Heuristic, TokenCounter};
 use crate::usage::{Body, Request, RequestError};
 
+use super::book::UnknownModel;
+use super::cost::PriceError;
 use super::estimate::Estimate;
 use super::model::Model;
 use super::rates::CacheTtl;
@@ -38,7 +42,7 @@ impl Estimate {
         body: impl Into<Body<'b>>,
         counter: &dyn TokenCounter,
     ) -> Result<Estimate, RequestError> {
-        model.estimate_of(&Request::read(body, model.price().id(), counter)?)
+        model.estimate_of(&Request::read(body, model.id(), counter)?)
     }
 }
 
@@ -52,7 +56,17 @@ impl Model {
         &self,
         body: impl Into<Body<'b>>,
     ) -> Result<Estimate, RequestError> {
-        Estimate::from_request(self, body, &Heuristic::for_model(self.price().id()))
+        self.estimate_of(&self.read_request(body)?)
+    }
+
+    /// [`Request::read`] for this model, with its [`Heuristic`]: the step before
+    /// [`estimate_of`](Model::estimate_of), for what a body cannot say.
+    ///
+    /// # Errors
+    ///
+    /// As [`Request::read`].
+    pub fn read_request<'b>(&self, body: impl Into<Body<'b>>) -> Result<Request, RequestError> {
+        Request::read(body, self.id(), &Heuristic::for_model(self.id()))
     }
 
     /// Bounds a call by what its request says. Input that
@@ -91,6 +105,50 @@ impl Model {
         ];
         let marked = marks.into_iter().filter(|(is_marked, _)| *is_marked);
         Ok(marked.fold(estimate, |estimate, (_, ttl)| estimate.cache_writes(ttl)))
+    }
+}
+
+/// Why nobody can say what a call may cost. Nothing has been held or sent.
+///
+/// An [`Agent`](crate::Agent) that cannot read its task says so with it: with `?` on what bursar
+/// could not read, or in words of its own.
+///
+/// ```
+/// use bursar::price::EstimateError;
+///
+/// let error = EstimateError::from("the page has no text");
+/// assert_eq!(error.to_string(), "the page has no text");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EstimateError {
+    /// The body of the request cannot be read, or does not bound what will be billed.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The request does not name its model. Where the URL does (Gemini, Bedrock, Azure), find the
+    /// model by that name, and use [`Model::estimate_request`].
+    #[error("the request names no model; add `model`")]
+    NoModel,
+    /// The book has no price of the model.
+    #[error(transparent)]
+    UnknownModel(#[from] UnknownModel),
+    /// The model has no price for what may be used.
+    #[error(transparent)]
+    Price(#[from] PriceError),
+    /// What an agent says.
+    #[error("{0}")]
+    Other(Arc<str>),
+}
+
+impl From<&str> for EstimateError {
+    fn from(why: &str) -> EstimateError {
+        EstimateError::Other(why.into())
+    }
+}
+
+impl From<String> for EstimateError {
+    fn from(why: String) -> EstimateError {
+        EstimateError::Other(why.into())
     }
 }
 
@@ -140,8 +198,8 @@ mod tests {
         let body = r#"{"max_tokens": 9, "messages": [{"role": "user", "content": "News?"}],
             "tools": [{"type": "web_search_20250305", "name": "web_search"}]}"#;
         let error = model.estimate_request(body).unwrap_err();
-        assert!(error.to_string().contains("with_unseen_input"), "{error}");
-        let request = Request::read(body, "claude-opus-4-8", &Heuristic::new()).unwrap();
+        assert!(error.to_string().contains("`tools[0]`"), "{error}");
+        let request = model.read_request(body).unwrap();
         let request = request.with_unseen_input(50_000);
         let error = model.estimate_of(&request).unwrap_err();
         assert!(error.to_string().contains("max_uses"), "{error}");

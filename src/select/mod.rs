@@ -3,6 +3,12 @@
 //! Reading order: a [`Candidate`] is a model and how good it is, a [`Wish`] what a call needs,
 //! [`Thrift`] the rule that weighs price against quality, [`Ranking`] the result and [`NoModel`]
 //! the refusal.
+//!
+//! Use it when several models could do a task and the hard ones are few. It works without a budget
+//! too; [`Account::ask_ranked`](crate::Account::ask_ranked) asks for its ranking by hand, and
+//! [`BudgetConstrained::selector`](crate::BudgetConstrained::selector) around an agent. For one
+//! cheaper model when money is short, [`Ask::or`](crate::budget::Ask::or) and
+//! [`OnRefusal::FallTo`](crate::agent::OnRefusal::FallTo) are enough.
 
 mod complexity;
 mod refusal;
@@ -172,6 +178,17 @@ impl fmt::Debug for ModelSelector {
 /// A model that may be asked, and what it is good for.
 ///
 /// Its price comes with the model; its context window too, if the price says one.
+///
+/// ```
+/// use bursar::select::{Candidate, Capability};
+/// use bursar::{BudgetManager, Usd};
+///
+/// let budget = BudgetManager::new(Usd::dollars(1))?;
+/// let luna = Candidate::new(&budget.model("gpt-6-luna")?, 60) // of 100, by your own measure
+///     .can([Capability::Tools, Capability::Json]);
+/// assert_eq!(luna.quality(), 60);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Candidate {
     model: Model,
@@ -289,6 +306,19 @@ impl Capabilities {
 }
 
 /// What a call needs, and what it may cost.
+///
+/// ```
+/// use bursar::select::{Capability, Complexity, Wish};
+/// use bursar::{BudgetManager, Usd};
+///
+/// let budget = BudgetManager::new(Usd::dollars(1))?;
+/// let wish = Wish::new(Complexity::guess("Prove that the two programs are equivalent."))
+///     .needs([Capability::Tools])
+///     .min_quality(50)
+///     .funds(budget.account("crawler")?.funds()); // what is left makes it thriftier
+/// # let _ = wish;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 #[must_use = "a wish does nothing until models are ranked by it"]
 pub struct Wish {

@@ -44,7 +44,7 @@ fn small(model: &Model) -> Estimate {
 }
 
 fn order(ranking: &Ranking) -> String {
-    let ids: Vec<&str> = ranking.iter().map(|ranked| ranked.model.price().id()).collect();
+    let ids: Vec<&str> = ranking.iter().map(|ranked| ranked.model.id()).collect();
     ids.join(" ")
 }
 
@@ -56,7 +56,7 @@ fn as_in_the_seed_simple_is_the_cheapest_and_complex_the_best() {
         (Complexity::Unknown, "cheap"),
         (Complexity::Medium, "mid"), // 500 × (80 − 20), against 50 − 5 and 95 − 100
     ] {
-        assert_eq!(three().select(complexity).unwrap().price().id(), id, "{complexity:?}");
+        assert_eq!(three().select(complexity).unwrap().id(), id, "{complexity:?}");
     }
 }
 
@@ -108,7 +108,7 @@ fn a_wish_rules_out_and_says_why() {
              `test/cheap` has room for 20000 tokens, and the call needs 1000000",
         ),
         (
-            |model| match model.price().id() {
+            |model| match model.id() {
                 "mid" => model.estimate().input(9).max_output(50_001),
                 _ => model.estimate().input(9),
             },
@@ -196,7 +196,7 @@ fn at_one_price_the_better_is_first_even_when_only_the_price_counts() {
     let fair = Candidate::new(&priced("fair", 1), 40);
     let good = Candidate::new(&priced("good", 1), 70);
     let selector = selector([fair, good]);
-    assert_eq!(selector.select(Complexity::Simple).unwrap().price().id(), "good");
+    assert_eq!(selector.select(Complexity::Simple).unwrap().id(), "good");
 }
 
 #[test]
@@ -247,7 +247,7 @@ proptest! {
         };
         prop_assert_eq!(fitting.len() + ruled_out, candidates.len());
         for ranked in &fitting {
-            let place: usize = ranked.model.price().id()[1..].parse().unwrap();
+            let place: usize = ranked.model.id()[1..].parse().unwrap();
             let (quality, _, can, window) = candidates[place];
             prop_assert!(quality >= floor && can & bits == bits && window >= 1_000);
             prop_assert!(ranked.cost <= ceiling);

@@ -8,6 +8,7 @@ use crate::money::Usd;
 use crate::usage::Usage;
 
 /// Counts what happens in a budget, in the recorder that is installed for the `metrics` facade.
+/// Feature `metrics`.
 ///
 /// ```
 /// use bursar::telemetry::{MetricsObserver, publish};
@@ -112,7 +113,7 @@ impl Observer for MetricsObserver {
 }
 
 /// Sets the gauges from a report: what no sum of events can say exactly, because limits change,
-/// windows begin, and a restart forgets.
+/// windows begin, and a restart forgets. Feature `metrics`.
 ///
 /// | gauge | labels | value |
 /// |---|---|---|

@@ -25,9 +25,10 @@
 //!
 //! # Feature `metrics`
 //!
-//! `MetricsObserver` counts what happens, and
-//! `publish` sets gauges from a report. Install a recorder of the
-//! `metrics` facade, for instance Prometheus'.
+//! `MetricsObserver` counts what happens, and `publish` sets gauges from a report. Install a recorder
+//! of the `metrics` facade, for instance Prometheus'.
+//!
+//! Without either, an [`Observer`](crate::Observer) of your own sees the same.
 
 #[cfg(feature = "metrics")]
 mod meters;

@@ -156,14 +156,10 @@ pub(super) fn possible(bill: &Bill) -> Result<(), UsageError> {
 /// The text without the white space, and the byte order mark, around it.
 pub(super) fn trimmed(text: &[u8]) -> &[u8] {
     let mut text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
-    while let [first, rest @ ..] = text
-        && is_blank(*first)
-    {
+    while let Some((_, rest)) = text.split_first().filter(|(first, _)| is_blank(**first)) {
         text = rest;
     }
-    while let [rest @ .., last] = text
-        && is_blank(*last)
-    {
+    while let Some((_, rest)) = text.split_last().filter(|(last, _)| is_blank(**last)) {
         text = rest;
     }
     text

@@ -1,6 +1,6 @@
 //! Owns one count of a usage object: reading it, checking it, and the money beside it.
 
-use crate::money::{Usd, parse_scaled};
+use crate::money::{Usd, parse_rounded, parse_scaled};
 
 use super::error::UsageError;
 use super::json::Json;
@@ -123,40 +123,10 @@ pub(super) fn dollars(
     if value.is_null() {
         return Ok(None);
     }
-    match value.number().and_then(|text| rounded_pico(&text, places)) {
+    match value.number().and_then(|text| parse_rounded(&text, 12_i64.saturating_sub(places))) {
         Some(pico) => Ok(Some(Usd::from_pico(pico))),
         None => Err(UsageError::NotMoney { field: field.to_owned(), found: value.quoted() }),
     }
-}
-
-/// Decimal text times `10^(12 - places)`, rounded half to even; `None` if it is no number, or
-/// below zero, or too large.
-fn rounded_pico(text: &str, places: i64) -> Option<i128> {
-    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().ok()?),
-        None => (text, 0),
-    };
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = || whole.bytes().chain(fraction.bytes());
-    if whole.is_empty() || !digits().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    if digits().all(|byte| byte == b'0') {
-        return Some(0);
-    }
-    // How many of the digits stand before the point once it has been moved.
-    let kept = i64::try_from(whole.len()).ok()?.checked_add(exponent)?.checked_add(12 - places)?;
-    let Ok(kept) = usize::try_from(kept) else { return Some(0) };
-    let mut pico: i128 = 0;
-    for digit in digits().chain(std::iter::repeat(b'0')).take(kept) {
-        pico = pico.checked_mul(10)?.checked_add(i128::from(digit - b'0'))?;
-    }
-    let mut rest = digits().skip(kept);
-    let up = match rest.next().unwrap_or(b'0') {
-        b'5' => pico % 2 == 1 || rest.any(|digit| digit != b'0'),
-        tenths => tenths > b'5',
-    };
-    pico.checked_add(i128::from(up))
 }
 
 /// The tier that a provider says it has billed; `None` if what it says is not one (`auto`).

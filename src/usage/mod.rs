@@ -3,6 +3,9 @@
 //!
 //! [`Bill::from_response`] reads a response body, [`UsageMeter`] a stream, [`Request`] what is
 //! asked before there is an answer. Each provider's form of answers has a file of its own.
+//!
+//! Come here when you have a provider's JSON; if your client hands you counts, [`Usage::tokens`] is
+//! all you need. What usage costs is the business of [`price`](crate::price).
 
 mod anthropic;
 mod bedrock;
@@ -216,6 +219,18 @@ impl Usage {
 }
 
 /// The service tier of a call, asked for or billed. The default is [`Service::Standard`].
+///
+/// ```
+/// use bursar::{BudgetManager, Service, Usd};
+///
+/// let budget = BudgetManager::new(Usd::dollars(1))?;
+/// let call = budget.model("gpt-6.1-terra")?.estimate().input(1_000).max_output(100);
+/// let whole = budget.reserve("crawler", &call.clone())?;
+/// let batch = budget.reserve("crawler", &call.service(Service::Batch))?;
+/// assert!(batch.held() < whole.held());
+/// # (batch.release(), whole.release());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 #[non_exhaustive]
@@ -289,6 +304,15 @@ impl From<Service> for String {
 }
 
 /// How sure we are of a booked amount.
+///
+/// They are in order, the surest first.
+///
+/// ```
+/// use bursar::Confidence;
+///
+/// assert!(Confidence::Exact < Confidence::Assumed);
+/// assert_eq!(Confidence::Estimated.to_string(), "estimated");
+/// ```
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bursar::agent::{CallError, OnRefusal, agent_fn};
 use bursar::budget::InvalidCall;
+use bursar::price::EstimateError;
 use bursar::testing::{ScriptedAgent, block_on, drop_after};
 use bursar::{
     Agent, Bill, BudgetConstrained, BudgetManager, Call, Estimate, Limit, ReserveError, Usd,
@@ -39,8 +40,8 @@ impl<M: Agent<Task = String>> Agent for Team<M> {
         "team"
     }
 
-    fn estimate(&self, _: &String) -> Estimate {
-        Estimate::fixed(Usd::cents(60))
+    fn estimate(&self, _: &String) -> Result<Estimate, EstimateError> {
+        Ok(Estimate::fixed(Usd::cents(60)))
     }
 
     async fn execute(&self, call: Call<String>) -> Result<usize, Self::Error> {

@@ -1,9 +1,15 @@
 //! Owns refusals: what the caller is told, what is tried before, and what a countdown foretells.
 
-use bursar::agent::{OnRefusal, agent_fn};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bursar::agent::{BoxAgent, CallError, OnRefusal, agent_fn};
+use bursar::cache::Namespace;
+use bursar::price::EstimateError;
 use bursar::testing::{Failure, ManualClock, block_on};
 use bursar::{
-    Account, Bill, BudgetManager, Call, Estimate, Limit, Measure, Period, ReserveError, Usage, Usd,
+    Account, Bill, BudgetConstrained, BudgetManager, Call, Estimate, Limit, Measure, Period,
+    ReserveError, ResultCache, Usage, Usd,
 };
 
 use crate::kit::*;
@@ -76,20 +82,20 @@ fn a_countdown_speaks_the_agents_language() {
         .build()
         .unwrap();
     let agent = constrained(&budget, scripted(&budget).reply("done", two_cents()));
-    let left = agent.countdown(&task());
+    let left = agent.countdown(&task()).unwrap();
     assert_eq!(
         (left.calls, left.tokens, left.money),
         (Some(4), Some(1_000_000), Some(Usd::cents(90)))
     );
     block_on(agent.run(task())).unwrap();
-    let left = agent.countdown(&task());
+    let left = agent.countdown(&task()).unwrap();
     assert_eq!(left.calls, Some(44), "of two cents each");
     assert_eq!(
         left.to_string(),
         "about 44 calls of the usual size, 998,500 tokens, $0.88; more at 2026-11-25T00:00:00Z"
     );
     budget.set_limit("", Limit::spend(Usd::cents(1)).per(Period::DAY)).unwrap();
-    let left = agent.countdown(&task());
+    let left = agent.countdown(&task()).unwrap();
     assert_eq!((left.calls, left.money), (Some(0), Some(Usd::ZERO)));
     let free = BudgetManager::builder().build().unwrap();
     let any = free.account("x").unwrap().countdown(&Estimate::fixed(Usd::cents(1)));
@@ -124,4 +130,54 @@ fn a_frozen_account_refuses_even_the_last_call() {
     let error = block_on(agent.run(task())).unwrap_err();
     assert_eq!(error.to_string(), "`team/writer` is frozen: it loops");
     assert!(agent.get_ref().calls().is_empty());
+}
+
+/// Users reached for an estimate that was wrong, because theirs could not fail.
+#[test]
+fn a_task_that_cannot_be_bounded_is_refused_in_its_own_words_before_anything_is_held() {
+    let budget = BudgetManager::new(Usd::dollars(1)).unwrap();
+    let calls = Arc::new(AtomicU64::new(0));
+    let terra = budget.model("gpt-6.1-terra").unwrap();
+    let count = Arc::clone(&calls);
+    let agent = agent_fn(
+        "client",
+        move |body: &String| terra.estimate_request(body),
+        move |_: Call<String>| {
+            count.fetch_add(1, Ordering::SeqCst);
+            async { Ok::<_, Failure>(()) }
+        },
+    )
+    .bill(|()| Some(Bill::free()));
+    let agent = BudgetConstrained::new(agent, budget.account("client").unwrap())
+        .on_refusal(OnRefusal::WrapUp)
+        .cache(ResultCache::new(10), Namespace::of_tenant("acme"));
+    let wrong = r#"{"messages": [], "max_completion_tokens": "many"}"#.to_owned();
+    let error = block_on(agent.run(wrong.clone())).unwrap_err();
+    assert!(matches!(error, CallError::Estimate(EstimateError::Request(_))), "{error:?}");
+    assert!(error.to_string().starts_with("`max_completion_tokens` is \"many\""), "{error}");
+    assert!(agent.countdown(&wrong).is_err());
+    assert_eq!((calls.load(Ordering::SeqCst), budget.spent()), (0, Usd::ZERO));
+
+    // Around another layer, and behind a pointer, it is the same error.
+    let team = BudgetConstrained::new(BoxAgent::new(agent), budget.account("").unwrap());
+    let error = block_on(team.run(wrong)).unwrap_err();
+    assert!(matches!(error, CallError::Estimate(EstimateError::Request(_))), "{error:?}");
+    block_on(team.run(r#"{"messages": [], "max_completion_tokens": 9}"#.to_owned())).unwrap();
+    assert_eq!((calls.load(Ordering::SeqCst), budget.held()), (1, Usd::ZERO));
+}
+
+#[test]
+fn an_agent_says_in_its_own_words_what_it_cannot_bound() {
+    let budget = BudgetManager::new(Usd::dollars(1)).unwrap();
+    let agent = agent_fn(
+        "reader",
+        |pages: &u64| match pages {
+            0 => Err("the file has no pages"),
+            pages => Ok(Estimate::fixed(Usd::cents(*pages as i64))),
+        },
+        |call: Call<u64>| async move { Ok::<_, Failure>(call.into_task()) },
+    );
+    let agent = BudgetConstrained::new(agent, budget.account("reader").unwrap());
+    assert_eq!(block_on(agent.run(0)).unwrap_err().to_string(), "the file has no pages");
+    assert_eq!(block_on(agent.run(3)).unwrap().cost, Usd::cents(3));
 }

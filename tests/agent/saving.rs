@@ -29,7 +29,7 @@ fn wish(task: &String) -> Wish {
 }
 
 fn asked(agent: &ScriptedAgent) -> Vec<String> {
-    agent.calls().iter().map(|call| call.model.as_ref().unwrap().price().id().to_owned()).collect()
+    agent.calls().iter().map(|call| call.model.as_ref().unwrap().id().to_owned()).collect()
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn chatter(
                 Ok(Seen {
                     messages: call.task().len(),
                     left_out: call.trimmed().map(|report| report.messages_dropped),
-                    model: call.model().unwrap().price().id().to_owned(),
+                    model: call.model().unwrap().id().to_owned(),
                 })
             }
         },

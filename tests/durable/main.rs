@@ -1,12 +1,18 @@
-//! Owns the tests of what survives: a restart, `kill -9`, several processes, a failing journal.
+//! Owns the tests of what survives: a restart, `kill -9`, several processes, a failing journal; and of what is
+//! made of it: exports, and comparisons with invoices.
 #![cfg(feature = "sqlite")]
 
 mod awaited;
+mod disk;
+mod export;
 mod faults;
 mod files;
+mod invoices;
 mod kill;
 mod life;
+mod reconcile;
 mod shared;
+mod verify;
 
 use std::path::PathBuf;
 

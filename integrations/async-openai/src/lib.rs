@@ -18,8 +18,7 @@ use async_openai::types::responses::{
 use async_openai::types::stream::StreamResponse;
 use async_openai::{Chat, Client, Responses};
 use bursar::agent::{BudgetedStream, Tally};
-use bursar::usage::Request;
-use bursar::usage::tokens::Heuristic;
+use bursar::price::EstimateError;
 use bursar::{Account, Bill, BudgetManager, Reservation, Tag};
 use serde::Serialize;
 
@@ -68,7 +67,8 @@ impl<'c, C: Config> Budgeted<'c, C> {
     }
 
     /// Allows so many input tokens for what a request brings and does not hold: a stored talk, a
-    /// file. Without it such a request is refused, see [`Request::with_unseen_input`].
+    /// file. Without it such a request is refused, see
+    /// [`Request::with_unseen_input`](bursar::usage::Request::with_unseen_input).
     #[must_use]
     pub fn allow_unseen_input(mut self, tokens: u64) -> Budgeted<'c, C> {
         self.payer.unseen_input = Some(tokens);
@@ -125,7 +125,7 @@ impl<C: Config> BudgetedChat<'_, C> {
         &self,
         request: &mut CreateChatCompletionRequest,
     ) -> Result<(Reservation, u64), Error> {
-        let (hold, input) = self.payer.admit(Some(&request.model), request)?;
+        let (hold, input) = self.payer.admit(request)?;
         if let Some(cap) = self.payer.cap(&hold) {
             request.max_completion_tokens = Some(cap);
         }
@@ -164,7 +164,7 @@ impl<C: Config> BudgetedResponses<'_, C> {
     }
 
     fn admit(&self, request: &mut CreateResponse) -> Result<(Reservation, u64), Error> {
-        let (hold, input) = self.payer.admit(request.model.as_deref(), request)?;
+        let (hold, input) = self.payer.admit(request)?;
         if let Some(cap) = self.payer.cap(&hold) {
             request.max_output_tokens = Some(cap);
         }
@@ -184,18 +184,12 @@ struct Payer {
 
 impl Payer {
     /// Sets aside what a request may cost. With the hold go its input tokens at most.
-    fn admit(
-        &self,
-        model: Option<&str>,
-        request: &impl Serialize,
-    ) -> Result<(Reservation, u64), Error> {
-        let model = self.budget.model(model.ok_or(Error::NoModel)?)?;
+    fn admit(&self, request: &impl Serialize) -> Result<(Reservation, u64), Error> {
         // What cannot be written is no JSON object, and is refused as that.
         let body = serde_json::to_vec(request).unwrap_or_default();
-        let id = model.price().id();
-        let request = Request::read(&body, id, &Heuristic::for_model(id))?
-            .bounded_by(self.unseen_input, None);
-        let mut ask = self.account.ask(model.estimate_of(&request)?);
+        let (model, request) = self.budget.read_request(&body)?;
+        let request = request.bounded_by(self.unseen_input, None);
+        let mut ask = self.account.ask(model.estimate_of(&request).map_err(EstimateError::from)?);
         if let Some(tag) = &self.tag {
             ask = ask.tag(tag);
         }
@@ -237,9 +231,7 @@ fn begin<T: Serialize>(
         }
     };
     match stream {
-        Ok(stream) => {
-            Ok(BudgetedStream::new(hold, stream, show).expecting_input(input).growing_by(0))
-        }
+        Ok(stream) => Ok(BudgetedStream::new(hold, stream, show).expecting_input(input)),
         Err(error) => Err(failed(hold, error)),
     }
 }

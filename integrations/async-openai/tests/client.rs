@@ -5,6 +5,7 @@ use async_openai::Client;
 use async_openai::config::OpenAIConfig;
 use async_openai::types::chat::CreateChatCompletionRequest;
 use async_openai::types::responses::{CreateResponse, ResponseStreamEvent};
+use bursar::price::EstimateError;
 use bursar::usage::Request;
 use bursar::usage::tokens::Heuristic;
 use bursar::{BudgetManager, Confidence, Limit, Usage, Usd};
@@ -214,11 +215,18 @@ async fn what_cannot_be_afforded_or_priced_is_never_sent() {
     assert!(matches!(team.chat().create_stream(chat()).await, Err(Error::Refused(_))));
     assert!(matches!(team.responses().create(response()).await, Err(Error::Refused(_))));
     let unknown = CreateChatCompletionRequest { model: "gpt-9".to_owned(), ..chat() };
-    assert!(matches!(team.chat().create(unknown).await, Err(Error::Model(_))));
+    assert!(matches!(
+        team.chat().create(unknown).await,
+        Err(Error::Estimate(EstimateError::UnknownModel(_)))
+    ));
     let unnamed = CreateResponse { model: None, ..response() };
-    assert!(matches!(team.responses().create(unnamed).await, Err(Error::NoModel)));
+    assert!(matches!(
+        team.responses().create(unnamed).await,
+        Err(Error::Estimate(EstimateError::NoModel))
+    ));
     let unseen = CreateResponse { previous_response_id: Some("r".to_owned()), ..response() };
-    assert!(matches!(team.responses().create(unseen.clone()).await, Err(Error::Request(_))));
+    let unclear = team.responses().create(unseen.clone()).await;
+    assert!(matches!(unclear, Err(Error::Estimate(EstimateError::Request(_)))));
     let told = team.clone().allow_unseen_input(100);
     assert!(matches!(told.responses().create(unseen).await, Err(Error::Refused(_))));
     assert_eq!((server.requests().len(), budget.spent()), (0, Usd::ZERO));

@@ -79,8 +79,7 @@ fn stream(hold: Reservation, response: Response, manner: Manner) -> Response {
     let metered = BudgetedStream::new(hold, body.into_data_stream(), |chunk: &Bytes, tally| {
         tally.push(chunk);
     })
-    .expecting_input(manner.expected_input)
-    .growing_by(0);
+    .expecting_input(manner.expected_input);
     let body = match manner.hides_usage {
         true => Body::from_stream(without_usage(metered)),
         false => Body::from_stream(metered),

@@ -10,8 +10,6 @@ use axum::http::{HeaderMap, StatusCode, header, request::Parts};
 use axum::response::Response;
 use axum::routing::get;
 use bursar::clock::Clock;
-use bursar::usage::Request as Call;
-use bursar::usage::tokens::Heuristic;
 use bursar::{BudgetManager, Estimate, Reservation};
 
 use crate::answer::{LONGEST_BODY, Manner, pass_on};
@@ -130,13 +128,8 @@ impl Desk {
     /// Bounds the call and sets the money aside; changes the body only where it must.
     fn admit(&self, payer: &Payer, form: Form, body: Bytes) -> Result<Admitted, Refusal> {
         let mut fields = Fields::read(&body).map_err(Refusal::bad)?;
-        let name =
-            fields.text("model").ok_or_else(|| Refusal::bad("the request names no model"))?;
-        let model = self.budget.model(&name).map_err(Refusal::bad)?;
-        let id = model.price().id();
-        let call = Call::read(&body[..], id, &Heuristic::for_model(id))
-            .map_err(Refusal::bad)?
-            .bounded_by(self.unseen_input, None);
+        let (model, call) = self.budget.read_request(&body[..]).map_err(Refusal::bad)?;
+        let call = call.bounded_by(self.unseen_input, None);
         let estimate = model.estimate_of(&call).map_err(Refusal::bad)?;
         let cap = call.max_output.or(model.price().max_output_tokens());
         let hold = self.reserve(payer, form, estimate)?;

@@ -29,10 +29,6 @@ impl<'b> Fields<'b> {
         found.map(|(_, value)| value.get()).filter(|value| *value != "null")
     }
 
-    pub(crate) fn text(&self, name: &str) -> Option<String> {
-        serde_json::from_str(self.raw(name)?).ok()
-    }
-
     fn is_true(&self, name: &str) -> bool {
         self.raw(name) == Some("true")
     }

@@ -4,8 +4,8 @@
 //! more where its forms differ: fields that more than one provider knows, names that not all of
 //! them send, a schema twice where genai adds to it.
 
+use bursar::Model;
 use bursar::usage::Request;
-use bursar::usage::tokens::Heuristic;
 use genai::adapter::AdapterKind;
 use genai::chat::{
     Binary, BinarySource, CacheControl, ChatMessage, ChatOptions, ChatRequest, ChatResponseFormat,
@@ -21,12 +21,11 @@ pub(crate) fn chat(
     asked: &ChatRequest,
     options: &ChatOptions,
     kind: AdapterKind,
-    model: &str,
+    model: &Model,
 ) -> Result<Request, Error> {
     let mut body = chat_body(asked, options, kind);
     let is_cap_known = extend(&mut body, options.extra_body.as_ref())?;
-    let counter = Heuristic::for_model(model);
-    let mut request = Request::read(&Value::Object(body), model, &counter)?;
+    let mut request = model.read_request(&Value::Object(body))?;
     if !is_cap_known {
         request.max_output = None;
     }
@@ -34,13 +33,13 @@ pub(crate) fn chat(
 }
 
 /// What a request of embeddings will cost at most.
-pub(crate) fn embeddings(asked: &EmbedRequest, model: &str) -> Result<Request, Error> {
+pub(crate) fn embeddings(asked: &EmbedRequest, model: &Model) -> Result<Request, Error> {
     let input = match &asked.input {
         EmbedInput::Single(text) => json!(text),
         EmbedInput::Batch(texts) => json!(texts),
     };
     let body = json!({"input": input, "encoding_format": "float"});
-    Ok(Request::read(&body, model, &Heuristic::for_model(model))?)
+    Ok(model.read_request(&body)?)
 }
 
 fn chat_body(asked: &ChatRequest, options: &ChatOptions, kind: AdapterKind) -> Map<String, Value> {
@@ -244,7 +243,11 @@ mod tests {
     use super::*;
 
     fn read(asked: &ChatRequest, options: &ChatOptions) -> Request {
-        chat(asked, options, AdapterKind::Anthropic, "claude-haiku-4-5").unwrap()
+        chat(asked, options, AdapterKind::Anthropic, &priced("claude-haiku-4-5")).unwrap()
+    }
+
+    fn priced(name: &str) -> Model {
+        bursar::PriceBook::builtin().find(name).unwrap()
     }
 
     fn hello() -> ChatRequest {
@@ -327,7 +330,7 @@ mod tests {
             let config = WebSearchConfig::default().with_max_uses(3);
             let tool = Tool::new(ToolName::WebSearch).with_config(config);
             let asked = hello().with_tools(vec![tool]);
-            chat(&asked, &ChatOptions::default(), kind, model).unwrap()
+            chat(&asked, &ChatOptions::default(), kind, &priced(model)).unwrap()
         };
         assert_eq!(search(AdapterKind::Anthropic, "claude-haiku-4-5").web_searches, Some(3));
         assert_eq!(search(AdapterKind::OpenAIResp, "gpt-5").web_searches, None);
@@ -340,7 +343,7 @@ mod tests {
         let options = ChatOptions::default().with_max_tokens(800);
         let extra = |body: Value| {
             let options = options.clone().with_extra_body(body);
-            chat(&hello(), &options, AdapterKind::OpenAI, "gpt-5")
+            chat(&hello(), &options, AdapterKind::OpenAI, &priced("gpt-5"))
         };
         assert_eq!(extra(json!({"n": 3})).unwrap().choices, 3);
         let tier = extra(json!({"service_tier": "priority"})).unwrap().service;

@@ -210,7 +210,7 @@ impl BudgetedClient {
         let spec = model.into();
         let asked = self.client.resolve_service_target(spec.clone()).await?.model;
         let model = self.model(&asked, true)?;
-        let hold = self.reserve(&model, asked::embeddings(&embed_req, model.price().id())?)?;
+        let hold = self.reserve(&model, asked::embeddings(&embed_req, &model)?)?;
         let mut options = options.cloned().unwrap_or_default();
         let keeps_body = options.capture_raw_body == Some(true);
         options.capture_raw_body = Some(true);
@@ -257,7 +257,7 @@ impl BudgetedClient {
     ) -> Result<(Reservation, u64), Error> {
         let target = self.client.resolve_service_target(spec.clone()).await?.model;
         let model = self.model(&target, options.reasoning_effort.is_some())?;
-        let request = asked::chat(asked, options, target.adapter_kind, model.price().id())?;
+        let request = asked::chat(asked, options, target.adapter_kind, &model)?;
         let input = request.input.saturating_add(request.input_audio);
         let hold = self.reserve(&model, request)?;
         if self.at_least.is_some() {

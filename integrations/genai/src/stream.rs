@@ -125,8 +125,7 @@ impl State {
         let kind = tapped.kind;
         let show: Show = Box::new(move |piece, tally| show(piece, tally, kind));
         // The provider was given the cap, so the stream is not cut for our count of its text.
-        let stream =
-            BudgetedStream::new(hold, tapped, show).expecting_input(expected_input).growing_by(0);
+        let stream = BudgetedStream::new(hold, tapped, show).expecting_input(expected_input);
         *self = State::Flowing(Box::new(stream));
     }
 

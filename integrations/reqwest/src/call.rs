@@ -77,9 +77,7 @@ impl BudgetMiddleware {
                 _ => return Err(Refused::NoModel),
             },
         };
-        let id = model.price().id();
-        let call = usage::Request::read(body, id, &Heuristic::for_model(id))?
-            .bounded_by(self.unseen_input, None);
+        let call = model.read_request(body)?.bounded_by(self.unseen_input, None);
         let ask = account.ask(model.estimate_of(&call)?);
         let hold = match extensions.get::<Tag>() {
             Some(tag) => ask.tag(tag).reserve()?,

@@ -255,7 +255,7 @@ async fn what_cannot_be_afforded_or_priced_is_never_sent() {
     assert!(said.contains("but the limit of the whole budget"), "{said}");
     for (body, why) in [
         (json!({"model": "gpt-9", "input": "?"}), "gpt-9"),
-        (json!({"model": "gpt-6-luna", "task": "?"}), "its form is not known"),
+        (json!({"model": "gpt-6-luna", "task": "?"}), "no input of a known form"),
         (json!({"contents": [{"parts": [{"text": "?"}]}]}), "names no model"),
         (
             json!({"model": "gpt-6-luna", "input": "?", "previous_response_id": "r"}),

@@ -215,8 +215,11 @@ fn body_of(encoded: &Encoded) -> Result<&[u8], ProviderError> {
 }
 
 fn read_as(model: Option<&PricedModel>, body: &[u8]) -> Result<Request, ProviderError> {
-    let id = model.map_or("", |model| model.price().id());
-    Request::read(body, id, &Heuristic::for_model(id)).map_err(refused)
+    let request = match model {
+        Some(model) => model.read_request(body),
+        None => Request::read(body, "", &Heuristic::new()),
+    };
+    request.map_err(refused)
 }
 
 /// Whether a shortened request says so: its options may have put the old cap back.

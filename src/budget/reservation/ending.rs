@@ -219,7 +219,7 @@ impl Reservation {
     #[inline]
     pub(super) fn end_unblocked(&mut self, usage: Option<Usage>, priced: Priced) -> Booked {
         match self.core.books() {
-            None => Booked::Done(self.end(usage, priced)),
+            None => Booked::Done(self.end(usage.as_ref(), priced)),
             Some(_) => Booked::Soon(Box::new(self.end_soon(usage, &priced))),
         }
     }

@@ -47,7 +47,7 @@ impl CallSpan {
         );
         if let (Some(model), false) = (model, span.is_disabled()) {
             let operation = if max_output == 0 { "embeddings" } else { "chat" };
-            let id = model.price().id();
+            let id = model.id();
             span.record("otel.name", display(format_args!("{operation} {id}")));
             span.record("gen_ai.operation.name", operation);
             span.record("gen_ai.provider.name", model.price().provider());
@@ -68,7 +68,7 @@ impl CallSpan {
         }
         let usage = &receipt.usage;
         if let Some(model) = &receipt.model {
-            self.0.record("gen_ai.response.model", model.price().id());
+            self.0.record("gen_ai.response.model", model.id());
         }
         self.0.record("gen_ai.usage.input_tokens", usage.input_tokens());
         self.0.record("gen_ai.usage.output_tokens", usage.output_tokens());

@@ -1,12 +1,16 @@
 //! Owns what a row is made of.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
 
 use crate::clock::Timestamp;
-use crate::ledger::{Charging, Entry, Posting};
+use crate::ledger::{Charging, Entry, Path, Posting};
 use crate::money::Usd;
+use crate::usage::{Confidence, Usage};
 
 /// Writes events and what they charged.
 pub(super) fn append(
@@ -68,13 +72,56 @@ fn charge(connection: &Connection, event: i64, posting: &Posting) -> rusqlite::R
     Ok(())
 }
 
+/// The columns of a charge, as [`posting`] reads them.
+pub(super) const COLUMNS: &str = "id, at, reserved_at, account, tags, model, kind, cost, confidence, \
+     why, input_uncached, input_audio, cache_read, cache_read_audio, cache_write_5m, \
+     cache_write_30m, cache_write_1h, cache_write_12h, output, reasoning, output_audio, requests, \
+     web_search_requests";
+
+/// A charge, of the line that [`charge`] has written.
+pub(super) fn posting(row: &Row<'_>) -> Result<Posting, Box<dyn std::error::Error>> {
+    let text = |column: &str| row.get_ref(column).and_then(|cell| Ok(cell.as_str()?));
+    let word = text("kind")?;
+    let kind = Charging::ALL.into_iter().find(|kind| kind.as_str() == word);
+    let kind = kind.ok_or_else(|| format!("`{word}` is no kind of charge"))?;
+    let count = |column: &str| row.get::<_, i64>(column).map(i64::unsigned_abs);
+    let confidence: serde::de::value::StrDeserializer<'_, serde::de::value::Error> =
+        text("confidence")?.into_deserializer();
+    Ok(Posting {
+        at: text("at")?.parse()?,
+        reserved_at: text("reserved_at")?.parse()?,
+        account: Path::new(text("account")?)?,
+        tags: serde_json::from_str(text("tags")?)?,
+        model: text("model")?.into(),
+        kind,
+        cost: text("cost")?.parse::<Usd>()?.pico(),
+        usage: Usage {
+            input_uncached: count("input_uncached")?,
+            input_audio: count("input_audio")?,
+            cache_read: count("cache_read")?,
+            cache_read_audio: count("cache_read_audio")?,
+            cache_write_5m: count("cache_write_5m")?,
+            cache_write_30m: count("cache_write_30m")?,
+            cache_write_1h: count("cache_write_1h")?,
+            cache_write_12h: count("cache_write_12h")?,
+            output: count("output")?,
+            reasoning: count("reasoning")?,
+            output_audio: count("output_audio")?,
+            requests: count("requests")?,
+            web_search_requests: count("web_search_requests")?,
+        },
+        confidence: Confidence::deserialize(confidence)?,
+        why: row.get_ref("why")?.as_str_or_null()?.map(Arc::from),
+    })
+}
+
 /// Dollars as plain decimal text: `-0.25`.
 fn dollars(pico: i128) -> String {
     Usd::from_pico(pico).exact().to_string()
 }
 
 /// UTC to the microsecond, always as long, so that text sorts as time: `2026-11-24T09:30:00.000000Z`.
-fn moment(at: Timestamp) -> String {
+pub(super) fn moment(at: Timestamp) -> String {
     let text = at.to_string();
     match text.strip_suffix('Z') {
         Some(text) => match text.split_once('.') {

@@ -5,7 +5,7 @@ use std::path::Path as FilePath;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::super::JournalError;
-use super::explain;
+use super::place::explain;
 
 /// The version of the tables and of the events inside.
 pub(super) const VERSION: i64 = 1;
@@ -57,7 +57,6 @@ CREATE VIEW spend_by_model AS
 /// Makes the tables of a new file; refuses one that is not ours or newer than we are.
 pub(super) fn prepare(connection: &Connection, file: &FilePath) -> Result<(), JournalError> {
     let told = |error: rusqlite::Error| explain(file, &error);
-    let name = file.display();
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).map_err(told)?;
     let transaction =
         rusqlite::Transaction::new_unchecked(connection, TransactionBehavior::Immediate)
@@ -75,15 +74,30 @@ pub(super) fn prepare(connection: &Connection, file: &FilePath) -> Result<(), Jo
         transaction.pragma_update(None, "application_id", APPLICATION).map_err(told)?;
         return transaction.commit().map_err(told);
     }
+    recognise(&transaction, application, file)
+}
+
+/// Refuses a file that is not ours or newer than we are. Reads, and changes nothing.
+pub(super) fn check(connection: &Connection, file: &FilePath) -> Result<(), JournalError> {
+    let application = connection.pragma_query_value(None, "application_id", |row| row.get(0));
+    recognise(connection, application.map_err(|error| explain(file, &error))?, file)
+}
+
+fn recognise(
+    connection: &Connection,
+    application: i64,
+    file: &FilePath,
+) -> Result<(), JournalError> {
+    let name = file.display();
     if application != APPLICATION {
         return Err(JournalError::new(format!(
             "{name} is a database of something else; name another file"
         )));
     }
-    let version: Option<i64> = transaction
+    let version: Option<i64> = connection
         .query_row("SELECT value FROM meta WHERE name = 'schema'", [], |row| row.get(0))
         .optional()
-        .map_err(told)?;
+        .map_err(|error| explain(file, &error))?;
     match version {
         Some(VERSION) => Ok(()),
         Some(newer) if newer > VERSION => Err(JournalError::new(format!(

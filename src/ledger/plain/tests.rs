@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use crate::calendar::window_around;
 use crate::clock::Timestamp;
+use crate::ledger::follow::Trip;
 use crate::ledger::{
     AccountId, Bid, Booking, Change, Command, Due, Grow, HoldId, Ledger, Limit, ModelId, Path,
     Period, Rejection, Reserve, Scope, Settle, Tags, Target,
@@ -149,11 +150,15 @@ impl World {
         };
         let mut other = self.ledger.clone().without_plain();
         let long = other.execute(self.now, &Command::Reserve(reserve)).map(|event| event.change);
-        match (self.ledger.reserve_plainly(self.now, &reserve), long) {
+        let Reserve { target, bid, wrap_up, lease_until, .. } = reserve;
+        let plain = match reserve.outer {
+            None => self.ledger.reserve_plainly(self.now, &target, &bid, wrap_up, lease_until),
+            Some(_) => None,
+        };
+        match (plain, long) {
             (Some((hold, cost)), Ok(Change::Reserved(reserved))) => {
                 let told = (reserved.hold, reserved.amounts.cost, reserved.output_cap);
                 assert_eq!((hold, cost, cap), told);
-                assert!(reserve.outer.is_none());
                 self.holds.push(hold);
                 self.compare(other);
             }
@@ -186,7 +191,9 @@ impl World {
         let settle = Settle { hold, booking, usage, model, confidence };
         let mut other = self.ledger.clone().without_plain();
         let long = other.execute(self.now, &Command::Settle(settle)).map(|event| event.change);
-        match (self.ledger.settle_plainly(self.now, &settle), long) {
+        let plain =
+            self.ledger.settle_plainly(self.now, hold, booking, usage.as_ref(), model, confidence);
+        match (plain, long) {
             (Some(plain), Ok(Change::Settled(settled))) => {
                 let used = settle.usage.unwrap_or(Usage::tokens(plain.input, plain.output));
                 assert_eq!((plain, used), (settled.booked, settled.usage));
@@ -222,6 +229,16 @@ impl Ledger {
     /// The same ledger, with each counter to be looked at as a whole.
     fn without_plain(mut self) -> Ledger {
         self.counters.iter_mut().flatten().for_each(|counter| counter.refresh(0));
+        let Ledger { accounts, counters, .. } = &mut self;
+        for counter in counters.iter_mut().flatten() {
+            let balance = accounts.at(counter.account).balance;
+            counter.keep_peak(&balance);
+        }
+        for index in 0..u32::try_from(accounts.len()).unwrap() {
+            let account = accounts.at_mut(index);
+            account.begin_peak();
+            account.trip = Trip::UNSET;
+        }
         self
     }
 }

@@ -8,7 +8,7 @@ use crate::usage::{Service, Usage};
 
 use super::content::Place;
 use super::media::Images;
-use super::{Request, RequestError};
+use super::{Request, RequestError, is_model};
 
 type Read = Result<(), UsageError>;
 
@@ -124,7 +124,7 @@ impl<'c> Reader<'c> {
     fn setting(&mut self, name: &str, value: Json<'_>, place: Place<'_>) -> Read {
         let request = &mut self.request;
         match name {
-            "model" | "modelId" => request.model = value.string().map(Into::into),
+            _ if is_model(name) => request.model = value.string().map(Into::into),
             "stream" => request.streams = value.boolean() == Some(true),
             "service_tier" | "serviceTier" => {
                 let tier = service(value.field("type").unwrap_or(value)); // Bedrock wraps it

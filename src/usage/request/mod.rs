@@ -120,14 +120,23 @@ impl Request {
         model: &str,
         counter: &dyn TokenCounter,
     ) -> Result<Request, RequestError> {
-        let body = match body.into().0 {
-            Json::Text(text) => Json::Text(trimmed(text)),
-            tree => tree,
-        };
-        if !body.is_object() {
-            return Err(RequestError::Malformed { problem: "it is no JSON object" });
-        }
-        Reader::new(model, counter).read(body)
+        Reader::new(model, counter).read(object(body.into())?)
+    }
+
+    /// The model that a body names, without reading the rest of what it says.
+    ///
+    /// # Errors
+    ///
+    /// If it is no JSON object.
+    pub(crate) fn named_model(body: Body<'_>) -> Result<Option<String>, RequestError> {
+        let mut model = None;
+        object(body)?.fields(|name, value| {
+            if is_model(name) {
+                model = value.string().map(Into::into);
+            }
+            Ok(())
+        })?;
+        Ok(model)
     }
 
     /// Allows so many input tokens for all that is [`unseen`](Request::unseen): what the stored
@@ -183,26 +192,46 @@ impl Request {
     }
 }
 
+/// A body, which has to be an object.
+fn object(body: Body<'_>) -> Result<Json<'_>, RequestError> {
+    let body = match body.0 {
+        Json::Text(text) => Json::Text(trimmed(text)),
+        tree => tree,
+    };
+    match body.is_object() {
+        true => Ok(body),
+        false => Err(RequestError::Malformed { problem: "it is no JSON object" }),
+    }
+}
+
+/// True of the fields that name the model.
+fn is_model(field: &str) -> bool {
+    matches!(field, "model" | "modelId")
+}
+
 /// Why a request body could not be bounded.
+///
+/// Its `Display` says what to change in the request, for whoever wrote it; what a program can do
+/// instead stands with each case.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// The body is no JSON.
-    #[error("the request is not JSON: {problem}; pass the body whole, as it will be sent")]
+    /// The body is no JSON object. It has to be passed whole, as it will be sent.
+    #[error("the request cannot be read: {problem}; send one JSON object, whole")]
     Malformed {
         /// What is wrong with it.
         problem: &'static str,
     },
-    /// The body holds no input of a known form.
+    /// The body holds no input of a known form. An estimate can be built by hand:
+    /// [`Model::estimate`](crate::Model::estimate).
     #[error(
-        "the request has none of `messages`, `contents`, `input`, `prompt`, `texts`: its form is \
-         not known; build the estimate by hand, with `model.estimate().input(…).max_output(…)`"
+        "the request holds no input of a known form; give it one of `messages`, `contents`, \
+         `input`, `prompt` and `texts`"
     )]
     Unrecognised,
     /// A field that should hold a count holds something else.
     #[error(
-        "`{field}` is {found}, which is no count: whole numbers from 0 to {} are; \
-         correct the request",
+        "`{field}` is {found}, which is no count; make it a whole number from 0 to {}",
         Usage::MAX_COUNT
     )]
     NotACount {
@@ -211,19 +240,21 @@ pub enum RequestError {
         /// What it holds.
         found: String,
     },
-    /// The request brings input whose size it does not say.
+    /// The request brings input whose size it does not say. Who knows how much it is at most says it
+    /// with [`Request::with_unseen_input`].
     #[error(
-        "nobody here can know how many input tokens `{field}` brings; \
-         say how many at most, with `Request::read(…)?.with_unseen_input(tokens)`"
+        "the request does not say how many input tokens `{field}` brings; leave it out, or put \
+         what it stands for into the request as text"
     )]
     Unseen {
         /// The first such field, with its path: `messages[2].content[0]`.
         field: String,
     },
-    /// The provider may search as often as it likes.
+    /// The provider may search as often as it likes. Who knows how often it will at most says it
+    /// with [`Request::with_web_searches`].
     #[error(
-        "the request does not say how often the provider may search; set `max_uses` \
-         (Anthropic) or `max_tool_calls` (OpenAI), or say it with `Request::with_web_searches(n)`"
+        "the request does not say how often the provider may search; set `max_uses` of the search \
+         tool (Anthropic) or `max_tool_calls` (OpenAI), such as 5, or leave the search out"
     )]
     UnboundedSearches,
 }

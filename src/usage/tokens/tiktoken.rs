@@ -15,7 +15,8 @@ use tiktoken::CoreBpe;
 
 use super::TokenCounter;
 
-/// Counts exactly as OpenAI's models do, with a vocabulary that is part of the binary. It is unpacked
+/// Counts exactly as OpenAI's models do (feature `tiktoken`), with a vocabulary that is part of the
+/// binary. It is unpacked
 /// at the first count of the process (0.1 to 0.2 s) and shared from then on.
 ///
 /// ```

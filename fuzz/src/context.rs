@@ -1,0 +1,214 @@
+//! Owns the target `context`: any conversation, in OpenAI's form and in Anthropic's, for any bound.
+
+use bursar::context::{
+    ContextTrimmer, JsonChat, Message, Messages, Oversize, Role, anthropic, openai,
+};
+use serde_json::{Value, json};
+
+/// What trimming gives is sent whole, fits, and has what is pinned. The first four bytes are the bound
+/// and the options; what follows is a list of messages as JSON, or, where it is none, two bytes for
+/// each message.
+pub fn run(data: &[u8]) {
+    let Some(([low, high, options, kind], rest)) = data.split_first_chunk() else { return };
+    let max_tokens = u64::from(u16::from_le_bytes([*low, *high]));
+    let trimmer = trimmer(max_tokens, *options);
+    let given = serde_json::from_slice::<Vec<Value>>(rest).ok();
+    if kind % 2 == 0 {
+        let messages = given.unwrap_or_else(|| chat(rest, openai_message));
+        check(&trimmer, max_tokens, *options, &messages, openai);
+    } else {
+        let messages = given.unwrap_or_else(|| chat(rest, anthropic_message));
+        check(&trimmer, max_tokens, *options, &messages, anthropic);
+    }
+}
+
+const REFUSES: u8 = 1;
+const FREE_USER: u8 = 2;
+const OPEN_CALLS: u8 = 4;
+const NO_DUPLICATES: u8 = 8;
+const FEW_EXCHANGES: u8 = 16;
+const SUMMARY: u8 = 32;
+
+fn trimmer(max_tokens: u64, options: u8) -> ContextTrimmer {
+    let mut trimmer = ContextTrimmer::new(max_tokens).pin_first_user(options & FREE_USER == 0);
+    if options & REFUSES != 0 {
+        trimmer = trimmer.oversize(Oversize::Refuse);
+    }
+    if options & OPEN_CALLS != 0 {
+        trimmer = trimmer.keep_open_calls();
+    }
+    if options & NO_DUPLICATES != 0 {
+        trimmer = trimmer.drop_duplicates();
+    }
+    if options & FEW_EXCHANGES != 0 {
+        trimmer = trimmer.keep_fresh_exchanges(1);
+    }
+    if options & SUMMARY != 0 {
+        trimmer = trimmer.summary_tokens(20);
+    }
+    trimmer
+}
+
+/// Checks with no more than what a message says of itself.
+fn check(
+    trimmer: &ContextTrimmer,
+    max_tokens: u64,
+    options: u8,
+    messages: &[Value],
+    form: fn(&[Value]) -> JsonChat<'_>,
+) {
+    let view = form(messages);
+    let mut trimmed = match trimmer.trim(&view) {
+        Ok(trimmed) => trimmed,
+        Err(error) => return assert!(!error.to_string().is_empty()),
+    };
+    let kept = trimmed.kept().to_vec();
+    assert!(kept.windows(2).all(|pair| pair[0] < pair[1]), "{kept:?}");
+    assert!(kept.iter().all(|index| *index < messages.len()));
+    assert_eq!(kept.len() + trimmed.dropped().count(), messages.len());
+    for index in pinned(&view, options) {
+        assert!(kept.contains(&index), "{index} is pinned, {kept:?} are kept");
+    }
+    if let Some(last) = messages.len().checked_sub(1) {
+        let newest = view.at(last).expect("it is there");
+        let plain = calls(&newest).is_empty() && results(&newest).is_empty();
+        assert!(!plain || kept.contains(&last), "the newest, {last}, is not among {kept:?}");
+    }
+    if options & SUMMARY != 0 {
+        match trimmed.with_summary("What fell out was about fish. ".repeat(3)) {
+            Ok(with) => trimmed = with,
+            Err(error) => return assert!(!error.to_string().is_empty()),
+        }
+    }
+
+    let report = trimmed.report();
+    assert_eq!(report.messages_kept, kept.len());
+    assert_eq!(report.tokens_kept, trimmed.tokens());
+    assert!(trimmed.tokens() <= max_tokens, "{} of {max_tokens}", trimmed.tokens());
+    let rendered = trimmed.render();
+    assert_eq!(rendered.len(), kept.len() + usize::from(trimmed.summary().is_some()));
+    let sent = form(&rendered);
+    let count = |index| trimmer.count(&sent.at(index).expect("it is there"));
+    let sum = (0..rendered.len()).map(count).fold(0, u64::saturating_add);
+    assert!(sum <= trimmed.tokens(), "{sum} are sent, {} were counted", trimmed.tokens());
+    exchanges_are_whole(&sent, options & OPEN_CALLS != 0).unwrap_or_else(|wrong| {
+        panic!("{wrong}: {kept:?} of {}", serde_json::to_string(messages).expect("text"));
+    });
+    // What a provider takes stays what it takes.
+    if exchanges_are_whole(&view, false).is_ok() && user_is_first(&view) {
+        assert!(user_is_first(&sent), "{kept:?} of {messages:?}");
+    }
+    // What was trimmed fits as it is.
+    let again = trimmer.clone().summary_tokens(0).trim(&sent).expect("it fitted before");
+    assert_eq!(again.kept().len(), rendered.len(), "{rendered:?}");
+    assert!(again.cuts().is_empty());
+}
+
+/// The instructions at the beginning, and the first message of the user.
+fn pinned(view: &JsonChat<'_>, options: u8) -> Vec<usize> {
+    let role = |index| view.at(index).map(|message| message.role());
+    let mut pinned: Vec<usize> =
+        (0..view.len()).take_while(|index| role(*index) == Some(Role::System)).collect();
+    let is_user = |index: &usize| {
+        let message = view.at(*index).expect("it is there");
+        message.role() == Role::User && results(&message).is_empty()
+    };
+    if options & FREE_USER == 0 {
+        pinned.extend((0..view.len()).find(is_user));
+    }
+    pinned
+}
+
+fn calls(message: &impl Message) -> Vec<String> {
+    let mut ids = Vec::new();
+    message.each_call(&mut |id| ids.push(id.to_owned()));
+    ids.sort();
+    ids
+}
+
+fn results(message: &impl Message) -> Vec<String> {
+    let mut ids = Vec::new();
+    message.each_result(&mut |id| ids.push(id.to_owned()));
+    ids
+}
+
+/// Each call has its results right behind it, one for each id, and no result is without its call.
+fn exchanges_are_whole(view: &JsonChat<'_>, may_be_open: bool) -> Result<(), String> {
+    let mut index = 0;
+    while let Some(message) = view.at(index) {
+        if !results(&message).is_empty() {
+            return Err(format!("a result at {index} without its call"));
+        }
+        let calls = calls(&message);
+        index += 1;
+        let mut answers = Vec::new();
+        while !calls.is_empty() {
+            let Some(next) = view.at(index) else { break };
+            let more = results(&next);
+            if more.is_empty() {
+                break;
+            }
+            answers.extend(more);
+            index += 1;
+        }
+        answers.sort();
+        let open = may_be_open && index == view.len();
+        if answers != calls && !open {
+            return Err(format!("calls {calls:?} before {index} have answers {answers:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// The first message that is no instruction is the user's.
+fn user_is_first(view: &JsonChat<'_>) -> bool {
+    let messages = (0..view.len()).filter_map(|index| view.at(index));
+    messages.map(|message| message.role()).find(|role| *role != Role::System) == Some(Role::User)
+}
+
+/// Two bytes for each message: what it is, and how long.
+fn chat(bytes: &[u8], message: fn(u8, String) -> Value) -> Vec<Value> {
+    let pairs = bytes.chunks_exact(2).take(200);
+    pairs.map(|pair| message(pair[0], text(pair[1]))).collect()
+}
+
+/// Up to a thousand characters, not all of one byte.
+fn text(length: u8) -> String {
+    "naïve fish, и рыба: 42 ".chars().cycle().take(usize::from(length).pow(2) / 64).collect()
+}
+
+fn id(kind: u8) -> String {
+    format!("call-{}", kind / 8 % 4)
+}
+
+fn openai_message(kind: u8, text: String) -> Value {
+    let call = |id: String| {
+        let function = json!({"name": "read", "arguments": text});
+        json!({"id": id, "type": "function", "function": function})
+    };
+    match kind % 8 {
+        0 => json!({"role": "system", "content": text}),
+        1 | 2 => json!({"role": "user", "content": text}),
+        3 => json!({"role": "assistant", "content": text}),
+        4 => json!({"role": "assistant", "tool_calls": [call(id(kind))]}),
+        5 => json!({"role": "assistant", "tool_calls": [call(id(kind)), call(id(kind ^ 8))]}),
+        _ => json!({"role": "tool", "tool_call_id": id(kind), "content": text}),
+    }
+}
+
+fn anthropic_message(kind: u8, text: String) -> Value {
+    let call =
+        |id: String| json!({"type": "tool_use", "id": id, "name": "read", "input": {"path": text}});
+    let result = |id: String| json!({"type": "tool_result", "tool_use_id": id, "content": text});
+    match kind % 8 {
+        0 | 1 => json!({"role": "user", "content": text}),
+        2 => json!({"role": "assistant", "content": [{"type": "text", "text": text}]}),
+        3 => {
+            json!({"role": "assistant", "content": [{"type": "text", "text": text}, call(id(kind))]})
+        }
+        4 => json!({"role": "assistant", "content": [call(id(kind)), call(id(kind ^ 8))]}),
+        5 => json!({"role": "user", "content": [result(id(kind)), {"type": "text", "text": text}]}),
+        6 => json!({"role": "user", "content": [result(id(kind)), result(id(kind ^ 8))]}),
+        _ => json!({"role": "user", "content": [result(id(kind))]}),
+    }
+}

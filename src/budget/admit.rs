@@ -1,0 +1,480 @@
+//! Owns admitting: the one way in of a call that asks, what stops it, and the word to those who are
+//! told.
+
+use std::sync::Arc;
+
+use super::account::Account;
+use super::ask::{Who, Wishes};
+use super::core::{Core, State, number_for};
+use super::error::{InvalidCall, ReserveError};
+use super::queue::{Asking, LAST, Queue};
+use super::reservation::{Admitted, Price, Reservation};
+use super::trace;
+use crate::clock::Timestamp;
+use crate::ledger::{
+    AccountId, Bid, Change, Event, Ledger, LimitId, ModelId, Need, Path, Rejection, Reserve, Retry,
+    Target,
+};
+use crate::money::Usd;
+use crate::price::{Bound, Estimate, Model, PriceError};
+
+impl Core {
+    /// The one way in: prices each alternative at the time inside the lock, and admits the first
+    /// that fits.
+    pub(super) fn reserve(
+        self: &Arc<Core>,
+        who: Who<'_>,
+        first: &Estimate,
+        others: &[Estimate],
+        wishes: &Wishes<'_>,
+    ) -> Result<Reservation, ReserveError> {
+        wishes.check(self).map_err(ReserveError::Invalid)?;
+        if self.books().is_some() {
+            return self.reserve_in_books(who, first, others, wishes);
+        }
+        let mut entered = self.enter();
+        let (state, now) = (&mut *entered.state, entered.now);
+        if self.is_plain() && !state.queue.is_busy() {
+            if let Some(admitted) = self.admit_plainly(&mut state.ledger, now, who, first, wishes) {
+                self.leave(entered);
+                return Ok(Reservation::new(self, who, &admitted, first));
+            }
+        }
+        let outcome = self.admit_at_length(state, now, who, first, others, wishes);
+        self.leave(entered);
+        self.told(who, outcome, std::iter::once(first).chain(others))
+    }
+
+    /// Admits the first alternative that fits, in whatever way.
+    #[cold]
+    #[inline(never)]
+    fn admit_at_length(
+        &self,
+        State { ledger, queue }: &mut State,
+        now: Timestamp,
+        who: Who<'_>,
+        first: &Estimate,
+        others: &[Estimate],
+        wishes: &Wishes<'_>,
+    ) -> Result<Admitted, ReserveError> {
+        let asks = (who.find(ledger, now)?, std::iter::once(first).chain(others));
+        let asking = Asking { place: LAST, wrap_up: wishes.wrap_up };
+        let mut refused = Refused::new(false);
+        match self.admit_first(ledger, queue, now, asks, wishes, asking, &mut refused) {
+            Some(admitted) => Ok(admitted),
+            None => Err(self.in_words(ledger, refused, &who.path())),
+        }
+    }
+
+    /// The same in the transaction that also writes it.
+    #[cold]
+    #[inline(never)]
+    fn reserve_in_books(
+        self: &Arc<Core>,
+        who: Who<'_>,
+        first: &Estimate,
+        others: &[Estimate],
+        wishes: &Wishes<'_>,
+    ) -> Result<Reservation, ReserveError> {
+        let core = Arc::clone(self);
+        let ask = OwnedAsk::new(self, who, first, others, wishes);
+        let written =
+            self.change_with_queue(move |ledger, queue, now| ask.admit(&core, ledger, queue, now));
+        let outcome = written.unwrap_or_else(|error| Err(error.into()));
+        self.told(who, outcome, std::iter::once(first).chain(others))
+    }
+
+    /// Makes the guard, and tells of it.
+    #[cold]
+    #[inline(never)]
+    fn told<'e>(
+        self: &Arc<Core>,
+        who: Who<'_>,
+        outcome: Result<Admitted, ReserveError>,
+        estimates: impl Iterator<Item = &'e Estimate>,
+    ) -> Result<Reservation, ReserveError> {
+        let outcome = outcome.and_then(|admitted| self.guard(who, &admitted, estimates));
+        self.tell_outcome(who, &outcome);
+        outcome
+    }
+
+    /// Admits the first alternative that fits, and awaits that it is written.
+    pub(super) async fn reserve_written(
+        self: &Arc<Core>,
+        account: &Account,
+        first: &Estimate,
+        others: &[Estimate],
+        wishes: &Wishes<'_>,
+    ) -> Result<Reservation, ReserveError> {
+        wishes.check(self).map_err(ReserveError::Invalid)?;
+        let ask = Arc::new(OwnedAsk::new(self, account.who(), first, others, wishes));
+        let (core, asked) = (Arc::clone(self), Arc::clone(&ask));
+        let work = move |ledger: &mut Ledger, queue: &mut Queue, now| {
+            asked.admit(&core, ledger, queue, now)
+        };
+        let core = Arc::clone(self);
+        let make = move |outcome: Result<Admitted, ReserveError>| {
+            core.guard(ask.who(), &outcome?, ask.estimates.iter())
+        };
+        let written = self.change_later(work, make).await;
+        let outcome = written.unwrap_or_else(|error| Err(error.into()));
+        self.tell_outcome(account.who(), &outcome);
+        outcome
+    }
+
+    /// Admits the first alternative at its whole length, if it stands alone, no limit is in the way
+    /// and the account is there. `None` says nothing.
+    #[inline(always)]
+    fn admit_plainly(
+        &self,
+        ledger: &mut Ledger,
+        now: Timestamp,
+        who: Who<'_>,
+        estimate: &Estimate,
+        wishes: &Wishes<'_>,
+    ) -> Option<Admitted> {
+        let account = match who {
+            Who::Account(id, _) => id,
+            Who::Named(name) => ledger.find(name)?,
+        };
+        if wishes.outer_hold().is_some() {
+            return None;
+        }
+        let bound = estimate.bound(now).ok()?;
+        let model = self.model_number(ledger, now, estimate.model());
+        let target = Target { account, tags: wishes.tags, model };
+        let bid = bid(&bound, wishes.at_least);
+        let lease_until = self.lease_until(now);
+        let (hold, cost) =
+            ledger.reserve_plainly(now, &target, &bid, wishes.wrap_up, lease_until)?;
+        Some(Admitted {
+            hold,
+            at: now,
+            held: Usd::from_pico(cost),
+            max_output_tokens: bound.cap,
+            output: price_of(&bound, wishes),
+            alternative: 0,
+        })
+    }
+
+    /// Admits the first alternative that fits and stands behind nobody, or notes what stops them and,
+    /// if the call can wait, where it would have to.
+    #[expect(clippy::too_many_arguments, reason = "what is asked, of whom, and from which place")]
+    pub(super) fn admit_first<'e>(
+        &self,
+        ledger: &mut Ledger,
+        queue: &mut Queue,
+        now: Timestamp,
+        (account, estimates): (AccountId, impl Iterator<Item = &'e Estimate>),
+        wishes: &Wishes<'_>,
+        asking: Asking,
+        refused: &mut Refused,
+    ) -> Option<Admitted> {
+        for (alternative, estimate) in estimates.enumerate() {
+            let bound = match estimate.bound(now) {
+                Ok(bound) => bound,
+                Err(error) => {
+                    refused.add(Stop::Price(error));
+                    continue;
+                }
+            };
+            let reserve = self.reserve_of(ledger, now, account, estimate.model(), &bound, wishes);
+            let decided = ledger.decide_reserve(now, &reserve);
+            let looks = refused.can_wait || queue.is_busy();
+            let needs = if looks { ledger.needs(now, &reserve) } else { Vec::new() };
+            let behind = needs.iter().find(|need| queue.is_before(asking, need));
+            let stop = match (decided, behind) {
+                (Err(rejection), _) if !may_pass_later(&rejection) => {
+                    refused.add(Stop::Rejected(rejection));
+                    continue;
+                }
+                (_, Some(need)) => Stop::Behind(need.limit, queue.ahead_of(asking, need)),
+                (Err(rejection), None) => Stop::Rejected(rejection),
+                (Ok(reserved), None) => {
+                    let admitted = Admitted {
+                        hold: reserved.hold,
+                        at: now,
+                        held: Usd::from_pico(reserved.amounts.cost),
+                        max_output_tokens: reserved.output_cap,
+                        output: price_of(&bound, wishes),
+                        alternative,
+                    };
+                    ledger.apply(&Event { at: now, change: Change::Reserved(reserved) });
+                    if reserve.outer.is_none() {
+                        queue.note_taken();
+                    }
+                    return Some(admitted);
+                }
+            };
+            refused.add(stop);
+            refused.add_hope(&needs, |need| queue.is_before(asking, need));
+        }
+        None
+    }
+
+    /// The refusal that a caller sees.
+    #[cold]
+    pub(super) fn in_words(
+        &self,
+        ledger: &Ledger,
+        refused: Refused,
+        asked_by: &Path,
+    ) -> ReserveError {
+        match refused.stop {
+            Some(Stop::Rejected(rejection)) => {
+                ReserveError::from_rejection(ledger, rejection, asked_by)
+            }
+            Some(Stop::Price(error)) => error.into(),
+            Some(Stop::Behind(limit, ahead)) => {
+                ReserveError::behind(ledger, limit, ahead, asked_by)
+            }
+            None => ReserveError::Invalid(InvalidCall::Impossible),
+        }
+    }
+
+    #[inline]
+    fn reserve_of(
+        &self,
+        ledger: &mut Ledger,
+        now: Timestamp,
+        account: AccountId,
+        model: Option<&Model>,
+        bound: &Bound,
+        wishes: &Wishes<'_>,
+    ) -> Reserve {
+        let model = self.model_number(ledger, now, model);
+        self.reserve_with(now, account, model, bound, wishes)
+    }
+
+    #[inline]
+    fn reserve_with(
+        &self,
+        now: Timestamp,
+        account: AccountId,
+        model: ModelId,
+        bound: &Bound,
+        wishes: &Wishes<'_>,
+    ) -> Reserve {
+        Reserve {
+            target: Target { account, tags: wishes.tags, model },
+            bid: bid(bound, wishes.at_least),
+            wrap_up: wishes.wrap_up,
+            outer: wishes.outer_hold(),
+            lease_until: self.lease_until(now),
+        }
+    }
+
+    /// Whether the call would be admitted at this moment.
+    pub(super) fn would_admit(
+        &self,
+        who: Who<'_>,
+        estimate: &Estimate,
+        wishes: &Wishes<'_>,
+    ) -> bool {
+        if self.books().is_some() {
+            return self.would_admit_written(who, estimate, wishes);
+        }
+        wishes.wrong.is_none()
+            && self.locked_with_queue(|ledger, queue, now| {
+                let (Some(account), Ok(bound)) = (who.nearest(ledger), estimate.bound(now)) else {
+                    return false;
+                };
+                let model = estimate.model();
+                let reserve = self.reserve_of(ledger, now, account, model, &bound, wishes);
+                let asking = Asking { place: LAST, wrap_up: wishes.wrap_up };
+                ledger.decide_reserve(now, &reserve).is_ok()
+                    && !queue.stops(ledger, now, &reserve, asking)
+            })
+    }
+
+    /// The same by what is written. A model that has no number yet gets one.
+    fn would_admit_written(&self, who: Who<'_>, estimate: &Estimate, wishes: &Wishes<'_>) -> bool {
+        let known =
+            estimate.model().map_or(Some(ModelId::NONE.0), |model| model.number_of(self.id));
+        let named = match known {
+            Some(number) => Ok(ModelId(number)),
+            None => {
+                let (owner, model) = (self.id, estimate.model().cloned());
+                self.change(move |ledger, now| number_for(owner, ledger, now, model.as_ref()))
+            }
+        };
+        let Ok(model) = named else { return false };
+        wishes.wrong.is_none()
+            && self.read_with_queue(|ledger, queue, now| {
+                let (Some(account), Ok(bound)) = (who.nearest(ledger), estimate.bound(now)) else {
+                    return false;
+                };
+                let reserve = self.reserve_with(now, account, model, &bound, wishes);
+                let asking = Asking { place: LAST, wrap_up: wishes.wrap_up };
+                ledger.decide_reserve(now, &reserve).is_ok()
+                    && !queue.stops(ledger, now, &reserve, asking)
+            })
+    }
+
+    /// The guard of what was admitted: from now on this process has it.
+    pub(super) fn guard<'e>(
+        self: &Arc<Core>,
+        who: Who<'_>,
+        admitted: &Admitted,
+        mut estimates: impl Iterator<Item = &'e Estimate>,
+    ) -> Result<Reservation, ReserveError> {
+        let estimate = estimates.nth(admitted.alternative);
+        let estimate = estimate.ok_or(ReserveError::Invalid(InvalidCall::Impossible))?;
+        let hold = Reservation::new(self, who, admitted, estimate);
+        if let Some(books) = self.books() {
+            books.note_guard(hold.id(), true);
+        }
+        Ok(hold)
+    }
+
+    /// Tells what came of asking.
+    #[cold]
+    pub(super) fn tell_outcome(&self, who: Who<'_>, outcome: &Result<Reservation, ReserveError>) {
+        if let Err(error) = outcome {
+            trace::tell_refused(|| who.path(), error);
+        }
+        if self.is_watched() {
+            let account = who.path();
+            self.tell(|observer| match outcome {
+                Ok(hold) => observer.on_reserve(&account, hold),
+                Err(error) => observer.on_refuse(&account, error),
+            });
+        }
+    }
+}
+
+/// A call that wants in, for a thread that does not know who asks.
+struct OwnedAsk {
+    account: Result<(AccountId, Path), String>,
+    estimates: Vec<Estimate>,
+    wishes: Wishes<'static>,
+}
+
+impl OwnedAsk {
+    fn new(
+        core: &Arc<Core>,
+        who: Who<'_>,
+        first: &Estimate,
+        others: &[Estimate],
+        wishes: &Wishes<'_>,
+    ) -> OwnedAsk {
+        let account = match who {
+            Who::Account(id, path) => Ok((id, path.clone())),
+            Who::Named(name) => Err(name.to_owned()),
+        };
+        let estimates = std::iter::once(first).chain(others).cloned().collect();
+        OwnedAsk { account, estimates, wishes: wishes.owned(core) }
+    }
+
+    fn admit(
+        &self,
+        core: &Core,
+        ledger: &mut Ledger,
+        queue: &mut Queue,
+        now: Timestamp,
+    ) -> Result<Admitted, ReserveError> {
+        let who = self.who();
+        let asks = (who.find(ledger, now)?, self.estimates.iter());
+        let asking = Asking { place: LAST, wrap_up: self.wishes.wrap_up };
+        let mut refused = Refused::new(false);
+        match core.admit_first(ledger, queue, now, asks, &self.wishes, asking, &mut refused) {
+            Some(admitted) => Ok(admitted),
+            None => Err(core.in_words(ledger, refused, &who.path())),
+        }
+    }
+
+    fn who(&self) -> Who<'_> {
+        match &self.account {
+            Ok((id, path)) => Who::Account(*id, path),
+            Err(name) => Who::Named(name),
+        }
+    }
+}
+
+#[inline]
+fn price_of(bound: &Bound, wishes: &Wishes<'_>) -> Price {
+    Price { per_output: bound.per_output, choices: bound.choices, wrap_up: wishes.wrap_up }
+}
+
+#[inline]
+fn bid(bound: &Bound, at_least: Option<u64>) -> Bid {
+    Bid {
+        fixed: bound.fixed,
+        per_output: bound.per_output,
+        input: bound.input,
+        choices: bound.choices,
+        floor: at_least.unwrap_or(bound.cap).min(bound.cap),
+        cap: bound.cap,
+    }
+}
+
+/// What stops an alternative.
+#[derive(Debug)]
+pub(super) enum Stop {
+    Rejected(Rejection),
+    Price(PriceError),
+    /// Others who wait for a limit, and how many they are.
+    Behind(LimitId, usize),
+}
+
+impl Stop {
+    /// When a limit lets it pass; `None` if it is none that stops it.
+    fn passes(&self) -> Option<Retry> {
+        match self {
+            Stop::Rejected(Rejection::Blocked(refusal)) => Some(refusal.retry),
+            Stop::Behind(..) => Some(Retry::WhenHoldsEnd),
+            _ => None,
+        }
+    }
+}
+
+fn may_pass_later(rejection: &Rejection) -> bool {
+    matches!(rejection, Rejection::Blocked(refusal) if refusal.retry != Retry::Never)
+}
+
+/// Why none of the alternatives is admitted, and what a call that waits has to know.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// True if it is a call that can wait.
+    can_wait: bool,
+    /// Of several the one that could pass soonest, of equals the last.
+    stop: Option<Stop>,
+    /// The limits to stand in line at; none if there is nothing to hope for.
+    pub(super) limits: Vec<LimitId>,
+    /// When time alone will have made room.
+    pub(super) again_at: Timestamp,
+}
+
+impl Refused {
+    pub(super) fn new(can_wait: bool) -> Refused {
+        Refused { can_wait, stop: None, limits: Vec::new(), again_at: Timestamp::MAX }
+    }
+
+    /// True if it could pass without anybody's raising a limit.
+    pub(super) fn has_hope(&self) -> bool {
+        !self.limits.is_empty()
+    }
+
+    pub(super) fn is_frozen(&self) -> bool {
+        matches!(self.stop, Some(Stop::Rejected(Rejection::Frozen { .. })))
+    }
+
+    fn add(&mut self, stop: Stop) {
+        let stays = |before: &Stop| match before.passes() {
+            None => true,
+            Some(passes) => passes < stop.passes().unwrap_or(Retry::Never),
+        };
+        if !self.stop.as_ref().is_some_and(stays) {
+            self.stop = Some(stop);
+        }
+    }
+
+    /// One more alternative to hope for.
+    fn add_hope(&mut self, needs: &[Need], has_line: impl Fn(&Need) -> bool) {
+        let stops = |need: &&Need| need.is_in_the_way || has_line(need);
+        self.limits.extend(needs.iter().filter(stops).map(|need| need.limit));
+        // Several rolling limits have room together when the last of them has.
+        let room_at = needs.iter().filter_map(|need| need.room_at).max();
+        self.again_at = self.again_at.min(room_at.unwrap_or(Timestamp::MAX));
+    }
+}

@@ -1,0 +1,118 @@
+//! Owns how events are kept short as text: what is nothing is left out, and read as nothing again.
+
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serializer};
+
+use super::{AccountId, ModelId, Tags};
+use crate::clock::Timestamp;
+use crate::usage::Usage;
+
+/// True for what nobody has to read: 0, false, no tags.
+pub(super) fn is_nothing<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+pub(super) fn is_never(moment: &Timestamp) -> bool {
+    *moment == Timestamp::MAX
+}
+
+pub(super) fn never() -> Timestamp {
+    Timestamp::MAX
+}
+
+/// The buckets that are not empty.
+pub(super) fn usage<S: Serializer>(usage: &Usage, serializer: S) -> Result<S::Ok, S::Error> {
+    let buckets = [
+        ("input_uncached", usage.input_uncached),
+        ("input_audio", usage.input_audio),
+        ("cache_read", usage.cache_read),
+        ("cache_read_audio", usage.cache_read_audio),
+        ("cache_write_5m", usage.cache_write_5m),
+        ("cache_write_30m", usage.cache_write_30m),
+        ("cache_write_1h", usage.cache_write_1h),
+        ("cache_write_12h", usage.cache_write_12h),
+        ("output", usage.output),
+        ("reasoning", usage.reasoning),
+        ("output_audio", usage.output_audio),
+        ("requests", usage.requests),
+        ("web_search_requests", usage.web_search_requests),
+    ];
+    let mut map = serializer.serialize_map(None)?;
+    for (name, count) in buckets.iter().filter(|(_, count)| *count > 0) {
+        map.serialize_entry(name, count)?;
+    }
+    map.end()
+}
+
+/// The tags alone.
+pub(super) fn tags<S: Serializer>(tags: &Tags, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(tags.as_slice())
+}
+
+/// At most four tags; the first files had the places that are free as well.
+pub(super) fn read_tags<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tags, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Text {
+        Few(Vec<AccountId>),
+        All { ids: [AccountId; Tags::MOST], len: u8 },
+    }
+    let few = match Text::deserialize(deserializer)? {
+        Text::Few(few) => few,
+        Text::All { ids, len } => ids.into_iter().take(usize::from(len)).collect(),
+    };
+    let tags = few.into_iter().try_fold(Tags::NONE, Tags::with);
+    tags.ok_or_else(|| serde::de::Error::custom("a call has at most four tags"))
+}
+
+impl Default for Tags {
+    fn default() -> Tags {
+        Tags::NONE
+    }
+}
+
+impl Default for ModelId {
+    fn default() -> ModelId {
+        ModelId::NONE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::command::{Event, Target};
+    use super::*;
+
+    #[test]
+    fn what_is_nothing_is_left_out_and_comes_back() {
+        let tag = AccountId::from((7, 1));
+        let account = AccountId::from((3, 0));
+        let plain = Target::account(account);
+        let tagged = Target { tags: Tags::NONE.with(tag).unwrap(), model: ModelId(2), ..plain };
+        for (target, text) in [
+            (plain, r#"{"account":[3,0]}"#),
+            (tagged, r#"{"account":[3,0],"tags":[[7,1]],"model":2}"#),
+        ] {
+            assert_eq!(serde_json::to_string(&target).unwrap(), text);
+            assert_eq!(serde_json::from_str::<Target>(text).unwrap(), target);
+        }
+        // As the first files had it.
+        let first =
+            r#"{"account":[3,0],"tags":{"ids":[[7,1],[0,0],[0,0],[0,0]],"len":1},"model":2}"#;
+        assert_eq!(serde_json::from_str::<Target>(first).unwrap(), tagged);
+        assert!(
+            serde_json::from_str::<Target>(
+                r#"{"account":[3,0],"tags":[[1,0],[2,0],[3,0],[4,0],[5,0]]}"#
+            )
+            .is_err()
+        );
+    }
+
+    #[test]
+    fn an_event_of_the_first_files_and_one_of_today_are_the_same() {
+        let first = r#"{"at":"2026-11-24T09:30:00Z","change":{"settled":{"hold":[0,1],"held":{"cost":2,"input":0,"cache_read":0,"output":0,"requests":1,"in_flight":1},"booked":{"cost":1,"input":5,"cache_read":0,"output":0,"requests":1,"in_flight":0},"usage":{"input_uncached":5,"input_audio":0,"cache_read":0,"cache_read_audio":0,"cache_write_5m":0,"cache_write_30m":0,"cache_write_1h":0,"cache_write_12h":0,"output":0,"reasoning":0,"output_audio":0,"requests":0,"web_search_requests":0},"model":0,"confidence":"reported"}}}"#;
+        let today = r#"{"at":"2026-11-24T09:30:00Z","change":{"settled":{"hold":[0,1],"held":{"cost":2,"requests":1,"in_flight":1},"booked":{"cost":1,"input":5,"requests":1},"usage":{"input_uncached":5},"confidence":"reported"}}}"#;
+        let event: Event = serde_json::from_str(first).unwrap();
+        assert_eq!(serde_json::to_string(&event).unwrap(), today);
+        assert_eq!(serde_json::from_str::<Event>(today).unwrap(), event);
+    }
+}

@@ -1,0 +1,96 @@
+//! Owns the cells of the tables that are printed: amounts, counts and names in so many columns of a
+//! terminal.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use crate::ledger::grouped;
+use crate::money::Usd;
+
+/// The columns of a terminal.
+pub(crate) const WIDTH: usize = 80;
+
+/// An amount in so many columns: in full if it fits, else in thousands, millions and so on.
+pub(crate) fn money(amount: Usd, width: usize) -> String {
+    let full = amount.to_string();
+    if full.len() <= width {
+        return full;
+    }
+    let sign = if amount.is_negative() { "-" } else { "" };
+    let dollars = amount.pico().unsigned_abs() / 1_000_000_000_000;
+    format!("{sign}${}", rounded(dollars, width.saturating_sub(sign.len() + 1)))
+}
+
+pub(crate) fn count(number: u64, width: usize) -> String {
+    let full = grouped(i128::from(number));
+    if full.len() <= width { full } else { rounded(u128::from(number), width) }
+}
+
+/// A number cut to so many columns: `1.2M`, `340B`.
+pub(crate) fn rounded(number: u128, width: usize) -> String {
+    let mut unit = 1_u128;
+    for suffix in ["", "K", "M", "B", "T", "Q"] {
+        let whole = number / unit;
+        if whole < 1_000 {
+            let tenth = number % unit * 10 / unit;
+            let fine = format!("{whole}.{tenth}{suffix}");
+            let fits = !suffix.is_empty() && fine.len() <= width;
+            return if fits { fine } else { format!("{whole}{suffix}") };
+        }
+        unit = unit.saturating_mul(1_000);
+    }
+    "very many".chars().take(width).collect()
+}
+
+/// The text, cut to so many columns, without what would move the cursor.
+pub(crate) fn cut(text: &str, width: usize) -> String {
+    let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if plain.width() <= width {
+        return plain;
+    }
+    let mut kept = String::new();
+    for character in plain.chars() {
+        let next = character.width().unwrap_or(0);
+        if kept.width() + next + 1 > width {
+            break;
+        }
+        kept.push(character);
+    }
+    kept + "…"
+}
+
+/// The text, filled up to so many columns: some characters take two.
+pub(crate) fn padded(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_fit_their_columns() {
+        for (number, width, text) in [
+            (999, 6, "999"),
+            (12_345, 6, "12,345"),
+            (123_456, 6, "123.4K"),
+            (123_456_789, 6, "123.4M"),
+            (u64::MAX, 6, "18446Q"),
+            (u64::MAX, 11, "18446Q"),
+        ] {
+            let shown = count(number, width);
+            assert!(shown.len() <= width && (shown == text || number == u64::MAX), "{shown}");
+        }
+        assert_eq!(money(Usd::dollars(37_038_840_472), 10), "$37.0B");
+        assert_eq!(money(Usd::dollars(-37_038_840_472), 10), "-$37.0B");
+        assert_eq!(money(Usd::cents(1_250), 10), "$12.50");
+        assert!(money(Usd::MAX, 10).len() <= 10);
+        assert!(money(Usd::MIN, 7).len() <= 7);
+    }
+
+    #[test]
+    fn names_are_cut_by_columns_and_cannot_move_the_cursor() {
+        assert_eq!(cut("研究チーム", 6), "研究…");
+        assert_eq!(padded("研究", 6), "研究  ");
+        assert_eq!(cut("a\nb\u{1b}[2J", 20), "a b [2J");
+    }
+}

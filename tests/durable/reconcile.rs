@@ -1,0 +1,439 @@
+//! Owns the tests of reconciling: a ledger held against an invoice, and what differs booked as a correction.
+
+use std::fmt::Write;
+use std::sync::{Arc, Mutex};
+
+use bursar::budget::{Correction, InvalidCall, RecordError};
+use bursar::clock::{Clock, ManualClock, Timestamp};
+use bursar::journal::{Charges, Columns, Comparison, Found, Invoice, SqliteJournal};
+use bursar::ledger::{Charging, Posting};
+use bursar::price::Date;
+use bursar::{BudgetManager, Estimate, Limit, Period, Usage, Usd};
+use proptest::prelude::*;
+
+use crate::Folder;
+use crate::export::{Booked, book, booked, clock, open};
+use crate::invoices::fixture;
+
+fn charges(folder: &Folder) -> Charges {
+    Charges::open(folder.file("budget.db")).unwrap()
+}
+
+fn usd(text: &str) -> Usd {
+    text.parse().unwrap()
+}
+
+fn day(text: &str) -> Date {
+    text.parse().unwrap()
+}
+
+/// A ledger with calls of three models on two days, and a tool.
+fn ledger(folder: &Folder) -> (BudgetManager, ManualClock) {
+    let clock = clock();
+    let budget = open(folder, &clock);
+    let call = |model: &str, usage: Usage| {
+        let model = budget.model(model).unwrap();
+        budget.account("acme/crawler").unwrap().charge(usage).model(&model).record().unwrap();
+    };
+    call("gpt-6.1-terra", Usage { cache_read: 1_000, ..Usage::tokens(2_000, 500) });
+    call("gpt-6.1-terra", Usage::tokens(1_000, 100));
+    call("claude-haiku-4-5", Usage::tokens(50_000, 16_000));
+    let tool = budget.reserve("acme/crawler", &Estimate::fixed(Usd::cents(1))).unwrap();
+    tool.settle_cost(Usd::cents(1));
+    clock.set("2026-11-25T00:00:01Z".parse().unwrap());
+    call("gpt-6-luna", Usage::tokens(8_000, 90));
+    (budget, clock)
+}
+
+fn compare(folder: &Folder, name: &str) -> Comparison {
+    Invoice::read(fixture(name)).unwrap().compare(charges(folder)).unwrap()
+}
+
+#[test]
+fn tokens_are_compared_by_day_and_model() {
+    let folder = Folder::new("tokens");
+    let _budget = ledger(&folder);
+    let comparison = compare(&folder, "openai-usage.csv");
+    let [terra, luna] = &comparison.lines[..] else { panic!("{comparison:?}") };
+    assert_eq!((&*terra.model, terra.found), ("openai/gpt-6.1-terra", Found::InBoth));
+    assert_eq!(
+        terra.billed_as.iter().map(|name| &**name).collect::<Vec<_>>(),
+        ["gpt-6.1-terra-2026-09-01"]
+    );
+    assert!(
+        terra.sides.difference.input_tokens == Some(0)
+            && terra.sides.difference.cached_tokens == Some(0)
+    );
+    assert_eq!(
+        terra.sides.difference.requests,
+        Some(1),
+        "the invoice has three calls, the ledger two"
+    );
+    assert_eq!(luna.sides.difference.output_tokens, Some(10));
+    assert_eq!(
+        (luna.day, luna.correction()),
+        (day("2026-11-25"), Usd::ZERO),
+        "it says nothing of costs"
+    );
+    assert!(!comparison.agrees());
+    assert_eq!((comparison.other_providers.charges, comparison.other_days.charges), (2, 0));
+    assert_eq!(
+        comparison.to_string(),
+        "\
+Ledger and OpenAI's usage export: 2026-11-24 to 2026-11-26, UTC
+
+2026-11-24               input   invoice   differs    output   invoice   differs
+gpt-6.1-terra            4,000     4,000         =       600       600         =
+
+2026-11-25               input   invoice   differs    output   invoice   differs
+gpt-6-luna               8,000     8,000         =        90       100       +10
+
+total                   12,000    12,000         =       690       700       +10
+not compared: 2 charges of other providers or of no model, $0.14
+"
+    );
+}
+
+#[test]
+fn costs_are_compared_and_what_differs_is_booked() {
+    let folder = Folder::new("costs");
+    let (budget, clock) = ledger(&folder);
+    clock.set("2026-12-01T10:00:00Z".parse().unwrap());
+    let comparison = compare(&folder, "openai-costs.csv");
+    let spent = budget.spent();
+    assert_eq!(comparison.unmatched_on_invoice[0].name.as_ref(), "web search tool calls");
+    assert_eq!(comparison.correction_on(day("2026-11-24")), comparison.correction());
+    assert_eq!(comparison.correction_on(day("2026-11-25")), Usd::ZERO);
+    assert_eq!(comparison.other_days.charges, 1, "the invoice ends before the second day");
+    assert_eq!(
+        comparison.to_string(),
+        "\
+Ledger and OpenAI's cost export: 2026-11-23 to 2026-11-24, UTC
+
+2026-11-24                                    ledger   invoice   differs       %
+gpt-6.1-terra                               $0.00605     $0.01 +$0.00395   +65.2
+web search tool calls                              -     $0.02    +$0.02
+
+total                                       $0.00605     $0.03   +$0.024    +395
+`web search tool calls` is on the invoice alone
+not compared: 2 charges of other providers or of no model, $0.14
+not compared: 1 charge on other days, $0.000845
+"
+    );
+
+    for line in &comparison.lines {
+        let correction = Correction::new(line.correction()).model(&line.model);
+        budget.adjust("acme", correction, line.about(), "OpenAI's invoice of November").unwrap();
+    }
+    assert_eq!(Some(budget.spent()), spent.checked_add(comparison.correction()));
+    let after = compare(&folder, "openai-costs.csv");
+    assert!(after.agrees(), "{after}");
+    assert_eq!(after.correction(), Usd::ZERO);
+    assert!(after.unmatched_on_invoice.is_empty(), "{after}");
+    // The file and its exports keep why.
+    let why = |charge: &Posting| charge.why.as_deref() == Some("OpenAI's invoice of November");
+    let booked: Vec<Posting> = charges(&folder).map(Result::unwrap).filter(why).collect();
+    assert_eq!(booked.len(), 2);
+    assert!(booked.iter().all(|charge| charge.kind == Charging::Adjusted));
+    let mut csv = Vec::new();
+    charges(&folder).write_csv(&mut csv).unwrap();
+    let csv = String::from_utf8(csv).unwrap();
+    assert!(csv.contains(
+        "2026-11-24,2026-12-01T10:00:00Z,2026-11-24T12:00:00Z,acme,,openai/web search tool calls,"
+    ));
+    assert_eq!(csv.matches("OpenAI's invoice of November").count(), 2);
+}
+
+/// An invoice of whole days, and one whose lines have no model, can be made to agree too.
+#[test]
+fn an_invoice_without_models_is_compared_by_day() {
+    let folder = Folder::new("by-day");
+    let (budget, clock) = ledger(&folder);
+    clock.set("2026-12-01T10:00:00Z".parse().unwrap());
+    for (name, lines) in [("openai-costs-by-day.csv", 3), ("anthropic-costs.csv", 2)] {
+        let comparison = compare(&folder, name);
+        assert_eq!(comparison.lines.len(), lines, "{comparison}");
+        assert!(
+            comparison.unmatched_in_ledger.is_empty() && comparison.unmatched_on_invoice.is_empty()
+        );
+        for line in &comparison.lines {
+            let correction = Correction::new(line.correction()).model(&line.model);
+            budget.adjust("acme", correction, line.about(), name).unwrap();
+        }
+        let after = compare(&folder, name);
+        assert!(after.agrees(), "{after}");
+    }
+    let shown = compare(&folder, "openai-costs-by-day.csv").to_string();
+    assert!(shown.contains("(all models)"), "{shown}");
+    let shown = compare(&folder, "anthropic-costs.csv").to_string();
+    assert!(shown.contains("(no model)") && shown.contains("claude-haiku-4-5"), "{shown}");
+}
+
+#[test]
+fn what_does_not_match_is_said_on_both_sides() {
+    let folder = Folder::new("unmatched");
+    let _budget = ledger(&folder);
+    let csv = "day,model,cost\n2026-11-24,terra,0.01\n2026-11-24,gpt-7-nova,0.20\n2026-11-25,gpt-6-luna,0.000845\n";
+    let columns = Columns::new("day").model("model").cost("cost").provider("openai");
+    let invoice = Invoice::read_columns(csv.as_bytes(), &columns).unwrap();
+    let comparison = invoice.compare(charges(&folder)).unwrap();
+    let found: Vec<(&str, Found)> = comparison.lines.iter().map(|l| (&*l.model, l.found)).collect();
+    assert_eq!(
+        found,
+        [
+            ("openai/gpt-6.1-terra", Found::InLedger),
+            ("openai/gpt-7-nova", Found::OnInvoice),
+            ("openai/terra", Found::OnInvoice),
+            ("openai/gpt-6-luna", Found::InBoth),
+        ]
+    );
+    let shown = comparison.to_string();
+    for said in [
+        "`gpt-7-nova` is on the invoice alone",
+        "`openai/gpt-6.1-terra` is in the ledger alone",
+        "if two of these are one model, say so: `Invoice::same_model`",
+    ] {
+        assert!(shown.contains(said), "{shown}");
+    }
+    let told = invoice
+        .clone()
+        .same_model("terra", "openai/gpt-6.1-terra")
+        .compare(charges(&folder))
+        .unwrap();
+    assert_eq!(told.lines[0].found, Found::InBoth);
+    assert_eq!(told.unmatched_in_ledger.len(), 0);
+
+    let all = invoice.any_provider().compare(charges(&folder)).unwrap();
+    assert_eq!(all.other_providers.charges, 0);
+    let models: Vec<&str> = all.lines.iter().map(|line| &*line.model).collect();
+    assert!(models.contains(&"anthropic/claude-haiku-4-5") && models.contains(&""), "{models:?}");
+    assert!(all.to_string().contains("(no model)"), "{all}");
+}
+
+#[test]
+fn a_table_has_80_columns_whatever_is_in_it() {
+    let mut csv = "d,m,i,o,c\n".to_owned();
+    for n in 0..120 {
+        let name = "研究-model-with-a-name-that-nobody-can-remember".repeat(1 + n % 3);
+        let amount = 10_u64.pow(u32::try_from(n % 15).unwrap());
+        writeln!(csv, "2026-11-{:02},{name}{n},{amount},{amount},{amount}", 1 + n % 28).unwrap();
+    }
+    let columns = || Columns::new("d").model("m");
+    for columns in [
+        columns().cost("c"),
+        columns().cost("c").input("i").output("o"),
+        columns().input("i").output("o"),
+        Columns::new("d").cost("c").provider("acme"),
+    ] {
+        let invoice = Invoice::read_columns(csv.as_bytes(), &columns).unwrap();
+        let shown = invoice.compare([]).unwrap().to_string();
+        for line in shown.lines().filter(|line| !line.starts_with(['`', ' '])) {
+            let wide = line.chars().filter(|letter| ['研', '究'].contains(letter)).count();
+            assert!(line.chars().count() + wide <= 80, "{line}");
+        }
+        let rows =
+            shown.lines().filter(|line| line.contains("研究") && !line.starts_with('`')).count();
+        assert!(rows <= 40, "{rows}");
+    }
+}
+
+#[test]
+fn a_comparison_is_data_for_a_machine() {
+    let folder = Folder::new("data");
+    let _budget = ledger(&folder);
+    let data = serde_json::to_value(compare(&folder, "openai-costs.csv")).unwrap();
+    let line = &data["lines"][0];
+    assert_eq!(line["day"], "2026-11-24");
+    assert_eq!(line["model"], "openai/gpt-6.1-terra");
+    assert_eq!(line["billed_as"][0], "gpt-6.1-terra-2026-09-01");
+    assert_eq!(line["found"], "in_both");
+    assert_eq!(line["invoice"]["cost"], "0.01");
+    assert!(line["invoice"]["input_tokens"].is_null() && line["ledger"]["input_tokens"] == 4_000);
+    let cost = |side: &str| usd(line[side]["cost"].as_str().unwrap());
+    assert_eq!(cost("invoice").checked_sub(cost("ledger")), Some(cost("difference")));
+    let points = line["basis_points"].as_i64().unwrap();
+    let exact = cost("difference").pico() * 10_000;
+    assert!(
+        (exact - i128::from(points) * cost("ledger").pico()).abs() * 2 <= cost("ledger").pico()
+    );
+}
+
+/// The ledger's own charges as a provider would have billed them.
+fn as_invoice(charges: &[Posting], provider: &str) -> Vec<(i64, String, i64, i64, i64, Usd)> {
+    let theirs = charges.iter().filter(|charge| charge.model.starts_with(&format!("{provider}/")));
+    let row = |charge: &Posting| {
+        let start = Date::of(charge.reserved_at).start().as_micros() / 1_000_000;
+        let id = charge.model.split_once('/').unwrap().1.to_owned();
+        let count = |count: u64| i64::try_from(count).unwrap();
+        let usage = &charge.usage;
+        let (input, output) = (count(usage.input_tokens()), count(usage.output_tokens()));
+        let cost = Usd::from_pico(charge.cost);
+        (start, id, input, count(usage.cache_read_tokens()), output, cost)
+    };
+    theirs.map(row).collect()
+}
+
+/// As OpenAI writes it: a dated name, an amount of 28 decimals; or what it calls usage.
+fn openai_costs(rows: &[(i64, String, i64, i64, i64, Usd)]) -> String {
+    let mut csv = "start_time,amount_value,amount_currency,line_item\n".to_owned();
+    for (start, id, _, _, _, cost) in rows {
+        let amount = cost.exact().to_string();
+        let amount = if amount.contains('.') { amount + "0000" } else { amount };
+        writeln!(csv, "{start},{amount},usd,\"{id}-2026-09-01, input\"").unwrap();
+    }
+    csv
+}
+
+fn openai_usage(rows: &[(i64, String, i64, i64, i64, Usd)]) -> String {
+    let mut csv =
+        "start_time,num_model_requests,model,input_tokens,output_tokens,input_cached_tokens\n"
+            .to_owned();
+    for (start, id, input, cached, output, _) in rows {
+        let requests = i64::from(*input + *output > 0);
+        writeln!(csv, "{start},{requests},{id},{input}.0,{output}.0,{cached}.0").unwrap();
+    }
+    csv
+}
+
+fn few() -> ProptestConfig {
+    ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(few())]
+
+    /// A ledger agrees with itself; what is changed in one row is what differs, and nothing else.
+    #[test]
+    fn a_ledger_agrees_with_its_own_invoice(
+        all in prop::collection::vec(booked(), 1..30),
+        changed in any::<prop::sample::Index>(),
+        by in -1_000_000_000_000_i64..1_000_000_000_000,
+        more in 1_i64..1_000_000,
+    ) {
+        let (folder, clock) = (Folder::new("itself"), clock());
+        let budget = open(&folder, &clock);
+        let first = Booked::Recorded { account: 0, model: 0, input: 10, output: 3 };
+        for one in std::iter::once(&first).chain(&all) {
+            book(&budget, &clock, one);
+        }
+        let booked: Vec<Posting> = charges(&folder).map(Result::unwrap).collect();
+        let mut rows = as_invoice(&booked, "openai");
+        let against = |csv: String| Invoice::read(csv.as_bytes()).unwrap().compare(charges(&folder)).unwrap();
+        let same = against(openai_costs(&rows));
+        prop_assert!(same.agrees(), "{same}");
+        prop_assert_eq!(same.correction(), Usd::ZERO);
+        let mut usage = against(openai_usage(&rows));
+        for line in &mut usage.lines {
+            line.sides.difference.requests = None; // a call without tokens is none here
+        }
+        prop_assert!(usage.agrees(), "{usage}");
+
+        let row = changed.index(rows.len());
+        let (day, id) = (Date::of(Timestamp::from_secs(rows[row].0)), rows[row].1.clone());
+        let by = Usd::from_pico(by.into());
+        rows[row].5 = rows[row].5.checked_add(by).unwrap();
+        rows[row].2 += more;
+        let differs = against(openai_costs(&rows));
+        prop_assert_eq!(differs.correction(), by);
+        prop_assert_eq!(differs.correction_on(day), by);
+        for line in &differs.lines {
+            let meant = line.day == day && *line.model == *format!("openai/{id}");
+            prop_assert_eq!(line.correction(), if meant { by } else { Usd::ZERO });
+        }
+        let differs = against(openai_usage(&rows));
+        prop_assert_eq!(differs.total.difference.input_tokens, Some(more));
+
+        // What differs is booked, if the account can bear it, and then they agree.
+        let line = Correction::new(by).model(&format!("openai/{id}"));
+        if budget.adjust("acme", line, day.start(), "an invoice").is_ok() {
+            let after = against(openai_costs(&rows));
+            prop_assert!(after.agrees(), "{after}");
+        }
+    }
+}
+
+/// A correction over a limit is booked all the same (law 3), told once, and stops calls until there is room.
+#[test]
+fn a_correction_over_a_limit_is_booked_and_refuses_calls_until_there_is_room() {
+    let (folder, clock) = (Folder::new("over"), clock());
+    let alerts = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&alerts);
+    let budget = BudgetManager::builder()
+        .limit("acme", Limit::spend(Usd::dollars(1)).per(Period::DAY))
+        .limit("user:*", Limit::spend(Usd::dollars(5)))
+        .limit("", Limit::spend(Usd::dollars(9)).only_model("openai/*"))
+        .clock(clock.clone())
+        .on_alert(move |alert: &bursar::Alert| heard.lock().unwrap().push(alert.to_string()))
+        .journal(SqliteJournal::open(folder.file("budget.db")).unwrap())
+        .build()
+        .unwrap();
+    let call = || budget.reserve("acme", &Estimate::fixed(Usd::cents(50)));
+    call().unwrap().settle_cost(Usd::cents(40));
+    let yesterday = "2026-11-23T12:00:00Z".parse().unwrap();
+    budget.adjust("acme", Usd::dollars(3), yesterday, "the window is closed").unwrap();
+    assert!(call().is_ok(), "what is about yesterday does not stand in the way today");
+    assert!(alerts.lock().unwrap().is_empty(), "{alerts:?}");
+
+    let correction = Correction::new(Usd::dollars(2)).model("openai/gpt-6-luna").tag("user:42");
+    budget.adjust("acme", correction, clock.now(), "invoice 17").unwrap();
+    assert_eq!(alerts.lock().unwrap().len(), 1, "{alerts:?}");
+    assert!(alerts.lock().unwrap()[0].contains("acme"), "{alerts:?}");
+    let denied = call().unwrap_err();
+    assert!(denied.to_string().contains("$2.40 spent"), "{denied}");
+    let report = budget.report();
+    assert_eq!(report.account("user:42").unwrap().spent, Usd::dollars(2));
+    assert_eq!(report.account("acme").unwrap().spent, usd("5.40"));
+    let filtered = report.limits.iter().find(|limit| limit.only_model.is_some()).unwrap();
+    assert_eq!(filtered.spent, Usd::dollars(2).into(), "a limit on the model counts it");
+
+    budget.adjust("acme", usd("-1.50"), clock.now(), "invoice 18 takes back").unwrap();
+    assert!(call().is_err(), "$0.90 of $1.00 is spent");
+    budget.adjust("acme", usd("-0.40"), clock.now(), "and again").unwrap();
+    assert!(call().is_ok(), "there is room again");
+
+    // All of it after a restart.
+    drop(budget);
+    let budget = open(&folder, &clock);
+    assert_eq!(budget.report().account("acme").unwrap().spent, usd("3.50"));
+    let reasons: Vec<String> = charges(&folder)
+        .filter_map(|charge| charge.unwrap().why.map(|why| why.to_string()))
+        .collect();
+    assert_eq!(
+        reasons,
+        ["the window is closed", "invoice 17", "invoice 18 takes back", "and again"]
+    );
+}
+
+#[test]
+fn a_correction_that_cannot_be_is_refused_and_changes_nothing() {
+    let (folder, clock) = (Folder::new("refused"), clock());
+    let budget = open(&folder, &clock);
+    budget.adjust("acme", Usd::dollars(2), clock.now(), "first").unwrap();
+    budget.adjust("acme/crawler", Usd::dollars(1), clock.now(), "below").unwrap();
+    let refused = |account: &str, correction: Correction| {
+        budget.adjust(account, correction, clock.now(), "no").unwrap_err()
+    };
+    let impossible = RecordError::Invalid(InvalidCall::Impossible);
+    assert_eq!(refused("acme/crawler", Correction::new(usd("-1.01"))), impossible);
+    assert_eq!(
+        refused("acme", Correction::new(usd("-1")).tag("user:42")),
+        impossible,
+        "the tag has nothing"
+    );
+    assert_eq!(refused("acme", Correction::new(Usd::MAX)), impossible);
+    let two_of_a_tree = Correction::new(Usd::cents(1)).tag("user:1").tag("user:2");
+    assert_eq!(refused("acme", two_of_a_tree), RecordError::Invalid(InvalidCall::Tags));
+    let tags = ["a:1", "b:1", "c:1", "d:1", "e:1"];
+    let five = tags.iter().fold(Correction::new(Usd::cents(1)), |c, tag| c.tag(tag));
+    assert_eq!(refused("acme", five), RecordError::Invalid(InvalidCall::Tags));
+    assert!(matches!(refused("user:42", Usd::cents(1).into()), RecordError::Account(_)));
+    assert!(matches!(
+        refused("acme", Correction::new(Usd::cents(1)).tag("acme")),
+        RecordError::Account(_)
+    ));
+    assert_eq!((budget.spent(), charges(&folder).count()), (Usd::dollars(3), 2));
+    budget
+        .adjust("acme", Usd::dollars(-3), clock.now(), "down to nothing, of all below it")
+        .unwrap();
+    assert_eq!(budget.spent(), Usd::ZERO);
+}

@@ -1,0 +1,165 @@
+//! Owns looking through a whole file, and opening one whose snapshots or first events are damaged.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bursar::clock::Timestamp;
+use bursar::journal::{Journal, SqliteJournal};
+use bursar::ledger::{AccountId, Booking, Change, Command, Ledger, Reserve, Settle};
+use bursar::{Usd, journal::JournalError};
+use rusqlite::Connection;
+
+use crate::Folder;
+
+/// A file of 60 calls, 120 events, with snapshots after 40 and 80: the manager makes them far more
+/// rarely.
+fn make(folder: &Folder) -> PathBuf {
+    let file = folder.file("whole.db");
+    let mut journal = SqliteJournal::open(&file).unwrap();
+    let mut ledger = Ledger::new();
+    ledger.keep_entries(true);
+    let now = Timestamp::from_secs(1_790_000_000);
+    for call in 1..=60 {
+        journal.begin(ledger.events()).unwrap();
+        let first = ledger.events() + 1;
+        let reserve = Command::Reserve(Reserve::fixed(AccountId::ROOT, Usd::cents(2)));
+        let Change::Reserved(held) = ledger.execute(now, &reserve).unwrap().change else {
+            unreachable!()
+        };
+        let cost = Booking::Exactly(Usd::cents(1).pico());
+        ledger.execute(now, &Command::Settle(Settle::cost(held.hold, cost))).unwrap();
+        journal.append(first, &ledger.take_entries()).unwrap();
+        if [20, 40].contains(&call) {
+            journal.keep(&ledger).unwrap();
+        }
+        journal.commit().unwrap();
+    }
+    drop(journal);
+    file
+}
+
+fn change(file: &Path, sql: &str) {
+    assert_eq!(Connection::open(file).unwrap().execute(sql, []).unwrap(), 1, "{sql}");
+}
+
+/// The ledger that opening gives.
+fn read(file: &Path) -> Result<Ledger, JournalError> {
+    let mut journal = SqliteJournal::open(file)?;
+    let news = journal.begin(0)?;
+    let mut ledger = news.snapshot.unwrap_or_default();
+    news.events.iter().for_each(|event| ledger.apply(event));
+    Ok(ledger)
+}
+
+#[test]
+fn a_whole_file_is_said_to_be_whole_while_it_is_in_use() {
+    let folder = Folder::new("whole");
+    let file = make(&folder);
+    let _writer = SqliteJournal::open(&file).unwrap();
+    let found = SqliteJournal::verify(&file).unwrap();
+    assert_eq!((found.events, found.replayed, found.snapshots, found.charges), (120, 80, 2, 60));
+    assert_eq!(
+        found.to_string(),
+        "whole: 120 events up to 2026-09-21T14:13:20Z, 80 of them kept and made again, 2 snapshots, \
+         60 lines of charges"
+    );
+    assert!(!folder.file("none.db").exists());
+    assert!(
+        SqliteJournal::verify(folder.file("none.db")).unwrap_err().to_string().contains("no /")
+    );
+    assert!(!folder.file("none.db").exists());
+}
+
+/// What each damage does to opening, which needs only the newest snapshot and what comes after it, and
+/// what looking through says of it.
+#[test]
+fn damage_before_the_newest_snapshot_is_found_by_looking() {
+    let folder = Folder::new("verify");
+    let whole = make(&folder);
+    let file = folder.file("damaged.db");
+    let is_whole = read(&whole).unwrap();
+    let event = "UPDATE events SET event = replace(event, '10000000000', '90000000000')";
+    for (sql, opens, says) in [
+        (format!("{event} WHERE number = 50"), true, "event 50 is not what was written"),
+        ("DELETE FROM events WHERE number = 70".into(), true, "event 71 is not what was written"),
+        ("DELETE FROM events WHERE number = 41".into(), true, "event 42 is not what was written"),
+        (format!("{event} WHERE number = 90"), false, "event 90 is not what was written"),
+        ("DELETE FROM events WHERE number = 81".into(), false, "event 82 is not what was written"),
+        (
+            "DELETE FROM events WHERE number = 100".into(),
+            false,
+            "event 101 is not what was written",
+        ),
+        ("DELETE FROM events WHERE number = 120".into(), false, "it has charges of event 120"),
+        (
+            "UPDATE snapshots SET ledger = replace(ledger, '4', '5') WHERE number = 40".into(),
+            true,
+            "snapshot 40 is not what was written",
+        ),
+        // The older one stands in for it.
+        (
+            "UPDATE snapshots SET ledger = replace(ledger, '4', '5') WHERE number = 80".into(),
+            true,
+            "snapshot 80 is not what was written",
+        ),
+        ("UPDATE snapshots SET number = 81 WHERE number = 80".into(), true, "snapshot 81 is not"),
+    ] {
+        fs::copy(&whole, &file).unwrap();
+        change(&file, &sql);
+        match read(&file) {
+            Ok(ledger) => assert!(opens && ledger == is_whole, "{sql}"),
+            Err(error) => assert!(!opens && error.to_string().contains(says), "{sql}: {error}"),
+        }
+        let found = SqliteJournal::verify(&file).unwrap_err().to_string();
+        assert!(found.contains(says), "{sql}: {found}");
+    }
+}
+
+/// Events and a snapshot that are each what was written, of two ledgers that are not one.
+#[test]
+fn a_snapshot_of_another_ledger_is_found() {
+    let folder = Folder::new("grafted");
+    let file = make(&folder);
+    let other = Folder::new("graft");
+    let other = make(&other);
+    // Another history of as many events.
+    let mut ledger = Ledger::new();
+    ledger.keep_entries(true);
+    for _ in 0..40 {
+        let hold = Command::Reserve(Reserve::fixed(AccountId::ROOT, Usd::cents(1)));
+        ledger.execute(Timestamp::from_secs(1_790_000_000), &hold).unwrap();
+        ledger.execute(Timestamp::from_secs(1_790_000_000), &hold).unwrap();
+    }
+    fs::remove_file(&other).unwrap();
+    let mut journal = SqliteJournal::open(&other).unwrap();
+    journal.begin(0).unwrap();
+    journal.append(1, &ledger.take_entries()).unwrap();
+    journal.keep(&ledger).unwrap();
+    journal.commit().unwrap();
+    let graft = format!(
+        "ATTACH '{}' AS other; INSERT OR REPLACE INTO snapshots SELECT * FROM other.snapshots",
+        other.display()
+    );
+    Connection::open(&file).unwrap().execute_batch(&graft).unwrap();
+    let found = SqliteJournal::verify(&file).unwrap_err().to_string();
+    assert!(found.contains("the snapshot after event 80 is not what the events make"), "{found}");
+}
+
+#[test]
+fn a_page_of_old_charges_is_found_by_looking() {
+    let folder = Folder::new("page");
+    let file = make(&folder);
+    let mut bytes = fs::read(&file).unwrap();
+    let connection = Connection::open(&file).unwrap();
+    let page = "SELECT pageno FROM dbstat WHERE name = 'charges' AND pagetype = 'leaf' LIMIT 1";
+    let page = match connection.query_row(page, [], |row| row.get::<_, i64>(0)) {
+        Ok(page) => usize::try_from(page).unwrap(),
+        Err(error) => return eprintln!("SKIPPED: this SQLite has no dbstat ({error})"),
+    };
+    drop(connection);
+    bytes[(page - 1) * 4_096..page * 4_096].fill(0xA5);
+    fs::write(&file, bytes).unwrap();
+    assert!(read(&file).is_ok());
+    let found = SqliteJournal::verify(&file).unwrap_err().to_string();
+    assert!(found.contains("is damaged: "), "{found}");
+}
