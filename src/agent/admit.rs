@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::guard::Guard;
+use super::shelf::Replying;
 use super::{Agent, BudgetConstrained, Call, CallError, Meter, Reply};
-use crate::budget::{Ask, Reservation, ReserveError, Tag};
+use crate::budget::{Ask, Booked, Reservation, ReserveError, Tag};
 use crate::context::TrimReport;
-use crate::money::Usd;
 use crate::price::{Estimate, EstimateError};
 
 /// Whether a layer, or one inside it, had to make do with less than it asked for first.
@@ -34,6 +34,13 @@ impl Lesser {
     pub(super) fn is_marked(&self) -> bool {
         self.made_do.load(Ordering::Relaxed)
     }
+}
+
+/// The end of a call: all is booked, or with a journal will be when that is written. The wait is boxed,
+/// so that a call without one does not carry it.
+pub(super) enum Settling<'a, A: Agent> {
+    Done(Result<Reply<A::Output>, CallError<A::Error>>),
+    Soon(Replying<'a, A>),
 }
 
 impl<A: Agent> BudgetConstrained<A> {
@@ -125,18 +132,38 @@ impl<A: Agent> BudgetConstrained<A> {
         mut guard: Guard,
         answered: Result<A::Output, A::Error>,
         trimmed: Option<Box<TrimReport>>,
-    ) -> Result<Reply<A::Output>, CallError<A::Error>> {
-        match answered {
-            Ok(output) => {
-                let (receipt, cost) = guard.settle(self.agent.bill(&output));
-                Ok(Reply { output, receipt, cost, saved: Usd::ZERO, trimmed })
+    ) -> Settling<'_, A> {
+        let output = match answered {
+            Ok(output) => output,
+            Err(error) => return self.settle_error(guard, error),
+        };
+        let (booked, inner) = guard.settle(self.agent.bill(&output));
+        match booked {
+            None => Settling::Done(Ok(Reply::new(output, None, inner, trimmed))),
+            Some(Booked::Done(receipt)) => {
+                Settling::Done(Ok(Reply::new(output, Some(receipt), inner, trimmed)))
             }
-            Err(error) => {
-                if let Some(bill) = self.agent.bill_of_error(&error) {
-                    guard.settle(Some(bill));
-                } // else it is lost
-                Err(CallError::Agent(error))
-            }
+            Some(Booked::Soon(written)) => Settling::Soon(Box::pin(async move {
+                let receipt = (*written).await;
+                Ok(Reply::new(output, Some(receipt), inner, trimmed))
+            })),
+        }
+    }
+
+    /// The same for an error. Without a bill, the reply is lost.
+    #[cold]
+    fn settle_error(&self, mut guard: Guard, error: A::Error) -> Settling<'_, A> {
+        if let Some(bill) = self.agent.bill_of_error(&error) {
+            drop(guard.settle(Some(bill)));
+        }
+        drop(guard);
+        let error = CallError::Agent(error);
+        match self.account.flush_later() {
+            None => Settling::Done(Err(error)),
+            Some(written) => Settling::Soon(Box::pin(async move {
+                let _ = written.await; // what could not be written waits on
+                Err(error)
+            })),
         }
     }
 

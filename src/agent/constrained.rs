@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::admit::Settling;
 use super::guard::LostReply;
 use super::saving::{Choosing, Trimming};
 use super::shelf::Shelf;
@@ -52,8 +53,9 @@ use crate::usage::Bill;
 /// | any of these ends, of an agent that [is metered](Agent::is_metered) | what its inner calls book, each by itself, and a bill of its own if it has one |
 /// | an answer that is a stream of [`Call::stream`] | what the stream books when it ends or is dropped, see [`BudgetedStream`](super::BudgetedStream) |
 ///
-/// What was held is what its inner calls have left of it; what is not booked goes back. There is no
-/// timer inside: use your runtime's (`tokio::time::timeout`), which drops the future.
+/// What was held is what its inner calls have left of it; what is not booked goes back. With a journal
+/// the call answers when that is written; a future that is dropped in that moment loses no charge.
+/// There is no timer inside: use your runtime's (`tokio::time::timeout`), which drops the future.
 ///
 /// # Layers
 ///
@@ -98,6 +100,20 @@ pub struct Reply<O> {
     pub trimmed: Option<Box<TrimReport>>,
 }
 
+impl<O> Reply<O> {
+    #[inline]
+    pub(super) fn new(
+        output: O,
+        receipt: Option<Receipt>,
+        inner: Usd,
+        trimmed: Option<Box<TrimReport>>,
+    ) -> Reply<O> {
+        let own = receipt.as_ref().map_or(Usd::ZERO, |receipt| receipt.cost);
+        let cost = own.checked_add(inner).unwrap_or(Usd::MAX);
+        Reply { output, receipt, cost, saved: Usd::ZERO, trimmed }
+    }
+}
+
 /// How a call is made.
 impl<A: Agent> BudgetConstrained<A> {
     /// Does a task.
@@ -129,6 +145,9 @@ impl<A: Agent> BudgetConstrained<A> {
         }
 
         // Rank: the models to ask, in order, by the money that is left.
+        if let Some(written) = self.choosing.as_ref().and_then(|_| self.account.catch_up_later()) {
+            let _ = written.await; // a window has ended: no thread waits for the disk
+        }
         let others = self.rank(&mut estimate, &call)?;
 
         // Cache: an equal task is done once.
@@ -143,8 +162,11 @@ impl<A: Agent> BudgetConstrained<A> {
         // Call: from here on a lost reply is charged.
         let answered = guard.run(self.agent.execute(call)).await;
 
-        // Settle: the truth, whatever it is.
-        self.settle(guard, answered, trimmed)
+        // Settle: the truth, whatever it is, and with a journal until it is written.
+        match self.settle(guard, answered, trimmed) {
+            Settling::Done(reply) => reply,
+            Settling::Soon(reply) => reply.await,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::tab::Tab;
-use crate::budget::{CallSpan, Receipt, Reservation};
+use crate::budget::{Booked, CallSpan, Reservation};
 use crate::money::Usd;
 use crate::sync::Lock;
 use crate::usage::{Bill, Usage};
@@ -80,10 +80,10 @@ impl Guard {
         self.span.run(call)
     }
 
-    /// Books what a reply has cost, and what its inner calls have taken out of the hold with it.
-    /// Called once.
+    /// Books what a reply has cost, `None` if nothing; and says what its inner calls have taken out
+    /// of the hold. Called once.
     #[inline]
-    pub(super) fn settle(&mut self, bill: Option<Bill>) -> (Option<Receipt>, Usd) {
+    pub(super) fn settle(&mut self, bill: Option<Bill>) -> (Option<Booked>, Usd) {
         self.settled = true;
         let metered = self.metered;
         let hold = match self.ends() {
@@ -91,15 +91,14 @@ impl Guard {
             Err(inner) => return (None, inner), // a stream books it
         };
         let inner = hold.taken();
-        let receipt = match bill {
+        let booked = match bill {
             None if metered => return (None, inner),
             None => hold.book_held(),
             Some(bill) if !is_empty(&bill) => hold.book(&bill),
             Some(_) if metered => return (None, inner),
             Some(bill) => hold.book(&bill.reported_cost(Usd::ZERO)),
         };
-        let cost = receipt.cost.checked_add(inner).unwrap_or(Usd::MAX);
-        (Some(receipt), cost)
+        (Some(booked), inner)
     }
 
     #[cold]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::admit::Lesser;
+use super::admit::{Lesser, Settling};
 use super::{Agent, BudgetConstrained, Call, CallError, Reply};
 use crate::budget::Account;
 use crate::cache::{CacheKey, Fresh, KeyError, Namespace, ResultCache, Source};
@@ -62,7 +62,10 @@ impl<A: Agent> BudgetConstrained<A> {
         let paying = Box::pin(async move {
             let guard = self.reserve(estimate, others, &mut call).await?;
             let answered = guard.run(self.agent.execute(call)).await;
-            self.settle(guard, answered, None)
+            match self.settle(guard, answered, None) {
+                Settling::Done(reply) => reply,
+                Settling::Soon(reply) => reply.await,
+            }
         });
         Ok(shelf.get_or_run(key, &self.account, asked, paying))
     }

@@ -1,6 +1,7 @@
 //! Owns [`BudgetedStream`]: an answer that comes in pieces, metered as it flows.
 
 use std::fmt;
+use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -9,7 +10,7 @@ use pin_project_lite::pin_project;
 
 use super::CallError;
 use super::tab::{Tab, Tally};
-use crate::budget::{Receipt, Reservation, ReserveError};
+use crate::budget::{Receipt, Reservation, ReserveError, Written};
 use crate::usage::Usage;
 
 pin_project! {
@@ -26,6 +27,9 @@ pin_project! {
     /// | the same, of one that [may grow](BudgetedStream::growing_by) | the hold grows; if the money has ended, the stream is dropped, the next item is [`CallError::Refused`], and what was seen is booked |
     /// | it ends or is dropped, and nothing was seen | as of any lost call: what was held, as assumed |
     /// | dropped before it was first polled | nothing |
+    ///
+    /// With a journal nothing here blocks: the growth of the hold is awaited before the next item is
+    /// asked for, and the stream ends when what was booked is written.
     ///
     /// ```
     /// use bursar::agent::BudgetedStream;
@@ -50,6 +54,7 @@ pin_project! {
         show: F,
         tab: Tab,
         refused: Option<ReserveError>,
+        closing: Option<Box<Written>>,
     }
 }
 
@@ -66,7 +71,7 @@ impl<S, F> BudgetedStream<S, F> {
 
     /// A stream that is booked on that tab.
     pub(super) fn on(tab: Tab, stream: S, show: F) -> BudgetedStream<S, F> {
-        BudgetedStream { stream: Some(stream), show, tab, refused: None }
+        BudgetedStream { stream: Some(stream), show, tab, refused: None, closing: None }
     }
 
     /// The input tokens to book if the stream is cut before the provider says how many they were.
@@ -112,27 +117,40 @@ where
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<T, CallError<E>>>> {
         let mut this = self.project();
-        let Some(stream) = this.stream.as_mut().as_pin_mut() else {
-            return Poll::Ready(this.refused.take().map(|error| Err(error.into())));
-        };
-        this.tab.mark_sent();
-        match ready!(stream.poll_next(context)) {
-            Some(Ok(item)) => {
-                (this.show)(&item, this.tab.tally());
-                if let Err(error) = this.tab.keep_up() {
-                    *this.refused = Some(error);
-                    this.stream.set(None); // so that the provider stops
-                    this.tab.close();
-                }
-                Poll::Ready(Some(Ok(item)))
-            }
-            Some(Err(error)) => Poll::Ready(Some(Err(CallError::Agent(error)))),
-            None => {
-                this.stream.set(None);
-                this.tab.close();
-                Poll::Ready(None)
+        if this.tab.is_growing() {
+            // What has come is paid for before more of it is asked for.
+            if let Err(error) = ready!(this.tab.poll_keep_up(context)) {
+                *this.refused = Some(error);
+                this.stream.set(None); // so that the provider stops
+                *this.closing = this.tab.end();
             }
         }
+        if let Some(stream) = this.stream.as_mut().as_pin_mut() {
+            this.tab.mark_sent();
+            match ready!(stream.poll_next(context)) {
+                Some(Ok(item)) => {
+                    (this.show)(&item, this.tab.tally());
+                    if let Poll::Ready(Err(error)) = this.tab.poll_keep_up(context) {
+                        *this.refused = Some(error);
+                        this.stream.set(None);
+                        *this.closing = this.tab.end();
+                    }
+                    return Poll::Ready(Some(Ok(item)));
+                }
+                Some(Err(error)) => return Poll::Ready(Some(Err(CallError::Agent(error)))),
+                None => {
+                    this.stream.set(None);
+                    *this.closing = this.tab.end();
+                }
+            }
+        }
+        // With a journal, the end of the stream says that it is written.
+        if let Some(written) = this.closing {
+            let receipt = ready!(Pin::new(&mut **written).poll(context));
+            *this.closing = None;
+            this.tab.set_receipt(receipt);
+        }
+        Poll::Ready(this.refused.take().map(|error| Err(error.into())))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

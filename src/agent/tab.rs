@@ -1,6 +1,9 @@
 //! Owns [`Tab`]: the hold of an answer that comes in by and by, and the [`Tally`] of what has come.
 
-use crate::budget::{Receipt, Reservation, ReserveError};
+use std::future::poll_fn;
+use std::task::{Context, Poll, ready};
+
+use crate::budget::{Booked, Growth, Receipt, Reservation, ReserveError, Written};
 use crate::usage::{Bill, Body, Usage, UsageMeter};
 
 /// A hold that is settled by what comes in: for whoever passes an answer on, as bytes or as events,
@@ -39,6 +42,8 @@ pub struct Tab {
     hold: Option<Reservation>,
     tally: Tally,
     chunk: u64,
+    /// With a journal: more output that is being written.
+    growing: Option<Growth>,
     receipt: Option<Receipt>,
 }
 
@@ -54,7 +59,8 @@ impl Tab {
     }
 
     fn of(hold: Option<Reservation>) -> Tab {
-        Tab { hold, tally: Tally::default(), chunk: 0, receipt: None }
+        let tally = Tally::default();
+        Tab { hold, tally, chunk: 0, growing: None, receipt: None }
     }
 
     /// The input tokens to book if the answer is cut before the provider says how many they were.
@@ -106,28 +112,101 @@ impl Tab {
     /// [`ReserveError`]: the money has ended. Break the answer off, so that the provider stops, and
     /// [`close`](Tab::close).
     pub fn keep_up(&mut self) -> Result<(), ReserveError> {
-        if self.chunk == 0 {
+        let (Some(needed), Some(hold)) = (self.needed(), self.hold.as_mut()) else {
             return Ok(());
-        }
-        let missing = self.missing();
-        let Some(hold) = self.hold.as_mut().filter(|_| missing > 0) else { return Ok(()) };
-        // The cap is that of one choice; what was seen is that of all.
-        let needed = missing.div_ceil(hold.choices());
+        };
         match hold.grow_output(needed.max(self.chunk)) {
             Err(ReserveError::Denied(_)) if needed < self.chunk => hold.grow_output(needed),
             other => other,
         }
     }
 
+    /// The same without blocking the thread where there is a journal.
+    ///
+    /// # Errors
+    /// As for [`keep_up`](Tab::keep_up).
+    pub async fn keep_up_async(&mut self) -> Result<(), ReserveError> {
+        poll_fn(|context| self.poll_keep_up(context)).await
+    }
+
+    /// Makes the hold as large as what was seen; while that is being written, it waits.
+    pub(super) fn poll_keep_up(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), ReserveError>> {
+        if !self.hold.as_ref().is_some_and(Reservation::is_written) {
+            return Poll::Ready(self.keep_up());
+        }
+        loop {
+            let (needed, chunk) = (self.needed(), self.chunk);
+            let Some(hold) = self.hold.as_mut() else { return Poll::Ready(Ok(())) };
+            let Some(growth) = &mut self.growing else {
+                let Some(needed) = needed else { return Poll::Ready(Ok(())) };
+                self.growing = Some(hold.begin_growth(needed.max(chunk))?);
+                continue;
+            };
+            let grown = ready!(hold.poll_growth(growth, context));
+            let asked = growth.tokens;
+            self.growing = match (grown, needed) {
+                (Ok(()), _) => None,
+                (Err(ReserveError::Denied(_)), Some(needed)) if needed < asked => {
+                    Some(hold.begin_growth(needed)?)
+                }
+                (Err(error), _) => {
+                    self.growing = None;
+                    return Poll::Ready(Err(error));
+                }
+            };
+        }
+    }
+
+    /// True while more is being written.
+    pub(super) fn is_growing(&self) -> bool {
+        self.growing.is_some()
+    }
+
+    /// By how many tokens of each choice the hold is to grow, if it is outgrown and may.
+    fn needed(&self) -> Option<u64> {
+        let missing = if self.chunk == 0 { 0 } else { self.missing() };
+        // The cap is that of one choice; what was seen is that of all.
+        let hold = self.hold.as_ref().filter(|_| missing > 0)?;
+        Some(missing.div_ceil(hold.choices()))
+    }
+
     /// Books what was seen. Dropping the tab does the same; the second time does nothing.
+    /// With a journal it is written by another thread, and the receipt says what it comes to.
     pub fn close(&mut self) -> Option<&Receipt> {
-        if let Some(mut hold) = self.hold.take() {
-            match self.tally.finish() {
-                Some(bill) => self.receipt = Some(hold.book(&bill)),
-                None => drop(hold), // law 8: lost if it was sent
-            }
+        drop(self.end());
+        self.receipt()
+    }
+
+    /// The same, and waits until it is written, without blocking the thread. It is booked even if the
+    /// future is dropped.
+    pub async fn close_async(&mut self) -> Option<&Receipt> {
+        if let Some(written) = self.end() {
+            self.receipt = Some((*written).await);
         }
         self.receipt()
+    }
+
+    /// Ends the hold; with a journal, what is returned waits until that is written.
+    pub(super) fn end(&mut self) -> Option<Box<Written>> {
+        let mut hold = self.hold.take()?;
+        // Law 8: lost if it was sent.
+        match hold.book(&self.tally.finish()?) {
+            Booked::Done(receipt) => {
+                self.receipt = Some(receipt);
+                None
+            }
+            Booked::Soon(written) => {
+                self.receipt = Some(written.preview());
+                Some(written)
+            }
+        }
+    }
+
+    pub(super) fn set_receipt(&mut self, receipt: Receipt) {
+        self.receipt = Some(receipt);
     }
 
     /// What was booked, once it is closed and anything was seen.

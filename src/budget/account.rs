@@ -65,11 +65,10 @@ impl Account {
     pub fn child(&self, name: &str) -> Result<Account, AccountError> {
         let path = self.path.child(name)?;
         let wanted = path.clone();
-        let id =
-            self.core.change(false, move |ledger, now| match ledger.find(wanted.as_str()) {
-                Some(id) => Ok(id),
-                None => open_below(ledger, now, &wanted),
-            })??;
+        let id = self.core.change(move |ledger, now| match ledger.find(wanted.as_str()) {
+            Some(id) => Ok(id),
+            None => open_below(ledger, now, &wanted),
+        })??;
         Ok(Account::new(&self.core, id, path))
     }
 
@@ -80,11 +79,10 @@ impl Account {
     pub fn run(&self, name: &str) -> Result<Run, AccountError> {
         let path = self.path.child(name)?;
         let wanted = path.clone();
-        let id =
-            self.core.change(false, move |ledger, now| match ledger.find(wanted.as_str()) {
-                Some(_) => Err(AccountError::Exists(wanted.clone())),
-                None => open_below(ledger, now, &wanted),
-            })??;
+        let id = self.core.change(move |ledger, now| match ledger.find(wanted.as_str()) {
+            Some(_) => Err(AccountError::Exists(wanted.clone())),
+            None => open_below(ledger, now, &wanted),
+        })??;
         Ok(Run { account: Account::new(&self.core, id, path), limits: Vec::new() })
     }
 
@@ -192,7 +190,7 @@ impl Account {
     /// [`SetLimitError`] if the limit makes no sense, or the account has been closed.
     pub fn set_limit(&self, limit: Limit) -> Result<(), SetLimitError> {
         let (id, path) = (self.id, self.path.clone());
-        self.core.change(false, move |ledger, now| match ledger.account(id) {
+        self.core.change(move |ledger, now| match ledger.account(id) {
             Some(view) if view.is_open => set_limit(ledger, now, &Scope::from(&path), &limit),
             _ => Err(AccountError::Closed(path.clone()).into()),
         })?
@@ -205,7 +203,7 @@ impl Account {
     /// [`SetLimitError::NoSuchLimit`].
     pub fn lift_limit(&self, limit: &Limit) -> Result<(), SetLimitError> {
         let command = Command::LiftLimit { scope: Scope::from(&self.path), limit: limit.clone() };
-        self.core.change(false, move |ledger, now| ledger.execute(now, &command))??;
+        self.core.change(move |ledger, now| ledger.execute(now, &command))??;
         Ok(())
     }
 
@@ -251,7 +249,7 @@ impl Account {
     }
 
     fn execute(&self, command: Command) -> Result<(), AccountError> {
-        let done = self.core.change(false, move |ledger, now| ledger.execute(now, &command))?;
+        let done = self.core.change(move |ledger, now| ledger.execute(now, &command))?;
         done.map(|_| ()).map_err(|rejection| AccountError::from_rejection(&rejection, &self.path))
     }
 }

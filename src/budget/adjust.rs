@@ -84,7 +84,7 @@ impl BudgetManager {
             all = all.with(tag.id()).ok_or(RecordError::Invalid(InvalidCall::Tags))?;
         }
         let (cost, charged) = (by.pico(), account.id());
-        let done = self.core.change(false, move |ledger, now| {
+        let done = self.core.change(move |ledger, now| {
             let model = model.as_ref().map_or(ModelId::NONE, |name| number_of(ledger, now, name));
             let target = Target { account: charged, tags: all, model };
             let adjust = Adjust { target, cost, about, why: Arc::clone(&why) };

@@ -78,7 +78,8 @@ impl Core {
     ) -> Result<Reservation, ReserveError> {
         let core = Arc::clone(self);
         let ask = OwnedAsk::new(self, who, first, others, wishes);
-        let written = self.change(false, move |ledger, now| ask.admit(&core, ledger, now));
+        let written =
+            self.change_with_queue(move |ledger, queue, now| ask.admit(&core, ledger, queue, now));
         let outcome = written.unwrap_or_else(|error| Err(error.into()));
         self.told(who, outcome, std::iter::once(first).chain(others))
     }
@@ -108,12 +109,14 @@ impl Core {
         wishes.check(self).map_err(ReserveError::Invalid)?;
         let ask = Arc::new(OwnedAsk::new(self, account.who(), first, others, wishes));
         let (core, asked) = (Arc::clone(self), Arc::clone(&ask));
-        let work = move |ledger: &mut Ledger, now| asked.admit(&core, ledger, now);
+        let work = move |ledger: &mut Ledger, queue: &mut Queue, now| {
+            asked.admit(&core, ledger, queue, now)
+        };
         let core = Arc::clone(self);
         let make = move |outcome: Result<Admitted, ReserveError>| {
             core.guard(ask.who(), &outcome?, ask.estimates.iter())
         };
-        let written = self.change_later(false, work, make).await;
+        let written = self.change_later(work, make).await;
         let outcome = written.unwrap_or_else(|error| Err(error.into()));
         self.tell_outcome(account.who(), &outcome);
         outcome
@@ -279,9 +282,8 @@ impl Core {
                 let model = estimate.model();
                 let reserve = self.reserve_of(ledger, now, account, model, &bound, wishes);
                 let asking = Asking { place: LAST, wrap_up: wishes.wrap_up };
-                let is_behind = |need: &Need| queue.is_before(asking, need);
                 ledger.decide_reserve(now, &reserve).is_ok()
-                    && !(queue.is_busy() && ledger.needs(now, &reserve).iter().any(is_behind))
+                    && !queue.stops(ledger, now, &reserve, asking)
             })
     }
 
@@ -293,19 +295,19 @@ impl Core {
             Some(number) => Ok(ModelId(number)),
             None => {
                 let (owner, model) = (self.id, estimate.model().cloned());
-                self.change(false, move |ledger, now| {
-                    number_for(owner, ledger, now, model.as_ref())
-                })
+                self.change(move |ledger, now| number_for(owner, ledger, now, model.as_ref()))
             }
         };
         let Ok(model) = named else { return false };
         wishes.wrong.is_none()
-            && self.read(|ledger, now| {
+            && self.read_with_queue(|ledger, queue, now| {
                 let (Some(account), Ok(bound)) = (who.nearest(ledger), estimate.bound(now)) else {
                     return false;
                 };
                 let reserve = self.reserve_with(now, account, model, &bound, wishes);
+                let asking = Asking { place: LAST, wrap_up: wishes.wrap_up };
                 ledger.decide_reserve(now, &reserve).is_ok()
+                    && !queue.stops(ledger, now, &reserve, asking)
             })
     }
 
@@ -368,13 +370,12 @@ impl OwnedAsk {
         &self,
         core: &Core,
         ledger: &mut Ledger,
+        queue: &mut Queue,
         now: Timestamp,
     ) -> Result<Admitted, ReserveError> {
         let who = self.who();
         let asks = (who.find(ledger, now)?, self.estimates.iter());
         let asking = Asking { place: LAST, wrap_up: self.wishes.wrap_up };
-        // With a journal there is no line: other processes would not stand in it.
-        let queue = &mut Queue::new();
         let mut refused = Refused::new(false);
         match core.admit_first(ledger, queue, now, asks, &self.wishes, asking, &mut refused) {
             Some(admitted) => Ok(admitted),

@@ -176,6 +176,10 @@ impl Alert {
             Notice::Expired { path, cost, .. } => {
                 Alert::Expired { at, account: path, cost: Usd::from_pico(cost) }
             }
+            Notice::Lapsed { path, amount, .. } => {
+                let why = "its lease has ended without a word of it".into();
+                Alert::Refunded { at, account: path, amount: Usd::from_pico(amount), why }
+            }
         }
     }
 }
@@ -230,8 +234,13 @@ pub(super) fn called(account: &Path) -> String {
 /// Somebody who watches a budget. Every method has an empty default.
 ///
 /// The methods are called after the lock is free, by the thread that made the call, in no
-/// particular order between threads; they may call back into the budget. A panic inside is caught,
-/// so that it loses no charge.
+/// particular order between threads; they may call back into the budget. To keep one for that, keep
+/// a [`WeakBudgetManager`](super::WeakBudgetManager). A panic inside is caught, so that it loses no
+/// charge.
+///
+/// With a journal, an end of a call is told once, when it is written: by whoever waited for it, or,
+/// if it had to wait in memory for the journal or nobody awaits it any more, by the thread that wrote
+/// it. What other processes have written is told there.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};

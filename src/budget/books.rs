@@ -7,23 +7,30 @@
 //! sees what may not last, and a transaction that fails is undone by a copy, without asking the disk
 //! that has just failed.
 
+mod job;
+#[cfg(test)]
+pub(super) mod tape;
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
-use std::future::Future;
 use std::hash::BuildHasher;
-use std::pin::Pin;
-use std::sync::{Arc, Weak};
-use std::task::{Context, Poll, Waker};
+use std::sync::Weak;
+use std::task::Waker;
 use std::time::Duration;
 
 use super::alert::Alert;
 use super::charge::first_half;
-use super::core::{Core, LostCall, alerts_of, catch_up};
-use crate::clock::Timestamp;
+use super::core::{Core, LostCall, State, alerts_of, catch_up};
+use super::queue::Queue;
+use crate::clock::{Timestamp, wake_all};
 use crate::journal::{Journal, JournalError, News};
 use crate::ledger::{HoldId, Ledger, Path};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Lock, Thread, block_on, park, park_timeout, spawn, yield_now};
+pub(super) use job::{After, Job, Ticket};
+use job::{Errand, Look, Task};
 
 /// How often what waits in the outbox is tried again when nobody else writes.
 const RETRY: Duration = Duration::from_secs(1);
@@ -32,18 +39,6 @@ const SNAPSHOT_EVENTS: u64 = 10_000;
 /// How far the last event may be ahead of the clock.
 const AHEAD: Duration = Duration::from_secs(3_600);
 
-/// What is told after all locks are free.
-pub(super) type After = Box<dyn FnOnce(&Core) + Send>;
-
-/// Something that is to be done to the ledger. It can be run again after a transaction that failed.
-trait Job: Send {
-    fn run(&mut self, ledger: &mut Ledger, now: Timestamp);
-    /// Says how it ended. After an error it may be run again and end better.
-    fn answer(&mut self, outcome: Result<(), &JournalError>) -> Option<After>;
-    /// True if it has to be booked, sooner or later.
-    fn has_to_be(&self) -> bool;
-}
-
 /// The queue and the writer.
 pub(super) struct Books {
     line: Lock<Line>,
@@ -51,10 +46,6 @@ pub(super) struct Books {
     core: Weak<Core>,
     /// The holds that have a guard in this process.
     own: Lock<HashSet<HoldId>>,
-    /// Who waits for something to change.
-    listeners: Lock<Vec<Waker>>,
-    /// How many transactions have changed something.
-    commits: AtomicU64,
     /// What the keys of this process are made of: two numbers of the machine's chance.
     seed: u128,
     keys: AtomicU64,
@@ -67,6 +58,8 @@ struct Line {
     crowd: usize,
     /// Somebody writes.
     led: bool,
+    /// One of the jobs looks at those who wait for room.
+    looks: bool,
     thread: Option<Thread>,
 }
 
@@ -109,8 +102,7 @@ impl Books {
         let (line, core, keys) = (Lock::new(Line::default()), Weak::new(), AtomicU64::new(0));
         let seed = (chance() << 64) | chance();
         let own = Lock::new(HashSet::new());
-        let (listeners, commits) = (Lock::new(Vec::new()), AtomicU64::new(0));
-        Ok((Books { line, writer, core, own, listeners, commits, seed, keys }, view))
+        Ok((Books { line, writer, core, own, seed, keys }, view))
     }
 
     pub(super) fn belong_to(&mut self, core: &Weak<Core>) {
@@ -128,22 +120,6 @@ impl Books {
 
     pub(super) fn has_guard(&self, hold: HoldId) -> bool {
         self.own.lock().contains(&hold)
-    }
-
-    /// How many transactions have changed something.
-    pub(super) fn commits(&self) -> u64 {
-        self.commits.load(Ordering::SeqCst)
-    }
-
-    /// How many wait for something to change.
-    pub(super) fn listening(&self) -> usize {
-        self.listeners.lock().len()
-    }
-
-    /// Wakes `waker` when something changes; false if it has since there were so many `commits`.
-    pub(super) fn listen(&self, waker: Waker, commits: u64) -> bool {
-        self.listeners.lock().push(waker);
-        self.commits() == commits
     }
 
     /// A key that no other call has, in this process or another.
@@ -172,13 +148,23 @@ impl Books {
             yield_now();
             line = self.line.lock();
         }
-        line.crowd = line.jobs.len();
+        (line.crowd, line.looks) = (line.jobs.len(), false);
         std::mem::take(&mut line.jobs)
     }
 
     /// Queues a job for the writing thread.
-    fn enqueue_for_thread(&self, job: Box<dyn Job>) {
+    pub(super) fn enqueue_for_thread(&self, job: Box<dyn Job>) {
         self.line.lock().jobs.push(job);
+        self.wake();
+    }
+
+    /// Has the writing thread look at those who wait for room.
+    pub(super) fn look(&self) {
+        let mut line = self.line.lock();
+        if !std::mem::replace(&mut line.looks, true) {
+            line.jobs.push(Box::new(Look));
+        }
+        drop(line);
         self.wake();
     }
 
@@ -231,34 +217,78 @@ fn serve(core: &Weak<Core>) {
     }
 }
 
+/// What is done with an answer that nobody waits for.
+fn forget<T>(answer: T, _: &Core) {
+    drop(answer);
+}
+
 impl Core {
     /// Changes the ledger: at once in memory, else in the transaction that also writes it, for which
-    /// the caller waits. What `has_to_be` is tried again after an error until it is written.
+    /// the caller waits.
     pub(super) fn change<R: Send + 'static>(
         &self,
-        has_to_be: bool,
         mut work: impl FnMut(&mut Ledger, Timestamp) -> R + Send + 'static,
     ) -> Result<R, JournalError> {
-        let Some(books) = self.books() else { return Ok(self.locked(work_once(&mut work))) };
-        let (job, ticket) = Task::with_ticket(has_to_be, work, |result| result);
+        self.change_with_queue(move |ledger, _, now| work(ledger, now))
+    }
+
+    /// The same, with the queue of those who wait.
+    pub(super) fn change_with_queue<R: Send + 'static>(
+        &self,
+        work: impl FnMut(&mut Ledger, &mut Queue, Timestamp) -> R + Send + 'static,
+    ) -> Result<R, JournalError> {
+        let Some(books) = self.books() else { return Ok(self.locked_with_queue(work)) };
+        self.wait_for(books, Task::with_ticket(false, work, |result| result, forget))
+    }
+
+    /// Books something, and waits until it is written. After an error it is tried again until it is,
+    /// and then `left` is told.
+    pub(super) fn book<R: Send + 'static>(
+        &self,
+        mut work: impl FnMut(&mut Ledger, Timestamp) -> R + Send + 'static,
+        left: fn(R, &Core),
+    ) -> Result<R, JournalError> {
+        let Some(books) = self.books() else { return Ok(self.locked(work)) };
+        let work = move |ledger: &mut Ledger, _: &mut Queue, now| work(ledger, now);
+        self.wait_for(books, Task::with_ticket(true, work, |result| result, left))
+    }
+
+    fn wait_for<T>(
+        &self,
+        books: &Books,
+        (job, ticket): (Box<dyn Job>, Ticket<T>),
+    ) -> Result<T, JournalError> {
         if books.enqueue(job) {
             self.lead(books);
         }
-        ticket.wait()
+        block_on(ticket)
+    }
+
+    /// The same without blocking the thread: the answer is awaited, and `left` is told if nobody
+    /// awaits it any more.
+    pub(super) fn book_later<R: Send + 'static>(
+        &self,
+        mut work: impl FnMut(&mut Ledger, Timestamp) -> R + Send + 'static,
+        left: fn(R, &Core),
+    ) -> Ticket<R> {
+        let Some(books) = self.books() else { return Ticket::of(self.locked(work)) };
+        let work = move |ledger: &mut Ledger, _: &mut Queue, now| work(ledger, now);
+        let (job, ticket) = Task::with_ticket(true, work, |result| result, left);
+        books.enqueue_for_thread(job);
+        ticket
     }
 
     /// Changes the ledger without blocking the thread: the answer is awaited. `make` turns the result
     /// into something that undoes it where nobody awaits it any more.
     pub(super) fn change_later<R: Send + 'static, T: Send + 'static>(
         &self,
-        has_to_be: bool,
-        mut work: impl FnMut(&mut Ledger, Timestamp) -> R + Send + 'static,
+        work: impl FnMut(&mut Ledger, &mut Queue, Timestamp) -> R + Send + 'static,
         make: impl FnOnce(R) -> T + Send + 'static,
     ) -> Ticket<T> {
         let Some(books) = self.books() else {
-            return Ticket::of(make(self.locked(work_once(&mut work))));
+            return Ticket::of(make(self.locked_with_queue(work)));
         };
-        let (job, ticket) = Task::with_ticket(has_to_be, work, make);
+        let (job, ticket) = Task::with_ticket(false, work, make, forget);
         books.enqueue_for_thread(job);
         ticket
     }
@@ -270,11 +300,11 @@ impl Core {
     ) {
         match self.books() {
             None => {
-                if let Some(after) = self.locked(work_once(&mut work)) {
+                if let Some(after) = self.locked(&mut work) {
                     after(self);
                 }
             }
-            Some(books) => books.enqueue_for_thread(Box::new(Errand { work, after: None })),
+            Some(books) => books.enqueue_for_thread(Box::new(Errand::new(work))),
         }
     }
 
@@ -283,8 +313,12 @@ impl Core {
     #[cold]
     pub(super) fn lead(&self, books: &Books) {
         let lead = Lead(books);
-        let (alerts, after) = self.transact(books, books.gather());
+        let Told { woken, alarm, alerts, after } = self.transact(books, books.gather());
         drop(lead);
+        if let Some(at) = alarm {
+            self.set_alarm(at);
+        }
+        wake_all(woken);
         for alert in &alerts {
             self.raise(alert);
         }
@@ -294,7 +328,7 @@ impl Core {
     }
 
     /// Writes, then answers with the writer's lock free: a waker is somebody else's code (law 7).
-    fn transact(&self, books: &Books, new: Vec<Box<dyn Job>>) -> (Vec<Alert>, Vec<After>) {
+    fn transact(&self, books: &Books, new: Vec<Box<dyn Job>>) -> Told {
         let mut writer = books.writer.lock();
         let mut jobs = std::mem::take(&mut writer.outbox);
         let waited = jobs.len();
@@ -304,15 +338,11 @@ impl Core {
         writer.in_trouble &= outcome.is_err();
         drop(writer);
 
-        if outcome.is_ok() {
-            books.commits.fetch_add(1, Ordering::SeqCst);
-            let listeners = std::mem::take(&mut *books.listeners.lock());
-            crate::clock::wake_all(listeners);
-        }
         let result = outcome.as_ref().map(|_| ());
-        let after = jobs.iter_mut().filter_map(|job| job.answer(result)).collect();
+        let (woken, alarm, mut after) = self.end_waits(books, result);
+        after.extend(jobs.iter_mut().filter_map(|job| job.answer(result)));
         let error = match outcome {
-            Ok(alerts) => return (alerts, after),
+            Ok(alerts) => return Told { woken, alarm, alerts, after },
             Err(error) => error,
         };
         jobs.retain(|job| job.has_to_be());
@@ -326,7 +356,35 @@ impl Core {
             books.wake();
         }
         let alert = Alert::Unwritten { at: at.max(self.now()), account, waiting, why };
-        (news.then_some(alert).into_iter().collect(), after)
+        Told { woken, alarm, alerts: news.then_some(alert).into_iter().collect(), after }
+    }
+
+    /// Those who waited for room and whose wait is over, or with an error have their places again;
+    /// and when the clock is to wake us for those who wait on.
+    fn end_waits(
+        &self,
+        books: &Books,
+        outcome: Result<(), &JournalError>,
+    ) -> (Vec<Waker>, Option<Timestamp>, Vec<After>) {
+        let mut state = self.view();
+        let now = self.time_for(&state.ledger);
+        let State { ledger, queue } = &mut *state;
+        let mut left = Vec::new();
+        match outcome {
+            Ok(()) => left = queue.written(),
+            Err(error) => queue.undo(ledger, now, error),
+        }
+        let (woken, alarm) = (queue.take_woken(), queue.alarm_to_set(ledger, now));
+        drop(state);
+        let after = left.into_iter().map(|(wanted, outcome)| {
+            let core = Weak::clone(&books.core);
+            Box::new(move |_: &Core| {
+                if let Some(core) = core.upgrade() {
+                    drop(core.end_wait(&wanted, outcome)); // was never sent: given back
+                }
+            }) as After
+        });
+        (woken, alarm, after.collect())
     }
 
     fn write(
@@ -345,8 +403,12 @@ impl Core {
             let gone = |hold| releases && !self.books().is_some_and(|books| books.has_guard(hold));
             catch_up(ledger, now, gone);
         }
+        self.serve(ledger, &mut self.view().queue, now);
         for job in jobs {
-            job.run(ledger, now);
+            // Whoever makes room gives it out, before the next can take it.
+            let queue = &mut self.view().queue;
+            job.run(self, ledger, queue, now);
+            self.serve(ledger, queue, now);
         }
         let entries = ledger.take_entries();
         if ledger.events().saturating_sub(before) != entries.len() as u64 {
@@ -409,10 +471,12 @@ impl Core {
     }
 }
 
-fn work_once<R>(
-    work: &mut impl FnMut(&mut Ledger, Timestamp) -> R,
-) -> impl FnOnce(&mut Ledger, Timestamp) -> R {
-    move |ledger, now| work(ledger, now)
+/// What is to be told when a transaction has ended and the lead is free.
+struct Told {
+    woken: Vec<Waker>,
+    alarm: Option<Timestamp>,
+    alerts: Vec<Alert>,
+    after: Vec<After>,
 }
 
 /// The lead, given up when it is dropped, even by a panic: others wait for it.
@@ -427,153 +491,5 @@ impl Drop for Lead<'_> {
         if waits {
             self.0.wake();
         }
-    }
-}
-
-/// A job that somebody waits for.
-struct Task<F, R, G, T> {
-    work: F,
-    result: Option<R>,
-    make: Option<G>,
-    slot: Arc<Slot<T>>,
-    has_to_be: bool,
-}
-
-impl<F, R, G, T> Task<F, R, G, T>
-where
-    F: FnMut(&mut Ledger, Timestamp) -> R + Send + 'static,
-    G: FnOnce(R) -> T + Send + 'static,
-    R: Send + 'static,
-    T: Send + 'static,
-{
-    fn with_ticket(has_to_be: bool, work: F, make: G) -> (Box<dyn Job>, Ticket<T>) {
-        let slot = Arc::new(Slot(Lock::new(State::Waits(None))));
-        let ticket = Ticket(Arc::clone(&slot));
-        (Box::new(Task { work, result: None, make: Some(make), slot, has_to_be }), ticket)
-    }
-}
-
-impl<F, R, G, T> Job for Task<F, R, G, T>
-where
-    F: FnMut(&mut Ledger, Timestamp) -> R + Send,
-    G: FnOnce(R) -> T + Send,
-    R: Send,
-    T: Send,
-{
-    fn run(&mut self, ledger: &mut Ledger, now: Timestamp) {
-        self.result = Some((self.work)(ledger, now));
-    }
-
-    fn answer(&mut self, outcome: Result<(), &JournalError>) -> Option<After> {
-        let result = self.result.take();
-        let make = self.make.take()?;
-        match (outcome, result) {
-            (Ok(()), Some(result)) => self.slot.put(Ok(make(result))),
-            (Ok(()), None) => self.slot.put(Err(never_run())),
-            (Err(error), _) => self.slot.put(Err(error.clone())),
-        }
-        None
-    }
-
-    fn has_to_be(&self) -> bool {
-        self.has_to_be
-    }
-}
-
-impl<F, R, G, T> Drop for Task<F, R, G, T> {
-    fn drop(&mut self) {
-        if self.make.is_some() {
-            self.slot.put(Err(never_run()));
-        }
-    }
-}
-
-#[cold]
-fn never_run() -> JournalError {
-    JournalError::new("the thread that wrote to the journal has panicked; nothing was written")
-}
-
-/// A job that nobody waits for.
-struct Errand<F> {
-    work: F,
-    after: Option<After>,
-}
-
-impl<F: FnMut(&mut Ledger, Timestamp) -> Option<After> + Send> Job for Errand<F> {
-    fn run(&mut self, ledger: &mut Ledger, now: Timestamp) {
-        self.after = (self.work)(ledger, now);
-    }
-
-    fn answer(&mut self, outcome: Result<(), &JournalError>) -> Option<After> {
-        self.after.take().filter(|_| outcome.is_ok())
-    }
-
-    fn has_to_be(&self) -> bool {
-        true
-    }
-}
-
-struct Slot<T>(Lock<State<T>>);
-
-enum State<T> {
-    Waits(Option<Waker>),
-    Done(Result<T, JournalError>),
-    Gone,
-}
-
-impl<T> Slot<T> {
-    fn put(&self, result: Result<T, JournalError>) {
-        let mut state = self.0.lock();
-        match std::mem::replace(&mut *state, State::Gone) {
-            State::Waits(waker) => {
-                *state = State::Done(result);
-                drop(state);
-                if let Some(waker) = waker {
-                    waker.wake();
-                }
-            }
-            // Nobody waits any more: what was made undoes itself, with the lock free.
-            other => {
-                *state = other;
-                drop(state);
-            }
-        }
-    }
-}
-
-/// The answer of a change, when it is written.
-#[must_use = "a change is written when somebody waits for it"]
-pub(super) struct Ticket<T>(Arc<Slot<T>>);
-
-impl<T> Ticket<T> {
-    fn of(value: T) -> Ticket<T> {
-        Ticket(Arc::new(Slot(Lock::new(State::Done(Ok(value))))))
-    }
-
-    fn wait(self) -> Result<T, JournalError> {
-        block_on(self)
-    }
-}
-
-impl<T> Future for Ticket<T> {
-    type Output = Result<T, JournalError>;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.0.0.lock();
-        match std::mem::replace(&mut *state, State::Gone) {
-            State::Done(result) => Poll::Ready(result),
-            State::Waits(_) => {
-                *state = State::Waits(Some(context.waker().clone()));
-                Poll::Pending
-            }
-            State::Gone => Poll::Ready(Err(never_run())),
-        }
-    }
-}
-
-impl<T> Drop for Ticket<T> {
-    fn drop(&mut self) {
-        let state = std::mem::replace(&mut *self.0.0.lock(), State::Gone);
-        drop(state);
     }
 }

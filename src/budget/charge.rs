@@ -3,11 +3,11 @@
 use super::account::{Account, Tag};
 use super::ask::Wishes;
 use super::books::Books;
-use super::core::number_for;
+use super::core::{Core, number_for};
 use super::error::{AccountError, InvalidCall, RecordError};
 use super::reservation::{Receipt, price_bill};
 use super::trace;
-use crate::ledger::{Booking, Command, Path, Record, Rejection, Target};
+use crate::ledger::{Booking, Command, Ledger, Path, Record, Rejection, Target};
 use crate::money::Usd;
 use crate::price::{Model, Terms};
 use crate::usage::Bill;
@@ -84,7 +84,8 @@ impl<'a> Charge<'a> {
         let key = key.or_else(|| core.books().map(Books::new_key));
         let (owner, account, tags) = (core.id, self.account.id(), self.wishes.tags);
         let (bill, asked_model) = (self.bill.clone(), self.model.clone());
-        let booked = core.change(true, move |ledger, now| {
+        let path = self.account.path().clone();
+        let work = move |ledger: &mut Ledger, now| {
             let answered = answered.clone();
             let mut priced = price_bill(&bill, asked_model.as_ref(), answered, &terms, now);
             let asked = number_for(owner, ledger, now, asked_model.as_ref());
@@ -112,14 +113,16 @@ impl<'a> Charge<'a> {
                 reserved_at: now,
                 settled_at: now,
             };
-            Ok::<_, Rejection>((receipt, priced.why))
+            Ok(Recorded { account: path.clone(), receipt, why: priced.why })
+        };
+        // What could not be written is told when it is.
+        let recorded = core.book(work, |recorded: Result<Recorded, Rejection>, core| {
+            if let Ok(recorded) = recorded {
+                recorded.tell(core);
+            }
         });
-        let (receipt, why) = booked?.map_err(|rejection| self.refused(&rejection))?;
-        trace::tell_recorded(self.account.path(), &receipt);
-        if core.is_watched() || why.is_some() {
-            core.tell_booked(self.account.path().clone(), &receipt, why);
-        }
-        Ok(receipt)
+        let recorded = recorded?.map_err(|rejection| self.refused(&rejection))?;
+        Ok(recorded.tell(core))
     }
 
     fn refused(&self, rejection: &Rejection) -> RecordError {
@@ -131,6 +134,23 @@ impl<'a> Charge<'a> {
             Rejection::Impossible => RecordError::Invalid(InvalidCall::Impossible),
             other => AccountError::from_rejection(other, self.account.path()).into(),
         }
+    }
+}
+
+/// What was booked, for those who are told of it.
+struct Recorded {
+    account: Path,
+    receipt: Receipt,
+    why: Option<String>,
+}
+
+impl Recorded {
+    fn tell(self, core: &Core) -> Receipt {
+        trace::tell_recorded(&self.account, &self.receipt);
+        if core.is_watched() || self.why.is_some() {
+            core.tell_booked(self.account, &self.receipt, self.why);
+        }
+        self.receipt
     }
 }
 

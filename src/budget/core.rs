@@ -45,7 +45,9 @@ pub enum LostCall {
     /// What was held is charged, as assumed.
     #[default]
     ChargeHold,
-    /// Nothing is charged; an [`Alert::Refunded`] says so.
+    /// Nothing is charged; an [`Alert::Refunded`] says so. With a journal it is so too when a lease
+    /// ends of a hold that has no guard in this process. Should that call live on in another and
+    /// settle late, the truth is booked in the windows of its reserve, once.
     Release,
 }
 
@@ -105,6 +107,7 @@ impl Core {
     ) -> Arc<Core> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let plain = !watch.each_call && books.is_none();
+        let queue = Queue::new(books.is_some());
         let (mut books, ledger) = match books {
             Some((books, ledger)) => (Some(books), ledger),
             None => (None, Ledger::new()),
@@ -116,7 +119,7 @@ impl Core {
             Core {
                 id: NEXT.fetch_add(1, Ordering::Relaxed),
                 clock,
-                state: Lock::new(State { ledger, queue: Queue::new() }),
+                state: Lock::new(State { ledger, queue }),
                 alarm: Waker::from(Arc::new(Alarm(core.clone()))),
                 prices: Lock::new(prices),
                 watch,
@@ -158,18 +161,27 @@ impl Core {
     /// first, as far as that can be.
     #[inline]
     pub(super) fn read<R>(&self, look: impl FnOnce(&Ledger, Timestamp) -> R) -> R {
+        self.read_with_queue(|ledger, _, now| look(ledger, now))
+    }
+
+    /// The same, with the queue of those who wait.
+    #[inline]
+    pub(super) fn read_with_queue<R>(
+        &self,
+        look: impl FnOnce(&Ledger, &Queue, Timestamp) -> R,
+    ) -> R {
         if self.books.is_none() {
-            return self.locked(|ledger, now| look(ledger, now));
+            return self.locked_with_queue(|ledger, queue, now| look(ledger, queue, now));
         }
         let state = self.view();
         let now = self.time_for(&state.ledger);
         if now < state.ledger.next_due() {
-            return look(&state.ledger, now);
+            return look(&state.ledger, &state.queue, now);
         }
         drop(state);
-        let _ = self.change(false, |_, _| ());
+        let _ = self.change(|_, _| ());
         let state = self.view();
-        look(&state.ledger, self.time_for(&state.ledger))
+        look(&state.ledger, &state.queue, self.time_for(&state.ledger))
     }
 
     /// Works on the ledger under its lock, at a time that never goes back (law 6); then, with the
@@ -238,7 +250,7 @@ impl Core {
     #[cold]
     fn do_afterwards(&self, afterwards: Afterwards) {
         if let Some(at) = afterwards.alarm {
-            self.clock.wake_at(at, &self.alarm);
+            self.set_alarm(at);
         }
         wake_all(afterwards.woken);
         afterwards.alerts.iter().for_each(|alert| self.raise(alert));
@@ -250,9 +262,9 @@ impl Core {
         look(&self.state.lock().ledger)
     }
 
-    /// Has the clock wake somebody at a moment.
-    pub(super) fn wake_at(&self, at: Timestamp, waker: &Waker) {
-        self.clock.wake_at(at, waker);
+    /// Has the clock wake us at a moment, on behalf of those who wait.
+    pub(super) fn set_alarm(&self, at: Timestamp) {
+        self.clock.wake_at(at, &self.alarm);
     }
 
     /// When a lease that starts now ends.
@@ -298,7 +310,7 @@ impl Core {
     pub(super) fn model(&self, name: &str) -> Result<Model, UnknownModel> {
         let model = self.prices.lock().find(name)?;
         let name = Arc::clone(model.name());
-        match self.change(false, move |ledger, now| number_of(ledger, now, &name)) {
+        match self.change(move |ledger, now| number_of(ledger, now, &name)) {
             Ok(number) => Ok(model.registered(self.id, number.0)),
             Err(_) => Ok(model), // it gets its number with its first call
         }
@@ -359,7 +371,7 @@ pub(super) fn number_for(
 pub(super) fn catch_up(ledger: &mut Ledger, now: Timestamp, gone: impl Fn(HoldId) -> bool) {
     while let Some(due) = ledger.due(now) {
         let command = match due {
-            Due::Expire(hold) if gone(hold) => Command::Release { hold },
+            Due::Expire(hold) if gone(hold) => Command::Lapse { hold },
             Due::Expire(hold) => Command::Expire { hold },
             Due::Roll { window, unit, zone } => {
                 Command::RollWindow { window, bounds: window_around(unit, zone, now) }

@@ -27,8 +27,10 @@ mod saving;
 mod table;
 mod trace;
 mod waiting;
+mod weak;
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 
 pub use account::{Account, Run, Tag};
@@ -44,10 +46,11 @@ pub use error::{
 };
 pub use policy::{Policy, PolicyError};
 pub use report::{AccountReport, HeldElsewhere, LimitReport, ModelReport, Report};
-pub(crate) use reservation::OuterHold;
+pub(crate) use reservation::{Booked, Growth, OuterHold, Written};
 pub use reservation::{Receipt, Reservation};
 pub(crate) use trace::CallSpan;
 pub use waiting::Waiting;
+pub use weak::WeakBudgetManager;
 
 use self::ask::{Who, Wishes, account_path};
 use self::core::{Core, open_account, set_limit};
@@ -208,17 +211,13 @@ impl BudgetManager {
 
     /// How many calls wait for room, see [`Ask::wait`].
     pub fn waiting(&self) -> usize {
-        match self.core.books() {
-            None => self.core.locked_with_queue(|_, queue, _| queue.len()),
-            Some(books) => books.listening(),
-        }
+        self.core.with_queue(|_, queue, _| queue.len())
     }
 
     /// The account of that path in whichever tree, opened if it is not there.
     fn open(&self, path: Path) -> Result<Account, AccountError> {
         let opened = path.clone();
-        let id =
-            self.core.change(false, move |ledger, now| open_account(ledger, now, &opened))??;
+        let id = self.core.change(move |ledger, now| open_account(ledger, now, &opened))??;
         Ok(Account::new(&self.core, id, path))
     }
 
@@ -233,7 +232,7 @@ impl BudgetManager {
     /// [`SetLimitError`] if the path or the limit makes no sense.
     pub fn set_limit(&self, accounts: &str, limit: Limit) -> Result<(), SetLimitError> {
         let scope = Scope::new(accounts)?;
-        self.core.change(false, move |ledger, now| {
+        self.core.change(move |ledger, now| {
             if let Some(path) = scope.as_path() {
                 open_account(ledger, now, &path)?;
             }
@@ -248,7 +247,7 @@ impl BudgetManager {
     /// [`SetLimitError::NoSuchLimit`].
     pub fn lift_limit(&self, accounts: &str, limit: &Limit) -> Result<(), SetLimitError> {
         let command = Command::LiftLimit { scope: Scope::new(accounts)?, limit: limit.clone() };
-        self.core.change(false, move |ledger, now| ledger.execute(now, &command))??;
+        self.core.change(move |ledger, now| ledger.execute(now, &command))??;
         Ok(())
     }
 
@@ -290,7 +289,15 @@ impl BudgetManager {
     /// # Errors
     /// [`JournalError`]; what has to be booked waits on.
     pub fn flush(&self) -> Result<(), JournalError> {
-        self.core.change(false, |_, _| ())
+        self.core.change(|_, _| ())
+    }
+
+    /// The same without blocking the thread. It begins at once, awaited or not.
+    ///
+    /// # Errors
+    /// As for [`flush`](BudgetManager::flush).
+    pub fn flush_async(&self) -> impl Future<Output = Result<(), JournalError>> + Send + use<> {
+        self.core.change_later(|_, _, _| (), |()| ())
     }
 
     /// Everything as it stands, from one moment: accounts, models, limits, tags. Prints as a table.

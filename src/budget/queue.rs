@@ -5,12 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
 use super::error::ReserveError;
 use super::reservation::Admitted;
 use super::waiting::Wanted;
 use crate::clock::Timestamp;
-use crate::ledger::{Amounts, HoldId, Ledger, LimitId, Need};
+use crate::journal::JournalError;
+use crate::ledger::{Amounts, HoldId, Ledger, LimitId, Need, Reserve};
 
 /// What came of waiting.
 pub(super) type Outcome = Result<Admitted, ReserveError>;
@@ -20,6 +22,12 @@ pub(super) type Place = u64;
 
 /// The place of a call that has not queued: behind everybody.
 pub(super) const LAST: Place = Place::MAX;
+
+/// With a journal: how often those who wait look for room that another process has made.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// No state of the rules: everybody is to be looked at anew.
+const ANEW: u64 = u64::MAX;
 
 /// Everybody who waits for room in one ledger. It lies beside it under the one lock.
 pub(super) struct Queue {
@@ -33,6 +41,10 @@ pub(super) struct Queue {
     inside: HashMap<HoldId, (Option<Amounts>, BTreeSet<Place>)>,
     /// What came of waiting, until the waiter fetches it.
     served: HashMap<Place, Outcome>,
+    /// True with a journal: what came of waiting is told when it is written.
+    writes_first: bool,
+    /// What the open transaction has decided.
+    unwritten: BTreeMap<Place, Unwritten>,
     woken: Vec<Waker>,
     next: Place,
     /// How many events of the ledger are known to have made no room that has not been given out.
@@ -55,6 +67,14 @@ struct Waiter {
     moment: Timestamp,
     /// The limits in whose lines it stands.
     limits: Vec<LimitId>,
+}
+
+/// A call whose wait is over if the open transaction succeeds.
+struct Unwritten {
+    waiter: Waiter,
+    outcome: Outcome,
+    /// Nobody waits for it any more.
+    is_gone: bool,
 }
 
 /// Who waits for room in one limit.
@@ -99,7 +119,8 @@ pub(super) struct Asking {
 
 /// Looking.
 impl Queue {
-    pub(super) fn new() -> Queue {
+    /// With `writes_first`, what comes of waiting is kept back until it is written.
+    pub(super) fn new(writes_first: bool) -> Queue {
         Queue {
             is_busy: false,
             waiters: BTreeMap::new(),
@@ -107,6 +128,8 @@ impl Queue {
             moments: BTreeSet::new(),
             inside: HashMap::new(),
             served: HashMap::new(),
+            writes_first,
+            unwritten: BTreeMap::new(),
             woken: Vec::new(),
             next: 0,
             seen: 0,
@@ -132,6 +155,17 @@ impl Queue {
     pub(super) fn is_before(&self, asking: Asking, need: &Need) -> bool {
         let passes = asking.wrap_up && need.keeps_a_part;
         self.lines.get(&need.limit).is_some_and(|line| line.is_before(asking.place, passes))
+    }
+
+    /// True if somebody stands before a call at any limit of which it needs something.
+    pub(super) fn stops(
+        &self,
+        ledger: &Ledger,
+        now: Timestamp,
+        reserve: &Reserve,
+        asking: Asking,
+    ) -> bool {
+        self.is_busy && ledger.needs(now, reserve).iter().any(|need| self.is_before(asking, need))
     }
 
     /// How many stand before a call at a limit.
@@ -160,16 +194,20 @@ impl Queue {
         }
         let place = self.next;
         self.next = self.next.saturating_add(1);
-        if let Some(outer) = wanted.outer() {
+        let (moment, limits) = (deadline, Vec::new());
+        self.put(ledger, place, Waiter { wanted, waker, deadline, moment, limits });
+        place
+    }
+
+    fn put(&mut self, ledger: &Ledger, place: Place, waiter: Waiter) {
+        if let Some(outer) = waiter.wanted.outer() {
             let left = ledger.left_of(outer);
             let inside = self.inside.entry(outer).or_insert_with(|| (left, BTreeSet::new()));
             inside.1.insert(place);
         }
-        let (moment, limits) = (deadline, Vec::new());
-        self.moments.insert((moment, place));
-        self.waiters.insert(place, Waiter { wanted, waker, deadline, moment, limits });
+        self.moments.insert((waiter.moment, place));
+        self.waiters.insert(place, waiter);
         self.is_busy = true;
-        place
     }
 
     /// Stands in line at these limits, and stays in the lines where it stands already: else two
@@ -223,14 +261,23 @@ impl Queue {
         (heads, waiter)
     }
 
-    /// Ends a wait; its task is woken when the lock is free. Returns who is first now.
+    /// Ends a wait; its task is woken when the lock is free, and with a journal not before that is
+    /// written. Returns who is first now.
     pub(super) fn finish(&mut self, place: Place, outcome: Outcome) -> Vec<Place> {
         let (heads, waiter) = self.remove(place);
-        if let Some(waiter) = waiter {
-            self.served.insert(place, outcome);
-            self.woken.push(waiter.waker);
+        match waiter {
+            Some(waiter) if self.writes_first => {
+                self.unwritten.insert(place, Unwritten { waiter, outcome, is_gone: false });
+            }
+            Some(waiter) => self.deliver(place, waiter, outcome),
+            None => {}
         }
         heads
+    }
+
+    fn deliver(&mut self, place: Place, waiter: Waiter, outcome: Outcome) {
+        self.served.insert(place, outcome);
+        self.woken.push(waiter.waker);
     }
 
     /// What came of a wait, if it is over; else whom to wake instead is noted. A waker that is no
@@ -239,7 +286,8 @@ impl Queue {
         if let Some(outcome) = self.served.remove(&place) {
             return (Some(outcome), Some(waker));
         }
-        match self.waiters.get_mut(&place) {
+        let unwritten = self.unwritten.get_mut(&place).map(|unwritten| &mut unwritten.waiter);
+        match self.waiters.get_mut(&place).or(unwritten) {
             Some(waiter) => (None, Some(std::mem::replace(&mut waiter.waker, waker))),
             None => (None, Some(waker)),
         }
@@ -247,9 +295,53 @@ impl Queue {
 
     /// Gives up: an outcome that nobody has fetched comes back, or the waker.
     pub(super) fn leave(&mut self, place: Place) -> (Option<Outcome>, Option<Waker>) {
+        if let Some(unwritten) = self.unwritten.get_mut(&place) {
+            unwritten.is_gone = true;
+            let waker = std::mem::replace(&mut unwritten.waiter.waker, Waker::noop().clone());
+            return (None, Some(waker));
+        }
         let (_, waiter) = self.remove(place);
         self.has_moved |= waiter.is_some();
+        if self.writes_first {
+            self.is_busy = !self.waiters.is_empty();
+        }
         (self.served.remove(&place), waiter.map(|waiter| waiter.waker))
+    }
+}
+
+/// With a journal: a transaction ends, in one way or the other.
+impl Queue {
+    /// What was decided is written, and is told. Returns what nobody waits for any more.
+    pub(super) fn written(&mut self) -> Vec<(Arc<Wanted>, Outcome)> {
+        let mut left = Vec::new();
+        for (place, Unwritten { waiter, outcome, is_gone }) in std::mem::take(&mut self.unwritten) {
+            match is_gone {
+                true => left.push((waiter.wanted, outcome)),
+                false => self.deliver(place, waiter, outcome),
+            }
+        }
+        left
+    }
+
+    /// Nothing of it is written, and the ledger is as it was: everybody has the old place, and is
+    /// looked at anew. Those whose time is up are told why, and so are all if the error lasts.
+    pub(super) fn undo(&mut self, ledger: &Ledger, now: Timestamp, error: &JournalError) {
+        let unwritten = std::mem::take(&mut self.unwritten);
+        for (place, Unwritten { waiter, .. }) in unwritten.into_iter().filter(|(_, u)| !u.is_gone) {
+            self.put(ledger, place, waiter);
+        }
+        let is_over = |waiter: &Waiter| waiter.deadline <= now || !error.is_temporary();
+        let over = self.waiters.iter().filter(|(_, waiter)| is_over(waiter));
+        for place in over.map(|(place, _)| *place).collect::<Vec<_>>() {
+            self.finish(place, Err(error.clone().into()));
+        }
+        self.written();
+        self.rules_seen = ANEW;
+    }
+
+    /// True if somebody who waits has to be looked at before long.
+    pub(super) fn is_restless(&self) -> bool {
+        self.has_moved && !self.waiters.is_empty()
     }
 }
 
@@ -265,6 +357,7 @@ impl Queue {
         !self.waiters.is_empty()
             && (self.seen != ledger.events()
                 || self.has_moved
+                || self.rules_seen == ANEW
                 || self.moments.first().is_some_and(|(at, _)| *at <= now))
     }
 
@@ -276,15 +369,7 @@ impl Queue {
     /// Who may have got room: the first of each line, whose time has come, and inner calls whose
     /// outer hold has changed; everybody, in new lines, when a rule has.
     pub(super) fn next_to_try(&mut self, ledger: &Ledger, now: Timestamp) -> BTreeSet<Place> {
-        if self.rules_seen != ledger.rules_changed() {
-            self.rules_seen = ledger.rules_changed();
-            self.lines.clear();
-            self.waiters.values_mut().for_each(|waiter| waiter.limits.clear());
-            return self.waiters.keys().copied().collect();
-        }
-        let mut found: BTreeSet<Place> = self.lines.values().flat_map(Line::heads).collect();
-        let due = self.moments.iter().take_while(|(at, _)| *at <= now);
-        found.extend(due.map(|(_, place)| *place).filter(|place| !self.is_late(*place, now)));
+        let mut found = BTreeSet::new();
         for (outer, (left, inside)) in &mut self.inside {
             let left_now = ledger.left_of(*outer);
             if *left != left_now {
@@ -292,6 +377,15 @@ impl Queue {
                 found.extend(inside.iter());
             }
         }
+        if self.rules_seen != ledger.rules_changed() {
+            self.rules_seen = ledger.rules_changed();
+            self.lines.clear();
+            self.waiters.values_mut().for_each(|waiter| waiter.limits.clear());
+            return self.waiters.keys().copied().collect();
+        }
+        found.extend(self.lines.values().flat_map(Line::heads));
+        let due = self.moments.iter().take_while(|(at, _)| *at <= now);
+        found.extend(due.map(|(_, place)| *place).filter(|place| !self.is_late(*place, now)));
         found
     }
 
@@ -301,7 +395,7 @@ impl Queue {
         due.map(|(_, place)| *place).find(|place| self.is_late(*place, now))
     }
 
-    fn is_late(&self, place: Place, now: Timestamp) -> bool {
+    pub(super) fn is_late(&self, place: Place, now: Timestamp) -> bool {
         self.waiters.get(&place).is_some_and(|waiter| waiter.deadline <= now)
     }
 
@@ -319,7 +413,12 @@ impl Queue {
     /// The moment to ask the clock for, if it is none that has been asked for.
     pub(super) fn alarm_to_set(&mut self, ledger: &Ledger, now: Timestamp) -> Option<Timestamp> {
         let (first, _) = self.moments.first()?;
-        let at = ledger.next_due().min(*first);
+        let mut at = ledger.next_due().min(*first);
+        if self.writes_first {
+            // What another process has written, or what has fallen due and could not be written.
+            let look = now.plus(LOOK);
+            at = if at > now { at.min(look) } else { look };
+        }
         if at <= now || at >= self.alarm {
             return None;
         }
@@ -365,6 +464,7 @@ impl Queue {
     /// Nothing is kept of anybody.
     pub(super) fn is_clean(&self) -> bool {
         self.check();
-        self.waiters.is_empty() && self.served.is_empty() && !self.is_busy
+        let is_told = self.served.is_empty() && self.unwritten.is_empty();
+        self.waiters.is_empty() && is_told && !self.is_busy
     }
 }

@@ -1,6 +1,7 @@
 //! Owns the guard of one hold: [`Reservation`], how it ends, and the [`Receipt`] of what was booked.
 
 mod ending;
+mod growth;
 mod nested;
 
 use std::fmt;
@@ -13,17 +14,16 @@ use serde::Serialize;
 use super::alert::Alert;
 use super::ask::Who;
 use super::core::{Core, LostCall};
-use super::error::{InvalidCall, ReserveError};
+use super::error::ReserveError;
 use super::trace::CallSpan;
 use crate::clock::Timestamp;
-use crate::ledger::{
-    Amounts, Bid, Booking, Change, Command, Event, Grow, HoldId, HoldView, Ledger, Path,
-};
+use crate::ledger::{Amounts, Bid, Booking, Change, Command, Event, HoldId, Ledger, Path};
 use crate::money::Usd;
 use crate::price::{Estimate, Model, Terms, UnknownModel};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::usage::{Bill, Confidence, Usage};
-use ending::{Ended, Ending};
+pub(crate) use ending::{Booked, Written};
+pub(crate) use growth::Growth;
 pub(crate) use nested::OuterHold;
 
 /// Money and tokens that are set aside for one call.
@@ -36,7 +36,7 @@ pub(crate) use nested::OuterHold;
 /// | [`release`](Reservation::release), [`refund`](Reservation::refund) | nothing: the provider rejected the call without a bill (connection refused, 4xx) |
 /// | dropped before it was sent | nothing |
 /// | dropped after it was sent: an error with no bill (5xx), a timeout, a cancelled future, a panic | what was held, as [`Assumed`](Confidence::Assumed), because such a call has usually been billed; [`LostCall`] changes that |
-/// | its lease ends first | what was held, as assumed; a later settle books the difference |
+/// | its lease ends first | what was held, as assumed; or, if another process ends it whose [`LostCall`] says so, nothing. A later settle books the truth in its place, once |
 ///
 /// ```
 /// use bursar::{Bill, BudgetManager, Usage, Usd};
@@ -136,7 +136,7 @@ impl Reservation {
     pub fn renew(&self, lease: Duration) -> bool {
         let hold = self.hold;
         let has_leases = self.core.lease_until(self.at) != Timestamp::MAX;
-        let renewed = self.core.change(false, move |ledger, now| {
+        let renewed = self.core.change(move |ledger, now| {
             let renew = Command::Renew { hold, lease_until: now.plus(lease) };
             has_leases && ledger.execute(now, &renew).is_ok()
         });
@@ -191,17 +191,14 @@ impl Reservation {
 
     /// Adds output tokens to a call that outgrows its cap, reserved in today's windows at the
     /// prices of the call. Counts neither a request nor a call in flight, and stands in no line:
-    /// those who [`wait`](super::Ask::wait) may be waiting for this very call to end.
+    /// those who [`wait`](super::Ask::wait) may be waiting for this very call to end. With a journal
+    /// it blocks until that is written; [`grow_output_async`](Reservation::grow_output_async) does
+    /// not.
     ///
     /// # Errors
     /// [`ReserveError`]; the hold stays as it was.
     pub fn grow_output(&mut self, tokens: u64) -> Result<(), ReserveError> {
-        if self.model.is_none() {
-            return Err(ReserveError::Invalid(InvalidCall::NoModel));
-        }
-        let (per_output, choices) = (self.per_output, self.choices);
-        let (floor, cap) = (tokens, tokens);
-        self.grow(Bid { fixed: 0, per_output, input: 0, choices, floor, cap })?;
+        self.grow(self.bid_for_output(tokens)?)?;
         self.max_output_tokens = self.max_output_tokens.saturating_add(tokens);
         Ok(())
     }
@@ -215,35 +212,23 @@ impl Reservation {
         self.grow(Bid::fixed(more.pico()))
     }
 
-    fn grow(&mut self, bid: Bid) -> Result<(), ReserveError> {
-        let grow = Grow { hold: self.hold, bid, wrap_up: self.wrap_up };
-        let more = self.core.change(false, move |ledger, now| {
-            let grown = ledger.decide_grow(now, &grow).map_err(|rejection| {
-                let account = account_of(ledger, grow.hold);
-                ReserveError::from_rejection(ledger, rejection, &account)
-            })?;
-            let more = Usd::from_pico(grown.amounts.cost);
-            ledger.apply(&Event { at: now, change: Change::Grown(grown) });
-            Ok::<_, ReserveError>(more)
-        })??;
-        self.held = self.held.checked_add(more).unwrap_or(Usd::MAX);
-        Ok(())
-    }
-
     /// Books what the provider answered: a [`Bill`], or a plain [`Usage`] of the model that was
     /// reserved.
     ///
     /// It cannot fail (law 3): not for being over the hold or the limit, late, or unpriced. What
     /// cannot be priced is booked at the larger of the hold and of what has a price, as
     /// [`Assumed`](Confidence::Assumed), and an [`Alert::Unpriced`] names the remedy.
+    ///
+    /// With a journal it blocks until it is written, or could not be: then it waits in memory and the
+    /// receipt says what it comes to.
     pub fn settle(mut self, bill: impl Into<Bill>) -> Receipt {
         let bill = bill.into();
         let priced = self.price(&bill);
         self.end(Some(&bill.usage), priced)
     }
 
-    /// The same without blocking the thread where there is a journal: it is booked even if the
-    /// future is dropped, and awaiting it waits until it is written.
+    /// The same without blocking the thread where there is a journal. It is booked, and told to the
+    /// observers, even if the future is dropped; awaiting it waits until it is written.
     pub fn settle_async<B: Into<Bill>>(
         self,
         bill: B,
@@ -282,7 +267,7 @@ impl Reservation {
         match (self.is_sent() && self.core.on_lost == LostCall::ChargeHold, self.core.books()) {
             (true, None) => drop(self.end(None, Priced::lost())),
             // Nobody can wait for the disk here.
-            (true, Some(_)) => self.end_soon(None, &Priced::lost()),
+            (true, Some(_)) => drop(self.end_soon(None, &Priced::lost())),
             (false, _) => self.give_back_lost(),
         }
     }
@@ -301,33 +286,23 @@ impl Reservation {
         let watched = self.core.is_watched() || sent;
         let work = move |ledger: &mut Ledger, now| {
             let view = ledger.find_hold(hold)?;
-            let account = (watched || view.has_expired).then(|| account_of(ledger, hold));
+            let account = (watched || view.is_charged).then(|| account_of(ledger, hold));
             let released = Change::Released { hold: ledger.decide_release(hold).ok()? };
             ledger.apply(&Event { at: now, change: released });
-            Some((now, view, account?))
-        };
-        let tell = move |core: &Core, at, view: HoldView, account| {
             // Without what its inner calls have taken out of it.
             let amount = Usd::from_pico(view.held);
-            core.tell(|observer| observer.on_release(&account, amount));
             // Law 8: a refund is never silent.
-            if sent || view.has_expired {
-                let why = why.clone().into();
-                core.raise(&Alert::Refunded { at, account, amount, why });
-            }
+            let refunded = (sent || view.is_charged).then(|| why.clone().into());
+            Some(GivenBack { at: now, account: account?, amount, refunded })
         };
         if waits || self.core.books().is_none() {
-            // What cannot be written now waits.
-            if let Ok(Some((at, view, account))) = self.core.change(true, work) {
-                tell(&self.core, at, view, account);
+            // What cannot be written now waits, and is told when it is.
+            if let Ok(given) = self.core.book(work, GivenBack::tell) {
+                GivenBack::tell(given, &self.core);
             }
-            return;
+        } else {
+            drop(self.core.book_later(work, GivenBack::tell));
         }
-        self.core.change_soon(move |ledger, now| {
-            let (at, view, account) = work(ledger, now)?;
-            let tell = tell.clone();
-            Some(Box::new(move |core: &Core| tell(core, at, view, account)))
-        });
     }
 
     /// With a journal: this process has no guard of the hold any more.
@@ -354,7 +329,7 @@ impl Reservation {
     fn end(&mut self, usage: Option<&Usage>, priced: Priced) -> Receipt {
         self.ended = true;
         let Some((booked, now)) = self.end_plainly(usage, &priced) else {
-            return self.end_at_length(usage.copied(), priced);
+            return self.end_at_length(usage.copied(), &priced);
         };
         let usage = match usage {
             Some(usage) => *usage,
@@ -378,54 +353,6 @@ impl Reservation {
                 ledger.settle_plainly(now, self.hold, booking, usage, model, confidence)?;
             Some((booked, now))
         })
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn end_at_length(&mut self, usage: Option<Usage>, priced: Priced) -> Receipt {
-        let ending = self.ending(usage, &priced);
-        let again = ending.clone();
-        let ended = self.core.change(true, move |ledger, now| ending.end(ledger, now));
-        let receipt = self.after_end(&again, ended.ok(), priced);
-        self.span.settled(&receipt);
-        receipt
-    }
-
-    /// Tells how it has ended; `None` if it waits to be written: then this is what it comes to.
-    fn after_end(
-        &mut self,
-        ending: &Ending,
-        ended: Option<Option<Ended>>,
-        mut priced: Priced,
-    ) -> Receipt {
-        self.disown();
-        let ended = ended.unwrap_or_else(|| ending.foretell(&self.core));
-        // Only a guard ends its hold, so that it is there or has ended so.
-        let ended = ended.unwrap_or_else(|| Ended {
-            account: Path::root(),
-            cost: 0,
-            usage: Usage::NONE,
-            confidence: priced.confidence,
-            why: None,
-            at: self.at,
-        });
-        priced.confidence = ended.confidence;
-        let receipt = self.receipt(ended.cost, ended.usage, priced, ended.at);
-        self.core.tell_booked(ended.account, &receipt, ended.why);
-        receipt
-    }
-
-    fn ending(&self, usage: Option<Usage>, priced: &Priced) -> Ending {
-        Ending {
-            owner: self.core.id,
-            hold: self.hold,
-            model: priced.other_model.as_ref().or(self.model.as_ref()).cloned(),
-            booking: priced.booking,
-            usage,
-            confidence: priced.confidence,
-            why: priced.why.clone(),
-            said: self.core.books().map(|_| Arc::default()),
-        }
     }
 
     #[inline(always)]
@@ -461,6 +388,25 @@ impl fmt::Debug for Reservation {
             .field("model", &self.model.as_ref().map(Model::name))
             .field("sent", &self.is_sent())
             .finish_non_exhaustive()
+    }
+}
+
+/// What was released, for those who are told of it.
+struct GivenBack {
+    at: Timestamp,
+    account: Path,
+    amount: Usd,
+    /// Why, if it is a refund.
+    refunded: Option<Arc<str>>,
+}
+
+impl GivenBack {
+    fn tell(given: Option<GivenBack>, core: &Core) {
+        let Some(GivenBack { at, account, amount, refunded }) = given else { return };
+        core.tell(|observer| observer.on_release(&account, amount));
+        if let Some(why) = refunded {
+            core.raise(&Alert::Refunded { at, account, amount, why });
+        }
     }
 }
 

@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use super::admit::Refused;
 use super::ask::{Ask, Who, Wishes};
-use super::books::Books;
-use super::core::Core;
+use super::books::{After, Job};
+use super::core::{Core, State};
 use super::error::ReserveError;
 use super::queue::{Asking, LAST, Outcome, Place, Queue};
 use super::reservation::{Admitted, Reservation};
 use crate::clock::Timestamp;
+use crate::journal::JournalError;
 use crate::ledger::{AccountId, HoldId, Ledger, Path};
 use crate::price::Estimate;
 
@@ -30,12 +31,7 @@ pub struct Waiting {
     wanted: Arc<Wanted>,
     at_most: Duration,
     stage: Stage,
-    /// With a journal there is no line: it asks again whenever something has changed.
-    written: Option<Written>,
 }
-
-/// The wait of a call with a journal.
-type Written = Pin<Box<dyn Future<Output = Result<Reservation, ReserveError>> + Send>>;
 
 #[derive(Clone, Copy)]
 enum Stage {
@@ -120,6 +116,14 @@ impl Ask<'_> {
     /// before it may be waiting for that very outer call to end: then nobody moves until a deadline
     /// comes. Keep inner waits short. The growth of a hold never stands in line, for that reason.
     ///
+    /// **With a journal** it is the same line, for all of this process: whoever commits a transaction
+    /// gives out what it makes room for in that very transaction, and who is admitted is told when it
+    /// is written. If it cannot be written, nothing is held and everybody keeps the place; who is
+    /// there when an error comes that will not be over by itself, or whose time is up meanwhile, is
+    /// told with [`Journal`](ReserveError::Journal). **Between processes there is no line**: each has
+    /// its own, the first in it looks again with every transaction of its process and at the latest a
+    /// second after another has made room, and whoever writes first has it.
+    ///
     /// # Errors
     /// [`ReserveError`]. At the deadline it is what is in the way: [`Denied`](ReserveError::Denied) by
     /// a limit, [`Frozen`](ReserveError::Frozen), or [`Queued`](ReserveError::Queued) if others were
@@ -133,7 +137,7 @@ impl Ask<'_> {
             estimates: std::iter::once(first.into_owned()).chain(others.into_owned()).collect(),
             wishes: wishes.owned(&core),
         };
-        Waiting { core, wanted: Arc::new(wanted), at_most, stage: Stage::New, written: None }
+        Waiting { core, wanted: Arc::new(wanted), at_most, stage: Stage::New }
     }
 }
 
@@ -143,16 +147,12 @@ impl Future for Waiting {
     /// Once it has been ready it is pending for ever.
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let waiting = self.get_mut();
-        if waiting.core.books().is_some() {
-            return waiting.poll_written(context);
-        }
         // Nobody else's code under the lock: not even a waker's clone or drop (law 7).
         let waker = context.waker().clone();
         let outcome = match waiting.stage {
             Stage::New => waiting.ask(waker),
             Stage::Queued(place) => {
-                let look = |_: &mut Ledger, queue: &mut Queue, _| queue.look(place, waker);
-                waiting.core.locked_with_queue(look).0
+                waiting.core.with_queue(|_, queue, _| queue.look(place, waker)).0
             }
             Stage::Over => None,
         };
@@ -163,83 +163,21 @@ impl Future for Waiting {
     }
 }
 
-/// How often a waiting call looks for room that another process has made.
-const LOOK: Duration = Duration::from_secs(1);
-
-/// Waits with a journal: it asks, and asks again when something was written here, or after a second
-/// for what others have written, until there is room or the time is up.
-async fn wait_written(
-    core: Arc<Core>,
-    wanted: Arc<Wanted>,
-    deadline: Timestamp,
-) -> Result<Reservation, ReserveError> {
-    loop {
-        let commits = core.books().map_or(0, Books::commits);
-        let (asking, made) = (Arc::clone(&core), Arc::clone(&core));
-        let (wants, gets) = (Arc::clone(&wanted), Arc::clone(&wanted));
-        let work = move |ledger: &mut Ledger, now| {
-            let asked = Asking { place: LAST, wrap_up: wants.wraps_up() };
-            let refused = match asking.look_at(ledger, &mut Queue::new(), now, &wants, asked) {
-                Ok(admitted) => return Ok(admitted),
-                Err(refused) => refused,
-            };
-            let hope = refused.has_hope();
-            Err((hope, asking.in_words(ledger, *refused, &wants.path)))
-        };
-        let make = move |outcome: Result<Admitted, (bool, ReserveError)>| {
-            let guard = made.guard(gets.who(), &outcome?, gets.estimates.iter());
-            guard.map_err(|error| (false, error))
-        };
-        let answer = core.change_later(false, work, make).await;
-        let (hope, error) = match answer {
-            Ok(Ok(hold)) => return Ok(hold),
-            Ok(Err(refused)) => refused,
-            Err(error) => (error.is_temporary(), error.into()),
-        };
-        let now = core.now();
-        if !hope || now >= deadline {
-            return Err(error);
-        }
-        let mut listens = false;
-        std::future::poll_fn(|context| {
-            if std::mem::replace(&mut listens, true) {
-                return Poll::Ready(());
-            }
-            core.wake_at(deadline.min(now.plus(LOOK)), context.waker());
-            let waits =
-                core.books().is_some_and(|books| books.listen(context.waker().clone(), commits));
-            if waits { Poll::Pending } else { Poll::Ready(()) }
-        })
-        .await;
-    }
-}
-
 impl Waiting {
-    fn poll_written(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Result<Reservation, ReserveError>> {
-        let Waiting { core, wanted, at_most, stage, written } = self;
-        if let Some(wrong) = wanted.wishes.wrong {
-            return Poll::Ready(Err(ReserveError::Invalid(wrong)));
-        }
-        if matches!(stage, Stage::Over) {
-            return Poll::Pending;
-        }
-        let deadline = core.now().plus(*at_most);
-        let wait =
-            || Box::pin(wait_written(Arc::clone(core), Arc::clone(wanted), deadline)) as Written;
-        let outcome = std::task::ready!(written.get_or_insert_with(wait).as_mut().poll(context));
-        (*stage, *written) = (Stage::Over, None);
-        core.tell_outcome(wanted.who(), &outcome);
-        Poll::Ready(outcome)
-    }
-
     /// The first attempt; without an outcome it has queued.
     fn ask(&mut self, waker: Waker) -> Option<Outcome> {
         let Waiting { core, wanted, at_most, stage, .. } = self;
         if let Some(wrong) = wanted.wishes.wrong {
             return Some(Err(ReserveError::Invalid(wrong)));
+        }
+        if let Some(books) = core.books() {
+            // Whoever writes looks at it, in the order of arrival.
+            let place = core.with_queue(|ledger, queue, now| {
+                queue.join(ledger, Arc::clone(wanted), waker, now.plus(*at_most))
+            });
+            *stage = Stage::Queued(place);
+            books.enqueue_for_thread(Box::new(Arrival(place)));
+            return None;
         }
         let (outcome, _waker) = core.locked_with_queue(|ledger, queue, now| {
             let asking = Asking { place: LAST, wrap_up: wanted.wraps_up() };
@@ -262,18 +200,14 @@ impl Waiting {
     /// The wait is over: the guard, and the one word to the observers.
     fn end(&mut self, outcome: Outcome) -> Result<Reservation, ReserveError> {
         self.stage = Stage::Over;
-        let who = self.wanted.who();
-        let estimates = self.wanted.estimates.iter();
-        let made = outcome.and_then(|admitted| self.core.guard(who, &admitted, estimates));
-        self.core.tell_outcome(who, &made);
-        made
+        self.core.end_wait(&self.wanted, outcome)
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
         let Stage::Queued(place) = self.stage else { return };
-        let (outcome, _waker) = self.core.locked_with_queue(|_, queue, _| queue.leave(place));
+        let (outcome, _waker) = self.core.with_queue(|_, queue, _| queue.leave(place));
         if let Some(Ok(admitted)) = outcome {
             drop(self.end(Ok(admitted))); // was never sent: given back
         }
@@ -289,7 +223,66 @@ impl fmt::Debug for Waiting {
     }
 }
 
+/// With a journal: a call that has queued, to be looked at for the first time.
+struct Arrival(Place);
+
+impl Job for Arrival {
+    fn run(&mut self, core: &Core, ledger: &mut Ledger, queue: &mut Queue, now: Timestamp) {
+        let place = self.0;
+        let Some(wanted) = queue.wanted(place) else { return }; // given up, or served already
+        let asking = Asking { place, wrap_up: wanted.wraps_up() };
+        match core.look_at(ledger, queue, now, &wanted, asking) {
+            Ok(admitted) => queue.finish(place, Ok(admitted)),
+            Err(refused) if refused.has_hope() && !queue.is_late(place, now) => {
+                queue.stand(place, &refused.limits, refused.again_at);
+                Vec::new()
+            }
+            Err(refused) => queue.finish(place, Err(core.in_words(ledger, *refused, &wanted.path))),
+        };
+    }
+
+    /// It is told through the queue, where it keeps its place after an error.
+    fn answer(&mut self, _: Result<(), &JournalError>) -> Option<After> {
+        None
+    }
+
+    fn has_to_be(&self) -> bool {
+        false
+    }
+}
+
 impl Core {
+    /// Looks into the queue. With a journal, whoever writes next serves it.
+    pub(super) fn with_queue<R>(
+        &self,
+        look: impl FnOnce(&Ledger, &mut Queue, Timestamp) -> R,
+    ) -> R {
+        let Some(books) = self.books() else {
+            return self.locked_with_queue(|ledger, queue, now| look(ledger, queue, now));
+        };
+        let mut state = self.view();
+        let now = self.time_for(&state.ledger);
+        let State { ledger, queue } = &mut *state;
+        let (result, is_restless) = (look(ledger, queue, now), queue.is_restless());
+        drop(state);
+        if is_restless {
+            books.look();
+        }
+        result
+    }
+
+    /// A wait is over: the guard, and the one word to the observers.
+    pub(super) fn end_wait(
+        self: &Arc<Core>,
+        wanted: &Wanted,
+        outcome: Outcome,
+    ) -> Result<Reservation, ReserveError> {
+        let (who, estimates) = (wanted.who(), wanted.estimates.iter());
+        let made = outcome.and_then(|admitted| self.guard(who, &admitted, estimates));
+        self.tell_outcome(who, &made);
+        made
+    }
+
     /// Admits, in the order of arrival, everybody who fits now; refuses those who never will, and
     /// those whose time is up.
     #[cold]
@@ -365,8 +358,13 @@ pub(super) struct Alarm(pub(super) Weak<Core>);
 
 impl Wake for Alarm {
     fn wake(self: Arc<Self>) {
-        if let Some(core) = self.0.upgrade().filter(|core| core.books().is_none()) {
-            core.locked_with_queue(|_, queue, _| queue.forget_alarm());
+        let Some(core) = self.0.upgrade() else { return };
+        let someone_waits = core.with_queue(|_, queue, _| {
+            queue.forget_alarm();
+            queue.len() > 0
+        });
+        if let Some(books) = core.books().filter(|_| someone_waits) {
+            books.look();
         }
     }
 }

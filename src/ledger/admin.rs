@@ -68,6 +68,7 @@ impl Ledger {
             Command::Expire { hold } => {
                 Ok(Change::Expired { hold: self.decide_expire(now, *hold)? })
             }
+            Command::Lapse { hold } => Ok(Change::Lapsed { hold: self.decide_expire(now, *hold)? }),
             Command::Renew { hold, lease_until } => {
                 self.holds.open(*hold).ok_or(Rejection::NoSuchHold)?;
                 Ok(Change::Renewed { hold: *hold, lease_until: *lease_until })
@@ -101,6 +102,7 @@ impl Ledger {
         self.rules_changed = self.rules_changed.saturating_add(u64::from(changes_rules));
         match change {
             Change::Expired { hold } => return self.apply_expired(at, *hold),
+            Change::Lapsed { hold } => return self.apply_lapsed(at, *hold),
             Change::LimitSet(change) => {
                 self.step(at);
                 return self.apply_limit(change);

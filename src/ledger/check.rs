@@ -51,7 +51,7 @@ impl Ledger {
                 return Err(format!("`{name}`: {} holds is wrong", account.holds));
             }
             let late = self.holds.iter().filter(|(_, hold)| {
-                hold.is_expired() && hold.target.account == self.accounts.id(index)
+                hold.is_late() && hold.target.account == self.accounts.id(index)
             });
             if late.count() != account.late as usize {
                 return Err(format!("`{name}`: {} late holds is wrong", account.late));

@@ -119,6 +119,12 @@ pub enum Command {
         /// The hold.
         hold: HoldId,
     },
+    /// Ends a lease and gives back what was held. Due when the lease has ended; whether a hold expires
+    /// or lapses is the caller's policy. In both, the hold is kept for a late word of its call.
+    Lapse {
+        /// The hold.
+        hold: HoldId,
+    },
     /// Makes a lease longer, or takes it away with [`Timestamp::MAX`].
     Renew {
         /// The hold.
@@ -329,6 +335,11 @@ pub enum Change {
     },
     /// A lease ended, and what was held was charged.
     Expired {
+        /// The hold.
+        hold: HoldId,
+    },
+    /// A lease ended, and what was held was given back.
+    Lapsed {
         /// The hold.
         hold: HoldId,
     },

@@ -29,6 +29,9 @@ pub(super) enum HoldState {
     /// Its lease has ended, and what it held has been charged. Kept until its call has ended, so
     /// that the difference can be booked.
     Expired,
+    /// Its lease has ended, and what it held has been given back. Kept in the same way, so that the
+    /// truth can be booked.
+    Lapsed,
     Free,
 }
 
@@ -60,6 +63,12 @@ impl Hold {
         std::iter::once(&mut self.first).chain(&mut self.more)
     }
 
+    /// Its lease has ended, and its call may have a late word.
+    pub(super) fn is_late(&self) -> bool {
+        matches!(self.state, HoldState::Expired | HoldState::Lapsed)
+    }
+
+    /// Its lease has ended, and what it held has been charged.
     pub(super) fn is_expired(&self) -> bool {
         self.state == HoldState::Expired
     }
@@ -95,7 +104,7 @@ impl Default for Holds {
 }
 
 impl Holds {
-    /// The hold of that id, open or expired.
+    /// The hold of that id, open or late.
     #[inline]
     pub(super) fn get(&self, id: HoldId) -> Option<&Hold> {
         let hold = self.slots.get(id.index as usize)?;
@@ -200,9 +209,15 @@ impl Holds {
         (hold.state, hold.charged_by) = (HoldState::Expired, event);
     }
 
-    /// Charges the late word of expired holds of `old`, an account that is gone, to `heir`.
+    /// Ends a hold's lease, and keeps what it was.
+    pub(super) fn lapse(&mut self, id: HoldId) {
+        self.unlink(id.index);
+        self.at_mut(id).state = HoldState::Lapsed;
+    }
+
+    /// Charges the late word of holds of `old`, an account that is gone, to `heir`.
     pub(super) fn inherit(&mut self, old: AccountId, heir: AccountId) {
-        for hold in self.slots.iter_mut().filter(|hold| hold.state == HoldState::Expired) {
+        for hold in self.slots.iter_mut().filter(|hold| hold.is_late()) {
             if hold.target.account == old {
                 hold.target.account = heir;
             }

@@ -203,6 +203,17 @@ pub enum Notice {
         /// What was charged, in picodollars.
         cost: i128,
     },
+    /// A hold's lease has ended, and what it held has been given back.
+    Lapsed {
+        /// The hold.
+        hold: HoldId,
+        /// The account that would have been charged.
+        account: AccountId,
+        /// Its path.
+        path: Path,
+        /// What was given back, in picodollars.
+        amount: i128,
+    },
 }
 
 /// Which models a filter lets through, by number.
@@ -468,7 +479,7 @@ pub enum Due<'a> {
         /// Its zone.
         zone: &'a crate::calendar::Zone,
     },
-    /// A lease has ended: give a [`Command::Expire`].
+    /// A lease has ended: give a [`Command::Expire`], or a [`Command::Lapse`].
     Expire(HoldId),
 }
 

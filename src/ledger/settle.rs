@@ -121,6 +121,21 @@ impl Ledger {
         self.notices.push(Notice::Expired { hold, account, path, cost });
     }
 
+    /// Gives back what was held, and keeps the hold for the late word of its call: the truth is booked
+    /// then as if the lease had not ended.
+    pub(super) fn apply_lapsed(&mut self, at: Timestamp, id: HoldId) {
+        self.step(at);
+        let hold = self.holds.at(id);
+        let (target, amount) = (hold.target, hold.total().cost);
+        let path = self.accounts.at(target.account.index).path.clone();
+        self.end_in_parts(id, &target, &Amounts::NONE);
+        self.holds.lapse(id);
+        self.accounts.at_mut(target.account.index).late += 1;
+        self.one_hold_less(&target);
+        let (hold, account) = (id, target.account);
+        self.notices.push(Notice::Lapsed { hold, account, path, amount });
+    }
+
     pub(crate) fn apply_recorded(&mut self, at: Timestamp, recorded: &Recorded) {
         self.step(at);
         let turn = Turn { at, held: &Amounts::NONE, spent: &recorded.booked };
@@ -149,13 +164,13 @@ impl Ledger {
         self.charge(target, target.model, &charge_of(&spent, &Usage::NONE, Confidence::Reported));
     }
 
-    /// Ends a hold that is open or has expired, and books what was used.
+    /// Ends a hold that is open or late, and books what was used.
     #[inline]
     fn end(&mut self, id: HoldId, booked: &Amounts, charge: Option<(ModelId, &Charge<'_>)>) {
         let hold = self.holds.at(id);
         let target = hold.target;
-        let expired = hold.is_expired();
-        if hold.more.is_empty() && !expired {
+        let (late, expired) = (hold.is_late(), hold.is_expired());
+        if hold.more.is_empty() && !late {
             let (at, held) = (hold.first.at, hold.first.amounts);
             self.turn(&target, Turn { at, held: &held, spent: booked }, Tell::Whole);
         } else {
@@ -170,26 +185,30 @@ impl Ledger {
             self.charge(&target, model, charge);
         }
         self.holds.free(id);
-        if expired {
+        if late {
             self.accounts.at_mut(target.account.index).late -= 1;
         } else {
             self.one_hold_less(&target);
         }
     }
 
-    /// A hold of several parts, one that came out of an outer hold, or one whose charge was
-    /// assumed before: then only the difference is booked.
+    /// A hold of several parts, one that came out of an outer hold, or a late one. If its charge was
+    /// assumed before, only the difference is booked; if it was given back, it holds nothing any more.
     #[cold]
     #[inline(never)]
     fn end_in_parts(&mut self, id: HoldId, target: &Target, booked: &Amounts) {
         let hold = self.holds.at(id);
-        let (expired, charged_by) = (hold.is_expired(), hold.charged_by);
-        let taker = self.holds.open_around(hold).filter(|_| !expired);
+        let (expired, charged_by, late) = (hold.is_expired(), hold.charged_by, hold.is_late());
+        let taker = self.holds.open_around(hold).filter(|_| !late);
         let mut touched = booked.plus(&hold.total());
         for (part, used) in shares(hold, booked) {
             let turn = Turn { at: part.at, held: &part.amounts, spent: &used };
             if expired {
                 self.correct(target, turn, charged_by);
+                continue;
+            }
+            if late {
+                self.turn(target, Turn { held: &Amounts::NONE, ..turn }, Tell::Later);
                 continue;
             }
             self.turn(target, turn, Tell::Later);

@@ -196,7 +196,7 @@ impl Ledger {
 
     /// The open holds: what each holds, in picodollars, and when its lease ends.
     pub fn holds(&self) -> impl Iterator<Item = (HoldId, i128, Timestamp)> {
-        let open = self.holds.iter().filter(|(_, hold)| !hold.is_expired());
+        let open = self.holds.iter().filter(|(_, hold)| !hold.is_late());
         open.map(|(id, hold)| (id, hold.total().cost, hold.lease_until))
     }
 
@@ -212,7 +212,8 @@ impl Ledger {
         self.holds.get(id).map(|hold| HoldView {
             account: hold.target.account,
             held: hold.total().cost,
-            has_expired: hold.is_expired(),
+            has_expired: hold.is_late(),
+            is_charged: hold.is_expired(),
         })
     }
 }
@@ -222,11 +223,13 @@ impl Ledger {
 pub struct HoldView {
     /// The account that is charged.
     pub account: AccountId,
-    /// What it holds without what its inner calls have taken out, in picodollars; of an expired
-    /// one, what was charged.
+    /// What it holds without what its inner calls have taken out, in picodollars; if its lease has
+    /// ended, what was charged or given back then.
     pub held: i128,
-    /// True if its lease has ended and what it held has been charged.
+    /// True if its lease has ended.
     pub has_expired: bool,
+    /// True if its lease has ended and what it held has been charged.
+    pub is_charged: bool,
 }
 
 impl Totals {

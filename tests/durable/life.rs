@@ -301,7 +301,6 @@ async fn what_is_awaited_is_written() {
         .reply("done", Usage::tokens(1_000, 100));
     let writer = BudgetConstrained::new(agent, budget.account("writer").unwrap());
     let reply = writer.run("a task".to_owned()).await.unwrap();
-    budget.flush().unwrap();
     assert_eq!(budget.account("writer").unwrap().spent(), reply.cost);
     drop((account, writer, luna, budget));
     let budget = open(&folder, &clock);

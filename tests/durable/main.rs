@@ -26,6 +26,7 @@
 //! the power.
 #![cfg(feature = "sqlite")]
 
+mod awaited;
 mod disk;
 mod export;
 mod faults;

@@ -49,6 +49,107 @@ fn an_expired_hold_is_charged_and_corrected() {
     );
 }
 
+/// By policy the hold of a call that never came back is given back; its late word books the truth,
+/// once, in the window of the hold.
+#[test]
+fn a_lapsed_hold_is_given_back_and_booked_late() {
+    table(
+        "
+        leases lapse
+        limit a spend 1
+        limit a spend 1 day alert=50
+        limit a tokens 1_000 rolling=172_800
+        limit a requests 10 day
+        limit a flight 1
+        hold x a/b 1 in=100 out=50 lease=900
+        lapse x                         -> NotDue
+        +900s                           -> ok !lapsed a/b 1
+        see a spend                     -> 0 + 0
+        see a tokens rolling=172800     -> 0 + 0
+        see a requests day              -> 0 + 0
+        see a flight                    -> 0 + 0
+        sum a/b                         -> 0 + 0, 0 calls
+        lapse x                         -> NoSuchHold
+        renew x 60                      -> NoSuchHold
+        grow x 1                        -> NoSuchHold
+        hold y a/b 1 inside=x           -> NoSuchHold
+        // The room is another's by now: the truth is booked, and said to be too much.
+        hold z a/b 0.9
+        settle x 0.4 in=80 out=20       -> ok !over a spend !over a spend
+        see a spend                     -> 0.4 + 0.9
+        sum a/b                         -> 0.4 + 0.9, 1 calls
+        settle x 0.4                    -> NoSuchHold
+        release x                       -> NoSuchHold
+        release z
+        see a spend                     -> 0.4 + 0
+        hold w a/b 0.6 in=10 lease=900
+        at 2026-11-25T09:00:00Z         -> ok !lapsed a/b 0.6
+        settle w 0.5 in=10
+        see a spend                     -> 0.9 + 0
+        see a spend day                 -> 0 + 0
+        see a spend day previous        -> 0.9
+        see a tokens rolling=172800     -> 110 + 0
+        see a requests day previous     -> 2
+        sum a/b                         -> 0.9 + 0, 2 calls
+        ",
+    );
+}
+
+#[test]
+fn a_lapsed_hold_that_was_never_sent_leaves_nothing() {
+    table(
+        "
+        leases lapse
+        limit a spend 1
+        hold x a 1 lease=60
+        +60s                            -> ok !lapsed a 1
+        hold y a 1
+        release x
+        see a spend                     -> 0 + 1
+        release x                       -> NoSuchHold
+        ",
+    );
+}
+
+/// What came out of an outer hold goes back there, and is not taken again by the late word.
+#[test]
+fn a_lapsed_inner_hold_gives_back_to_its_outer_one() {
+    table(
+        "
+        leases lapse
+        limit a spend 2
+        hold out a 1
+        hold in a/b 0.6 inside=out lease=60
+        sum a                           -> 0 + 1, 0 calls
+        +60s                            -> ok !lapsed a/b 0.6
+        sum a                           -> 0 + 1, 0 calls
+        settle in 0.5
+        see a spend                     -> 0.5 + 1
+        settle out 1
+        see a spend                     -> 1.5 + 0
+        ",
+    );
+}
+
+/// A limit that was set in between counts the late word: nothing of it was counted anywhere before.
+#[test]
+fn a_late_word_of_a_lapsed_hold_reaches_limits_that_came_later() {
+    table(
+        "
+        leases lapse
+        hold x a 1 in=100 lease=60
+        close a
+        +60s                            -> ok !lapsed a 1
+        limit / spend 9 day
+        limit / tokens 500 opening=10
+        settle x 0.7 in=90
+        see / spend day                 -> 0.7 + 0
+        see / tokens                    -> 100 + 0
+        sum a                           -> gone
+        ",
+    );
+}
+
 #[test]
 fn a_late_release_refunds() {
     table(

@@ -81,6 +81,8 @@ pub(crate) enum Life {
     Open,
     /// Charged as assumed at that tick.
     Late(u64),
+    /// Given back.
+    Lapsed,
     Ended,
 }
 

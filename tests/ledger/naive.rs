@@ -270,7 +270,7 @@ impl Naive {
             let tick = late.unwrap_or(self.tick);
             self.charges.push(Charge { nodes: nodes.clone(), model, at: part.at, amount, tick });
             let rest = part.held.minus(&part.held.least(&Amount { cached: 0, ..share }));
-            if late.is_none() && part.depth > 0 && !rest.is_none() {
+            if hold.life == Life::Open && part.depth > 0 && !rest.is_none() {
                 self.give_back(&hold, &part, rest);
             }
         }
@@ -316,6 +316,12 @@ impl Naive {
             });
         }
         self.fold();
+    }
+
+    /// As a release, with a late word to come.
+    pub(crate) fn lapse(&mut self, index: usize) {
+        self.end(index, &Amount::default());
+        self.holds[index].life = Life::Lapsed;
     }
 
     pub(crate) fn knows_key(&self, key: u128, now: Timestamp) -> bool {

@@ -340,8 +340,13 @@ impl Both {
                 Due::Expire(hold) => {
                     let index = self.holds.iter().position(|known| *known == hold).unwrap();
                     assert!(self.naive.holds[index].lease <= self.now);
-                    self.carry_out(&Command::Expire { hold }).unwrap();
-                    self.naive.expire(index);
+                    if index % 3 == 2 {
+                        self.carry_out(&Command::Lapse { hold }).unwrap();
+                        self.naive.lapse(index);
+                    } else {
+                        self.carry_out(&Command::Expire { hold }).unwrap();
+                        self.naive.expire(index);
+                    }
                     self.expired = true;
                 }
                 Due::Roll { window, unit, zone } => {

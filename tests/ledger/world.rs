@@ -68,6 +68,8 @@ pub(crate) struct World {
     events: Vec<Event>,
     over: HashSet<String>,
     noticed: String,
+    /// Leases that end give back what was held.
+    lapses: bool,
 }
 
 impl World {
@@ -80,6 +82,7 @@ impl World {
             events: Vec::new(),
             over: HashSet::new(),
             noticed: String::new(),
+            lapses: false,
         }
     }
 
@@ -105,6 +108,11 @@ impl World {
             "adjust" => self.adjust(&words),
             "release" => self.execute(&Command::Release { hold: self.hold_id(&words) }).map(ok),
             "expire" => self.execute(&Command::Expire { hold: self.hold_id(&words) }).map(ok),
+            "lapse" => self.execute(&Command::Lapse { hold: self.hold_id(&words) }).map(ok),
+            "leases" => {
+                self.lapses = words.has("lapse");
+                Ok("ok".to_owned())
+            }
             "renew" => {
                 let lease_until = match words.at(1) {
                     "never" => Timestamp::MAX,
@@ -254,6 +262,7 @@ impl World {
     fn catch_up(&mut self) {
         while let Some(due) = self.ledger.due(self.now) {
             let command = match due {
+                Due::Expire(hold) if self.lapses => Command::Lapse { hold },
                 Due::Expire(hold) => Command::Expire { hold },
                 Due::Roll { window, unit, zone } => {
                     let bounds = unit.window_around(zone, self.now);
@@ -312,6 +321,9 @@ impl World {
                 }
                 Notice::Expired { path, cost, .. } => {
                     format!(" !expired {} {}", named(&path), shown(Measure::Cost, cost))
+                }
+                Notice::Lapsed { path, amount, .. } => {
+                    format!(" !lapsed {} {}", named(&path), shown(Measure::Cost, amount))
                 }
                 other => format!(" !{other:?}"),
             };

@@ -1,12 +1,18 @@
-//! Owns the ends of a hold that are written by another thread, or decided again: where there is a
-//! journal, nobody may block in a `Drop` or a future.
+//! Owns the ends of a hold that somebody is told of: how it is settled, again if need be; and where
+//! there is a journal, what is written by another thread, because nobody may block in a `Drop` or a
+//! future.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
+use super::super::books::Ticket;
 use super::super::core::{Core, number_for};
+use super::super::trace::CallSpan;
 use super::{Priced, Receipt, Reservation, account_of};
 use crate::clock::Timestamp;
+use crate::journal::JournalError;
 use crate::ledger::{
     Booking, Change, Event, HoldId, Ledger, ModelId, Path, Rejection, Settle, Settled,
 };
@@ -18,47 +24,70 @@ use crate::usage::{Confidence, Usage};
 /// How a hold is to end: all that has to be known to settle it, again if need be.
 #[derive(Clone)]
 pub(super) struct Ending {
-    pub(super) owner: u64,
-    pub(super) hold: HoldId,
+    owner: u64,
+    hold: HoldId,
     /// The model that answered.
-    pub(super) model: Option<Model>,
-    pub(super) booking: Booking,
-    pub(super) usage: Option<Usage>,
-    pub(super) confidence: Confidence,
-    pub(super) why: Option<String>,
+    model: Option<Model>,
+    booking: Booking,
+    usage: Option<Usage>,
+    confidence: Confidence,
+    why: Option<String>,
+    held: Usd,
+    computed: Option<Usd>,
+    reserved_at: Timestamp,
+    span: CallSpan,
     /// With a journal: how it ended when it was last decided.
-    pub(super) said: Option<Arc<Lock<Option<Ended>>>>,
+    said: Option<Arc<Lock<Option<Ended>>>>,
 }
 
 /// How a hold has ended.
 #[derive(Clone)]
 pub(super) struct Ended {
-    pub(super) account: Path,
-    pub(super) cost: i128,
-    pub(super) usage: Usage,
-    pub(super) confidence: Confidence,
-    pub(super) why: Option<String>,
-    pub(super) at: Timestamp,
+    account: Path,
+    receipt: Receipt,
+    why: Option<String>,
+    span: CallSpan,
+}
+
+impl Ended {
+    /// Tells of it, once it is booked.
+    fn tell(self, core: &Core) -> Receipt {
+        self.span.settled(&self.receipt);
+        core.tell_booked(self.account, &self.receipt, self.why);
+        self.receipt
+    }
+
+    /// Tells of an end that nobody waits for.
+    fn left(ended: Option<Ended>, core: &Core) {
+        if let Some(ended) = ended {
+            ended.tell(core);
+        }
+    }
 }
 
 impl Ending {
-    /// Settles by way of an event. What no call can have used is booked at what was held.
-    pub(super) fn end(&self, ledger: &mut Ledger, now: Timestamp) -> Option<Ended> {
-        let model = number_for(self.owner, ledger, now, self.model.as_ref());
-        let (settled, ended) = self.decide(ledger, now, model)?;
-        ledger.apply(&Event { at: now, change: Change::Settled(settled) });
-        if let Some(said) = &self.said {
-            *said.lock() = Some(ended.clone());
+    /// Settles by way of an event. Run again because a transaction has failed that lasted all the
+    /// same, it finds the hold gone, and says what it said before.
+    fn work(&self) -> impl FnMut(&mut Ledger, Timestamp) -> Option<Ended> + Send + use<> {
+        let ending = self.clone();
+        move |ledger, now| {
+            let model = number_for(ending.owner, ledger, now, ending.model.as_ref());
+            let Some((settled, ended)) = ending.decide(ledger, now, model) else {
+                return ending.said_before();
+            };
+            ledger.apply(&Event { at: now, change: Change::Settled(settled) });
+            if let Some(said) = &ending.said {
+                *said.lock() = Some(ended.clone());
+            }
+            Some(ended)
         }
-        Some(ended)
     }
 
-    /// What it comes to, if it waits to be written; or came to, if it has been written since.
-    pub(super) fn foretell(&self, core: &Core) -> Option<Ended> {
-        let waits = core.read(|ledger, now| Some(self.decide(ledger, now, ModelId::NONE)?.1));
-        waits.or_else(|| self.said.as_ref()?.lock().clone())
+    fn said_before(&self) -> Option<Ended> {
+        self.said.as_ref()?.lock().clone()
     }
 
+    /// What no call can have used is booked at what was held.
     fn decide(&self, ledger: &Ledger, now: Timestamp, model: ModelId) -> Option<(Settled, Ended)> {
         let account = account_of(ledger, self.hold);
         let Ending { hold, booking, usage, mut confidence, .. } = *self;
@@ -76,89 +105,146 @@ impl Ending {
             decided = ledger.decide_settle(&Settle { booking, usage: None, confidence, ..settle });
         }
         let settled = decided.ok()?;
-        let (cost, usage) = (settled.booked.cost, settled.usage);
-        Some((settled, Ended { account, cost, usage, confidence, why, at: now }))
+        let receipt = self.receipt(settled.booked.cost, settled.usage, confidence, now);
+        Some((settled, Ended { account, receipt, why, span: self.span.clone() }))
+    }
+
+    fn receipt(&self, cost: i128, usage: Usage, confidence: Confidence, at: Timestamp) -> Receipt {
+        Receipt {
+            cost: Usd::from_pico(cost),
+            held: self.held,
+            usage,
+            confidence,
+            computed: self.computed,
+            model: self.model.clone(),
+            reserved_at: self.reserved_at,
+            settled_at: at,
+        }
+    }
+
+    /// What it comes to by what is written, as long as its own end is not. It waits for nothing.
+    fn preview(&self, core: &Core) -> Receipt {
+        let state = core.view();
+        let now = core.time_for(&state.ledger);
+        match self.decide(&state.ledger, now, ModelId::NONE) {
+            Some((_, ended)) => ended.receipt,
+            // Only a guard ends its hold, so that the hold is there or has ended so meanwhile.
+            None => match self.said_before() {
+                Some(ended) => ended.receipt,
+                None => self.receipt(0, Usage::NONE, self.confidence, now),
+            },
+        }
+    }
+
+    /// Tells how it has ended. What could not be written is told when it is.
+    fn ended(&self, core: &Core, ended: Result<Option<Ended>, JournalError>) -> Receipt {
+        match ended {
+            Ok(Some(ended)) => ended.tell(core),
+            _ => self.preview(core),
+        }
     }
 }
 
+/// The end of a hold that another thread writes. Awaited, it says what was booked, and tells the
+/// observers. Dropped before, it is booked all the same, and who writes it tells them.
+#[must_use = "to wait until it is written"]
+pub(crate) struct Written {
+    core: Arc<Core>,
+    ending: Ending,
+    ticket: Ticket<Option<Ended>>,
+}
+
+impl Written {
+    /// What it comes to, without waiting.
+    pub(crate) fn preview(&self) -> Receipt {
+        self.ending.preview(&self.core)
+    }
+}
+
+impl Future for Written {
+    type Output = Receipt;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Receipt> {
+        let ended = std::task::ready!(Pin::new(&mut self.ticket).poll(context));
+        Poll::Ready(self.ending.ended(&self.core, ended))
+    }
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        if let Some(ended) = self.ticket.give_up() {
+            Ended::left(ended, &self.core);
+        }
+    }
+}
+
+/// What came of ending a hold where it is.
+pub(crate) enum Booked {
+    /// It is booked.
+    Done(Receipt),
+    /// It is when it is written: who waits for that knows it is in the journal.
+    Soon(Box<Written>),
+}
+
 impl Reservation {
+    fn ending(&self, usage: Option<Usage>, priced: &Priced) -> Ending {
+        Ending {
+            owner: self.core.id,
+            hold: self.hold,
+            model: priced.other_model.as_ref().or(self.model.as_ref()).cloned(),
+            booking: priced.booking,
+            usage,
+            confidence: priced.confidence,
+            why: priced.why.clone(),
+            held: self.held,
+            computed: priced.computed,
+            reserved_at: self.at,
+            span: self.span.clone(),
+            said: self.core.books().map(|_| Arc::default()),
+        }
+    }
+
+    /// Ends the hold and waits until that is written.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn end_at_length(&mut self, usage: Option<Usage>, priced: &Priced) -> Receipt {
+        let ending = self.ending(usage, priced);
+        let ended = self.core.book(ending.work(), Ended::left);
+        self.disown();
+        ending.ended(&self.core, ended)
+    }
+
     /// Ends the hold, and where there is a journal lets the caller await that it is written.
     pub(super) fn end_async(
         mut self,
         usage: Option<Usage>,
         priced: Priced,
     ) -> impl Future<Output = Receipt> + Send + use<> {
-        let begun = match self.core.books() {
-            None => Err(self.end(usage.as_ref(), priced)),
-            Some(_) => {
-                self.ended = true;
-                let ending = self.ending(usage, &priced);
-                let again = ending.clone();
-                let work = move |ledger: &mut Ledger, now| ending.end(ledger, now);
-                Ok((self.core.change_later(true, work, |ended| ended), again, priced))
-            }
-        };
+        let booked = self.end_unblocked(usage, priced);
         async move {
-            match begun {
-                Err(receipt) => receipt,
-                Ok((ticket, ending, priced)) => {
-                    let ended = ticket.await.ok();
-                    let receipt = self.after_end(&ending, ended, priced);
-                    self.span.settled(&receipt);
-                    receipt
-                }
+            match booked {
+                Booked::Done(receipt) => receipt,
+                Booked::Soon(written) => (*written).await,
             }
         }
     }
 
-    /// Ends the hold; where there is a journal it is written by another thread, and the receipt says
-    /// what it comes to: for those who may not block.
+    /// Ends the hold; where there is a journal, another thread writes it.
     #[inline]
-    pub(super) fn end_unblocked(&mut self, usage: Option<Usage>, priced: Priced) -> Receipt {
+    pub(super) fn end_unblocked(&mut self, usage: Option<Usage>, priced: Priced) -> Booked {
         match self.core.books() {
-            None => self.end(usage.as_ref(), priced),
-            Some(_) => self.end_by_another(usage, priced),
+            None => Booked::Done(self.end(usage.as_ref(), priced)),
+            Some(_) => Booked::Soon(Box::new(self.end_soon(usage, &priced))),
         }
     }
 
+    /// Has another thread end the hold.
     #[cold]
-    fn end_by_another(&mut self, usage: Option<Usage>, mut priced: Priced) -> Receipt {
-        let ending = self.ending(usage, &priced);
-        let ended = self.core.read(|ledger, now| {
-            let (_, ended) = ending.decide(ledger, now, ModelId::NONE)?;
-            Some((ended.cost, ended.usage, ended.confidence, now))
-        });
-        self.end_soon(usage, &priced);
-        let nothing = (0, Usage::NONE, priced.confidence, self.at);
-        let (cost, usage, confidence, now) = ended.unwrap_or(nothing);
-        priced.confidence = confidence;
-        self.receipt(cost, usage, priced, now)
-    }
-
-    /// Books it, when it can be written.
-    #[cold]
-    pub(super) fn end_soon(&mut self, usage: Option<Usage>, priced: &Priced) {
+    pub(super) fn end_soon(&mut self, usage: Option<Usage>, priced: &Priced) -> Written {
         self.ended = true;
         self.disown();
         let ending = self.ending(usage, priced);
-        let (held, computed, at, span) = (self.held, priced.computed, self.at, self.span.clone());
-        self.core.change_soon(move |ledger, now| {
-            let ended = ending.end(ledger, now)?;
-            let receipt = Receipt {
-                cost: Usd::from_pico(ended.cost),
-                held,
-                usage: ended.usage,
-                confidence: ended.confidence,
-                computed,
-                model: ending.model.clone(),
-                reserved_at: at,
-                settled_at: now,
-            };
-            let span = span.clone();
-            Some(Box::new(move |core: &Core| {
-                span.settled(&receipt);
-                core.tell_booked(ended.account, &receipt, ended.why);
-            }))
-        });
+        let ticket = self.core.book_later(ending.work(), Ended::left);
+        Written { core: Arc::clone(&self.core), ending, ticket }
     }
 }

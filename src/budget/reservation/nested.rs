@@ -1,9 +1,12 @@
 //! Owns a hold in the hands of those who may take from it and cannot end it, and what a wrapper
 //! around an agent asks of a guard besides.
 
+use std::future::Future;
+
 use super::super::account::Account;
-use super::{Priced, Receipt, Reservation};
-use crate::ledger::HoldId;
+use super::{Booked, Priced, Reservation};
+use crate::journal::JournalError;
+use crate::ledger::{HoldId, Ledger};
 use crate::money::Usd;
 use crate::usage::{Bill, Confidence, Usage};
 
@@ -43,7 +46,7 @@ impl Reservation {
     }
 
     /// Charges what is held but for the output, as estimated; the input counts as used.
-    pub(crate) fn book_input(&mut self, input: Usage) -> Receipt {
+    pub(crate) fn book_input(&mut self, input: Usage) -> Booked {
         let output = self.per_output.saturating_mul(i128::from(self.max_output_tokens));
         let output = Usd::from_pico(output.div_euclid(ATTO_PER_PICO));
         let cost = self.held.checked_sub(output).unwrap_or(Usd::ZERO);
@@ -52,19 +55,36 @@ impl Reservation {
 
     /// Charges what is held, as assumed, whatever the manager does with lost calls: for a reply
     /// that came and says nothing of its usage.
-    pub(crate) fn book_held(&mut self) -> Receipt {
+    pub(crate) fn book_held(&mut self) -> Booked {
         self.end_unblocked(None, Priced::lost())
     }
 
     /// Settles where it is; what is done with it afterwards changes nothing.
     #[inline]
-    pub(crate) fn book(&mut self, bill: &Bill) -> Receipt {
+    pub(crate) fn book(&mut self, bill: &Bill) -> Booked {
         let priced = self.price(bill);
         self.end_unblocked(Some(bill.usage), priced)
     }
 }
 
 impl Account {
+    /// With a journal: waits until all that was done before is written.
+    pub(crate) fn flush_later(
+        &self,
+    ) -> Option<impl Future<Output = Result<(), JournalError>> + Send + use<>> {
+        self.core.books()?;
+        Some(self.core.change_later(|_, _, _| (), |()| ()))
+    }
+
+    /// With a journal, where a window or a lease has ended: waits until that is written.
+    pub(crate) fn catch_up_later(
+        &self,
+    ) -> Option<impl Future<Output = Result<(), JournalError>> + Send + use<>> {
+        self.core.books()?;
+        let due = self.core.peek(Ledger::next_due);
+        if self.core.now() < due { None } else { self.flush_later() }
+    }
+
     /// What is left of a hold of its budget for inner calls; zero once it has ended.
     pub(crate) fn left_of(&self, outer: OuterHold) -> Usd {
         let hold = self.core.read(|ledger, _| ledger.find_hold(outer.hold));

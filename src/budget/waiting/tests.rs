@@ -1,7 +1,10 @@
 //! Owns the proof that the queue serves as its documentation says: beside a naive model after each
 //! random step, and counted, so that many who wait cost no more than those who are served.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod naive;
+mod written;
+
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -9,9 +12,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::budget::BudgetManager;
+use crate::budget::books::tape::{Fault, Tape};
 use crate::clock::{Clock, ManualClock};
 use crate::ledger::{Limit, Measure, Period};
 use crate::money::Usd;
+use naive::{ACCOUNTS, Call, Cap, DAY, Kind, Model, Said, Stander};
 
 #[derive(Default)]
 struct Woken(AtomicUsize);
@@ -50,19 +55,25 @@ impl Task {
 }
 
 fn check(budget: &BudgetManager) {
-    budget.core.locked_with_queue(|ledger, queue, _| {
+    budget.core.with_queue(|ledger, queue, _| {
         queue.check();
         ledger.check_invariants().unwrap();
     });
 }
 
 fn attempts(budget: &BudgetManager) -> u64 {
-    budget.core.locked_with_queue(|_, queue, _| queue.attempts())
+    budget.core.with_queue(|_, queue, _| queue.attempts())
 }
 
 fn is_clean(budget: &BudgetManager) -> bool {
     check(budget);
-    budget.core.locked_with_queue(|_, queue, _| queue.is_clean())
+    budget.core.with_queue(|_, queue, _| queue.is_clean())
+}
+
+/// Waits for what another thread is about to do.
+fn until(mut done: impl FnMut() -> bool) {
+    let found = (0..10_000_000).any(|_| done() || (std::thread::yield_now(), false).1);
+    assert!(found, "it does not happen");
 }
 
 fn cents(cents: i64) -> Estimate {
@@ -167,218 +178,6 @@ fn an_alarm_that_is_moved_forward_and_one_that_is_stale_lose_nobody() {
     assert_eq!((clock.alarms(), clock.now()), (0, Timestamp::from_secs(3_610)));
 }
 
-// A naive model of the lines: no index, no events, only what the documentation says.
-
-const ACCOUNTS: [&str; 3] = ["a", "b", "c"];
-const DAY: i64 = 86_400;
-
-#[derive(Clone, Copy, PartialEq)]
-enum Kind {
-    Lifetime,
-    Day,
-    InFlight,
-}
-
-#[derive(Clone)]
-struct Cap {
-    kind: Kind,
-    on: &'static str,
-    amount: i64,
-    kept: i64,
-    spent: i64,
-    held: i64,
-}
-
-impl Cap {
-    fn limit(&self) -> Limit {
-        let limit = match self.kind {
-            Kind::Lifetime => Limit::spend(Usd::cents(self.amount)),
-            Kind::Day => Limit::spend(Usd::cents(self.amount)).per(Period::DAY),
-            Kind::InFlight => Limit::in_flight(u32::try_from(self.amount).unwrap()),
-        };
-        if self.kept > 0 { limit.keep_for_wrap_up(Usd::cents(self.kept)) } else { limit }
-    }
-
-    fn cap(&self, wrap_up: bool) -> i64 {
-        if wrap_up { self.amount } else { self.amount - self.kept }
-    }
-}
-
-#[derive(Clone)]
-struct Call {
-    account: usize,
-    costs: Vec<i64>,
-    wrap_up: bool,
-}
-
-struct Stander {
-    call: Call,
-    deadline: i64,
-    stands: BTreeSet<usize>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Said {
-    Admitted(usize),
-    Denied,
-    Queued,
-    Frozen,
-}
-
-struct Held {
-    account: usize,
-    cost: i64,
-    day: i64,
-}
-
-struct Model {
-    now: i64,
-    caps: Vec<Cap>,
-    frozen: [bool; 3],
-    /// By the order of arrival.
-    waiting: BTreeMap<usize, Stander>,
-    holds: BTreeMap<usize, Held>,
-    said: Vec<(usize, Said)>,
-}
-
-impl Model {
-    fn new() -> Model {
-        let cap = |kind, on, amount, kept| Cap { kind, on, amount, kept, spent: 0, held: 0 };
-        let caps = vec![
-            cap(Kind::Lifetime, "", 300, 20),
-            cap(Kind::Lifetime, "a", 150, 0),
-            cap(Kind::Day, "b", 40, 10),
-            cap(Kind::InFlight, "", 4, 0),
-        ];
-        let (waiting, holds) = (BTreeMap::new(), BTreeMap::new());
-        Model { now: 0, caps, frozen: [false; 3], waiting, holds, said: Vec::new() }
-    }
-
-    fn needs(&self, account: usize, cost: i64) -> Vec<(usize, i64)> {
-        let on = |cap: &Cap| cap.on.is_empty() || cap.on == ACCOUNTS[account];
-        let all = self.caps.iter().enumerate().filter(|(_, cap)| on(cap));
-        let need = |cap: &Cap| if cap.kind == Kind::InFlight { 1 } else { cost };
-        all.map(|(at, cap)| (at, need(cap))).filter(|(_, need)| *need > 0).collect()
-    }
-
-    fn is_before(&self, call: &Call, place: usize, limit: usize) -> bool {
-        self.waiting.range(..place).any(|(_, other)| {
-            other.stands.contains(&limit)
-                && (other.call.wrap_up || !call.wrap_up || self.caps[limit].kept == 0)
-        })
-    }
-
-    /// What is said to a call at that place, and in which lines it would have to stand.
-    fn look(&self, call: &Call, place: usize) -> (Said, BTreeSet<usize>) {
-        if self.frozen[call.account] {
-            return (Said::Frozen, BTreeSet::new());
-        }
-        let (mut said, mut hope) = (Vec::new(), BTreeSet::new());
-        for (alternative, cost) in call.costs.iter().enumerate() {
-            let needs = self.needs(call.account, *cost);
-            let lines: BTreeSet<usize> =
-                needs.iter().map(|n| n.0).filter(|l| self.is_before(call, place, *l)).collect();
-            let full = needs.iter().filter(|(limit, need)| {
-                let cap = &self.caps[*limit];
-                *need > cap.cap(call.wrap_up) - cap.spent - cap.held
-            });
-            let full: Vec<_> = full.collect();
-            let never = full.iter().any(|(limit, need)| {
-                let cap = &self.caps[*limit];
-                let ever = if cap.kind == Kind::Lifetime { cap.spent } else { 0 };
-                need + ever > cap.cap(call.wrap_up)
-            });
-            if never {
-                said.push(Said::Denied);
-                continue;
-            }
-            if full.is_empty() && lines.is_empty() {
-                return (Said::Admitted(alternative), BTreeSet::new());
-            }
-            said.push(if lines.is_empty() { Said::Denied } else { Said::Queued });
-            hope.extend(lines.into_iter().chain(full.iter().map(|(limit, _)| *limit)));
-        }
-        (said[0], hope)
-    }
-
-    fn admit(&mut self, call: &Call, place: usize, alternative: usize) {
-        let cost = call.costs[alternative];
-        for (limit, need) in self.needs(call.account, cost) {
-            self.caps[limit].held += need;
-        }
-        let (account, day) = (call.account, self.now / DAY);
-        self.holds.insert(place, Held { account, cost, day });
-    }
-
-    fn end(&mut self, place: usize, spent: i64) {
-        let hold = self.holds.remove(&place).unwrap();
-        let today = hold.day == self.now / DAY;
-        for (limit, need) in self.needs(hold.account, hold.cost) {
-            let cap = &mut self.caps[limit];
-            if cap.kind != Kind::Day || today {
-                cap.held -= need;
-                cap.spent += if cap.kind == Kind::InFlight { 0 } else { spent };
-            }
-        }
-        if hold.cost == 0 {
-            assert_eq!(spent, 0);
-        }
-        self.serve(false);
-    }
-
-    /// The first ordinary call and the first that wraps up, in each of these lines.
-    fn heads(&self, limits: impl IntoIterator<Item = usize>) -> BTreeSet<usize> {
-        let first = |limit: usize, wrap_up: bool| {
-            let stands = |(_, other): &(&usize, &Stander)| {
-                other.stands.contains(&limit) && other.call.wrap_up == wrap_up
-            };
-            self.waiting.iter().find(stands).map(|(place, _)| *place)
-        };
-        let heads = |limit| [first(limit, false), first(limit, true)];
-        limits.into_iter().flat_map(heads).flatten().collect()
-    }
-
-    fn serve(&mut self, rules_changed: bool) {
-        let mut next = self.heads(0..self.caps.len());
-        if rules_changed {
-            self.waiting.values_mut().for_each(|waiter| waiter.stands.clear());
-            next = self.waiting.keys().copied().collect();
-        }
-        loop {
-            while let Some(place) = next.pop_first() {
-                self.serve_one(place, false, &mut next);
-            }
-            let late = self.waiting.iter().filter(|(_, waiter)| waiter.deadline <= self.now);
-            let Some(place) = late.min_by_key(|(place, waiter)| (waiter.deadline, **place)) else {
-                return;
-            };
-            self.serve_one(*place.0, true, &mut next);
-        }
-    }
-
-    fn serve_one(&mut self, place: usize, is_last: bool, next: &mut BTreeSet<usize>) {
-        let (call, stood) =
-            (self.waiting[&place].call.clone(), self.waiting[&place].stands.clone());
-        let (said, hope) = self.look(&call, place);
-        match said {
-            Said::Admitted(alternative) => {
-                self.admit(&call, place, alternative);
-                self.waiting.remove(&place);
-                self.said.push((place, said));
-            }
-            Said::Frozen if !is_last => {
-                self.waiting.get_mut(&place).unwrap().stands.clear();
-            }
-            _ if is_last || hope.is_empty() => {
-                self.waiting.remove(&place);
-                self.said.push((place, said));
-            }
-            _ => return self.waiting.get_mut(&place).unwrap().stands.extend(hope),
-        }
-        next.extend(self.heads(stood));
-    }
-}
-
 #[derive(Clone, Debug)]
 enum Step {
     Reserve(usize, Vec<i64>, bool),
@@ -391,9 +190,11 @@ enum Step {
     SetLimit(usize, i64),
     Freeze(usize),
     Thaw(usize),
+    /// With a journal: it fails once before it works.
+    Failing(Box<Step>, Fault),
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+fn steps(faults: u32) -> impl Strategy<Value = Vec<Step>> {
     let costs = || prop::collection::vec(prop_oneof![1 => Just(0), 9 => 1_i64..30], 1..=2);
     let wraps = || prop::bool::weighted(0.2);
     let step = prop_oneof![
@@ -407,6 +208,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (0..3_usize).prop_map(Step::Freeze),
         2 => (0..3_usize).prop_map(Step::Thaw),
     ];
+    let fault = prop::bool::ANY.prop_map(|begin| if begin { Fault::Begin } else { Fault::Commit });
+    let failing = (step.clone(), fault).prop_map(|(step, fault)| Step::Failing(step.into(), fault));
+    let step = prop_oneof![10 => step, faults => failing];
     prop::collection::vec(step, 1..120)
 }
 
@@ -418,21 +222,25 @@ struct Both {
     holds: BTreeMap<usize, Reservation>,
     tasks: BTreeMap<usize, Task>,
     next: usize,
+    tape: Option<Tape>,
 }
 
 impl Both {
-    fn new() -> Both {
+    fn new(tape: Option<Tape>) -> Both {
         let (model, clock) = (Model::new(), ManualClock::at(Timestamp::from_secs(0)));
         let mut builder = BudgetManager::builder().clock(clock.clone());
         for cap in &model.caps {
             builder = builder.limit(cap.on, cap.limit());
+        }
+        if let Some(tape) = &tape {
+            builder = builder.journal(tape.clone()).lease(HOUR * 100_000);
         }
         let budget = builder.build().unwrap();
         for account in ACCOUNTS {
             budget.account(account).unwrap();
         }
         let (holds, tasks) = (BTreeMap::new(), BTreeMap::new());
-        Both { model, clock, budget, holds, tasks, next: 0 }
+        Both { model, clock, budget, holds, tasks, next: 0, tape }
     }
 
     fn run(&mut self, step: &Step) {
@@ -454,10 +262,16 @@ impl Both {
                 let (said, hope) = self.model.look(&call, usize::MAX);
                 let at_most = Duration::from_secs(u64::try_from(*seconds).unwrap());
                 let waiting = self.with_ask(&call, |ask| ask.wait(at_most));
-                let (task, answer) = Task::new(waiting);
+                let (mut task, mut answer) = Task::new(waiting);
+                let waits = !matches!(said, Said::Admitted(_)) && *seconds > 0 && !hope.is_empty();
+                if self.tape.is_some() {
+                    self.budget.flush().unwrap();
+                    until(|| waits || task.is_woken());
+                    answer = task.poll();
+                }
                 match said {
                     Said::Admitted(alternative) => self.model.admit(&call, place, alternative),
-                    _ if *seconds > 0 && !hope.is_empty() => {
+                    _ if waits => {
                         assert!(answer.is_none(), "{answer:?} instead of waiting");
                         let (deadline, stands) = (self.model.now + seconds, hope);
                         self.model.waiting.insert(place, Stander { call, deadline, stands });
@@ -517,6 +331,48 @@ impl Both {
                 self.model.serve(true);
                 self.budget.thaw(ACCOUNTS[*account]).unwrap();
             }
+            Step::Failing(step, fault) => self.fail(step, *fault),
+        }
+    }
+
+    /// A step that fails first: nothing has changed, everybody is looked at anew; then it is done.
+    fn fail(&mut self, step: &Step, fault: Fault) {
+        let tape = self.tape.clone().unwrap();
+        tape.fail(Some(fault));
+        let nth = |from: Vec<usize>, at: usize| from.get(at % from.len().max(1)).copied();
+        let mut booked = None;
+        match step {
+            Step::Settle(hold, percent) => {
+                if let Some(place) = nth(self.holds.keys().copied().collect(), *hold) {
+                    let spent = self.model.holds[&place].cost * percent / 100;
+                    self.holds.remove(&place).unwrap().settle_cost(Usd::cents(spent));
+                    booked = Some((place, spent)); // waits in the outbox
+                }
+            }
+            Step::Release(hold) => {
+                if let Some(place) = nth(self.holds.keys().copied().collect(), *hold) {
+                    self.holds.remove(&place).unwrap().release();
+                    booked = Some((place, 0));
+                }
+            }
+            Step::Freeze(account) if fault == Fault::Begin || !self.model.frozen[*account] => {
+                assert!(self.budget.freeze(ACCOUNTS[*account], "because").is_err());
+            }
+            // What has nothing to write cannot fail to write it.
+            _ => {
+                tape.fail(Some(Fault::Begin));
+                assert!(self.budget.flush().is_err());
+            }
+        }
+        tape.fail(None);
+        self.model.serve(true);
+        self.budget.flush().unwrap();
+        match booked {
+            Some((place, spent)) => self.model.end(place, spent),
+            None => {
+                self.settle_down();
+                self.run(step);
+            }
         }
     }
 
@@ -560,6 +416,10 @@ impl Both {
 
     /// Fetches what was served, and compares everything that can be seen.
     fn settle_down(&mut self) {
+        if self.tape.is_some() {
+            self.budget.flush().unwrap();
+            until(|| self.model.said.iter().all(|(place, _)| self.tasks[place].is_woken()));
+        }
         check(&self.budget);
         let woken: Vec<usize> =
             self.tasks.iter().filter(|(_, task)| task.is_woken()).map(|(at, _)| *at).collect();
@@ -593,8 +453,8 @@ proptest! {
     })]
 
     #[test]
-    fn it_serves_as_a_naive_queue_does(steps in steps()) {
-        let mut both = Both::new();
+    fn it_serves_as_a_naive_queue_does(steps in steps(0)) {
+        let mut both = Both::new(None);
         for step in &steps {
             both.run(step);
             both.settle_down();
@@ -602,5 +462,28 @@ proptest! {
         both.tasks.clear();
         both.holds.clear();
         prop_assert!(is_clean(&both.budget));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 60,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    /// The same with a journal, and with one that fails now and then.
+    #[test]
+    fn it_serves_as_a_naive_queue_does_with_a_journal(steps in steps(2)) {
+        let mut both = Both::new(Some(Tape::default()));
+        for step in &steps {
+            both.run(step);
+            both.settle_down();
+        }
+        both.tasks.clear();
+        both.holds.clear();
+        both.budget.flush().unwrap();
+        prop_assert!(is_clean(&both.budget));
+        prop_assert_eq!(both.budget.held(), Usd::ZERO);
     }
 }

@@ -1,0 +1,226 @@
+//! Owns what is to be done through a journal: a [`Job`], which runs again after a transaction that
+//! has failed, and the [`Ticket`] of whoever waits for its answer.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use super::super::core::Core;
+use super::super::queue::Queue;
+use crate::clock::Timestamp;
+use crate::journal::JournalError;
+use crate::ledger::Ledger;
+use crate::sync::Lock;
+
+/// What is told after all locks are free, and the lead.
+pub(in crate::budget) type After = Box<dyn FnOnce(&Core) + Send>;
+
+/// Something that is to be done to the ledger. It can be run again after a transaction that failed.
+pub(in crate::budget) trait Job: Send {
+    fn run(&mut self, core: &Core, ledger: &mut Ledger, queue: &mut Queue, now: Timestamp);
+    /// Says how it ended. After an error it may be run again and end better.
+    fn answer(&mut self, outcome: Result<(), &JournalError>) -> Option<After>;
+    /// True if it has to be booked, sooner or later.
+    fn has_to_be(&self) -> bool;
+}
+
+/// A job that somebody waits for.
+pub(super) struct Task<F, R, G, T> {
+    work: F,
+    result: Option<R>,
+    make: Option<G>,
+    slot: Arc<Slot<T>>,
+    has_to_be: bool,
+    /// What is done with an answer for which nobody waits any more.
+    left: fn(T, &Core),
+}
+
+impl<F, R, G, T> Task<F, R, G, T>
+where
+    F: FnMut(&mut Ledger, &mut Queue, Timestamp) -> R + Send + 'static,
+    G: FnOnce(R) -> T + Send + 'static,
+    R: Send + 'static,
+    T: Send + 'static,
+{
+    pub(super) fn with_ticket(
+        has_to_be: bool,
+        work: F,
+        make: G,
+        left: fn(T, &Core),
+    ) -> (Box<dyn Job>, Ticket<T>) {
+        let slot = Arc::new(Slot(Lock::new(State::Waits(None))));
+        let ticket = Ticket(Arc::clone(&slot));
+        (Box::new(Task { work, result: None, make: Some(make), slot, has_to_be, left }), ticket)
+    }
+}
+
+impl<F, R, G, T> Job for Task<F, R, G, T>
+where
+    F: FnMut(&mut Ledger, &mut Queue, Timestamp) -> R + Send,
+    G: FnOnce(R) -> T + Send,
+    R: Send,
+    T: Send + 'static,
+{
+    fn run(&mut self, _: &Core, ledger: &mut Ledger, queue: &mut Queue, now: Timestamp) {
+        self.result = Some((self.work)(ledger, queue, now));
+    }
+
+    fn answer(&mut self, outcome: Result<(), &JournalError>) -> Option<After> {
+        let error = match (outcome, self.result.take()) {
+            (Ok(()), Some(result)) => {
+                let make = self.make.take()?;
+                let value = self.slot.put(Ok(make(result)))?;
+                let left = self.left;
+                return Some(Box::new(move |core| left(value, core)));
+            }
+            (Ok(()), None) => never_run(),
+            (Err(error), _) => error.clone(),
+        };
+        if !self.has_to_be {
+            self.make = None;
+        }
+        self.slot.put(Err(error));
+        None
+    }
+
+    fn has_to_be(&self) -> bool {
+        self.has_to_be
+    }
+}
+
+impl<F, R, G, T> Drop for Task<F, R, G, T> {
+    fn drop(&mut self) {
+        if self.make.is_some() {
+            self.slot.put(Err(never_run()));
+        }
+    }
+}
+
+#[cold]
+fn never_run() -> JournalError {
+    JournalError::new("the thread that wrote to the journal has panicked; nothing was written")
+}
+
+/// A job that nobody waits for.
+pub(super) struct Errand<F> {
+    work: F,
+    after: Option<After>,
+}
+
+impl<F> Errand<F> {
+    pub(super) fn new(work: F) -> Errand<F> {
+        Errand { work, after: None }
+    }
+}
+
+impl<F: FnMut(&mut Ledger, Timestamp) -> Option<After> + Send> Job for Errand<F> {
+    fn run(&mut self, _: &Core, ledger: &mut Ledger, _: &mut Queue, now: Timestamp) {
+        self.after = (self.work)(ledger, now);
+    }
+
+    fn answer(&mut self, outcome: Result<(), &JournalError>) -> Option<After> {
+        self.after.take().filter(|_| outcome.is_ok())
+    }
+
+    fn has_to_be(&self) -> bool {
+        true
+    }
+}
+
+/// A job that makes the one who writes look at those who wait for room.
+pub(super) struct Look;
+
+impl Job for Look {
+    fn run(&mut self, _: &Core, _: &mut Ledger, _: &mut Queue, _: Timestamp) {}
+
+    fn answer(&mut self, _: Result<(), &JournalError>) -> Option<After> {
+        None
+    }
+
+    fn has_to_be(&self) -> bool {
+        false
+    }
+}
+
+struct Slot<T>(Lock<State<T>>);
+
+enum State<T> {
+    Waits(Option<Waker>),
+    Done(Result<T, JournalError>),
+    Gone,
+}
+
+impl<T> Slot<T> {
+    /// Answers whoever waits; what nobody waits for any more comes back.
+    fn put(&self, result: Result<T, JournalError>) -> Option<T> {
+        let mut state = self.0.lock();
+        match std::mem::replace(&mut *state, State::Gone) {
+            State::Waits(waker) => {
+                *state = State::Done(result);
+                drop(state);
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
+                None
+            }
+            other => {
+                *state = other;
+                drop(state);
+                result.ok()
+            }
+        }
+    }
+}
+
+/// The answer of a change, when it is written.
+#[must_use = "a change is written when somebody waits for it"]
+pub(in crate::budget) struct Ticket<T>(Arc<Slot<T>>);
+
+impl<T> Ticket<T> {
+    pub(super) fn of(value: T) -> Ticket<T> {
+        Ticket(Arc::new(Slot(Lock::new(State::Done(Ok(value))))))
+    }
+
+    /// Waits no longer; an answer that has come and was not fetched is here.
+    pub(in crate::budget) fn give_up(&self) -> Option<T> {
+        let state = std::mem::replace(&mut *self.0.0.lock(), State::Gone);
+        match state {
+            State::Done(result) => result.ok(),
+            _ => None,
+        }
+    }
+}
+
+impl<T> fmt::Debug for Ticket<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket").finish_non_exhaustive()
+    }
+}
+
+impl<T> Future for Ticket<T> {
+    type Output = Result<T, JournalError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        // Nobody else's code under the lock: not even a waker's clone or drop (law 7).
+        let waker = context.waker().clone();
+        let mut state = self.0.0.lock();
+        match std::mem::replace(&mut *state, State::Gone) {
+            State::Done(result) => Poll::Ready(result),
+            State::Waits(before) => {
+                *state = State::Waits(Some(waker));
+                drop(state);
+                drop(before);
+                Poll::Pending
+            }
+            State::Gone => Poll::Ready(Err(never_run())),
+        }
+    }
+}
+
+impl<T> Drop for Ticket<T> {
+    fn drop(&mut self) {
+        drop(self.give_up());
+    }
+}

@@ -1,0 +1,213 @@
+//! Owns the tests of what is told of changes that a journal writes: each once, and when it is written.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+use super::tape::{Fault, Tape};
+use crate::budget::{
+    Alert, BudgetManager, LostCall, Observer, Receipt, Reservation, WeakBudgetManager,
+};
+use crate::clock::{ManualClock, Timestamp};
+use crate::ledger::Path;
+use crate::money::Usd;
+use crate::price::Estimate;
+use crate::sync::{Lock, block_on};
+use crate::usage::{Bill, Usage};
+
+/// What an observer hears.
+#[derive(Default)]
+struct Diary(Lock<Vec<String>>);
+
+impl Diary {
+    fn note(&self, what: String) {
+        self.0.lock().push(what);
+    }
+
+    /// What was heard, in the order of the alphabet, once it is so much.
+    fn take(&self, len: usize) -> Vec<String> {
+        let found = (0..10_000_000).any(|_| {
+            std::thread::yield_now();
+            self.0.lock().len() >= len
+        });
+        let mut heard = std::mem::take(&mut *self.0.lock());
+        assert!(found, "only {heard:?}");
+        heard.sort();
+        heard
+    }
+}
+
+impl Observer for Diary {
+    fn on_settle(&self, account: &Path, receipt: &Receipt) {
+        self.note(format!("{account} settled {}", receipt.cost));
+    }
+
+    fn on_release(&self, account: &Path, amount: Usd) {
+        self.note(format!("{account} released {amount}"));
+    }
+
+    fn on_alert(&self, alert: &Alert) {
+        if alert.kind() != "unwritten" {
+            self.note(format!("{} {}", alert.account(), alert.kind()));
+        }
+    }
+}
+
+struct Scene {
+    tape: Tape,
+    budget: BudgetManager,
+    diary: Arc<Diary>,
+}
+
+impl Scene {
+    fn new(lost: LostCall) -> Scene {
+        let (tape, diary) = (Tape::default(), Arc::<Diary>::default());
+        let budget = BudgetManager::builder()
+            .clock(ManualClock::at(Timestamp::from_secs(0)))
+            .shared_observer(Arc::clone(&diary) as Arc<dyn Observer>)
+            .on_lost_call(lost)
+            .journal(tape.clone())
+            .build()
+            .unwrap();
+        Scene { tape, budget, diary }
+    }
+
+    fn hold(&self, account: &str) -> Reservation {
+        self.budget.reserve(account, &Estimate::fixed(Usd::cents(5))).unwrap()
+    }
+}
+
+fn bill() -> Bill {
+    Bill::new(Usage::NONE).reported_cost(Usd::cents(2))
+}
+
+fn poll<F: Future + Unpin>(future: &mut F) -> bool {
+    Pin::new(future).poll(&mut Context::from_waker(Waker::noop())).is_ready()
+}
+
+#[test]
+fn observers_hear_of_each_end_once_when_it_is_written() {
+    for fault in [None, Some(Fault::Begin), Some(Fault::Commit)] {
+        let scene = Scene::new(LostCall::ChargeHold);
+        let account = scene.budget.account("h").unwrap();
+        let [a, b, c, d, e, f, g] =
+            ["a", "b", "c", "d", "e", "f", "g"].map(|name| scene.hold(name));
+        scene.tape.fail(fault);
+
+        assert_eq!(a.settle_cost(Usd::cents(1)).cost, Usd::cents(1));
+        drop(b.settle_async(bill()));
+        let mut polled = Box::pin(c.settle_async(bill()));
+        let _ = poll(&mut polled);
+        drop(polled);
+        d.mark_sent();
+        d.release();
+        e.mark_sent();
+        drop(e);
+        f.release();
+        drop(g);
+        assert_eq!(account.charge(bill()).record().is_err(), fault.is_some());
+        let failed = scene.budget.flush();
+        assert_eq!(failed.is_err(), fault.is_some());
+        if fault.is_some() {
+            assert_eq!(scene.diary.take(0), [""; 0], "{fault:?}: nothing is written");
+        }
+
+        scene.tape.fail(None);
+        scene.budget.flush().unwrap();
+        let told = [
+            "a settled $0.01",
+            "b settled $0.02",
+            "c settled $0.02",
+            "d refunded",
+            "d released $0.05",
+            "e settled $0.05",
+            "f released $0.05",
+            "g released $0.05",
+            "h settled $0.02",
+        ];
+        assert_eq!(scene.diary.take(told.len()), told, "{fault:?}");
+        scene.budget.flush().unwrap();
+        assert_eq!(scene.diary.take(0), [""; 0], "{fault:?}: told twice");
+        assert_eq!((scene.budget.spent(), scene.budget.held()), (Usd::cents(12), Usd::ZERO));
+    }
+}
+
+/// Whoever awaits an end has the observers told before; whoever gives up after the answer has come
+/// and was not fetched tells them then; in the middle of the commit, whoever writes does.
+#[test]
+fn an_end_is_told_once_wherever_its_future_is_dropped() {
+    let scene = Scene::new(LostCall::ChargeHold);
+    let told = [String::from("a settled $0.02")];
+    let receipt = block_on(scene.hold("a").settle_async(bill()));
+    assert_eq!((receipt.cost, scene.diary.take(0)), (Usd::cents(2), told.to_vec()));
+
+    let unfetched = scene.hold("a").settle_async(bill());
+    scene.budget.flush().unwrap();
+    assert_eq!(scene.diary.take(0), [""; 0]);
+    drop(unfetched);
+    assert_eq!(scene.diary.take(0), told);
+
+    for fault in [None, Some(Fault::Commit)] {
+        let hold = scene.hold("a");
+        scene.tape.fail(fault);
+        let slot = Arc::new(Lock::new(None));
+        let in_commit = Arc::clone(&slot);
+        // The future is made before the commit that drops it, under the same lock.
+        let mut held = slot.lock();
+        scene.tape.at_commit(move || drop(in_commit.lock().take()));
+        *held = Some(Box::pin(hold.settle_async(bill())));
+        drop(held);
+        assert_eq!(scene.budget.flush().is_err(), fault.is_some());
+        scene.tape.fail(None);
+        scene.budget.flush().unwrap();
+        assert_eq!(scene.diary.take(1), told, "{fault:?}");
+    }
+    assert_eq!(scene.budget.spent(), Usd::cents(8));
+}
+
+#[test]
+fn a_receipt_of_what_waits_says_what_it_comes_to() {
+    let scene = Scene::new(LostCall::Release);
+    let (one, two) = (scene.hold("a"), scene.hold("a"));
+    scene.tape.fail(Some(Fault::Commit));
+    assert_eq!(one.settle(bill()).cost, Usd::cents(2));
+    assert_eq!(block_on(two.settle_async(bill())).cost, Usd::cents(2));
+    assert_eq!((scene.budget.spent(), scene.budget.held()), (Usd::ZERO, Usd::cents(10)));
+    scene.tape.fail(None);
+    block_on(scene.budget.flush_async()).unwrap();
+    assert_eq!((scene.budget.spent(), scene.budget.held()), (Usd::cents(4), Usd::ZERO));
+}
+
+/// An observer that calls back into its budget without keeping it: with the last handle, ledger and
+/// journal are gone.
+#[test]
+fn an_observer_with_a_weak_budget_keeps_nothing_alive() {
+    #[derive(Default)]
+    struct Freezes(Lock<Option<WeakBudgetManager>>);
+    impl Observer for Freezes {
+        fn on_settle(&self, account: &Path, _: &Receipt) {
+            let budget = self.0.lock().as_ref().and_then(WeakBudgetManager::upgrade);
+            if let Some(budget) = budget {
+                budget.freeze(account.as_str(), "one call is enough").unwrap();
+            }
+        }
+    }
+
+    let (tape, freezes) = (Tape::default(), Arc::<Freezes>::default());
+    let budget = BudgetManager::builder()
+        .shared_observer(Arc::clone(&freezes) as Arc<dyn Observer>)
+        .journal(tape.clone())
+        .build()
+        .unwrap();
+    let weak = budget.downgrade();
+    *freezes.0.lock() = Some(weak.clone());
+    let call = Estimate::fixed(Usd::cents(1));
+    budget.reserve("a", &call).unwrap().settle_cost(Usd::cents(1));
+    assert!(budget.reserve("a", &call).unwrap_err().to_string().contains("one call is enough"));
+    assert!(weak.upgrade().is_some_and(|same| same.spent() == Usd::cents(1)));
+    assert_eq!(tape.holders(), 2);
+    drop(budget);
+    assert!(weak.upgrade().is_none());
+    assert_eq!((tape.holders(), Arc::strong_count(&freezes)), (1, 1));
+}
