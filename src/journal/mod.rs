@@ -9,6 +9,10 @@
 //! `SqliteJournal`, behind the feature `sqlite`, keeps it in a file: give it to
 //! [`Builder::journal`](crate::budget::Builder::journal), and a budget survives its process. The trait
 //! is for whoever keeps events elsewhere.
+//!
+//! For accountants, who open such a file while agents run: `Charges` reads what was charged and exports
+//! it as CSV or JSON lines; `Invoice` reads what a provider exports, and compares it with them, day by
+//! day and model by model.
 
 mod error;
 #[cfg(feature = "sqlite")]

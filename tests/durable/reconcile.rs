@@ -169,6 +169,26 @@ fn an_invoice_without_models_is_compared_by_day() {
     assert!(shown.contains("(no model)") && shown.contains("claude-haiku-4-5"), "{shown}");
 }
 
+/// A call whose lease had ended was charged at what it held; its late word takes that back.
+#[test]
+fn what_was_assumed_and_taken_back_is_not_compared_twice() {
+    let (folder, clock) = (Folder::new("taken-back"), clock());
+    let budget = open(&folder, &clock);
+    let luna = budget.model("gpt-6-luna").unwrap();
+    let hold = budget.reserve("acme", &luna.estimate().input(9_000).max_output(400)).unwrap();
+    hold.mark_sent();
+    clock.set("2026-11-25T09:30:00Z".parse().unwrap());
+    budget.report(); // its lease has ended
+    let cost = hold.settle(Usage::tokens(8_000, 100)).cost.exact();
+    let csv = format!("day,model,calls,in,out,usd\n2026-11-24,gpt-6-luna,1,8000,100,{cost}\n");
+    let columns = Columns::new("day").model("model").requests("calls").cost("usd");
+    let columns = columns.input("in").output("out").provider("openai");
+    let invoice = Invoice::read_columns(csv.as_bytes(), &columns).unwrap();
+    let comparison = invoice.compare(charges(&folder)).unwrap();
+    assert!(comparison.agrees() && comparison.lines.len() == 1, "{comparison}");
+    assert_eq!(charges(&folder).count(), 3, "expired, taken back, settled");
+}
+
 #[test]
 fn what_does_not_match_is_said_on_both_sides() {
     let folder = Folder::new("unmatched");
