@@ -294,7 +294,7 @@ impl Bid {
 /// What a bid costs in picodollars, however much that is; `None` if it is more than one charge can be.
 #[cold]
 fn large_cost(fixed: i128, per_output: i128, cap: u64) -> Option<i128> {
-    if fixed < 0 || fixed > Bid::MAX_FIXED || per_output < 0 {
+    if !(0..=Bid::MAX_FIXED).contains(&fixed) || per_output < 0 {
         return None;
     }
     let atto = match cap {

@@ -273,11 +273,7 @@ impl Ledger {
 
     /// True if a hold is counted by a counter.
     fn covers(&self, outer: &Hold, counter: &Counter) -> bool {
-        let tree = self.accounts.at(counter.account).tree;
-        let on_line = |id: &AccountId| {
-            self.accounts.at(id.index).tree == tree
-                && self.accounts.upward(id.index).any(|index| index == counter.account)
-        };
+        let on_line = |id: &AccountId| self.is_above(counter.account, id.index);
         self.filter_lets_through(counter, outer.target.model)
             && std::iter::once(&outer.target.account)
                 .chain(outer.target.tags.as_slice())
