@@ -40,6 +40,14 @@ api:
 doc:
     cargo doc --no-deps --all-features --open
 
+# Plays the scenes in which threads meet in every order, under a model checker.
+models:
+    cd tests/models && cargo test --locked
+
+# The tests with many threads under ThreadSanitizer. Needs a nightly with rust-src.
+tsan:
+    tests/tsan
+
 # Fuzzes one target for so many seconds: `just fuzz streams 240`.
 fuzz target seconds="240":
     fuzz/run {{target}} {{seconds}}

@@ -7,7 +7,8 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bursar::journal::{Durability, SqliteJournal};
+use bursar::journal::{Durability, Journal, SqliteJournal};
+use bursar::ledger::{Booking, Change, Command, Reserve, Settle};
 use bursar::{BudgetManager, Estimate, Limit, Period, Usd};
 use rusqlite::{Connection, params};
 
@@ -134,19 +135,11 @@ fn median(rates: &mut [f64]) -> f64 {
     rates[rates.len() / 2]
 }
 
-/// How long it takes to open a file with so many charges, which 64 threads write beforehand.
+/// How long it takes to open a file with so many charges, and how large it is. They are written as the
+/// manager would, but five thousand calls in each transaction.
 fn opening(folder: &Path, charges: u64) {
     let file: PathBuf = folder.join("open.db");
-    {
-        let journal = SqliteJournal::open(&file).expect("a journal");
-        let budget = limits().journal(journal).build().expect("a manager");
-        thread::scope(|scope| {
-            for thread in 0..64 {
-                let budget = &budget;
-                scope.spawn(move || (0..charges / 64).for_each(|_| pair(budget, thread)));
-            }
-        });
-    }
+    fill(&file, charges);
     let bytes = std::fs::metadata(&file).map_or(0, |file| file.len());
     let mut times: Vec<f64> = (0..ROUNDS)
         .map(|_| {
@@ -159,4 +152,39 @@ fn opening(folder: &Path, charges: u64) {
         .collect();
     let time = median(&mut times);
     println!("{charges} charges: opened in {time:.0} ms, {} MB", bytes / 1_000_000);
+}
+
+fn fill(file: &Path, charges: u64) {
+    let journal = SqliteJournal::open(file).expect("a journal");
+    let budget = limits().journal(journal).build().expect("a manager");
+    (0..64).for_each(|number| drop(budget.account(&format!("a/{number}"))));
+    drop(budget);
+
+    let mut journal = SqliteJournal::open(file).expect("a journal");
+    let news = journal.begin(0).expect("begun");
+    journal.roll_back();
+    let mut ledger = news.snapshot.unwrap_or_default();
+    news.events.iter().for_each(|event| ledger.apply(event));
+    ledger.keep_entries(true);
+    let accounts = ledger.accounts().filter(|account| account.path.as_str().starts_with("a/"));
+    let accounts: Vec<_> = accounts.map(|account| account.id).collect();
+    let mut number = 0;
+    while number < charges {
+        journal.begin(ledger.events()).expect("begun");
+        let first = ledger.events() + 1;
+        for _ in 0..5_000 {
+            let now = ledger.now();
+            let account = accounts[number as usize % accounts.len()];
+            let reserve = Command::Reserve(Reserve::fixed(account, Usd::cents(2)));
+            let held = ledger.execute(now, &reserve).expect("room").change;
+            let Change::Reserved(held) = held else { continue };
+            let settle = Settle::cost(held.hold, Booking::Exactly(Usd::cents(1).pico()));
+            ledger.execute(now, &Command::Settle(settle)).expect("settled");
+            number += 1;
+        }
+        journal.append(first, &ledger.take_entries()).expect("appended");
+        let _ = ledger.take_notices();
+        journal.keep(&ledger).expect("kept");
+        journal.commit().expect("committed");
+    }
 }

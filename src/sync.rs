@@ -12,9 +12,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
 #[cfg(not(shuttle))]
-pub(crate) use machine::{Held, Lock, Signal, Thread, atomic, park, park_timeout, spawn};
+pub(crate) use machine::{
+    Held, Lock, Signal, Thread, atomic, park, park_timeout, spawn, yield_now,
+};
 #[cfg(shuttle)]
-pub(crate) use model::{Held, Lock, Signal, Thread, atomic, park, park_timeout, spawn};
+pub(crate) use model::{Held, Lock, Signal, Thread, atomic, park, park_timeout, spawn, yield_now};
 
 #[cfg(not(shuttle))]
 use machine::current;

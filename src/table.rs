@@ -8,15 +8,23 @@ use crate::money::Usd;
 
 /// The columns of a terminal.
 pub(crate) const WIDTH: usize = 80;
+const PICO_PER_DOLLAR: u128 = 1_000_000_000_000;
 
-/// An amount in so many columns: in full if it fits, else in thousands, millions and so on.
+/// An amount in so many columns: in full if it fits, else with fewer decimals, in thousands, millions and so on. Money
+/// that is not zero never looks like it.
 pub(crate) fn money(amount: Usd, width: usize) -> String {
     let full = amount.to_string();
     if full.len() <= width {
         return full;
     }
+    if amount.pico().unsigned_abs() < PICO_PER_DOLLAR {
+        let mut texts = (2..=12).rev().map(|places| format!("{amount:.places$}"));
+        let fits = texts.find(|text| text.len() <= width);
+        let fits = fits.filter(|text| text.contains(|digit| matches!(digit, '1'..='9')));
+        return fits.unwrap_or_else(|| "~$0".to_owned());
+    }
     let sign = if amount.is_negative() { "-" } else { "" };
-    let dollars = amount.pico().unsigned_abs() / 1_000_000_000_000;
+    let dollars = amount.pico().unsigned_abs() / PICO_PER_DOLLAR;
     format!("{sign}${}", rounded(dollars, width.saturating_sub(sign.len() + 1)))
 }
 
@@ -83,6 +91,11 @@ mod tests {
         assert_eq!(money(Usd::dollars(37_038_840_472), 10), "$37.0B");
         assert_eq!(money(Usd::dollars(-37_038_840_472), 10), "-$37.0B");
         assert_eq!(money(Usd::cents(1_250), 10), "$12.50");
+        assert_eq!(money(Usd::from_pico(15_000_000), 9), "$0.000015");
+        assert_eq!(money(Usd::from_pico(15_400_000), 8), "$0.00002");
+        assert_eq!(money(Usd::from_pico(-15_400_000), 9), "-$0.00002");
+        assert_eq!(money(Usd::from_pico(15_400_000), 7), "~$0");
+        assert_eq!(money(Usd::from_pico(1), 9), "~$0");
         assert!(money(Usd::MAX, 10).len() <= 10);
         assert!(money(Usd::MIN, 7).len() <= 7);
     }

@@ -312,3 +312,39 @@ fn quantities_of_one_kind_have_an_order() {
     assert_eq!(money.partial_cmp(&tokens), None, "a dollar is no token");
     assert!(bursar::Quantity::Count(-1) < tokens);
 }
+
+/// It said "when calls under way end", of which the outer call itself was one.
+#[test]
+fn a_refusal_inside_a_call_says_that_the_outer_hold_is_short() {
+    let budget = BudgetManager::builder()
+        .limit("team", Limit::spend(usd("1")))
+        .limit("team/critic", Limit::spend(usd("0.5")))
+        .build()
+        .unwrap();
+    let outer = budget.reserve("team", &fixed("0.3")).unwrap();
+    let other = budget.reserve("team", &fixed("0.6")).unwrap();
+    let inside = |path: &str, amount| {
+        let account = budget.account(path).unwrap();
+        account.ask(fixed(amount)).inside(&outer).reserve().map(drop)
+    };
+    let told = |path: &str, amount| inside(path, amount).unwrap_err().to_string();
+    assert_eq!(
+        told("team/writer", "0.5"),
+        "`team/writer` asks for $0.50 inside a call whose hold has $0.30 of it left, and for the \
+         rest the limit of `team` ($1.00 in all) has $0.10: $0.00 spent, $0.90 held; it could pass \
+         inside a call that sets more aside, or when others end"
+    );
+    assert!(told("team/writer", "5").ends_with("it can never pass unless the limit is raised"));
+    // A limit that does not count the outer call: that one is not short.
+    assert_eq!(
+        told("team/critic", "0.55"),
+        "`team/critic` asks for $0.55, but its limit ($0.50 in all) has $0.50 left: $0.00 spent, \
+         $0.00 held; it can never pass unless the limit is raised"
+    );
+    let refused = inside("team/writer", "0.5").unwrap_err();
+    let denied = refused.denied().unwrap();
+    assert_eq!((denied.from_outer, denied.available), (Some(usd("0.3").into()), usd("0.4").into()));
+    assert!(inside("team/writer", "0.4").is_ok(), "so much it may have");
+    drop(other);
+    assert!(inside("team/writer", "0.5").is_ok(), "when others end");
+}

@@ -4,7 +4,8 @@ use bursar::agent::OnRefusal;
 use bursar::price::EstimateError;
 use bursar::testing::drop_after;
 use bursar::{
-    Agent, Bill, BudgetConstrained, BudgetManager, Call, Estimate, Limit, Model, Period, Usage, Usd,
+    Agent, Bill, BudgetConstrained, BudgetManager, Call, Estimate, Limit, Model, Period, Service,
+    Usage, Usd,
 };
 
 fn wide() -> Limit {
@@ -79,6 +80,22 @@ fn reserve_and_settle_allocate_nothing() {
     };
     assert_eq!(allocations(public_pair), 0, "the public pair");
 
+    let batch = || {
+        let estimate = model.estimate().input(1_200).max_output(800).service(Service::Batch);
+        drop(account.reserve(&estimate).unwrap().settle(Usage::tokens(1_180, 340)));
+    };
+    assert_eq!(allocations(batch), 0, "on other terms");
+
     let dropped = || drop(account.reserve(&fixed).unwrap());
     assert_eq!(allocations(dropped), 0, "a hold that is dropped");
+}
+
+/// Both are moved through futures and results at every call.
+#[test]
+fn a_guard_and_a_handle_are_small() {
+    assert_eq!(size_of::<bursar::Model>(), size_of::<usize>());
+    if !cfg!(feature = "tracing") {
+        assert!(size_of::<bursar::Reservation>() <= 128);
+    }
+    assert!(size_of::<bursar::ReserveError>() <= 64);
 }

@@ -135,3 +135,31 @@ fn usage_only_needs_no_price() {
     assert!(answers.iter().all(|answer| answer.get("cost_usd").is_none()));
     assert!(answers[4]["error"].is_string(), "no usage stays an error");
 }
+
+/// An embedding is bounded by its request, and costs its input: there is no output to ask for.
+#[test]
+fn an_embedding_is_held_and_booked_by_its_input() {
+    let budget = bursar::BudgetManager::builder().build().unwrap();
+    let openai = r#"{"object": "list", "data": [{"object": "embedding", "index": 0, "embedding":
+        [0.5, -0.25]}], "model": "MODEL", "usage": {"prompt_tokens": 9, "total_tokens": 9}}"#;
+    let voyage =
+        r#"{"object": "list", "data": [], "model": "MODEL", "usage": {"total_tokens": 9}}"#;
+    for (model, answer, cost) in [
+        ("text-embedding-3-small", openai, "0.00000018"),
+        ("text-embedding-3-large", openai, "0.00000117"),
+        ("mistral-embed", openai, "0.0000009"),
+        ("voyage-3.5", voyage, "0.00000054"),
+    ] {
+        for input in [r#""How high is it?""#, r#"["How high is it?", "And how cold?"]"#] {
+            let body = format!(r#"{{"model": "{model}", "input": {input}}}"#);
+            let estimate = budget.estimate_request(&body).unwrap();
+            let hold = budget.reserve("index", &estimate).unwrap();
+            assert_eq!(hold.max_output_tokens(), 0, "{body}");
+            let bill = bursar::Bill::from_response(&answer.replace("MODEL", model)).unwrap();
+            let receipt = hold.settle(bill.unwrap());
+            assert_eq!(receipt.cost, cost.parse().unwrap(), "{body}");
+            assert_eq!(receipt.confidence, bursar::Confidence::Exact);
+            assert!(receipt.cost <= receipt.held, "{body}: {}", receipt.held);
+        }
+    }
+}

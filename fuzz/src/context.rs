@@ -98,7 +98,11 @@ fn check(
     if exchanges_are_whole(&view, false).is_ok() && user_is_first(&view) {
         assert!(user_is_first(&sent), "{kept:?} of {messages:?}");
     }
-    // What was trimmed fits as it is.
+    // What was trimmed fits as it is. A summary is a message of the user: where there was none before,
+    // what stands ahead of it would have to go now.
+    if trimmed.summary().is_some() && !user_is_first(&sent) {
+        return;
+    }
     let again = trimmer.clone().summary_tokens(0).trim(&sent).expect("it fitted before");
     assert_eq!(again.kept().len(), rendered.len(), "{rendered:?}");
     assert!(again.cuts().is_empty());

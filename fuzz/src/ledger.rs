@@ -7,9 +7,9 @@ use bursar::Usd;
 use bursar::calendar::{CalendarUnit, Zone};
 use bursar::clock::Timestamp;
 use bursar::ledger::{
-    AccountId, Bid, Booking, Change, Command, Due, Event, Grow, HoldId, Ledger, Limit, ModelId,
-    Path, Period, Quantity, Record, Rejection, Reserve, Reserved, Scope, Settle, Settled, Tags,
-    Target,
+    AccountId, Adjust, Bid, Booking, Change, Command, Due, Event, Grow, HoldId, Ledger, Limit,
+    ModelId, Path, Period, Quantity, Record, Rejection, Reserve, Reserved, Scope, Settle, Settled,
+    Tags, Target,
 };
 use bursar::usage::{Confidence, Usage};
 
@@ -178,7 +178,7 @@ impl World {
     }
 
     fn step(&mut self, bytes: &mut Bytes<'_>) {
-        let command = match bytes.below(20) {
+        let command = match bytes.below(21) {
             0 => return self.pass(bytes),
             1 | 2 => Command::OpenAccount { path: Path::new(bytes.one(&PATHS)).expect("a path") },
             3 => Command::NameModel { name: bytes.one(&MODELS).into() },
@@ -221,6 +221,14 @@ impl World {
                 model: bytes.one(&self.models),
                 confidence: Confidence::Estimated,
                 key: if bytes.flag() { Some(u128::from(bytes.byte() % 4)) } else { None },
+            }),
+            20 => Command::Adjust(Adjust {
+                target: self.target(bytes),
+                cost: if bytes.flag() { bytes.money() } else { bytes.money().saturating_neg() },
+                about: Timestamp::from_micros(
+                    self.now.as_micros().saturating_sub(3_600_000_000 * i64::from(bytes.byte())),
+                ),
+                why: "an invoice".into(),
             }),
             _ => Command::Save { account: self.account(bytes), saved: bytes.money() },
         };

@@ -28,7 +28,7 @@ use crate::clock::{Timestamp, wake_all};
 use crate::journal::{Journal, JournalError, News};
 use crate::ledger::{HoldId, Ledger, Path};
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Lock, Thread, block_on, park, park_timeout, spawn};
+use crate::sync::{Lock, Thread, block_on, park, park_timeout, spawn, yield_now};
 pub(super) use job::{After, Job, Ticket};
 use job::{Errand, Look, Task};
 
@@ -54,6 +54,8 @@ pub(super) struct Books {
 #[derive(Default)]
 struct Line {
     jobs: Vec<Box<dyn Job>>,
+    /// How many jobs the last transaction had.
+    crowd: usize,
     /// Somebody writes.
     led: bool,
     /// One of the jobs looks at those who wait for room.
@@ -133,6 +135,22 @@ impl Books {
         let mut line = self.line.lock();
         line.jobs.push(job);
         !std::mem::replace(&mut line.led, true)
+    }
+
+    /// Takes all jobs that wait. Those who were answered together just now are about to come again: while
+    /// they do, they are let through, to share the next wait for the disk too.
+    fn gather(&self) -> Vec<Box<dyn Job>> {
+        let mut line = self.line.lock();
+        let mut before = 0;
+        while line.jobs.len() > before && line.jobs.len() < line.crowd {
+            before = line.jobs.len();
+            drop(line);
+            yield_now();
+            line = self.line.lock();
+        }
+        line.crowd = line.jobs.len();
+        line.looks = false;
+        std::mem::take(&mut line.jobs)
     }
 
     /// Queues a job for the writing thread.
@@ -296,11 +314,7 @@ impl Core {
     #[cold]
     pub(super) fn lead(&self, books: &Books) {
         let lead = Lead(books);
-        let mut line = books.line.lock();
-        let jobs = std::mem::take(&mut line.jobs);
-        line.looks = false;
-        drop(line);
-        let Told { woken, alarm, alerts, after } = self.transact(books, jobs);
+        let Told { woken, alarm, alerts, after } = self.transact(books, books.gather());
         drop(lead);
         if let Some(at) = alarm {
             self.set_alarm(at);

@@ -78,7 +78,7 @@ impl<'a> Charge<'a> {
             Some(name) => core.model_that_answered(self.model.as_ref(), name),
         };
         let terms =
-            Terms::USUAL.billed(self.bill.service.as_ref(), self.bill.regional).into_owned();
+            Terms::default().billed(self.bill.service.as_ref(), self.bill.regional).into_owned();
         let key = self.key.map(|key| key_of(self.account.path(), key));
         // With a journal each call has a key, so that one that is tried again is booked once.
         let key = key.or_else(|| core.books().map(Books::new_key));

@@ -101,11 +101,11 @@ impl ReserveError {
 
     /// Puts into words that `ahead` others stand before a call at a limit.
     pub(super) fn behind(ledger: &Ledger, limit: LimitId, ahead: usize, asked_by: &Path) -> Self {
-        match ledger.limit(limit) {
-            Some(view) => ReserveError::Queued(Box::new(Queued {
+        match ledger.about(limit) {
+            Some((account, limit)) => ReserveError::Queued(Box::new(Queued {
                 asked_by: asked_by.clone(),
-                account: view.account.clone(),
-                limit: Arc::clone(view.limit),
+                account: account.clone(),
+                limit: Arc::clone(limit),
                 ahead,
             })),
             None => ReserveError::Invalid(InvalidCall::LimitLifted),
@@ -203,11 +203,16 @@ pub struct Denied {
     pub limit: Arc<Limit>,
     /// What was asked for, with the shortest output that is of use.
     pub asked: Quantity,
+    /// Of a call inside another, what the outer hold has left of that; `None` if it is no such call,
+    /// or the limit does not count the outer one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from_outer: Option<Quantity>,
     /// What is spent in the present window.
     pub spent: Quantity,
     /// What is held for calls under way.
     pub held: Quantity,
-    /// What a call may take now; negative when the limit is overrun.
+    /// What a call may take now, what the outer hold gives included; negative when the limit is
+    /// overrun.
     pub available: Quantity,
     /// When the call could pass, if nothing else is charged.
     pub retry: Retry,
@@ -217,13 +222,18 @@ pub struct Denied {
 
 impl Denied {
     fn new(ledger: &Ledger, refusal: &Refusal, asked_by: &Path) -> Option<Denied> {
-        let view = ledger.limit(refusal.limit)?;
-        let quantity = |value| view.limit.measure().quantity(value);
+        let (account, limit) = ledger.about(refusal.limit)?;
+        let quantity = |value| limit.measure().quantity(value);
+        let kept = limit.wrap_up.filter(|_| !refusal.wrap_up).map_or(0, Quantity::value);
+        let taken = refusal.spent.saturating_add(refusal.held).saturating_add(kept);
+        let room = limit.amount().value().saturating_sub(taken);
+        let given = refusal.available.saturating_sub(room);
         Some(Denied {
             asked_by: asked_by.clone(),
-            account: view.account.clone(),
-            limit: Arc::clone(view.limit),
+            account: account.clone(),
+            limit: Arc::clone(limit),
             asked: quantity(refusal.asked),
+            from_outer: refusal.is_inside.then(|| quantity(given)),
             spent: quantity(refusal.spent),
             held: quantity(refusal.held),
             available: quantity(refusal.available),
@@ -265,12 +275,26 @@ impl fmt::Display for Denied {
             true => "its limit".to_owned(),
             false => format!("the limit of {}", called(&self.account)),
         };
-        write!(f, "{} asks for {asked}{unit}, but {whose} ", called(&self.asked_by))?;
-        write!(f, "({limit}) has {available} left: {spent} spent, {held} held; ")?;
-        match self.retry {
-            Retry::WhenHoldsEnd => f.write_str("it could pass when calls under way end")?,
-            Retry::At(at) => write!(f, "it could pass at {at}")?,
-            Retry::Never => f.write_str("it can never pass unless the limit is raised")?,
+        write!(f, "{} asks for {asked}{unit}", called(&self.asked_by))?;
+        match self.from_outer {
+            None => write!(f, ", but {whose} ({limit}) has {available} left: ")?,
+            Some(given) => {
+                let room = available.value().saturating_sub(given.value());
+                let room = limit.measure().quantity(room);
+                write!(f, " inside a call whose hold has {given} of it left, and for the rest ")?;
+                write!(f, "{whose} ({limit}) has {room}: ")?;
+            }
+        }
+        write!(f, "{spent} spent, {held} held; ")?;
+        match (self.retry, self.from_outer) {
+            (Retry::WhenHoldsEnd, Some(_)) => {
+                f.write_str(
+                    "it could pass inside a call that sets more aside, or when others end",
+                )?;
+            }
+            (Retry::WhenHoldsEnd, None) => f.write_str("it could pass when calls under way end")?,
+            (Retry::At(at), _) => write!(f, "it could pass at {at}")?,
+            (Retry::Never, _) => f.write_str("it can never pass unless the limit is raised")?,
         }
         match self.max_output_tokens {
             Some(tokens) => {

@@ -57,11 +57,12 @@ pub struct Reservation {
     at: Timestamp,
     held: Usd,
     max_output_tokens: u64,
-    output: Price,
+    per_output: i128,
+    choices: u64,
+    wrap_up: bool,
     alternative: usize,
     model: Option<Model>,
-    /// `None`: the usual ones.
-    terms: Option<Box<Terms>>,
+    terms: Terms,
     sent: AtomicBool,
     ended: bool,
     span: CallSpan,
@@ -103,10 +104,12 @@ impl Reservation {
             at: admitted.at,
             held: admitted.held,
             max_output_tokens: admitted.max_output_tokens,
-            output: admitted.output,
+            per_output: admitted.output.per_output,
+            choices: admitted.output.choices,
+            wrap_up: admitted.output.wrap_up,
             alternative: admitted.alternative,
             model: estimate.model().cloned(),
-            terms: terms_of(estimate),
+            terms: estimate.terms().clone(),
             sent: AtomicBool::new(false),
             ended: false,
         }
@@ -310,14 +313,14 @@ impl Reservation {
     }
 
     /// What a bill comes to, at the prices of the moment of the reserve.
+    #[inline]
     fn price(&self, bill: &Bill) -> Priced {
         let asked = self.model.as_ref();
         let answered = match bill.model.as_deref() {
             None => Ok(None),
             Some(name) => self.core.model_that_answered(asked, name),
         };
-        let terms = self.terms.as_deref().unwrap_or(Terms::USUAL);
-        let terms = terms.billed(bill.service.as_ref(), bill.regional);
+        let terms = self.terms.billed(bill.service.as_ref(), bill.regional);
         price_bill(bill, asked, answered, &terms, self.at)
     }
 
@@ -325,16 +328,16 @@ impl Reservation {
     #[inline]
     fn end(&mut self, usage: Option<&Usage>, priced: Priced) -> Receipt {
         self.ended = true;
-        match self.end_plainly(usage, &priced) {
-            Some((booked, now)) => {
-                let tokens = || Usage::tokens(booked.input, booked.output);
-                let usage = usage.copied().unwrap_or_else(tokens);
-                let receipt = self.receipt(booked.cost, usage, priced, now);
-                self.span.settled(&receipt);
-                receipt
-            }
-            None => self.end_at_length(usage.copied(), &priced),
-        }
+        let Some((booked, now)) = self.end_plainly(usage, &priced) else {
+            return self.end_at_length(usage.copied(), &priced);
+        };
+        let usage = match usage {
+            Some(usage) => *usage,
+            None => Usage::tokens(booked.input, booked.output),
+        };
+        let receipt = self.receipt(booked.cost, usage, priced, now);
+        self.span.settled(&receipt);
+        receipt
     }
 
     /// Ends the hold, if nobody is to be told of it. `None` says nothing.
@@ -352,7 +355,7 @@ impl Reservation {
         })
     }
 
-    #[inline]
+    #[inline(always)]
     fn receipt(&mut self, cost: i128, usage: Usage, priced: Priced, now: Timestamp) -> Receipt {
         Receipt {
             cost: Usd::from_pico(cost),
@@ -490,15 +493,9 @@ impl Priced {
     }
 }
 
-/// The terms that were asked for, if they are not the usual ones.
-#[inline]
-fn terms_of(estimate: &Estimate) -> Option<Box<Terms>> {
-    let terms = estimate.terms();
-    (terms != Terms::USUAL).then(|| Box::new(terms.clone()))
-}
-
 /// What a bill comes to, for the model that was asked or the other one that answered. The
 /// provider's own cost wins over a computed one.
+#[inline]
 pub(super) fn price_bill(
     bill: &Bill,
     asked: Option<&Model>,

@@ -11,6 +11,11 @@
 //! | `snapshots` | `number`, `ledger` (JSON), `seal` |
 //! | `meta` | `schema`, the version of all this |
 //!
+//! `events` and `snapshots` keep what opening and other processes need, at most some 20,000 events or
+//! twenty for each thing in the ledger. `charges` is history, kept for 400 days unless
+//! [`SqliteOptions::keep_charges`] or [`SqliteOptions::keep_all_charges`] says otherwise.
+//! [`SqliteJournal::verify`] looks through all of a file.
+//!
 //! An amount is text because 64 bits of picodollars end at nine million dollars, and a float is not
 //! exact.
 
@@ -31,6 +36,11 @@ use super::{Journal, JournalError, News};
 use crate::ledger::{Entry, Ledger};
 use place::{Place, explain};
 pub use verify::Verified;
+
+/// How long a line of `charges` is kept: a year, and time to look at it.
+const KEEP_CHARGES: Duration = Duration::from_secs(400 * 86_400);
+/// How many of them one snapshot forgets at most, so that no call waits for long.
+const FORGET_AT_ONCE: i64 = 20_000;
 
 /// What a committed transaction survives. Feature `sqlite`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,10 +77,19 @@ impl SqliteOptions {
         self
     }
 
-    /// Forgets the lines of `charges` that are older than this, when a snapshot is made. The balances
-    /// stay. Unless told otherwise all lines are kept.
+    /// Forgets the lines of `charges` that are older than this, bit by bit, when snapshots are made. The
+    /// balances stay. Unless told otherwise they are kept for 400 days: a year, and time to look at it.
+    ///
+    /// A line takes about 190 bytes, so that 10,000 calls a day come to 760 MB after 400 days, and the
+    /// file grows no more. What is freed is used again; `VACUUM` in the shell gives it back to the disk.
     pub fn keep_charges(mut self, span: Duration) -> SqliteOptions {
         self.keep_charges = Some(span);
+        self
+    }
+
+    /// Keeps all lines of `charges`: the file grows as long as it is written to.
+    pub fn keep_all_charges(mut self) -> SqliteOptions {
+        self.keep_charges = None;
         self
     }
 
@@ -151,17 +170,33 @@ impl SqliteJournal {
     }
 
     /// The ordinary options: survives the death of the process, waits 5 seconds for others, keeps
-    /// all charges.
+    /// charges for 400 days.
     pub fn options() -> SqliteOptions {
         SqliteOptions {
             durability: Durability::default(),
             patience: Duration::from_secs(5),
-            keep_charges: None,
+            keep_charges: Some(KEEP_CHARGES),
         }
     }
 
     fn told(&self, error: &rusqlite::Error) -> JournalError {
         explain(&self.file, error)
+    }
+
+    /// Forgets the oldest lines of `charges` that are older than `oldest`. They lie in the order of
+    /// time, so that the first says whether there are any.
+    fn forget_charges(&self, oldest: &str) -> rusqlite::Result<()> {
+        let first = "SELECT at < ?1 FROM charges ORDER BY id LIMIT 1";
+        let any: Option<bool> =
+            self.connection.query_row(first, [oldest], |row| row.get(0)).optional()?;
+        if any == Some(true) {
+            self.connection.execute(
+                "DELETE FROM charges WHERE at < ?1 AND id IN \
+                 (SELECT id FROM charges ORDER BY id LIMIT ?2)",
+                params![oldest, FORGET_AT_ONCE],
+            )?;
+        }
+        Ok(())
     }
 
     #[cold]
@@ -211,10 +246,10 @@ impl Journal for SqliteJournal {
                 self.connection.execute("DELETE FROM snapshots WHERE number < ?1", [before])?;
                 self.connection.execute("DELETE FROM events WHERE number <= ?1", [before])?;
             }
-            if let Some(oldest) = &oldest {
-                self.connection.execute("DELETE FROM charges WHERE at < ?1", [oldest])?;
+            match &oldest {
+                Some(oldest) => self.forget_charges(oldest),
+                None => Ok(()),
             }
-            Ok(())
         };
         keep().map_err(|error: rusqlite::Error| self.told(&error))
     }
@@ -231,5 +266,29 @@ impl Journal for SqliteJournal {
         if std::mem::take(&mut self.open) && !self.connection.is_autocommit() {
             let _ = self.connection.execute_batch("ROLLBACK");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No test can cut the power: what SQLite is told stands for it.
+    #[test]
+    fn sqlite_is_told_what_a_transaction_has_to_survive() {
+        let folder = std::env::temp_dir().join(format!("bursar-told-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        for (durability, synchronous) in [(Durability::ProcessDeath, 1), (Durability::PowerLoss, 2)]
+        {
+            let file = folder.join(format!("{durability:?}.db"));
+            let journal = SqliteJournal::options().durability(durability).open(file).unwrap();
+            let told = |name: &str| {
+                let ask = |row: &rusqlite::Row<'_>| row.get::<_, rusqlite::types::Value>(0);
+                journal.connection.pragma_query_value(None, name, ask).unwrap()
+            };
+            assert_eq!(told("synchronous"), rusqlite::types::Value::Integer(synchronous));
+            assert_eq!(told("journal_mode"), rusqlite::types::Value::Text("wal".to_owned()));
+        }
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -271,7 +271,7 @@ impl Bid {
     pub(super) fn amounts(&self, cap: u64) -> Option<Amounts> {
         let cost = match self.small_cost(cap) {
             Some(cost) => cost,
-            None => self.large_cost(cap)?,
+            None => large_cost(self.fixed, self.per_output, cap)?,
         };
         let (input, output) = (self.input, self.choices.checked_mul(cap)?);
         let possible = input <= Amounts::MAX_TOKENS && output <= Amounts::MAX_TOKENS;
@@ -289,20 +289,20 @@ impl Bid {
         let atto = per_output.checked_mul(cap)?.checked_add(fixed)?;
         Some(i128::from(atto.div_ceil(UNIT)))
     }
+}
 
-    /// Any cost; `None` if it is more than one charge can be.
-    #[cold]
-    fn large_cost(&self, cap: u64) -> Option<i128> {
-        if self.fixed < 0 || self.fixed > Bid::MAX_FIXED || self.per_output < 0 {
-            return None;
-        }
-        let atto = match cap {
-            0 => self.fixed,
-            _ => self.per_output.checked_mul(i128::from(cap))?.checked_add(self.fixed)?,
-        };
-        let cost = div_up(atto, Bid::ATTO_PER_PICO);
-        (cost <= Amounts::MAX_COST).then_some(cost)
+/// What a bid costs in picodollars, however much that is; `None` if it is more than one charge can be.
+#[cold]
+fn large_cost(fixed: i128, per_output: i128, cap: u64) -> Option<i128> {
+    if fixed < 0 || fixed > Bid::MAX_FIXED || per_output < 0 {
+        return None;
     }
+    let atto = match cap {
+        0 => fixed,
+        _ => per_output.checked_mul(i128::from(cap))?.checked_add(fixed)?,
+    };
+    let cost = div_up(atto, Bid::ATTO_PER_PICO);
+    (cost <= Amounts::MAX_COST).then_some(cost)
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use super::Ledger;
 use super::accounts::NONE;
 use super::counter::{Counter, Place, Span};
 use super::follow::Trip;
+use super::holds::Part;
+use super::lines::came_from;
 
 impl Ledger {
     /// Law 4, conservation: recounts every balance, counter and hold. For tests, fuzzing and debug
@@ -17,6 +19,7 @@ impl Ledger {
         self.check_lines()?;
         self.check_rules()?;
         self.holds.check()?;
+        self.check_nesting()?;
         self.check_keys()
     }
 
@@ -133,6 +136,23 @@ impl Ledger {
             has.sort_unstable();
             if has != wanted {
                 return Err(format!("`{}`: its limits are {has:?} of {wanted:?}", account.path));
+            }
+        }
+        Ok(())
+    }
+
+    /// What came out of a hold that is open finds its way back.
+    fn check_nesting(&self) -> Result<(), String> {
+        for (id, hold) in self.holds.iter().filter(|(id, _)| self.holds.open(*id).is_some()) {
+            let most = usize::from(hold.outer.is_some()).saturating_add(hold.beyond.len());
+            if hold.parts().any(|part| part.depth as usize > most) {
+                return Err(format!("hold {} has a part from further out than it is", id.index));
+            }
+            let Some((taker, levels)) = self.holds.open_around(hold) else { continue };
+            let taker = self.holds.at(taker);
+            let finds = |part: &Part| taker.parts().any(|own| came_from(part, own, levels));
+            if !hold.parts().filter(|part| part.depth >= levels).all(finds) {
+                return Err(format!("hold {} has a part that cannot go back", id.index));
             }
         }
         Ok(())

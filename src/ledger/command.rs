@@ -519,6 +519,10 @@ pub enum Rejection {
 pub struct Refusal {
     /// The limit; of several the one that blocks longest.
     pub limit: LimitId,
+    /// True of an inner call whose outer hold the limit counts: what that gives is in `available`.
+    pub is_inside: bool,
+    /// True if the call may take what is kept for wrapping up.
+    pub wrap_up: bool,
     /// What was asked for, with the shortest output that is of use.
     pub asked: i128,
     /// What is spent in this window.

@@ -32,16 +32,17 @@ pub(super) struct Window {
     pub(super) number: u32,
     pub(super) start: Timestamp,
     pub(super) end: Timestamp,
-    /// Where the window before this one started; `start` if there was none.
+    /// Where the window before this one started; `start` if there was none, or a silence.
     pub(super) previous_start: Timestamp,
 }
 
 impl Window {
     pub(super) fn roll(&mut self, start: Timestamp, end: Timestamp) {
-        // After a long silence the window just before this one has nothing in it.
+        // After a long silence the window just before this one has nothing in it, and nobody knows where it
+        // started: a correction about that time counts in no window.
         let silence = start > self.end;
         self.number = self.number.wrapping_add(if silence { 2 } else { 1 });
-        self.previous_start = if silence { self.end } else { self.start };
+        self.previous_start = if silence { start } else { self.start };
         (self.start, self.end) = (start, end);
     }
 }
@@ -319,6 +320,24 @@ impl Counter {
         }
     }
 
+    /// What is left for a call at `now`; negative when over.
+    #[inline]
+    pub(super) fn room(
+        &self,
+        account: &Balance,
+        windows: &[Window],
+        now: Timestamp,
+        wrap_up: bool,
+    ) -> i128 {
+        let cap = if wrap_up { self.amount } else { self.amount - self.wrap_up };
+        cap - self.level(account, windows, now).committed()
+    }
+
+    /// What was set, and on which account.
+    pub(super) fn about(&self) -> (&Path, &Arc<Limit>) {
+        (&self.path, &self.limit)
+    }
+
     /// Where a charge that was reserved at `at` is counted.
     #[inline]
     pub(super) fn place(&self, windows: &[Window], at: Timestamp) -> Place {
@@ -397,6 +416,23 @@ impl Counter {
         }
     }
 
+    /// Takes away no more than there is, where the account's balance is about to be corrected by more.
+    pub(super) fn leave_some(&mut self, account: &Balance, place: Place, corrected: Level) {
+        let there = match place {
+            Place::Current => self.here(account).spent,
+            Place::Previous => self.previous.spent,
+            Place::Gone => 0,
+        };
+        self.leave_out(place, corrected);
+        let missing = (-there.max(0) - corrected.spent).max(0);
+        match place {
+            Place::Current => self.own.spent += missing,
+            Place::Previous => self.previous.spent += missing,
+            Place::Gone => return,
+        }
+        self.opening_gap += missing;
+    }
+
     /// Leaves out the correction of a charge that is older than the limit.
     pub(super) fn ignore(&mut self, moved: Level) {
         self.opening_gap -= moved.spent;
@@ -417,6 +453,31 @@ impl Counter {
             (Place::Previous, _) => self.previous.spent += amount,
             (Place::Gone, _) => {}
         }
+    }
+
+    /// Adds to what is spent, or takes away from it as far as there is something; returns how much it was.
+    pub(super) fn correct(
+        &mut self,
+        place: Place,
+        at: Timestamp,
+        now: Timestamp,
+        by: i128,
+    ) -> i128 {
+        let there = match (place, self.span) {
+            (Place::Current, Span::Rolling(span)) => {
+                let number = at.as_micros().div_euclid(slot_length(span));
+                let slot = self.slots.binary_search_by_key(&number, |slot| slot.number);
+                slot.ok().and_then(|place| self.slots.get(place)).map_or(0, |slot| slot.spent)
+            }
+            (Place::Current, _) => self.own.spent,
+            (Place::Previous, _) => self.previous.spent,
+            (Place::Gone, _) => 0,
+        };
+        let by = by.max(-there.max(0));
+        if by != 0 {
+            self.spend(place, at, now, by);
+        }
+        by
     }
 
     fn spend_in_slot(&mut self, number: i64, amount: i128) {

@@ -9,10 +9,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::LimitId;
 use super::accounts::Account;
 use super::counter::{Counter, Level, Window};
 use super::lines::{Scene, Tell};
+use super::{Ledger, LimitId};
 use crate::clock::Timestamp;
 
 /// How far the balance of an account may go before one of the limits that follow it refuses a call
@@ -71,12 +71,15 @@ impl Account {
         self.trip.age == age && self.balance.level().committed() + cost <= self.trip.committed
     }
 
-    /// What the limits that follow it leave to an ordinary call, if there is one, and if they need not
-    /// be looked at.
-    pub(super) fn plain_room(&self, age: u64) -> Option<Option<i128>> {
+    /// What the limits that follow it leave to an ordinary call, or the largest number if there is no
+    /// such limit; `None` if they have to be looked at.
+    pub(super) fn plain_room(&self, age: u64) -> Option<i128> {
         let Trip { committed, .. } = self.trip;
-        let room = || committed - self.balance.level().committed();
-        (self.trip.age == age).then(|| (committed != i128::MAX).then(room))
+        let room = match committed {
+            i128::MAX => i128::MAX,
+            committed => committed - self.balance.level().committed(),
+        };
+        (self.trip.age == age).then_some(room)
     }
 
     /// Adds what a call holds, if the limits that follow it have nothing to say. The call fits.
@@ -121,9 +124,25 @@ impl Account {
         self.begin_peak();
     }
 
+    /// Its limits are up to date and have told all they have to tell.
+    fn set_trip(&mut self, counters: &[Option<Counter>], age: u64) {
+        let own = self.own_limits.iter().filter_map(|limit| counters[*limit as usize].as_ref());
+        self.trip = Trip::set(age, own);
+    }
+
     pub(super) fn begin_peak(&mut self) {
         self.earlier_peak = self.balance_with_peak().peak;
         self.balance.peak = self.balance.level().committed();
+    }
+}
+
+impl Ledger {
+    /// Says anew how far the balance of an account may go: its limits have changed.
+    pub(super) fn set_trip(&mut self, account: u32) {
+        let Ledger { accounts, counters, windows, now, age, .. } = self;
+        let account = accounts.at_mut(account);
+        account.bring_up_to(counters, windows, *now);
+        account.set_trip(counters, *age);
     }
 }
 
@@ -144,9 +163,11 @@ impl Scene<'_> {
         account.bring_up_to(counters, self.windows, self.now);
         for limit in &account.own_limits {
             let Some(counter) = follower(counters, *limit) else { continue };
-            match corrects.is_some_and(|event| counter.since > event) {
-                true => counter.ignore(by),
-                false => counter.leave_out(counter.place(self.windows, at), by),
+            let place = counter.place(self.windows, at);
+            match corrects {
+                None => counter.leave_out(place, by),
+                Some(event) if counter.since > event => counter.ignore(by),
+                Some(_) => counter.leave_some(&account.balance, place, by),
             }
         }
         account.balance.spent += by.spent;
@@ -169,8 +190,7 @@ impl Scene<'_> {
             let Some(counter) = follower(counters, *limit) else { continue };
             counter.notice(&account.balance, LimitId(*limit), self.now, kept, self.notices);
         }
-        let own = account.own_limits.iter().filter_map(|limit| counters[*limit as usize].as_ref());
-        account.trip = Trip::set(self.age, own);
+        account.set_trip(counters, self.age);
     }
 }
 

@@ -17,7 +17,8 @@ pub struct Part {
     /// How much.
     pub amounts: Amounts,
     /// Out of how many outer holds it came, one inside the other: 0 for what the hold reserved by
-    /// itself. What is left of a part goes back to the part of the outer hold with one less.
+    /// itself. What is left of a part goes back to the part of the outer hold with one less; if that
+    /// hold has ended, to the part with two less of the one around it, and so on.
     pub depth: u32,
 }
 
@@ -41,6 +42,9 @@ pub(super) struct Hold {
     pub(super) state: HoldState,
     pub(super) target: Target,
     pub(super) outer: Option<HoldId>,
+    /// The holds around the outer one, the nearest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) beyond: Vec<HoldId>,
     pub(super) first: Part,
     pub(super) more: Vec<Part>,
     pub(super) lease_until: Timestamp,
@@ -113,6 +117,14 @@ impl Holds {
         self.get(id).filter(|hold| hold.state == HoldState::Open)
     }
 
+    /// The nearest open hold around another, and how many levels further out it is: 1 for the outer
+    /// one.
+    pub(super) fn open_around(&self, hold: &Hold) -> Option<(HoldId, u32)> {
+        let around = hold.outer.iter().chain(&hold.beyond).zip(1..);
+        let mut open = around.filter(|(id, _)| self.open(**id).is_some());
+        open.next().map(|(id, levels)| (*id, levels))
+    }
+
     #[inline]
     pub(super) fn at(&self, id: HoldId) -> &Hold {
         &self.slots[id.index as usize]
@@ -163,6 +175,7 @@ impl Holds {
                 state: HoldState::Open,
                 target: *target,
                 outer: None,
+                beyond: Vec::new(),
                 first: *first,
                 more: Vec::new(),
                 lease_until,
@@ -185,6 +198,7 @@ impl Holds {
         hold.state = HoldState::Free;
         hold.generation = hold.generation.wrapping_add(1);
         hold.more.clear();
+        hold.beyond.clear();
         self.free.push(id.index);
     }
 

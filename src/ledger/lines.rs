@@ -97,7 +97,8 @@ impl Scene<'_> {
             return;
         }
         let place = self.enter(counter, turn.at);
-        counter.spend(place, turn.at, self.now, more);
+        let counted = counter.correct(place, turn.at, self.now, more);
+        counter.opening_gap += counted - more;
         self.leave(limit, counter);
     }
 
@@ -182,8 +183,10 @@ impl Ledger {
         });
     }
 
-    /// Puts the truth in the place of a charge that event `charged_by` assumed. A counter that is
-    /// younger than that has never counted the charge, and does not count its correction.
+    /// Puts the truth in the place of a charge that event `charged_by` assumed, or that a person says
+    /// was wrong. A counter that is younger than that has never counted the charge, and does not count
+    /// its correction. Nor does one count less than nothing: that would be room for calls which no
+    /// limit has given.
     pub(super) fn correct(&mut self, target: &Target, turn: Turn<'_>, charged_by: u64) {
         let held = Amounts { in_flight: 0, ..*turn.held };
         let turn = Turn { held: &held, ..turn };
@@ -276,21 +279,21 @@ impl Ledger {
     }
 
     fn take_out(&mut self, outer: HoldId, part: &Part) {
-        let own = self.holds.at_mut(outer).parts_mut().find(|own| came_from(part, own));
+        let own = self.holds.at_mut(outer).parts_mut().find(|own| came_from(part, own, 1));
         if let Some(own) = own {
             own.amounts = own.amounts.minus(&part.amounts);
         }
     }
 
     /// Gives back to a hold, if it is still open, what is left of a part that came out of it into
-    /// a call of `inner`.
-    pub(super) fn give_back(&mut self, outer: HoldId, part: &Part, inner: &Target) {
+    /// a call of `inner`, so many levels further in.
+    pub(super) fn give_back(&mut self, outer: HoldId, levels: u32, part: &Part, inner: &Target) {
         let Some(hold) = self.holds.open(outer) else { return };
         let taker = hold.target;
         if !self.has_room_again(&taker, part, inner) {
             return;
         }
-        let own = self.holds.at_mut(outer).parts_mut().find(|own| came_from(part, own));
+        let own = self.holds.at_mut(outer).parts_mut().find(|own| came_from(part, own, levels));
         let Some(own) = own else { return };
         own.amounts = own.amounts.plus(&part.amounts);
         self.shift_held(&taker, part, 1);
@@ -314,9 +317,9 @@ impl Ledger {
     }
 }
 
-/// True if `part`, of an inner hold, came out of `own`, of its outer hold.
-fn came_from(part: &Part, own: &Part) -> bool {
-    own.at == part.at && own.depth.saturating_add(1) == part.depth
+/// True if `part`, of an inner hold, came out of `own`, of the hold so many levels around it.
+pub(super) fn came_from(part: &Part, own: &Part, levels: u32) -> bool {
+    own.at == part.at && own.depth.saturating_add(levels) == part.depth
 }
 
 /// `amounts` without what comes out of the outer hold.

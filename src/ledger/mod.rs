@@ -456,9 +456,7 @@ impl Ledger {
     /// What a limit leaves to a call at `now`; negative when over.
     #[inline]
     fn room(&self, counter: &Counter, now: Timestamp, wrap_up: bool) -> i128 {
-        let kept = if wrap_up { 0 } else { counter.wrap_up };
-        let taken = kept.saturating_add(self.level(counter, now).committed());
-        counter.amount.saturating_sub(taken)
+        counter.room(&self.accounts.at(counter.account).balance, &self.windows, now, wrap_up)
     }
 
     #[inline]

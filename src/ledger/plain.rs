@@ -52,22 +52,24 @@ impl Ledger {
         confidence: Confidence,
     ) -> Option<Amounts> {
         let hold = self.holds.open(id).filter(|hold| hold.more.is_empty())?;
-        let (target, reserved_at, held) = (hold.target, hold.first.at, hold.first.amounts);
+        let Part { at: reserved_at, amounts: held, .. } = hold.first;
+        let target = hold.target;
         let booked = booked_by(booking, usage, &held)?;
         if self.events >= 2 * Ledger::MAX_EVENTS {
             return None;
         }
         self.step(at);
         self.turn(&target, Turn { at: reserved_at, held: &held, spent: &booked }, Tell::Whole);
+        self.holds.free(id);
         match usage {
-            Some(usage) => self.charge(&target, model, &charge_of(&booked, usage, confidence)),
+            Some(usage) => {
+                self.charge_last(&target, model, &charge_of(&booked, usage, confidence));
+            }
             None => {
                 let usage = held_tokens(&booked);
-                self.charge(&target, model, &charge_of(&booked, &usage, confidence));
+                self.charge_last(&target, model, &charge_of(&booked, &usage, confidence));
             }
         }
-        self.holds.free(id);
-        self.one_hold_less(&target);
         Some(booked)
     }
 

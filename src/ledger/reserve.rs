@@ -1,7 +1,7 @@
 //! Owns reserving: whether a call fits every limit of its line, how short its output must be, what
 //! it takes out of an outer hold, and what a refusal says.
 
-use super::accounts::State;
+use super::accounts::{Climb, State};
 use super::amounts::{Amounts, Bid};
 use super::command::{Grow, Grown, Refusal, Rejection, Reserve, Reserved, Retry, Target};
 use super::counter::{Counter, Place, Span};
@@ -92,19 +92,16 @@ impl Ledger {
         let want = Want::to_reserve(reserve, outer);
         let fit = self.check_target(want.target).ok().and_then(|()| want.fit(want.floor()));
         let Some(least) = fit else { return Vec::new() };
-        let needed = self.needed_limits(&want, &least);
-        let need = |(limit, counter, needed): (LimitId, &Counter, i128)| {
+        let mut needs = Vec::new();
+        self.each_needed(&want, &least, |limit, counter, needed| {
             let is_in_the_way = needed > self.room(counter, now, want.wrap_up);
-            Need {
-                limit,
-                keeps_a_part: counter.wrap_up > 0,
-                is_in_the_way,
-                room_at: is_in_the_way
-                    .then(|| self.rolling_room_at(now, counter, needed, want.wrap_up))
-                    .flatten(),
-            }
-        };
-        needed.map(need).collect()
+            let room_at = match is_in_the_way {
+                true => self.rolling_room_at(now, counter, needed, want.wrap_up),
+                false => None,
+            };
+            needs.push(Need { limit, keeps_a_part: counter.wrap_up > 0, is_in_the_way, room_at });
+        });
+        needs
     }
 
     fn rolling_room_at(
@@ -255,7 +252,7 @@ impl Ledger {
         }
         Ledger::charged(want.target).all(|charged| {
             self.limits_along(charged).all(|(_, counter)| {
-                let needed = self.needed_beside_outer(want, fit, charged, counter);
+                let needed = self.needed_beside_outer(want, fit, counter);
                 self.has_room_in(counter, now, want.target.model, needed, want.wrap_up)
             })
         })
@@ -263,15 +260,10 @@ impl Ledger {
 
     /// What an inner call needs of a limit: what comes out of the outer hold is free where the
     /// limit counts it already, and belongs to the window that it was reserved in.
-    fn needed_beside_outer(
-        &self,
-        want: &Want<'_>,
-        fit: &Fit,
-        charged: u32,
-        counter: &Counter,
-    ) -> i128 {
+    fn needed_beside_outer(&self, want: &Want<'_>, fit: &Fit, counter: &Counter) -> i128 {
+        let Some(outer) = want.outer else { return counter.of(&fit.amounts) };
         let excess = counter.of(&fit.excess());
-        if want.outer.is_some_and(|outer| self.covers(outer, charged, counter)) {
+        if self.covers(outer, counter) {
             return excess;
         }
         let now = |part: &&Part| counter.place(&self.windows, part.at) == Place::Current;
@@ -279,9 +271,9 @@ impl Ledger {
         moved.fold(excess, i128::saturating_add)
     }
 
-    /// True if a hold is counted by a counter that lies on the line of `charged`.
-    fn covers(&self, outer: &Hold, charged: u32, counter: &Counter) -> bool {
-        let tree = self.accounts.at(charged).tree;
+    /// True if a hold is counted by a counter.
+    fn covers(&self, outer: &Hold, counter: &Counter) -> bool {
+        let tree = self.accounts.at(counter.account).tree;
         let on_line = |id: &AccountId| {
             self.accounts.at(id.index).tree == tree
                 && self.accounts.upward(id.index).any(|index| index == counter.account)
@@ -334,17 +326,18 @@ impl Ledger {
     ) -> Result<Refusal, Rejection> {
         let least = want.fit(want.floor()).ok_or(Rejection::Impossible)?;
         let mut worst: Option<Refusal> = None;
-        for (limit, counter, needed) in self.needed_limits(want, &least) {
-            let asked = counter.of(&least.amounts);
+        self.each_needed(want, &least, |limit, counter, needed| {
             let room = self.room(counter, now, want.wrap_up);
             if needed <= room {
-                continue;
+                return;
             }
             let retry = self.retry(now, counter, needed, want.wrap_up);
             if worst.is_none_or(|worst| retry > worst.retry) {
-                let level = self.level(counter, now);
+                let (asked, level) = (counter.of(&least.amounts), self.level(counter, now));
                 worst = Some(Refusal {
                     limit,
+                    is_inside: self.is_short(want, counter),
+                    wrap_up: want.wrap_up,
                     asked,
                     spent: level.spent,
                     held: level.held,
@@ -353,25 +346,38 @@ impl Ledger {
                     max_output,
                 });
             }
-        }
+        });
         worst.ok_or(Rejection::Impossible)
     }
 
-    /// The limits that can be in the way of a call, each with what it needs of it: more than nothing.
-    fn needed_limits<'a>(
-        &'a self,
-        want: &'a Want<'a>,
-        fit: &'a Fit,
-    ) -> impl Iterator<Item = (LimitId, &'a Counter, i128)> {
-        Ledger::charged(want.target).flat_map(move |charged| {
-            self.limits_along(charged).filter_map(move |(limit, counter)| {
+    /// True if the call is inside another whose hold a limit counts: if that were larger, the limit
+    /// would not be in the way.
+    fn is_short(&self, want: &Want<'_>, counter: &Counter) -> bool {
+        want.outer.is_some_and(|outer| self.covers(outer, counter))
+    }
+
+    /// Looks at the limits that can be in the way of a call, each with what it needs of it: more than
+    /// nothing.
+    #[inline]
+    fn each_needed(
+        &self,
+        want: &Want<'_>,
+        fit: &Fit,
+        mut look: impl FnMut(LimitId, &Counter, i128),
+    ) {
+        let mut climb = Climb::from(want.target);
+        while let Some(account) = self.accounts.next_of(&mut climb) {
+            for limit in &account.own_limits {
+                let Some(counter) = self.counter(*limit) else { continue };
                 if counter.observe || !self.filter_lets_through(counter, want.target.model) {
-                    return None;
+                    continue;
                 }
-                let needed = self.needed_beside_outer(want, fit, charged, counter);
-                (needed > 0).then_some((limit, counter, needed))
-            })
-        })
+                let needed = self.needed_beside_outer(want, fit, counter);
+                if needed > 0 {
+                    look(LimitId(*limit), counter, needed);
+                }
+            }
+        }
     }
 
     fn retry(&self, now: Timestamp, counter: &Counter, asked: i128, wrap_up: bool) -> Retry {
@@ -408,8 +414,10 @@ impl Ledger {
         self.one_hold_more(target);
         first.amounts = excess(reserved.amounts, &reserved.moved);
         self.transfer(outer, target, &first, &reserved.moved, tell);
+        let giver = self.holds.at(outer);
+        let beyond = giver.outer.iter().chain(&giver.beyond).copied().collect();
         let hold = self.holds.insert(*hold, target, &first, *lease_until);
-        hold.outer = Some(outer);
+        (hold.outer, hold.beyond) = (Some(outer), beyond);
         hold.more.clone_from(&reserved.moved);
     }
 

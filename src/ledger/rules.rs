@@ -16,7 +16,6 @@ use super::admin::index_of;
 use super::amounts::Measure;
 use super::command::{Change, LimitChange, Rejection};
 use super::counter::{Counter, Span};
-use super::follow::Trip;
 use super::holds::Part;
 use super::limit::{Limit, Period};
 use super::path::{Path, Scope};
@@ -168,6 +167,7 @@ impl Ledger {
         for rule in &meant {
             self.add_counter(*rule, account, &[]);
         }
+        self.set_trip(account);
     }
 
     pub(super) fn lift(&mut self, rule: u32) {
@@ -177,26 +177,24 @@ impl Ledger {
             let account = self.accounts.at_mut(counter.account);
             account.own_limits.retain(|own| *own != place);
             account.counted.retain(|own| *own != place);
-            account.trip = Trip::UNSET;
+            self.set_trip(counter.account);
         }
         self.rules.remove(rule);
     }
 
     fn change_counters(&mut self, rule: u32, limit: &Arc<Limit>) {
         let places = self.counters_of(rule);
-        let Ledger { accounts, counters, windows, notices, now, age, .. } = self;
         for place in places {
-            let Some(account) = counters[place as usize].as_ref().map(|own| own.account) else {
-                continue;
-            };
-            let account = accounts.at_mut(account);
+            let Some(index) = self.counter(place).map(|own| own.account) else { continue };
+            let Ledger { accounts, counters, windows, notices, now, age, .. } = self;
+            let account = accounts.at_mut(index);
             account.bring_up_to(counters, windows, *now);
-            account.trip = Trip::UNSET;
             let Some(counter) = &mut counters[place as usize] else { continue };
             counter.advance(&account.balance, windows, *now);
             counter.change(limit);
             counter.notice(&account.balance, LimitId(place), *now, false, notices);
             counter.refresh(*age);
+            self.set_trip(index);
         }
     }
 
@@ -221,7 +219,6 @@ impl Ledger {
         let Some(span) = self.span(limit) else { return };
         let node = self.accounts.at_mut(account);
         node.bring_up_to(&mut self.counters, &self.windows, self.now);
-        node.trip = Trip::UNSET;
         let (path, balance) = (node.path.clone(), node.balance);
         let mut counter = Counter::new(limit, span, *filter, rule, account, path);
         counter.start_in(&balance, &self.windows);
@@ -254,6 +251,7 @@ impl Ledger {
             node.counted.push(place);
         }
         self.counters[place as usize] = Some(counter);
+        self.set_trip(account);
     }
 
     /// What is held by calls under way, by each of these accounts that it lies on or below: one

@@ -70,9 +70,11 @@ impl Ledger {
     ) -> Result<Adjust, Rejection> {
         self.check_accounts(&adjust.target)?;
         let most = Amounts::MAX_COST;
-        let charged = Ledger::charged(&adjust.target);
-        let mut left = charged.map(|index| self.accounts.at(index).balance.spent + adjust.cost);
-        let possible = (-most..=most).contains(&adjust.cost) && left.all(|spent| spent >= 0);
+        // An account above can have less than one below: it may have been corrected itself.
+        let line = Ledger::charged(&adjust.target).flat_map(|index| self.accounts.upward(index));
+        let mut left = line.map(|index| self.accounts.at(index).balance.spent + adjust.cost);
+        let is_amount = (-most..=most).contains(&adjust.cost);
+        let possible = is_amount && (adjust.cost >= 0 || left.all(|spent| spent >= 0));
         if !possible {
             return Err(Rejection::Impossible);
         }
@@ -157,7 +159,8 @@ impl Ledger {
         self.step(at);
         let Adjust { target, cost, about, .. } = adjusted;
         let spent = Amounts { cost: *cost, ..Amounts::NONE };
-        self.turn(target, Turn { at: *about, held: &Amounts::NONE, spent: &spent }, Tell::Whole);
+        let turn = Turn { at: *about, held: &Amounts::NONE, spent: &spent };
+        self.correct(target, turn, u64::MAX);
         self.charge(target, target.model, &charge_of(&spent, &Usage::NONE, Confidence::Reported));
     }
 
@@ -195,9 +198,9 @@ impl Ledger {
     #[inline(never)]
     fn end_in_parts(&mut self, id: HoldId, target: &Target, booked: &Amounts) {
         let hold = self.holds.at(id);
-        let (outer, expired, charged_by) = (hold.outer, hold.is_expired(), hold.charged_by);
+        let (expired, charged_by) = (hold.is_expired(), hold.charged_by);
         let late = hold.is_late();
-        let outer = outer.filter(|outer| !late && self.holds.open(*outer).is_some());
+        let taker = self.holds.open_around(hold).filter(|_| !late);
         let mut touched = booked.plus(&hold.total());
         for (part, used) in shares(hold, booked) {
             let turn = Turn { at: part.at, held: &part.amounts, spent: &used };
@@ -211,26 +214,38 @@ impl Ledger {
             }
             self.turn(target, turn, Tell::Later);
             let rest = part.amounts.minus(&part.amounts.least(&used));
-            if let Some(outer) = outer.filter(|_| part.depth > 0 && !rest.is_none()) {
-                self.give_back(outer, &Part { amounts: rest, ..part }, target);
+            let taker = taker.filter(|(_, levels)| part.depth >= *levels && !rest.is_none());
+            if let Some((taker, levels)) = taker {
+                self.give_back(taker, levels, &Part { amounts: rest, ..part }, target);
             }
         }
         if expired {
             return;
         }
         touched.cache_read = 0; // so that no uncached input looks like none
-        if let Some(outer) = outer {
-            let taker = self.holds.at(outer).target;
+        if let Some((taker, _)) = taker {
+            let taker = self.holds.at(taker).target;
             self.tell(&taker, &touched, Tell::Whole);
         }
         self.tell(target, &touched, Tell::Whole);
     }
 
-    #[inline(always)]
-    pub(super) fn charge(&mut self, target: &Target, model: ModelId, charge: &Charge<'_>) {
+    #[inline]
+    fn charge(&mut self, target: &Target, model: ModelId, charge: &Charge<'_>) {
         for charged in Ledger::charged(target) {
             self.accounts.at_mut(charged).totals_of(model).charge(charge);
         }
+    }
+
+    /// Charges a hold that ends with it.
+    #[inline(always)]
+    pub(super) fn charge_last(&mut self, target: &Target, model: ModelId, charge: &Charge<'_>) {
+        for charged in Ledger::charged(target) {
+            let account = self.accounts.at_mut(charged);
+            account.totals_of(model).charge(charge);
+            account.holds = account.holds.saturating_sub(1);
+        }
+        self.fold_if_closing(target.account.index);
     }
 
     fn take_back(&mut self, target: &Target, charge: &Charge<'_>) {
@@ -247,14 +262,19 @@ impl Ledger {
         }
     }
 
-    #[inline(always)]
-    pub(super) fn one_hold_less(&mut self, target: &Target) {
+    #[inline]
+    fn one_hold_less(&mut self, target: &Target) {
         for charged in Ledger::charged(target) {
             let account = self.accounts.at_mut(charged);
             account.holds = account.holds.saturating_sub(1);
         }
-        if self.accounts.at(target.account.index).state == State::Closing {
-            self.fold_upward(target.account.index);
+        self.fold_if_closing(target.account.index);
+    }
+
+    #[inline(always)]
+    fn fold_if_closing(&mut self, account: u32) {
+        if self.accounts.at(account).state == State::Closing {
+            self.fold_upward(account);
         }
     }
 }

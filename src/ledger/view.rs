@@ -129,19 +129,25 @@ impl Ledger {
     pub(crate) fn least_room(&self, id: AccountId, now: Timestamp) -> Option<i128> {
         let now = self.now.max(now);
         self.accounts.get(id)?;
-        let (mut least, mut next) = (None, id.index);
+        let (mut least, mut next) = (i128::MAX, id.index);
         while next != NONE {
             let account = self.accounts.at(next);
             let followed = account.plain_room(self.age);
             let limits = if followed.is_some() { &account.counted } else { &account.own_limits };
-            let looked = limits.iter().filter_map(|limit| self.counter(*limit));
-            let binding = looked.filter(|counter| counter.binds_all_money());
-            let rooms = binding.map(|counter| self.room(counter, now, false));
-            let lower = |least: Option<i128>, room| Some(least.map_or(room, |own| own.min(room)));
-            least = rooms.chain(followed.flatten()).fold(least, lower);
+            least = least.min(followed.unwrap_or(i128::MAX));
+            for limit in limits {
+                let counter = self.counter(*limit).filter(|counter| counter.binds_all_money());
+                let Some(counter) = counter else { continue };
+                least = least.min(counter.room(&account.balance, &self.windows, now, false));
+            }
             next = account.parent;
         }
-        least
+        (least != i128::MAX).then_some(least)
+    }
+
+    /// The account of a limit, and what was set; `None` if it has been lifted.
+    pub(crate) fn about(&self, limit: LimitId) -> Option<(&Path, &Arc<Limit>)> {
+        self.counters.get(limit.0 as usize)?.as_ref().map(Counter::about)
     }
 
     fn limit_view<'a>(

@@ -53,9 +53,6 @@ impl Terms {
             regional: regional.unwrap_or(self.regional),
         })
     }
-
-    /// The terms of a call that nobody has asked anything special for.
-    pub(crate) const USUAL: &'static Terms = &Terms { service: Service::Standard, regional: false };
 }
 
 impl From<Service> for Terms {

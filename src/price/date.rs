@@ -8,6 +8,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::clock::Timestamp;
 
 /// A day of the calendar in UTC, written `2026-12-01`.
+///
+/// ```
+/// use bursar::price::Date;
+///
+/// let date: Date = "2026-12-01".parse()?;
+/// assert_eq!(date.start(), "2026-12-01T00:00:00Z".parse()?);
+/// assert!("2026-02-30".parse::<Date>().is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Date(jiff::civil::Date);
 

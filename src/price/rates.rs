@@ -116,6 +116,19 @@ impl CacheTtl {
 
 /// The rates that one line of a price list names; what it leaves out falls back as
 /// [the module](crate::price) says.
+///
+/// ```
+/// use bursar::price::{CacheTtl, Rates};
+/// use bursar::{ModelPrice, Service};
+///
+/// // Dollars for a million tokens.
+/// let batch = Rates::new("0.5".parse()?, "2".parse()?)
+///     .cache_read("0.05".parse()?)
+///     .cache_write(CacheTtl::OneHour, "1".parse()?);
+/// let price = ModelPrice::new("acme", "small", "1".parse()?, "4".parse()?).service(Service::Batch, batch);
+/// # let _ = price;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rates(pub(super) [Option<Rate>; Bucket::COUNT]);
 

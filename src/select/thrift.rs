@@ -11,6 +11,14 @@ use super::Complexity;
 /// How much money one limit leaves, and how much of its time is over.
 ///
 /// Made by [`Account::funds`](crate::Account::funds), or by hand from any two amounts.
+///
+/// ```
+/// use bursar::Usd;
+/// use bursar::select::Funds;
+///
+/// let funds = Funds::new(Usd::dollars(10), Usd::dollars(4));
+/// assert_eq!(funds.used_per_mille(), 600);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Funds {
     limit: Usd,

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 pub(crate) use std::sync::atomic;
-pub(crate) use std::thread::{Thread, current, park, park_timeout};
+pub(crate) use std::thread::{Thread, current, park, park_timeout, yield_now};
 
 /// The lock of the crate. It is not poisoned by a panic: what it guards changes in steps that
 /// cannot fail (law 5).

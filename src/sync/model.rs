@@ -7,7 +7,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 pub(crate) use shuttle::sync::atomic;
-pub(crate) use shuttle::thread::{Thread, current, park};
+pub(crate) use shuttle::thread::{Thread, current, park, yield_now};
 
 /// The lock of the crate, which no panic poisons.
 #[derive(Debug, Default)]

@@ -39,6 +39,17 @@ pub enum Api {
 ///
 /// Prefer the text or bytes as they came: a cost is then read digit for digit, where a tree has
 /// usually made a binary float of it, and no tree needs to be built to be read.
+///
+/// ```
+/// use bursar::Bill;
+/// use serde_json::json;
+///
+/// let text = r#"{"model": "m", "usage": {"prompt_tokens": 12, "completion_tokens": 5}}"#;
+/// let tree = json!({"model": "m", "usage": {"prompt_tokens": 12, "completion_tokens": 5}});
+/// assert_eq!(Bill::from_response(text)?, Bill::from_response(text.as_bytes())?);
+/// assert_eq!(Bill::from_response(text)?, Bill::from_response(&tree)?);
+/// # Ok::<(), bursar::usage::UsageError>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Body<'b>(pub(super) Json<'b>);
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use bursar::budget::LostCall;
 use bursar::clock::ManualClock;
 use bursar::journal::{Journal, JournalError, News, SqliteJournal};
 use bursar::ledger::{Entry, Ledger};
@@ -82,12 +83,17 @@ struct World {
 }
 
 fn world(folder: &Folder, fault: Fault) -> World {
+    world_with(folder, fault, LostCall::default())
+}
+
+fn world_with(folder: &Folder, fault: Fault, lost: LostCall) -> World {
     let clock = ManualClock::at("2026-11-24T09:30:00Z".parse().unwrap());
     let (broken, alerts) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
     let heard = Arc::clone(&alerts);
     let inner = SqliteJournal::open(folder.file("budget.db")).unwrap();
     let budget = BudgetManager::builder()
         .clock(clock.clone())
+        .on_lost_call(lost)
         .on_alert(move |alert: &Alert| heard.lock().unwrap().push(alert.to_string()))
         .journal(Failing { inner, fault, on: Arc::clone(&broken) })
         .build()
@@ -153,6 +159,40 @@ fn calls_are_refused_and_charges_wait() {
         let budget = reopened(&folder, &clock);
         assert_eq!((budget.spent(), budget.held()), (spent, orphaned), "{fault:?}");
     }
+}
+
+/// What nobody waits for is told when it is written, and once.
+#[test]
+fn a_refund_is_told_of_when_it_is_written() {
+    let folder = Folder::new("refund");
+    let World { budget, broken, alerts, .. } =
+        world_with(&folder, Fault::Commit, LostCall::Release);
+    let hold = budget.reserve("a", &Estimate::fixed(Usd::cents(10))).unwrap();
+    broken.store(true, Ordering::SeqCst);
+    hold.mark_sent();
+    drop(hold);
+    assert!(budget.flush().is_err());
+    assert!(budget.flush().is_err());
+    let told = |what: &str| alerts.lock().unwrap().iter().filter(|a| a.contains(what)).count();
+    assert_eq!((told("cannot be written and wait"), told("was released")), (1, 0));
+    broken.store(false, Ordering::SeqCst);
+    budget.flush().unwrap();
+    assert_eq!((told("cannot be written and wait"), told("was released")), (1, 1));
+    assert_eq!((budget.spent(), budget.held()), (Usd::ZERO, Usd::ZERO));
+}
+
+/// The fault is over when the process ends: it tries once more.
+#[test]
+fn what_waits_is_written_at_the_end() {
+    let folder = Folder::new("last");
+    let World { budget, clock, broken, .. } = world(&folder, Fault::Begin);
+    let hold = budget.reserve("a", &Estimate::fixed(Usd::cents(10))).unwrap();
+    broken.store(true, Ordering::SeqCst);
+    hold.settle_cost(Usd::cents(1));
+    broken.store(false, Ordering::SeqCst);
+    drop(budget);
+    let budget = reopened(&folder, &clock);
+    assert_eq!((budget.spent(), budget.held()), (Usd::cents(1), Usd::ZERO));
 }
 
 /// The process ends before it could write: the hold is charged in full when its lease ends.

@@ -72,6 +72,11 @@ fn all_that_a_guard_can_do_is_written() {
     let luna = budget.model("gpt-6-luna").unwrap();
     account.charge(Usage::tokens(100, 10)).model(&luna).key("once").record().unwrap();
     assert!(account.charge(Usage::tokens(100, 10)).model(&luna).key("once").record().is_err());
+    // Without a key each is a call of its own, however equal.
+    for _ in 0..2 {
+        account.charge(Usage::tokens(100, 10)).model(&luna).record().unwrap();
+    }
+    assert_eq!(budget.report().account("a/b").unwrap().requests, 5);
     account.run("task").unwrap().close();
     account.note_saved(Usd::cents(1));
     account.freeze("enough").unwrap();

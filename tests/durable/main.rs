@@ -1,5 +1,29 @@
-//! Owns the tests of what survives: a restart, `kill -9`, several processes, a failing journal; and of what is
-//! made of it: exports, and comparisons with invoices.
+//! Owns the tests of what survives: a restart, `kill -9`, several processes, a failing journal, a broken
+//! disk, a damaged file; and of what is made of it: exports, and comparisons with invoices.
+//!
+//! Each of these faults was put into the code once, and this is who saw it first:
+//!
+//! | fault | seen by |
+//! |---|---|
+//! | a commit that rolls back, or is done for each eighth transaction only | nearly all |
+//! | an error of the commit is not looked at; the writer goes on with what failed | `faults`, `disk` |
+//! | an event is applied twice; half of a batch is not written; a line of `charges` left out or doubled | `disk` |
+//! | the outbox is forgotten, or has refused reserves too, or is not tried at the end | `faults`, `disk` |
+//! | what failed is told of; no alert, or one each time | `faults`, `disk` |
+//! | records without a key share one | `life` |
+//! | leases never end; what has a guard here is given back | `life` |
+//! | the lead is not passed on | all that use threads: they hang |
+//! | `BEGIN DEFERRED`; no patience; the last event of others is lost, or none is read | `shared` |
+//! | alerts of others are told again | `shared` |
+//! | after a roll-back nothing is read anew | `faults` |
+//! | never a snapshot | `life` |
+//! | a snapshot numbered or compacted wrongly by one; events never forgotten; old charges kept or lost | `verify` |
+//! | seals, gaps, an older copy, charges without events are not looked at | `verify`, `files` |
+//! | a clock far behind, a newer schema, a file of others, a folder, an empty file with a log are taken | `files` |
+//! | a file that was moved or replaced, its lost log, a file for reading only are not seen | `disk` |
+//!
+//! What SQLite is told about the disk (`synchronous`) is looked at beside the code: no test here can cut
+//! the power.
 #![cfg(feature = "sqlite")]
 
 mod awaited;

@@ -316,6 +316,7 @@ proptest! {
         for one in std::iter::once(&first).chain(&all) {
             book(&budget, &clock, one);
         }
+        budget.flush().unwrap();
         let booked: Vec<Posting> = charges(&folder).map(Result::unwrap).collect();
         let mut rows = as_invoice(&booked, "openai");
         let against = |csv: String| Invoice::read(csv.as_bytes()).unwrap().compare(charges(&folder)).unwrap();

@@ -4,22 +4,28 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bursar::clock::Timestamp;
-use bursar::journal::{Journal, SqliteJournal};
+use bursar::journal::{Journal, SqliteJournal, SqliteOptions};
 use bursar::ledger::{AccountId, Booking, Change, Command, Ledger, Reserve, Settle};
 use bursar::{Usd, journal::JournalError};
 use rusqlite::Connection;
+use std::time::Duration;
 
 use crate::Folder;
 
 /// A file of 60 calls, 120 events, with snapshots after 40 and 80: the manager makes them far more
 /// rarely.
 fn make(folder: &Folder) -> PathBuf {
+    make_with(folder, SqliteJournal::options())
+}
+
+/// The same, each call an hour after the one before.
+fn make_with(folder: &Folder, options: SqliteOptions) -> PathBuf {
     let file = folder.file("whole.db");
-    let mut journal = SqliteJournal::open(&file).unwrap();
+    let mut journal = options.open(&file).unwrap();
     let mut ledger = Ledger::new();
     ledger.keep_entries(true);
-    let now = Timestamp::from_secs(1_790_000_000);
     for call in 1..=60 {
+        let now = Timestamp::from_secs(1_790_000_000 + 3_600 * call);
         journal.begin(ledger.events()).unwrap();
         let first = ledger.events() + 1;
         let reserve = Command::Reserve(Reserve::fixed(AccountId::ROOT, Usd::cents(2)));
@@ -60,7 +66,7 @@ fn a_whole_file_is_said_to_be_whole_while_it_is_in_use() {
     assert_eq!((found.events, found.replayed, found.snapshots, found.charges), (120, 80, 2, 60));
     assert_eq!(
         found.to_string(),
-        "whole: 120 events up to 2026-09-21T14:13:20Z, 80 of them kept and made again, 2 snapshots, \
+        "whole: 120 events up to 2026-09-24T02:13:20Z, 80 of them kept and made again, 2 snapshots, \
          60 lines of charges"
     );
     assert!(!folder.file("none.db").exists());
@@ -79,6 +85,7 @@ fn damage_before_the_newest_snapshot_is_found_by_looking() {
     let file = folder.file("damaged.db");
     let is_whole = read(&whole).unwrap();
     let event = "UPDATE events SET event = replace(event, '10000000000', '90000000000')";
+    let snapshot = "UPDATE snapshots SET ledger = replace(ledger,";
     for (sql, opens, says) in [
         (format!("{event} WHERE number = 50"), true, "event 50 is not what was written"),
         ("DELETE FROM events WHERE number = 70".into(), true, "event 71 is not what was written"),
@@ -92,13 +99,13 @@ fn damage_before_the_newest_snapshot_is_found_by_looking() {
         ),
         ("DELETE FROM events WHERE number = 120".into(), false, "it has charges of event 120"),
         (
-            "UPDATE snapshots SET ledger = replace(ledger, '4', '5') WHERE number = 40".into(),
+            format!("{snapshot} '200000000000', '300000000000') WHERE number = 40"),
             true,
             "snapshot 40 is not what was written",
         ),
         // The older one stands in for it.
         (
-            "UPDATE snapshots SET ledger = replace(ledger, '4', '5') WHERE number = 80".into(),
+            format!("{snapshot} '400000000000', '500000000000') WHERE number = 80"),
             true,
             "snapshot 80 is not what was written",
         ),
@@ -162,4 +169,40 @@ fn a_page_of_old_charges_is_found_by_looking() {
     assert!(read(&file).is_ok());
     let found = SqliteJournal::verify(&file).unwrap_err().to_string();
     assert!(found.contains("is damaged: "), "{found}");
+}
+
+/// Lines of charges are forgotten when a snapshot is made; what they came to is not.
+#[test]
+fn old_charges_are_forgotten_if_they_are_to_be() {
+    let hours =
+        |hours: u64| SqliteJournal::options().keep_charges(Duration::from_secs(3_600 * hours));
+    // The last snapshot comes after the 40th call: then the 30th is ten hours old.
+    for (name, options, left) in [
+        ("ten", hours(10), 31),
+        ("hundred", hours(100), 60),
+        ("ordinary", SqliteJournal::options(), 60),
+        ("all", hours(1).keep_all_charges(), 60),
+    ] {
+        let folder = Folder::new(name);
+        let file = make_with(&folder, options);
+        let found = SqliteJournal::verify(&file).unwrap();
+        assert_eq!((found.events, found.charges), (120, left), "{name}");
+        let spent = read(&file).unwrap().account(AccountId::ROOT).unwrap().balance.spent;
+        assert_eq!(spent, Usd::cents(60).pico(), "{name}");
+        let oldest = "SELECT min(id) FROM charges";
+        let oldest = Connection::open(&file).unwrap().query_row(oldest, [], |row| row.get(0));
+        assert_eq!(oldest, Ok(61 - i64::try_from(left).unwrap()), "{name}");
+    }
+}
+
+/// A copy of an hour ago, written over the file in place: the process knows more than the file.
+#[test]
+fn a_file_that_ends_before_what_was_seen_is_not_gone_on_with() {
+    let folder = Folder::new("older");
+    let file = make(&folder);
+    let mut journal = SqliteJournal::open(&file).unwrap();
+    let error = journal.begin(200).unwrap_err().to_string();
+    assert!(error.contains("it ends at event 120, and this process has seen 200"), "{error}");
+    assert!(error.contains("restart the process"), "{error}");
+    assert!(journal.begin(120).unwrap().events.is_empty(), "nothing was left open");
 }

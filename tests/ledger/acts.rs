@@ -64,6 +64,12 @@ pub(crate) enum Act {
         ask: Call,
         key: Option<u128>,
     },
+    /// `by` picodollars, about a moment so many microseconds before the present.
+    Adjust {
+        ask: Call,
+        by: i128,
+        ago: i64,
+    },
     Freeze(usize),
     Thaw(usize),
     Close(usize),
@@ -158,10 +164,16 @@ pub(crate) fn act() -> impl Strategy<Value = Act> {
         2 => (0_usize..100).prop_map(Act::Release),
         1 => (0_usize..100, 0_u64..200).prop_map(|(hold, lease)| Act::Renew(hold, lease)),
         3 => (call(), prop::option::of(0_u128..4)).prop_map(|(ask, key)| Act::Record { ask, key }),
+        3 => (call(), -60_i128..60, ago()).prop_map(|(ask, by, ago)| Act::Adjust { ask, by, ago }),
         1 => (0_usize..11).prop_map(Act::Freeze),
         2 => (0_usize..11).prop_map(Act::Thaw),
         1 => (0_usize..11).prop_map(Act::Close),
     ]
+}
+
+/// Now, a while ago, days ago, or to come.
+fn ago() -> impl Strategy<Value = i64> {
+    prop_oneof![2 => Just(0), 2 => 0_i64..90_000_000, 2 => 0_i64..300_000_000_000, 1 => Just(-60_000_000_i64)]
 }
 
 pub(crate) fn pick<T>(from: &[T], index: usize) -> Option<&T> {

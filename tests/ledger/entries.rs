@@ -163,6 +163,8 @@ pub(crate) struct Instance {
     pub(crate) node: usize,
     /// When it was made: its opening amount counts there, and nothing that was charged before.
     pub(crate) tick: u64,
+    /// How many charges there were then.
+    pub(crate) after: usize,
     pub(crate) made: Timestamp,
     pub(crate) base: i128,
     pub(crate) from_totals: bool,

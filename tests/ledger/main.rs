@@ -14,6 +14,7 @@ mod words;
 mod world;
 
 mod accounts;
+mod corrections;
 mod ends;
 mod limits;
 mod nesting;

@@ -4,6 +4,8 @@
 //! There is no roll, no counter and no running sum here. A window is computed from the present
 //! moment each time, and a limit is a question about the lists.
 
+use std::collections::BTreeMap;
+
 use bursar::calendar::{CalendarUnit, Zone};
 use bursar::clock::Timestamp;
 use bursar::ledger::{Measure, Period};
@@ -21,8 +23,8 @@ pub(crate) struct Naive {
     pub(crate) rules: Vec<Rule>,
     pub(crate) instances: Vec<Instance>,
     keys: Vec<(u128, Timestamp)>,
-    /// The start of the first window of each calendar period that any limit has used.
-    first_windows: Vec<(Period, Timestamp)>,
+    /// The start of each window in which something was done, of each calendar period that any limit has used.
+    seen_windows: Vec<(Period, Timestamp)>,
     /// How many commands have been carried out.
     pub(crate) tick: u64,
 }
@@ -37,7 +39,7 @@ impl Naive {
             rules: Vec::new(),
             instances: Vec::new(),
             keys: Vec::new(),
-            first_windows: Vec::new(),
+            seen_windows: Vec::new(),
             tick: 0,
         }
     }
@@ -75,12 +77,24 @@ impl Naive {
 
     pub(crate) fn spent_at(&self, instance: &Instance, now: Timestamp) -> i128 {
         let rule = &instance.rule;
-        let made = self.counts(&rule.period, instance.made, now, false);
-        let charges = self.charges.iter().filter(|charge| {
-            self.counted(instance, charge) && self.counts(&rule.period, charge.at, now, false)
-        });
-        let base = if made { instance.base } else { 0 };
-        base + charges.map(|charge| charge.amount.of(rule.measure)).sum::<i128>()
+        let slot = |at: Timestamp| match &rule.period {
+            Period::Rolling(span) => slot_of(at, span.as_micros() as i64),
+            _ => 0,
+        };
+        let mut places: BTreeMap<i64, i128> = BTreeMap::new();
+        if self.counts(&rule.period, instance.made, now, false) {
+            places.insert(slot(instance.made), instance.base);
+        }
+        for (index, charge) in self.charges.iter().enumerate() {
+            if self.counted(instance, charge) && self.counts(&rule.period, charge.at, now, false) {
+                let (sum, by) =
+                    (places.entry(slot(charge.at)).or_default(), charge.amount.of(rule.measure));
+                // Nothing is taken back that is not there.
+                let least = if index < instance.after { i128::MIN } else { (*sum).min(0) };
+                *sum = (*sum + by).max(least);
+            }
+        }
+        places.values().sum()
     }
 
     pub(crate) fn spent(&self, instance: &Instance) -> i128 {
@@ -108,11 +122,27 @@ impl Naive {
         let Period::Calendar(unit, zone) = &instance.rule.period else { return 0 };
         let start = self.window(*unit, zone, self.now).0;
         let before = Timestamp::from_micros(start.as_micros() - 1);
-        let first = self.first_windows.iter().find(|(known, _)| *known == instance.rule.period);
-        if first.is_none_or(|(_, first)| *first > before) {
-            return 0;
+        let window = (instance.rule.period.clone(), self.window(*unit, zone, before).0);
+        if self.seen_windows.contains(&window) { self.spent_at(instance, before) } else { 0 }
+    }
+
+    /// Comes to the present moment.
+    pub(crate) fn come_to(&mut self, now: Timestamp) {
+        self.now = now;
+        let periods: Vec<Period> =
+            self.seen_windows.iter().map(|(period, _)| period.clone()).collect();
+        for period in periods {
+            self.see(&period);
         }
-        self.spent_at(instance, before)
+    }
+
+    fn see(&mut self, period: &Period) {
+        if let Period::Calendar(unit, zone) = period {
+            let window = (period.clone(), self.window(*unit, zone, self.now).0);
+            if !self.seen_windows.contains(&window) {
+                self.seen_windows.push(window);
+            }
+        }
     }
 
     pub(crate) fn account_sums(&self, node: usize) -> (i128, i128) {
@@ -248,7 +278,10 @@ impl Naive {
     }
 
     fn give_back(&mut self, inner: &Hold, part: &Part, rest: Amount) {
-        let Some(outer) = inner.outer.filter(|outer| self.holds[*outer].life == Life::Open) else {
+        // The nearest hold around it that is open, if the money came from there or further out.
+        let around = std::iter::successors(inner.outer, |outer| self.holds[*outer].outer).zip(1..);
+        let mut open = around.filter(|(outer, _)| self.holds[*outer].life == Life::Open);
+        let Some((outer, levels)) = open.next().filter(|(_, levels)| part.depth >= *levels) else {
             return;
         };
         let taker = &self.holds[outer];
@@ -264,7 +297,8 @@ impl Naive {
         });
         if !full {
             let mut parts = self.holds[outer].parts.iter_mut();
-            let own = parts.find(|own| own.at == part.at && own.depth + 1 == part.depth).unwrap();
+            let own =
+                parts.find(|own| own.at == part.at && own.depth + levels == part.depth).unwrap();
             own.held = own.held.plus(&rest);
         }
     }
@@ -300,6 +334,18 @@ impl Naive {
         self.charges.push(Charge { nodes, model, at, amount, tick });
     }
 
+    /// True if a correction leaves nobody on the line with less than nothing.
+    pub(crate) fn can_bear(&self, nodes: &[usize], by: i128) -> bool {
+        let mut line = nodes.iter().flat_map(|node| self.upward(*node));
+        by >= 0 || line.all(|node| self.account_sums(node).0 + by >= 0)
+    }
+
+    pub(crate) fn adjust(&mut self, nodes: Vec<usize>, model: usize, by: i128, about: Timestamp) {
+        let (at, tick) = (about.min(self.now), self.tick);
+        let amount = Amount { cost: by, ..Amount::default() };
+        self.charges.push(Charge { nodes, model, at, amount, tick });
+    }
+
     pub(crate) fn remember(&mut self, key: u128) {
         self.keys.push((key, self.now));
     }
@@ -324,6 +370,7 @@ impl Naive {
             rule,
             node,
             tick: self.tick,
+            after: self.charges.len(),
             made: self.now,
             from_totals,
             fired: (None, 0),
@@ -332,12 +379,7 @@ impl Naive {
     }
 
     pub(crate) fn set(&mut self, rule: &Rule) {
-        if let Period::Calendar(unit, zone) = &rule.period {
-            if !self.first_windows.iter().any(|(known, _)| *known == rule.period) {
-                let start = self.window(*unit, zone, self.now).0;
-                self.first_windows.push((rule.period.clone(), start));
-            }
-        }
+        self.see(&rule.period);
         if let Some(old) = self.rules.iter_mut().find(|old| old.same(rule)) {
             *old = rule.clone();
             for own in self.instances.iter_mut().filter(|own| own.rule.same(rule)) {
@@ -422,6 +464,13 @@ impl Naive {
 
 /// When a charge leaves a rolling period: when its slot, a sixtieth, is wholly outside.
 fn leaves(at: Timestamp, span: i64) -> Timestamp {
-    let slot = (span + 59) / 60;
-    Timestamp::from_micros((at.as_micros().div_euclid(slot) + 1) * slot + span)
+    Timestamp::from_micros((slot_of(at, span) + 1) * slot_length(span) + span)
+}
+
+fn slot_of(at: Timestamp, span: i64) -> i64 {
+    at.as_micros().div_euclid(slot_length(span))
+}
+
+fn slot_length(span: i64) -> i64 {
+    (span + 59) / 60
 }

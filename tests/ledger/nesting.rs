@@ -263,6 +263,70 @@ fn three_calls_deep() {
     );
 }
 
+/// A stream that outlives its call made the hold of the whole team smaller: what it left went to
+/// nobody, and not to the next hold around it.
+#[test]
+fn what_is_left_goes_to_the_nearest_hold_around_that_is_open() {
+    table(
+        "
+        limit / spend 10
+        hold one a 6
+        hold two a 4 inside=one
+        hold three a/b 3 inside=two
+        settle two 0                    // its 1 goes back to one
+        see / spend                     -> 0 + 6
+        settle three 1                  // and so do these 2
+        see / spend                     -> 1 + 5
+        hold more a 5 inside=one
+        see / spend                     -> 1 + 5
+        release more
+        release one
+        see / spend                     -> 1 + 0
+        ",
+    );
+    // What two had reserved by itself is nobody else's.
+    table(
+        "
+        limit / spend 10
+        hold one a 6
+        hold two a 8 inside=one         // 6 from one, 2 of its own
+        hold three a 8 inside=two
+        release two
+        settle three 1                  // of two's own
+        see / spend                     -> 1 + 6
+        settle one 0
+        see / spend                     -> 1 + 0
+        ",
+    );
+    // Two that have ended, one by its lease; and the window is that of the outermost.
+    table(
+        "
+        limit / spend 10
+        limit / spend 9 day
+        limit / requests 9
+        hold one a 6
+        at 2026-11-25T00:00:00Z
+        hold two a 5 inside=one lease=60
+        hold three a 4 inside=two
+        hold four a 3 inside=three
+        release three
+        +60s                            -> ok !expired a 2
+        see / spend                     -> 2 + 4
+        see / spend day                 -> 0 + 0
+        release four                    // three is over, two has expired
+        see / spend                     -> 2 + 4
+        see / requests                  -> 0 + 1
+        hold more a 4 inside=one
+        see / spend                     -> 2 + 4
+        release more
+        release one
+        see / spend                     -> 2 + 0
+        settle two 0
+        see / spend                     -> 0 + 0
+        ",
+    );
+}
+
 #[test]
 fn growth_of_an_inner_call_takes_from_the_outer_hold_first() {
     table(

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bursar::clock::Timestamp;
 use bursar::ledger::{
-    AccountId, Booking, Change, Command, Due, Event, Grow, HoldId, Ledger, LimitView, Measure,
-    ModelId, Notice, Path, Period, Record, Refusal, Rejection, Reserve, Retry, Settle, Tags,
-    Target,
+    AccountId, Adjust, Booking, Change, Command, Due, Event, Grow, HoldId, Ledger, LimitView,
+    Measure, ModelId, Notice, Path, Period, Record, Refusal, Rejection, Reserve, Retry, Settle,
+    Tags, Target,
 };
 use bursar::usage::Confidence;
 use proptest::prelude::*;
@@ -89,6 +89,7 @@ impl Both {
                 }
             }
             Act::Record { ask, key } => self.record(ask, *key),
+            Act::Adjust { ask, by, ago } => self.adjust(ask, *by, *ago),
             Act::Freeze(path) => self.frost(PATHS[*path], true),
             Act::Thaw(path) => self.frost(PATHS[*path], false),
             Act::Close(path) => {
@@ -303,6 +304,24 @@ impl Both {
         }
     }
 
+    /// A correction is booked whatever the limits say, unless it would leave less than nothing.
+    fn adjust(&mut self, call: &Call, by: i128, ago: i64) {
+        self.catch_up();
+        let Some(node) = self.any_node(PATHS[call.account]) else { return };
+        let tags: Option<Vec<usize>> = call.tags.iter().map(|tag| self.node(PATHS[*tag])).collect();
+        let Some(tags) = tags else { return };
+        let about = Timestamp::from_micros(self.naive.now.as_micros() - ago);
+        let target = self.target(node, &tags, call.model);
+        let nodes: Vec<usize> = [node].into_iter().chain(tags.iter().copied()).collect();
+        let possible = self.naive.well_formed(node, &tags) && self.naive.can_bear(&nodes, by);
+        let adjust = Adjust { target, cost: by, about, why: "an invoice".into() };
+        let result = self.run(&Command::Adjust(adjust));
+        assert_eq!(result.is_ok(), possible, "{result:?}");
+        if possible {
+            self.naive.adjust(nodes, call.model, by, about);
+        }
+    }
+
     fn frost(&mut self, path: &str, frozen: bool) {
         let Some(node) = self.node(path) else { return };
         let account = self.accounts[node];
@@ -315,7 +334,7 @@ impl Both {
     }
 
     fn catch_up(&mut self) {
-        self.naive.now = self.now.max(self.real.now());
+        self.naive.come_to(self.now.max(self.real.now()));
         while let Some(due) = self.real.due(self.now) {
             match due {
                 Due::Expire(hold) => {
@@ -384,7 +403,7 @@ impl Both {
     }
 
     /// Law 1: a limit gets over its amount only by a charge above its hold, a charge without one,
-    /// or a change of the limit, and that is told once. Law 12: thresholds fire once.
+    /// a correction or a change of the limit, and that is told once. Law 12: thresholds fire once.
     fn heed(&mut self, act: &Act) {
         let notices = self.real.take_notices();
         let expired = std::mem::take(&mut self.expired);
@@ -412,8 +431,14 @@ impl Both {
         assert!(due.is_empty() && more_is_right, "due {due:?}, told {told:?}");
 
         // An opening amount can be over the limit from the start.
-        let may =
-            matches!(act, Act::Settle { .. } | Act::Record { .. } | Act::Set(_) | Act::Open(_));
+        let may = matches!(
+            act,
+            Act::Settle { .. }
+                | Act::Record { .. }
+                | Act::Adjust { .. }
+                | Act::Set(_)
+                | Act::Open(_)
+        );
         let mut overruns: Vec<&Path> = Vec::new();
         for notice in &notices {
             if let Notice::Overrun { account, rule, .. } = notice {
@@ -429,8 +454,8 @@ impl Both {
             let over = committed > instance.rule.amount;
             if over && !instance.rule.observe {
                 let before = instance.over;
-                assert!(before || may, "law 1: {instance:?} is over by {act:?}");
                 let rolling = matches!(instance.rule.period, Period::Rolling(_));
+                assert!(before || may, "law 1: {instance:?} is over by {act:?}");
                 expected += usize::from(!before && !rolling);
             }
             self.naive.instances[index].over = over && !self.naive.instances[index].rule.observe;
@@ -448,7 +473,8 @@ impl Both {
             && FILTERS[instance.rule.filter].0 == view.limit.only_models().map(|only| only.as_str())
     }
 
-    /// The events make the same ledger again, and so do the events read back from text.
+    /// The events make the same ledger again, and so do the events read back from text, and a
+    /// snapshot.
     fn replay(mut self) {
         self.real.take_notices();
         let mut again = Ledger::new();
@@ -460,6 +486,8 @@ impl Both {
         }
         again.take_notices();
         assert_eq!(again, self.real);
+        let snapshot = serde_json::to_string(&self.real).unwrap();
+        assert_eq!(serde_json::from_str::<Ledger>(&snapshot).unwrap(), self.real);
     }
 
     fn ask(&self, call: &Call, node: usize, tags: &[usize]) -> Ask {

@@ -9,6 +9,7 @@
 //! grow   a 0.10                                  takes the same words as `hold`
 //! settle a 0.55 in=100 read=20 out=30            `least` books at least what was held
 //! record acme/x 0.10 in=1 out=1 key=7 tag=user:1
+//! adjust acme/x -0.10 model=p/gpt tag=user:1 about=2026-11-23T12:00:00Z
 //! see    acme spend day@Europe/Berlin            spent + held; `previous`, `fired`, `peak`
 //! sum    acme/x                                  spent + held of an account, and its own requests
 //! release a · renew a 60 · freeze acme · thaw acme · close acme/x · open acme/x
@@ -25,9 +26,9 @@ use std::time::Duration;
 use bursar::Usd;
 use bursar::clock::Timestamp;
 use bursar::ledger::{
-    AccountId, Booking, Change, Command, Due, Event, Grow, HoldId, Ledger, LimitView, Measure,
-    ModelId, Notice, Path, Period, Quantity, Record, Rejection, Reserve, Retry, Scope, Settle,
-    Tags, Target,
+    AccountId, Adjust, Booking, Change, Command, Due, Event, Grow, HoldId, Ledger, LimitView,
+    Measure, ModelId, Notice, Path, Period, Quantity, Record, Rejection, Reserve, Retry, Scope,
+    Settle, Tags, Target,
 };
 use bursar::usage::Confidence;
 
@@ -104,6 +105,7 @@ impl World {
             "grow" => self.grow(&words),
             "settle" => self.settle(&words),
             "record" => self.record(&words),
+            "adjust" => self.adjust(&words),
             "release" => self.execute(&Command::Release { hold: self.hold_id(&words) }).map(ok),
             "expire" => self.execute(&Command::Expire { hold: self.hold_id(&words) }).map(ok),
             "lapse" => self.execute(&Command::Lapse { hold: self.hold_id(&words) }).map(ok),
@@ -216,6 +218,17 @@ impl World {
         self.execute(&Command::Record(record)).map(ok)
     }
 
+    fn adjust(&mut self, words: &Words<'_>) -> Result<String, Rejection> {
+        let target = self.target(words.at(0), words);
+        let cost = match words.at(1).strip_prefix('-') {
+            Some(amount) => -money(amount),
+            None => money(words.at(1)),
+        };
+        let about = words.value("about").map_or(self.now, |moment| moment.parse().unwrap());
+        let adjust = Adjust { target, cost, about, why: "an invoice".into() };
+        self.execute(&Command::Adjust(adjust)).map(ok)
+    }
+
     fn see(&self, words: &Words<'_>) -> String {
         let wanted = words.limit_on();
         let same = |view: &LimitView<'_>| {
@@ -274,8 +287,10 @@ impl World {
             Ok(event) => self.events.push(event.clone()),
         }
         self.ledger.check_invariants().unwrap_or_else(|what| panic!("{command:?}: {what}"));
-        let may_overrun =
-            matches!(command, Command::Settle(_) | Command::Record(_) | Command::SetLimit { .. });
+        let may_overrun = matches!(
+            command,
+            Command::Settle(_) | Command::Record(_) | Command::Adjust(_) | Command::SetLimit { .. }
+        );
         let mut over = HashSet::new();
         for view in self.ledger.limits().filter(|view| !view.limit.is_observing()) {
             let name = format!("{}: {}", view.account, view.limit.period())

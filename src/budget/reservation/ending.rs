@@ -18,6 +18,7 @@ use crate::ledger::{
 };
 use crate::money::Usd;
 use crate::price::Model;
+use crate::sync::Lock;
 use crate::usage::{Confidence, Usage};
 
 /// How a hold is to end: all that has to be known to settle it, again if need be.
@@ -35,6 +36,8 @@ pub(super) struct Ending {
     computed: Option<Usd>,
     reserved_at: Timestamp,
     span: CallSpan,
+    /// With a journal: how it ended when it was last decided.
+    said: Option<Arc<Lock<Option<Ended>>>>,
 }
 
 /// How a hold has ended.
@@ -66,15 +69,22 @@ impl Ending {
     /// Settles by way of an event. Run again because a transaction has failed that lasted all the
     /// same, it finds the hold gone, and says what it said before.
     fn work(&self) -> impl FnMut(&mut Ledger, Timestamp) -> Option<Ended> + Send + use<> {
-        let (ending, mut before) = (self.clone(), None);
+        let ending = self.clone();
         move |ledger, now| {
             let model = number_for(ending.owner, ledger, now, ending.model.as_ref());
-            if let Some((settled, ended)) = ending.decide(ledger, now, model) {
-                ledger.apply(&Event { at: now, change: Change::Settled(settled) });
-                before = Some(ended);
+            let Some((settled, ended)) = ending.decide(ledger, now, model) else {
+                return ending.said();
+            };
+            ledger.apply(&Event { at: now, change: Change::Settled(settled) });
+            if let Some(said) = &ending.said {
+                *said.lock() = Some(ended.clone());
             }
-            before.clone()
+            Some(ended)
         }
+    }
+
+    fn said(&self) -> Option<Ended> {
+        self.said.as_ref()?.lock().clone()
     }
 
     /// What no call can have used is booked at what was held.
@@ -112,13 +122,16 @@ impl Ending {
         }
     }
 
-    /// What it comes to by what is written, as long as its own end is not. It waits for nothing.
+    /// What it comes to, if it waits to be written; or came to, if it has been written since. It waits
+    /// for nothing.
     fn preview(&self, core: &Core) -> Receipt {
         let state = core.view();
         let now = core.time_for(&state.ledger);
-        match self.decide(&state.ledger, now, ModelId::NONE) {
-            Some((_, ended)) => ended.receipt,
-            // Only a guard ends its hold, so that the hold is there.
+        let waits = self.decide(&state.ledger, now, ModelId::NONE).map(|(_, ended)| ended);
+        drop(state);
+        match waits.or_else(|| self.said()) {
+            Some(ended) => ended.receipt,
+            // Only a guard ends its hold, so that it is there or has ended so.
             None => self.receipt(0, Usage::NONE, self.confidence, now),
         }
     }
@@ -187,6 +200,7 @@ impl Reservation {
             computed: priced.computed,
             reserved_at: self.at,
             span: self.span.clone(),
+            said: self.core.books().map(|_| Arc::default()),
         }
     }
 

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use super::super::books::Ticket;
 use super::super::error::{InvalidCall, ReserveError};
-use super::{Price, Reservation, account_of};
+use super::{Reservation, account_of};
 use crate::clock::Timestamp;
 use crate::ledger::{Bid, Change, Event, Grow, Ledger};
 use crate::money::Usd;
@@ -63,7 +63,7 @@ impl Reservation {
         if self.model.is_none() {
             return Err(ReserveError::Invalid(InvalidCall::NoModel));
         }
-        let Price { per_output, choices, .. } = self.output;
+        let (per_output, choices) = (self.per_output, self.choices);
         let (floor, cap) = (tokens, tokens);
         Ok(Bid { fixed: 0, per_output, input: 0, choices, floor, cap })
     }
@@ -78,7 +78,7 @@ impl Reservation {
         &self,
         bid: Bid,
     ) -> impl FnMut(&mut Ledger, Timestamp) -> Result<Usd, ReserveError> + Send + use<> {
-        let grow = Grow { hold: self.hold, bid, wrap_up: self.output.wrap_up };
+        let grow = Grow { hold: self.hold, bid, wrap_up: self.wrap_up };
         move |ledger, now| {
             let grown = ledger.decide_grow(now, &grow).map_err(|rejection| {
                 let account = account_of(ledger, grow.hold);

@@ -37,17 +37,17 @@ impl Reservation {
 
     /// How many answers are asked for, one at least.
     pub(crate) fn choices(&self) -> u64 {
-        self.output.choices.max(1)
+        self.choices.max(1)
     }
 
     /// The output cap of all choices together.
     pub(crate) fn output_room(&self) -> u64 {
-        self.max_output_tokens.saturating_mul(self.output.choices)
+        self.max_output_tokens.saturating_mul(self.choices)
     }
 
     /// Charges what is held but for the output, as estimated; the input counts as used.
     pub(crate) fn book_input(&mut self, input: Usage) -> Booked {
-        let output = self.output.per_output.saturating_mul(i128::from(self.max_output_tokens));
+        let output = self.per_output.saturating_mul(i128::from(self.max_output_tokens));
         let output = Usd::from_pico(output.div_euclid(ATTO_PER_PICO));
         let cost = self.held.checked_sub(output).unwrap_or(Usd::ZERO);
         self.end_unblocked(Some(input), Priced::exactly(cost, Confidence::Estimated))

@@ -19,6 +19,26 @@ pub fn openai(messages: &[Value]) -> JsonChat<'_> {
 
 /// The `messages` of Anthropic's Messages API: blocks `tool_use` and `tool_result`. The system
 /// prompt is beside them, so its tokens are the caller's to take off.
+///
+/// ```
+/// use bursar::context::anthropic;
+/// use bursar::trim_context;
+/// use serde_json::json;
+///
+/// let messages = [
+///     json!({"role": "user", "content": "Find the bug."}),
+///     json!({"role": "assistant", "content": [
+///         {"type": "tool_use", "id": "1", "name": "read", "input": {"file": "main.rs"}}]}),
+///     json!({"role": "user", "content": [
+///         {"type": "tool_result", "tool_use_id": "1", "content": "fn main() {}\n".repeat(200)}]}),
+///     json!({"role": "assistant", "content": "It is in main."}),
+///     json!({"role": "user", "content": "And now?"}),
+/// ];
+/// let chat = anthropic(&messages);
+/// let trimmed = trim_context(&chat, 100)?;
+/// assert_eq!(trimmed.kept(), [0, 3, 4]); // the call went with its result
+/// # Ok::<(), bursar::context::TrimError>(())
+/// ```
 pub fn anthropic(messages: &[Value]) -> JsonChat<'_> {
     JsonChat::new(messages, Form::Anthropic)
 }

@@ -68,7 +68,7 @@ impl fmt::Display for Comparison {
                 }
                 writeln!(f)?;
             }
-            row(f, &self.called(line), name, &columns, &line.sides, line.found)?;
+            row(f, self.called(line), name, &columns, &line.sides, line.found)?;
         }
         let more = self.lines.len().saturating_sub(shown.len());
         if more > 0 {

@@ -1,11 +1,13 @@
 //! Owns what a row is made of.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::fmt::temporal::DateTimePrinter;
 use rusqlite::{Connection, Row, params};
-use serde::Deserialize;
 use serde::de::IntoDeserializer;
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::ledger::{Charging, Entry, Path, Posting};
@@ -21,14 +23,18 @@ pub(super) fn append(
     let text = "INSERT INTO events (number, event, seal) VALUES (?1, ?2, ?3)";
     let mut insert = connection.prepare_cached(text)?;
     for (number, entry) in (signed(first)..).zip(entries) {
-        let event = serde_json::to_string(&entry.event)
-            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+        let event = json(&entry.event)?;
         insert.execute(params![number, event, seal(number, &event)])?;
         for posting in &entry.charges {
             charge(connection, number, posting)?;
         }
     }
     Ok(())
+}
+
+fn json(value: &impl Serialize) -> rusqlite::Result<String> {
+    serde_json::to_string(value)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }
 
 fn charge(connection: &Connection, event: i64, posting: &Posting) -> rusqlite::Result<()> {
@@ -39,8 +45,10 @@ fn charge(connection: &Connection, event: i64, posting: &Posting) -> rusqlite::R
                 ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, \
                 ?21, ?22, ?23)";
     let mut insert = connection.prepare_cached(text)?;
-    let tags = serde_json::to_string(&posting.tags)
-        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    let tags = match posting.tags.is_empty() {
+        true => Cow::Borrowed("[]"),
+        false => Cow::Owned(json(&posting.tags)?),
+    };
     let back = posting.kind == Charging::TakenBack;
     let count = |count: u64| if back { signed(count).saturating_neg() } else { signed(count) };
     let usage = &posting.usage;
@@ -120,15 +128,14 @@ fn dollars(pico: i128) -> String {
     Usd::from_pico(pico).exact().to_string()
 }
 
-/// UTC to the microsecond, always as long, so that text sorts as time: `2026-11-24T09:30:00.000000Z`.
+/// Always as long, so that text sorts as time.
+const MOMENTS: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
+
+/// UTC to the microsecond: `2026-11-24T09:30:00.000000Z`.
 pub(super) fn moment(at: Timestamp) -> String {
-    let text = at.to_string();
-    match text.strip_suffix('Z') {
-        Some(text) => match text.split_once('.') {
-            Some((whole, part)) => format!("{whole}.{part:0<6}Z"),
-            None => format!("{text}.000000Z"),
-        },
-        None => text,
+    match jiff::Timestamp::from_microsecond(at.as_micros()) {
+        Ok(moment) => MOMENTS.timestamp_to_string(&moment),
+        Err(_) => at.to_string(),
     }
 }
 

@@ -9,8 +9,8 @@ use crate::calendar::window_around;
 use crate::clock::Timestamp;
 use crate::ledger::follow::Trip;
 use crate::ledger::{
-    AccountId, Bid, Booking, Change, Command, Due, Grow, HoldId, Ledger, Limit, ModelId, Path,
-    Period, Rejection, Reserve, Scope, Settle, Tags, Target,
+    AccountId, Adjust, Bid, Booking, Change, Command, Due, Grow, HoldId, Ledger, Limit, ModelId,
+    Path, Period, Record, Rejection, Reserve, Scope, Settle, Tags, Target,
 };
 use crate::money::Usd;
 use crate::usage::{Confidence, Usage};
@@ -71,7 +71,9 @@ impl World {
                     self.run(&Command::Release { hold });
                 }
             }
-            9..=18 => self.settle(one, two, three, four),
+            9..=17 => self.settle(one, two, three, four),
+            18 => self.record(one, two, three),
+            19 => self.lift(one, two),
             _ => self.reserve(one, two, three, four),
         }
         self.ledger.check_invariants().unwrap();
@@ -91,32 +93,37 @@ impl World {
     }
 
     fn set_limit(&mut self, place: u16, kind: u16, size: u16) {
-        let amount = Usd::cents(i64::from(size) % 400);
-        let limit = match kind % 16 {
-            0 => Limit::tokens(u64::from(size)),
-            1 => Limit::requests(u64::from(size)),
-            2 => Limit::in_flight(u32::from(size % 12)),
-            3 => Limit::spend(amount).only_model("p/gpt"),
-            4 => Limit::spend(amount).observe(),
-            5 => Limit::spend(amount).keep_for_wrap_up(Usd::cents(9)),
-            6 => Limit::spend(amount).per(Period::rolling(Duration::from_secs(3_600))),
-            7 => Limit::uncached_input_tokens(u64::from(size)),
-            _ => Limit::spend(amount),
-        };
-        let limit = match (kind >> 4) % 4 {
-            0 => limit,
-            _ if kind % 16 == 2 || kind % 16 == 6 => limit,
-            1 => limit.per(Period::HOUR),
-            _ => limit.per(Period::DAY),
-        };
-        let limit = if kind >> 6 & 1 == 1 { limit.alert_at([20, 50, 90]) } else { limit };
-        let path = ["", "org", "org/*", "*", "user:*", "team:x"][usize::from(place) % 6];
-        let command = Command::SetLimit { scope: Scope::new(path).unwrap(), limit: limit.clone() };
+        let (scope, limit) = (scope(place), limit(kind, size));
+        let command = Command::SetLimit { scope, limit: limit.clone() };
         if let Err(Rejection::NoSuchWindow) = self.ledger.decide(self.now, &command) {
             let Period::Calendar(unit, zone) = limit.period().clone() else { unreachable!() };
             let bounds = window_around(unit, &zone, self.now);
             self.run(&Command::OpenWindow { unit, zone, bounds });
         }
+        self.run(&command);
+    }
+
+    fn lift(&mut self, place: u16, kind: u16) {
+        self.run(&Command::LiftLimit { scope: scope(place), limit: limit(kind, 1) });
+    }
+
+    /// A call without a hold, or a correction of an earlier one.
+    fn record(&mut self, who: u16, size: u16, ago: u16) {
+        let target = Target::account(self.accounts[usize::from(who) % 4]);
+        let cost = i128::from(size % 64) * CENT;
+        let command = match who >> 8 & 1 {
+            0 => {
+                let (usage, confidence) = (Usage::tokens(u64::from(size), 0), Confidence::Exact);
+                let (model, key) = (ModelId::NONE, None);
+                Command::Record(Record { target, cost, usage, model, confidence, key })
+            }
+            _ => {
+                let earlier = self.now.as_micros() - i64::from(ago) * 1_000_000;
+                let about = Timestamp::from_micros(earlier);
+                let cost = if size >> 8 & 1 == 0 { cost } else { -cost };
+                Command::Adjust(Adjust { target, cost, about, why: "because".into() })
+            }
+        };
         self.run(&command);
     }
 
@@ -241,6 +248,32 @@ impl Ledger {
         }
         self
     }
+}
+
+fn scope(place: u16) -> Scope {
+    Scope::new(["", "org", "org/*", "*", "user:*", "team:x"][usize::from(place) % 6]).unwrap()
+}
+
+fn limit(kind: u16, size: u16) -> Limit {
+    let amount = Usd::cents(i64::from(size) % 400);
+    let limit = match kind % 16 {
+        0 => Limit::tokens(u64::from(size)),
+        1 => Limit::requests(u64::from(size)),
+        2 => Limit::in_flight(u32::from(size % 12)),
+        3 => Limit::spend(amount).only_model("p/gpt"),
+        4 => Limit::spend(amount).observe(),
+        5 => Limit::spend(amount).keep_for_wrap_up(Usd::cents(9)),
+        6 => Limit::spend(amount).per(Period::rolling(Duration::from_secs(3_600))),
+        7 => Limit::uncached_input_tokens(u64::from(size)),
+        _ => Limit::spend(amount),
+    };
+    let limit = match (kind >> 4) % 4 {
+        0 => limit,
+        _ if kind % 16 == 2 || kind % 16 == 6 => limit,
+        1 => limit.per(Period::HOUR),
+        _ => limit.per(Period::DAY),
+    };
+    if kind >> 6 & 1 == 1 { limit.alert_at([20, 50, 90]) } else { limit }
 }
 
 proptest! {

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn the_builtin_list_is_whole() {
     let list = PriceBook::from_toml(include_str!("../catalogue.toml")).unwrap();
-    assert_eq!(list.len(), 108);
+    assert_eq!(list.len(), 123);
     let dearest: Rate = "2000".parse().unwrap(); // $0.002 a token: above is another unit
     for price in list.iter() {
         let name = price.name();
@@ -13,7 +13,11 @@ fn the_builtin_list_is_whole() {
         let bound = price.max_output_tokens().is_some();
         let rate = price.rate_of(Bucket::Output, &Service::Standard, 1, Timestamp::MAX);
         let (rate, _) = rate.unwrap().unwrap();
-        assert!(rate > Rate::ZERO && rate < dearest, "{name}: {rate}");
+        assert!(rate < dearest, "{name}: {rate}");
+        let embeds = price.max_output_tokens() == Some(0);
+        assert_eq!(rate == Rate::ZERO, embeds, "{name}: an output is free only if there is none");
+        let input = price.rate_of(Bucket::Input, &Service::Standard, 1, Timestamp::MAX);
+        assert!(input.unwrap().unwrap().0 > Rate::ZERO, "{name}");
         assert!(bound || PriceBook::builtin().find(name).is_ok(), "{name}");
     }
 }
@@ -54,6 +58,11 @@ fn the_builtin_prices_are_those_that_were_read() {
         ("groq/openai/gpt-oss-120b", "0.15", "0.6", "0.075"),
         ("bedrock/amazon.nova-micro-v1:0", "0.035", "0.14", "0.00875"),
         ("perplexity/sonar", "1", "1", "1"),
+        ("openai/text-embedding-3-small", "0.02", "0", "0.02"),
+        ("openai/text-embedding-3-large", "0.13", "0", "0.13"),
+        ("google/gemini-embedding-001", "0.15", "0", "0.15"),
+        ("mistral/mistral-embed", "0.1", "0", "0.1"),
+        ("voyage/voyage-4-large", "0.12", "0", "0.12"),
     ] {
         let model = book.find(name).unwrap();
         let rate = |bucket| {

@@ -13,7 +13,11 @@ compile_error!(
 );
 
 #[cfg(all(test, shuttle))]
+mod books;
+#[cfg(all(test, shuttle))]
 mod explore;
+#[cfg(all(test, shuttle))]
+mod flight;
 #[cfg(all(test, shuttle))]
 mod guards;
 #[cfg(all(test, shuttle))]
