@@ -148,7 +148,8 @@ impl Books {
             yield_now();
             line = self.line.lock();
         }
-        (line.crowd, line.looks) = (line.jobs.len(), false);
+        line.crowd = line.jobs.len();
+        line.looks = false;
         std::mem::take(&mut line.jobs)
     }
 

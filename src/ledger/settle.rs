@@ -198,7 +198,8 @@ impl Ledger {
     #[inline(never)]
     fn end_in_parts(&mut self, id: HoldId, target: &Target, booked: &Amounts) {
         let hold = self.holds.at(id);
-        let (expired, charged_by, late) = (hold.is_expired(), hold.charged_by, hold.is_late());
+        let (expired, charged_by) = (hold.is_expired(), hold.charged_by);
+        let late = hold.is_late();
         let taker = self.holds.open_around(hold).filter(|_| !late);
         let mut touched = booked.plus(&hold.total());
         for (part, used) in shares(hold, booked) {

@@ -71,34 +71,6 @@ fn a_limit_is_shared_to_the_cent_and_each_alert_comes_once() {
     assert!(reports.iter().all(|report| *report == reports[0]));
 }
 
-/// Whoever crossed a threshold has told of it: not those who read of it later, few events or many.
-#[test]
-fn what_another_has_told_is_not_told_again() {
-    for calls in [60, 700] {
-        let folder = Folder::new(&format!("told-{calls}"));
-        let open = |alerts: &Arc<Mutex<Vec<String>>>| {
-            let heard = Arc::clone(alerts);
-            BudgetManager::builder()
-                .limit("", Limit::spend(Usd::cents(calls)).alert_at([50]))
-                .clock(ManualClock::at("2026-11-24T09:30:00Z".parse().unwrap()))
-                .on_alert(move |alert: &Alert| heard.lock().unwrap().push(alert.to_string()))
-                .journal(SqliteJournal::open(folder.file("budget.db")).unwrap())
-                .build()
-                .unwrap()
-        };
-        let (here, there) = (Arc::default(), Arc::default());
-        let (idle, busy) = (open(&here), open(&there));
-        for _ in 0..calls - 1 {
-            let hold = busy.reserve("a", &Estimate::fixed(Usd::cents(1))).unwrap();
-            hold.settle_cost(Usd::cents(1));
-        }
-        assert_eq!(there.lock().unwrap().len(), 1);
-        idle.reserve("a", &Estimate::fixed(Usd::cents(1))).unwrap().release();
-        assert_eq!(idle.spent(), Usd::cents(calls - 1));
-        assert_eq!(*here.lock().unwrap(), Vec::<String>::new(), "{calls}");
-    }
-}
-
 /// In each process those who wait stand in line, and its first looks again when the other has written,
 /// at the latest after a second. Between the processes there is no line.
 #[test]
@@ -213,4 +185,32 @@ fn a_late_word_is_booked_though_another_process_has_given_the_hold_back() {
     let kinds = "SELECT group_concat(kind || ' ' || cost, ', ') FROM charges";
     let lines: String = file.query_row(kinds, [], |row| row.get(0)).unwrap();
     assert_eq!(lines, "settled 3, settled 2");
+}
+
+/// Whoever crossed a threshold has told of it: not those who read of it later, few events or many.
+#[test]
+fn what_another_has_told_is_not_told_again() {
+    for calls in [60, 700] {
+        let folder = Folder::new(&format!("told-{calls}"));
+        let open = |alerts: &Arc<Mutex<Vec<String>>>| {
+            let heard = Arc::clone(alerts);
+            BudgetManager::builder()
+                .limit("", Limit::spend(Usd::cents(calls)).alert_at([50]))
+                .clock(ManualClock::at("2026-11-24T09:30:00Z".parse().unwrap()))
+                .on_alert(move |alert: &Alert| heard.lock().unwrap().push(alert.to_string()))
+                .journal(SqliteJournal::open(folder.file("budget.db")).unwrap())
+                .build()
+                .unwrap()
+        };
+        let (here, there) = (Arc::default(), Arc::default());
+        let (idle, busy) = (open(&here), open(&there));
+        for _ in 0..calls - 1 {
+            let hold = busy.reserve("a", &Estimate::fixed(Usd::cents(1))).unwrap();
+            hold.settle_cost(Usd::cents(1));
+        }
+        assert_eq!(there.lock().unwrap().len(), 1);
+        idle.reserve("a", &Estimate::fixed(Usd::cents(1))).unwrap().release();
+        assert_eq!(idle.spent(), Usd::cents(calls - 1));
+        assert_eq!(*here.lock().unwrap(), Vec::<String>::new(), "{calls}");
+    }
 }

@@ -73,7 +73,7 @@ impl Ending {
         move |ledger, now| {
             let model = number_for(ending.owner, ledger, now, ending.model.as_ref());
             let Some((settled, ended)) = ending.decide(ledger, now, model) else {
-                return ending.said_before();
+                return ending.said();
             };
             ledger.apply(&Event { at: now, change: Change::Settled(settled) });
             if let Some(said) = &ending.said {
@@ -83,7 +83,7 @@ impl Ending {
         }
     }
 
-    fn said_before(&self) -> Option<Ended> {
+    fn said(&self) -> Option<Ended> {
         self.said.as_ref()?.lock().clone()
     }
 
@@ -122,17 +122,17 @@ impl Ending {
         }
     }
 
-    /// What it comes to by what is written, as long as its own end is not. It waits for nothing.
+    /// What it comes to, if it waits to be written; or came to, if it has been written since. It waits
+    /// for nothing.
     fn preview(&self, core: &Core) -> Receipt {
         let state = core.view();
         let now = core.time_for(&state.ledger);
-        match self.decide(&state.ledger, now, ModelId::NONE) {
-            Some((_, ended)) => ended.receipt,
-            // Only a guard ends its hold, so that the hold is there or has ended so meanwhile.
-            None => match self.said_before() {
-                Some(ended) => ended.receipt,
-                None => self.receipt(0, Usage::NONE, self.confidence, now),
-            },
+        let waits = self.decide(&state.ledger, now, ModelId::NONE).map(|(_, ended)| ended);
+        drop(state);
+        match waits.or_else(|| self.said()) {
+            Some(ended) => ended.receipt,
+            // Only a guard ends its hold, so that it is there or has ended so.
+            None => self.receipt(0, Usage::NONE, self.confidence, now),
         }
     }
 
