@@ -109,8 +109,20 @@ mod tests {
 
     #[test]
     fn an_event_of_the_first_files_and_one_of_today_are_the_same() {
-        let first = r#"{"at":"2026-11-24T09:30:00Z","change":{"settled":{"hold":[0,1],"held":{"cost":2,"input":0,"cache_read":0,"output":0,"requests":1,"in_flight":1},"booked":{"cost":1,"input":5,"cache_read":0,"output":0,"requests":1,"in_flight":0},"usage":{"input_uncached":5,"input_audio":0,"cache_read":0,"cache_read_audio":0,"cache_write_5m":0,"cache_write_30m":0,"cache_write_1h":0,"cache_write_12h":0,"output":0,"reasoning":0,"output_audio":0,"requests":0,"web_search_requests":0},"model":0,"confidence":"reported"}}}"#;
-        let today = r#"{"at":"2026-11-24T09:30:00Z","change":{"settled":{"hold":[0,1],"held":{"cost":2,"requests":1,"in_flight":1},"booked":{"cost":1,"input":5,"requests":1},"usage":{"input_uncached":5},"confidence":"reported"}}}"#;
+        let first = concat!(
+            r#"{"at":"2026-11-24T09:30:00Z","change":{"settled":{"hold":[0,1],"held":{"cost":2,"#,
+            r#""input":0,"cache_read":0,"output":0,"requests":1,"in_flight":1},"booked":{"cost":1,"#,
+            r#""input":5,"cache_read":0,"output":0,"requests":1,"in_flight":0},"usage":{"#,
+            r#""input_uncached":5,"input_audio":0,"cache_read":0,"cache_read_audio":0,"#,
+            r#""cache_write_5m":0,"cache_write_30m":0,"cache_write_1h":0,"cache_write_12h":0,"#,
+            r#""output":0,"reasoning":0,"output_audio":0,"requests":0,"web_search_requests":0},"#,
+            r#""model":0,"confidence":"reported"}}}"#,
+        );
+        let today = concat!(
+            r#"{"at":"2026-11-24T09:30:00Z","change":{"settled":{"hold":[0,1],"held":{"cost":2,"#,
+            r#""requests":1,"in_flight":1},"booked":{"cost":1,"input":5,"requests":1},"#,
+            r#""usage":{"input_uncached":5},"confidence":"reported"}}}"#,
+        );
         let event: Event = serde_json::from_str(first).unwrap();
         assert_eq!(serde_json::to_string(&event).unwrap(), today);
         assert_eq!(serde_json::from_str::<Event>(today).unwrap(), event);
