@@ -1,6 +1,7 @@
 //! Prints what durability costs: pairs of reserve and settle with a journal, against the same in
 //! memory and against a bare SQLite insert pair in the same run. `cargo bench --features sqlite --bench
-//! journal`; `-- open 1000000` measures opening a file with so many charges.
+//! journal`; `-- open 1000000` measures opening a file with so many charges. `-- ours 2000` and `-- bare 2000`
+//! make so many pairs with one thread and print nothing, for an instruction count on a busy machine.
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -21,6 +22,8 @@ fn main() {
     let folder = std::env::temp_dir().join(format!("bursar-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder for the files");
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["ours", pairs] => counted(&folder, pairs.parse().expect("a number of pairs"), true),
+        ["bare", pairs] => counted(&folder, pairs.parse().expect("a number of pairs"), false),
         ["open", charges] => opening(&folder, charges.parse().expect("a number of charges")),
         _ => pairs(&folder),
     }
@@ -63,6 +66,18 @@ fn pairs(folder: &Path) {
         for ((threads, _), rate) in budgets.iter().zip(&rates[2..]) {
             line("reserve and settle", *threads, *rate);
         }
+    }
+}
+
+/// So many pairs of one thread, NORMAL.
+fn counted(folder: &Path, pairs: usize, ours: bool) {
+    if ours {
+        let journal = SqliteJournal::open(folder.join("ours.db")).expect("a journal");
+        let budget = limits().journal(journal).build().expect("a manager");
+        (0..pairs).for_each(|_| pair(&budget, 0));
+    } else {
+        let bare = bare(&folder.join("bare.db"), "NORMAL");
+        (0..pairs).for_each(|_| bare(0));
     }
 }
 
@@ -184,7 +199,10 @@ fn fill(file: &Path, charges: u64) {
         }
         journal.append(first, &ledger.take_entries()).expect("appended");
         let _ = ledger.take_notices();
-        journal.keep(&ledger).expect("kept");
+        // As late as the manager would at most: opening reads all that came after the last snapshot.
+        if number < charges {
+            journal.keep(&ledger).expect("kept");
+        }
         journal.commit().expect("committed");
     }
 }

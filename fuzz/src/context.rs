@@ -164,10 +164,11 @@ fn exchanges_are_whole(view: &JsonChat<'_>, may_be_open: bool) -> Result<(), Str
     Ok(())
 }
 
-/// The first message that is no instruction is the user's.
+/// The first message that is no instruction, if there is one, is the user's.
 fn user_is_first(view: &JsonChat<'_>) -> bool {
     let messages = (0..view.len()).filter_map(|index| view.at(index));
-    messages.map(|message| message.role()).find(|role| *role != Role::System) == Some(Role::User)
+    let first = messages.map(|message| message.role()).find(|role| *role != Role::System);
+    first.is_none_or(|role| role == Role::User)
 }
 
 /// Two bytes for each message: what it is, and how long.
