@@ -283,12 +283,15 @@ impl Core {
         let mut jobs = std::mem::take(&mut writer.outbox);
         let waited = jobs.len();
         jobs.extend(new);
+        let before = writer.ledger.events();
         let outcome = self.write(&mut writer, &mut jobs);
+        let has_changed = writer.ledger.events() != before;
         let at = writer.ledger.now();
         writer.in_trouble &= outcome.is_err();
         drop(writer);
 
-        if outcome.is_ok() {
+        // Else who waits would wake itself with each question.
+        if outcome.is_ok() && has_changed {
             books.commits.fetch_add(1, Ordering::SeqCst);
             let listeners = std::mem::take(&mut *books.listeners.lock());
             crate::clock::wake_all(listeners);
