@@ -28,6 +28,7 @@ fn call(amount: i64) -> Estimate {
 #[derive(Clone, Default)]
 struct Disk {
     events: Arc<Mutex<Vec<Event>>>,
+    begun: Arc<AtomicUsize>,
     commits: Arc<AtomicUsize>,
     /// How many of the next commits fail.
     failures: Arc<AtomicUsize>,
@@ -43,6 +44,7 @@ struct Pen {
 
 impl Journal for Pen {
     fn begin(&mut self, after: u64) -> Result<News, JournalError> {
+        self.disk.begun.fetch_add(1, SeqCst);
         let events = self.disk.events.lock().unwrap();
         let events = events[usize::try_from(after).unwrap()..].to_vec();
         Ok(News { snapshot: None, events })
@@ -248,9 +250,13 @@ fn room_that_is_written_as_a_call_begins_to_wait_is_not_missed() {
         let budget = disk.open();
         let hold = budget.reserve("a", &call(10)).sure();
         let waiting = budget.account("b").sure().ask(call(1)).wait(Duration::from_secs(3_600));
+        let before = disk.begun.load(SeqCst);
         let making = thread(move || hold.release());
         block_on(waiting).sure().release();
         making.join();
+        // It asks when it comes, and again when something was written: the release, at most twice.
+        let asked = disk.begun.load(SeqCst) - before;
+        assert!(asked <= 6, "it has asked {asked} times");
         assert_eq!(disk.written(), (Usd::ZERO, Usd::ZERO));
         at_rest(&budget);
     });
