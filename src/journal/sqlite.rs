@@ -78,8 +78,9 @@ impl SqliteOptions {
     /// Forgets the lines of `charges` that are older than this, bit by bit, when snapshots are made. The
     /// balances stay. Unless told otherwise they are kept for 400 days: a year, and time to look at it.
     ///
-    /// A line takes about 190 bytes, so that 10,000 calls a day come to 760 MB after 400 days, and the
-    /// file grows no more. What is freed is used again; `VACUUM` in the shell gives it back to the disk.
+    /// A line takes about 120 bytes, and more with tags or a model: ten million were 1.2 GB, opened in
+    /// 0.1 s. So 10,000 calls a day come to some 500 MB, and the file grows no more. What is freed is used
+    /// again; `VACUUM` in the shell gives it back to the disk.
     pub fn keep_charges(mut self, span: Duration) -> SqliteOptions {
         self.keep_charges = Some(span);
         self
