@@ -1,23 +1,4 @@
 //! Owns the file: [`SqliteJournal`], a journal in an SQLite database that people can query.
-//!
-//! The tables `charges` and `meta` and the views are for people; `events` and `snapshots` are what
-//! the ledger is made of again.
-//!
-//! | table or view | what it has |
-//! |---|---|
-//! | `charges` | a line for each amount that was booked: `at` and `reserved_at` (UTC text), `account`, `tags` (a JSON array), `model`, `kind` (`settled`, `recorded`, `expired`, `taken back`, `adjusted`), `cost` (dollars as exact decimal text), `confidence`, a column for each bucket of [`Usage`](crate::Usage), `why`. The lines of an account add up to what it has spent directly |
-//! | `spend_by_day`, `spend_by_account`, `spend_by_model` | sums in dollars, as floating point: to look at. The shell's `decimal_sum(cost)` adds exactly |
-//! | `events` | `number`, `event` (JSON), `seal` (a checksum) |
-//! | `snapshots` | `number`, `ledger` (JSON), `seal` |
-//! | `meta` | `schema`, the version of all this |
-//!
-//! `events` and `snapshots` keep what opening and other processes need, at most some 20,000 events or
-//! twenty for each thing in the ledger. `charges` is history, kept for 400 days unless
-//! [`SqliteOptions::keep_charges`] or [`SqliteOptions::keep_all_charges`] says otherwise.
-//! [`SqliteJournal::verify`] looks through all of a file.
-//!
-//! An amount is text because 64 bits of picodollars end at nine million dollars, and a float is not
-//! exact.
 
 mod place;
 mod read;
@@ -123,6 +104,25 @@ impl SqliteOptions {
 
 /// A journal in a file, which any number of processes of one machine may share. Not for a network
 /// file system, whose locks cannot be trusted.
+///
+/// The tables `charges` and `meta` and the views are for people; `events` and `snapshots` are what
+/// the ledger is made of again.
+///
+/// | table or view | what it has |
+/// |---|---|
+/// | `charges` | a line for each amount that was booked: `at` and `reserved_at` (UTC text), `account`, `tags` (a JSON array), `model`, `kind` (`settled`, `recorded`, `expired`, `taken back`, `adjusted`), `cost` (dollars as exact decimal text), `confidence`, a column for each bucket of [`Usage`](crate::Usage), `why`. The lines of an account add up to what it has spent directly |
+/// | `spend_by_day`, `spend_by_account`, `spend_by_model` | sums in dollars, as floating point: to look at. The shell's `decimal_sum(cost)` adds exactly |
+/// | `events` | `number`, `event` (JSON), `seal` (a checksum) |
+/// | `snapshots` | `number`, `ledger` (JSON), `seal` |
+/// | `meta` | `schema`, the version of all this |
+///
+/// `events` and `snapshots` keep what opening and other processes need, at most some 20,000 events or
+/// twenty for each thing in the ledger. `charges` is history, kept for 400 days unless
+/// [`SqliteOptions::keep_charges`] or [`SqliteOptions::keep_all_charges`] says otherwise.
+/// [`SqliteJournal::verify`] looks through all of a file.
+///
+/// An amount is text because 64 bits of picodollars end at nine million dollars, and a float is not
+/// exact.
 #[derive(Debug)]
 pub struct SqliteJournal {
     connection: Connection,
