@@ -71,7 +71,8 @@ fn check(
     }
     if let Some(last) = messages.len().checked_sub(1) {
         let newest = view.at(last).expect("it is there");
-        let plain = calls(&newest).is_empty() && results(&newest).is_empty();
+        let alone = calls(&newest).is_empty() && results(&newest).is_empty();
+        let plain = alone && newest.role() != Role::Tool;
         assert!(!plain || kept.contains(&last), "the newest, {last}, is not among {kept:?}");
     }
     if options & SUMMARY != 0 {
@@ -123,16 +124,21 @@ fn pinned(view: &JsonChat<'_>, options: u8) -> Vec<usize> {
     pinned
 }
 
+/// Only an assistant calls, only a tool or a user answers: what else looks like it is text.
 fn calls(message: &impl Message) -> Vec<String> {
     let mut ids = Vec::new();
-    message.each_call(&mut |id| ids.push(id.to_owned()));
+    if message.role() == Role::Assistant {
+        message.each_call(&mut |id| ids.push(id.to_owned()));
+    }
     ids.sort();
     ids
 }
 
 fn results(message: &impl Message) -> Vec<String> {
     let mut ids = Vec::new();
-    message.each_result(&mut |id| ids.push(id.to_owned()));
+    if [Role::Tool, Role::User].contains(&message.role()) {
+        message.each_result(&mut |id| ids.push(id.to_owned()));
+    }
     ids
 }
 
