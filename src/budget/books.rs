@@ -334,9 +334,7 @@ impl Core {
         let mut jobs = std::mem::take(&mut writer.outbox);
         let waited = jobs.len();
         jobs.extend(new);
-        let before = writer.ledger.events();
         let outcome = self.write(&mut writer, &mut jobs);
-        let has_changed = writer.ledger.events() != before;
         let at = writer.ledger.now();
         writer.in_trouble &= outcome.is_err();
         drop(writer);
