@@ -213,27 +213,3 @@ fn a_clock_that_jumped_back_is_explained() {
     let error = BudgetManager::builder().clock(clock).journal(journal).build().unwrap_err();
     assert!(error.to_string().contains("set the machine's clock right"), "{error}");
 }
-
-/// A file of the first version, as it was written then. It opens as long as there are releases.
-#[test]
-fn files_of_earlier_versions_open() {
-    let folder = Folder::new("old");
-    let file = folder.file("v1.db");
-    fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/ledger-v1.db"), &file).unwrap();
-    let clock = ManualClock::at("2026-11-24T09:40:00Z".parse().unwrap());
-    let journal = SqliteJournal::open(&file).unwrap();
-    let budget = BudgetManager::builder().clock(clock).journal(journal).build().unwrap();
-    assert_eq!(budget.spent().to_string(), "$3.00");
-}
-
-/// Writes the fixture anew: `cargo test --features sqlite --test durable -- --ignored fixture`.
-#[test]
-#[ignore = "writes the fixture of the present version"]
-fn fixture() {
-    let folder = Folder::new("fixture");
-    let file = make(&folder, "v1.db");
-    Connection::open(&file).unwrap().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/ledger-v1.db");
-    fs::create_dir_all(Path::new(path).parent().unwrap()).unwrap();
-    fs::copy(&file, path).unwrap();
-}

@@ -31,6 +31,7 @@ mod disk;
 mod export;
 mod faults;
 mod files;
+mod fixtures;
 mod invoices;
 mod kill;
 mod life;
