@@ -51,7 +51,7 @@ fn with_budget(
         .bill(|answer: &Answer| {
             Some(Bill::new(Usage::tokens(answer.prompt_tokens, answer.completion_tokens)))
         })
-        .bill_of_error(|error| (error.status < 500).then(Bill::default)) // a 4xx is free
+        .bill_of_error(|error| (error.status < 500).then(Bill::free)) // a 4xx is free
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -58,14 +58,14 @@ impl Plan {
 
     /// Ten cents for each agent of the tree below.
     fn agent(&self, account: &Account) -> Member {
-        let bill = Bill::default().reported_cost(Usd::cents(3));
+        let bill = Bill::new(bursar::Usage::NONE).reported_cost(Usd::cents(3));
         let own = ScriptedAgent::new("node", Estimate::fixed(Usd::cents(OWN * self.size())));
         let own = match self.end {
             0 => own.reply("billed", bill),
             1 => own.reply_without_bill("unknown"),
             2 => own.fail("lost"),
             3 => own.fail_with_bill("billed", bill),
-            4 => own.fail_with_bill("free", Bill::default()),
+            4 => own.fail_with_bill("free", Bill::free()),
             5 => own.panic("fell over"),
             _ => own.hang(),
         };

@@ -54,7 +54,7 @@ impl Client {
         let response = self.http.post(format!("{}/{path}", self.base)).json(body).send().await?;
         match response.status().as_u16() {
             200 => Ok(response),
-            status @ 400..500 => Err(HttpError { status, bill: Some(Bill::default()) }), // free
+            status @ 400..500 => Err(HttpError { status, bill: Some(Bill::free()) }), // free
             status => Err(HttpError { status, bill: self.billed(&response).await }),
         }
     }
@@ -72,7 +72,7 @@ impl Client {
 impl From<reqwest::Error> for HttpError {
     fn from(error: reqwest::Error) -> HttpError {
         // Never connected: nothing was sent. Else nobody knows.
-        HttpError { status: 0, bill: error.is_connect().then(Bill::default) }
+        HttpError { status: 0, bill: error.is_connect().then(Bill::free) }
     }
 }
 

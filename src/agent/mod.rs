@@ -75,7 +75,7 @@ pub use tab::{Tab, Tally};
 ///     fn bill(&self, answer: &Answer) -> Option<Bill> { Some(answer.usage.into()) }
 ///
 ///     fn bill_of_error(&self, error: &HttpError) -> Option<Bill> {
-///         (error.status < 500).then(Bill::default) // rejected: known to be free
+///         (error.status < 500).then(Bill::free) // rejected: known to be free
 ///     }
 /// }
 /// ```

@@ -146,7 +146,7 @@ impl ScriptedAgent {
         self.then(End::Fail(Failure::new(why)))
     }
 
-    /// Then it fails, with a bill; `Bill::default()` is known to be free.
+    /// Then it fails, with a bill; `Bill::free()` is known to be free.
     #[must_use]
     pub fn fail_with_bill(self, why: impl Into<String>, bill: impl Into<Bill>) -> ScriptedAgent {
         self.then(End::Fail(Failure { bill: Some(Box::new(bill.into())), ..Failure::new(why) }))

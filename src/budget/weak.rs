@@ -42,7 +42,7 @@ use super::core::Core;
 /// let _ = guardian.budget.set(budget.downgrade());
 ///
 /// for _ in 0..2 {
-///     budget.reserve("crawler", &Estimate::fixed(Usd::cents(1)))?.settle(Bill::default());
+///     budget.reserve("crawler", &Estimate::fixed(Usd::cents(1)))?.settle(Bill::free());
 /// }
 /// assert!(budget.reserve("crawler", &Estimate::fixed(Usd::cents(1))).is_err());
 ///

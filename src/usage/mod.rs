@@ -360,7 +360,7 @@ impl fmt::Display for Confidence {
 /// let served = Bill::new(Usage::tokens(1_200, 340)).model("gpt-6.1-terra").service(Service::Priority);
 /// assert_eq!(plain.usage, served.usage);
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Bill {
     /// What was used.
@@ -381,13 +381,14 @@ pub struct Bill {
 impl Bill {
     /// A bill of the provider's own counts.
     pub fn new(usage: Usage) -> Bill {
-        Bill { usage, ..Bill::default() }
+        let (model, service, regional, reported_cost) = (None, None, None, None);
+        Bill { usage, model, service, regional, reported_cost, confidence: Confidence::default() }
     }
 
     /// The bill of a call that is known to have cost nothing: the provider did not take it. It
     /// counts as a request.
     pub fn free() -> Bill {
-        Bill::default().reported_cost(Usd::ZERO)
+        Bill::new(Usage::NONE).reported_cost(Usd::ZERO)
     }
 
     /// Names the model that answered.

@@ -45,7 +45,7 @@ fn a_cached_call_dropped_after_its_nth_poll_hands_its_turn_to_the_next() {
 #[test]
 fn a_shortened_answer_is_not_kept() {
     let budget = budget([("", Limit::spend(Usd::cents(15)))]);
-    let script = scripted(&budget).reply("done", Bill::default());
+    let script = scripted(&budget).reply("done", Bill::free());
     let agent = constrained(&budget, script)
         .cache(ResultCache::new(9), Namespace::of_tenant("acme"))
         .on_refusal(OnRefusal::Shorten { at_least: 100 });
@@ -77,7 +77,7 @@ fn equal_tasks_at_once_are_paid_once() {
 fn what_an_inner_layer_made_do_with_is_not_kept_outside() {
     let budget = budget([("team/writer", Limit::spend(Usd::cents(15)))]);
     let small = budget.model("small").unwrap();
-    let free = Bill::default();
+    let free = Bill::free();
     let inner = constrained(&budget, scripted(&budget).reply("done", free).after(2))
         .on_refusal(OnRefusal::FallTo(small))
         .cache(ResultCache::new(9), Namespace::of_tenant("inner"));

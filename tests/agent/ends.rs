@@ -22,11 +22,11 @@ fn every_end_of_a_call_books_what_the_table_says() {
     let ends: &[(&str, Script, &str)] = &[
         ("an answer", |agent| agent.reply("done", two_cents()), "0.02"),
         ("above the hold", |agent| agent.reply("done", Usage::tokens(100_000, 0)), "1"),
-        ("free", |agent| agent.reply("done", Bill::default()), "0"),
+        ("free", |agent| agent.reply("done", Bill::free()), "0"),
         ("by another model", |a| a.reply("done", Bill::new(two_cents()).model("small")), "0.002"),
         ("without a bill", |agent| agent.reply_without_bill("done"), "0.2"),
         ("an error with a bill", |agent| agent.fail_with_bill("cut", two_cents()), "0.02"),
-        ("an error that is free", |agent| agent.fail_with_bill("429", Bill::default()), "0"),
+        ("an error that is free", |agent| agent.fail_with_bill("429", Bill::free()), "0"),
         ("an error", |agent| agent.fail("500"), "0.2"),
         ("a panic", |agent| agent.panic("fell over"), "0.2"),
         ("a hang", ScriptedAgent::hang, "0.2"),

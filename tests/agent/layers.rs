@@ -184,7 +184,7 @@ fn metered_calls_come_out_of_the_hold_and_the_own_bill_is_added() {
             }
         },
     )
-    .bill(|_| Some(Bill::default().reported_cost(Usd::cents(3))));
+    .bill(|_| Some(Bill::new(bursar::Usage::NONE).reported_cost(Usd::cents(3))));
     let agent = constrained(&budget, agent);
     let reply = block_on(agent.run(task())).unwrap();
     // Five at 0.2 cents, a lost one at 2, and three of its own.

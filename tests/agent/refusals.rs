@@ -57,7 +57,7 @@ fn a_refused_call_is_shortened_then_cheaper_then_the_last() {
 #[test]
 fn a_margin_widens_the_hold_and_not_the_cap() {
     let budget = budget([("", Limit::spend(Usd::cents(21)))]);
-    let script = || scripted(&budget).reply("done", Bill::default());
+    let script = || scripted(&budget).reply("done", Bill::free());
     let plain = constrained(&budget, script());
     assert!(block_on(plain.run(task())).is_ok());
     assert_eq!(plain.get_ref().calls()[0].max_output_tokens, Some(5_000));

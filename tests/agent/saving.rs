@@ -35,7 +35,7 @@ fn asked(agent: &ScriptedAgent) -> Vec<String> {
 #[test]
 fn the_task_and_the_money_left_choose_the_model() {
     let budget = one_dollar();
-    let bill = Bill::default().reported_cost(Usd::cents(10));
+    let bill = Bill::new(bursar::Usage::NONE).reported_cost(Usd::cents(10));
     let agent =
         constrained(&budget, scripted(&budget).reply("done", bill)).selector(models(&budget), wish);
     for task in ["simple", "hard", "hard", "hard", "hard", "hard", "hard", "hard"] {
@@ -53,7 +53,7 @@ fn the_first_ranked_model_that_fits_is_admitted_then_the_fall_back() {
     let budget = budget([("", Limit::spend(Usd::cents(15)))]);
     let only_big = ModelSelector::new().candidate(models(&budget).candidates()[1].clone());
     let agent = |selector| {
-        let script = scripted(&budget).reply("done", Bill::default());
+        let script = scripted(&budget).reply("done", Bill::free());
         constrained(&budget, script).selector(selector, wish)
     };
     let both = agent(models(&budget));
@@ -84,7 +84,7 @@ fn no_model_is_an_error_that_costs_nothing() {
 fn a_fixed_estimate_is_not_ranked() {
     let budget = one_dollar();
     let script = ScriptedAgent::new("search", Estimate::fixed(Usd::cents(1)));
-    let agent = constrained(&budget, script.reply("found", Bill::default()))
+    let agent = constrained(&budget, script.reply("found", Bill::free()))
         .selector(models(&budget), |_| Wish::new(Complexity::Simple).min_quality(99));
     block_on(agent.run(task())).unwrap();
     assert!(agent.get_ref().calls()[0].model.is_none());
@@ -145,7 +145,7 @@ fn a_member_may_choose_by_what_its_team_has_set_aside() {
         (vec![("team/writer", Limit::spend(Usd::cents(100)))], "small"),
     ] {
         let budget = budget(limits);
-        let script = scripted(&budget).reply("done", Bill::default());
+        let script = scripted(&budget).reply("done", Bill::free());
         let member = Arc::new(constrained(&budget, script).selector(models(&budget), wish));
         let used = budget.account("team/writer").unwrap();
         if expected == "small" {

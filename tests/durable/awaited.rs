@@ -53,7 +53,7 @@ fn what_a_wrapper_has_answered_is_in_the_file() {
         .reply("with a bill", Usage::tokens(900, 300))
         .reply_without_bill("without")
         .fail_with_bill("refused late", Usage::tokens(900, 0))
-        .fail_with_bill("refused at once", bursar::Bill::default())
+        .fail_with_bill("refused at once", bursar::Bill::free())
         .fail("lost");
     let writer = BudgetConstrained::new(agent, budget.account("writer").unwrap());
     let run = || block_on(writer.run("a task".to_owned()));

@@ -66,7 +66,7 @@ fn settle(hold: Reservation, status: StatusCode, body: &Bytes) -> Option<Receipt
     match bill {
         Some(bill) => Some(hold.settle(bill)),
         None if status.is_client_error() || status.is_redirection() => {
-            Some(hold.settle(Bill::default()))
+            Some(hold.settle(Bill::free()))
         }
         None => None,
     }

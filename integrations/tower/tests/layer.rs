@@ -43,13 +43,13 @@ impl Books<Request, Response, reqwest::Error> for Http {
         match response.status().as_u16() {
             200..300 => return metered(response, Tab::new(hold)), // the hold goes with the body
             500.. => book(hold, None),
-            _ => book(hold, Some(Bill::default())),
+            _ => book(hold, Some(Bill::free())),
         }
         response
     }
 
     fn bill_of_error(&self, error: &reqwest::Error) -> Option<Bill> {
-        error.is_connect().then(Bill::default)
+        error.is_connect().then(Bill::free)
     }
 }
 

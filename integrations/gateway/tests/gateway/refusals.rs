@@ -286,10 +286,10 @@ async fn limits_come_from_a_policy_file_and_the_report_shows_them() {
 async fn a_price_list_makes_a_model_known() {
     let prices = File::new(
         "prices.json",
-        r#"{"text-embedding-3-small": {"litellm_provider": "openai", "mode": "embedding",
+        r#"{"house-embedding-1": {"litellm_provider": "openai", "mode": "embedding",
             "input_cost_per_token": 2e-08, "output_cost_per_token": 0, "max_input_tokens": 8191}}"#,
     );
-    let call = json!({"model": "text-embedding-3-small", "input": ["Rain.", "Snow."]});
+    let call = json!({"model": "house-embedding-1", "input": ["Rain.", "Snow."]});
     let house = House::open(rain().await, &[]).await;
     assert_eq!(house.post("/v1/embeddings", &call).await.status, 400, "nobody knows its price");
     assert_eq!(house.provider.requests().len(), 0);
