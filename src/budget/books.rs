@@ -15,9 +15,11 @@ mod tests;
 
 use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
+use std::future::{Future, poll_fn};
 use std::hash::BuildHasher;
+use std::pin::Pin;
 use std::sync::Weak;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use super::alert::Alert;
@@ -137,6 +139,12 @@ impl Books {
         !std::mem::replace(&mut line.led, true)
     }
 
+    /// True if jobs wait and nobody leads: then the caller has to.
+    fn takes_lead(&self) -> bool {
+        let mut line = self.line.lock();
+        !line.jobs.is_empty() && !std::mem::replace(&mut line.led, true)
+    }
+
     /// Takes all jobs that wait. Those who were answered together just now are about to come again: while
     /// they do, they are let through, to share the next wait for the disk too.
     fn gather(&self) -> Vec<Box<dyn Job>> {
@@ -199,10 +207,7 @@ fn serve(core: &Weak<Core>) {
     loop {
         let Some(core) = core.upgrade() else { return };
         let Some(books) = core.books() else { return };
-        while {
-            let mut line = books.line.lock();
-            !line.jobs.is_empty() && !std::mem::replace(&mut line.led, true)
-        } {
+        while books.takes_lead() {
             core.lead(books);
         }
         let waits = !books.writer.lock().outbox.is_empty();
@@ -257,12 +262,20 @@ impl Core {
     fn wait_for<T>(
         &self,
         books: &Books,
-        (job, ticket): (Box<dyn Job>, Ticket<T>),
+        (job, mut ticket): (Box<dyn Job>, Ticket<T>),
     ) -> Result<T, JournalError> {
         if books.enqueue(job) {
             self.lead(books);
         }
-        block_on(ticket)
+        // This may be the writing thread, in an observer: whoever lets go of the lead wakes it to lead.
+        block_on(poll_fn(|context| {
+            loop {
+                match Pin::new(&mut ticket).poll(context) {
+                    Poll::Pending if books.takes_lead() => self.lead(books),
+                    polled => return polled,
+                }
+            }
+        }))
     }
 
     /// The same without blocking the thread: the answer is awaited, and `left` is told if nobody

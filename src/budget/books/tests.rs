@@ -13,6 +13,7 @@ use crate::clock::{ManualClock, Timestamp};
 use crate::ledger::Path;
 use crate::money::Usd;
 use crate::price::Estimate;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Lock, block_on};
 use crate::usage::{Bill, Usage};
 
@@ -210,4 +211,53 @@ fn an_observer_with_a_weak_budget_keeps_nothing_alive() {
     drop(budget);
     assert!(weak.upgrade().is_none());
     assert_eq!((tape.holders(), Arc::strong_count(&freezes)), (1, 1));
+}
+
+/// The writing thread tells an observer, who changes the budget while another thread leads: it has to
+/// wait for a writer, and is that itself.
+#[test]
+fn who_writes_for_others_may_wait_for_a_change_of_its_own() {
+    #[derive(Default)]
+    struct Freezes {
+        budget: Lock<Option<WeakBudgetManager>>,
+        tape: Tape,
+        frozen: AtomicBool,
+    }
+    impl Observer for Freezes {
+        fn on_settle(&self, account: &Path, _: &Receipt) {
+            let budget = self.budget.lock().as_ref().and_then(WeakBudgetManager::upgrade).unwrap();
+            let (commits, same) = (Arc::new(AtomicBool::new(false)), budget.downgrade());
+            let is_in_commit = Arc::clone(&commits);
+            self.tape.at_commit(move || {
+                is_in_commit.store(true, Ordering::SeqCst);
+                let budget = same.upgrade().unwrap();
+                let books = budget.core.books().unwrap();
+                wait_until(|| !books.line.lock().jobs.is_empty());
+            });
+            let other = budget.clone();
+            let leads = std::thread::spawn(move || other.account("b").map(drop));
+            wait_until(|| commits.load(Ordering::SeqCst));
+            budget.freeze(account.as_str(), "one call is enough").unwrap();
+            leads.join().unwrap().unwrap();
+            self.frozen.store(true, Ordering::SeqCst);
+        }
+    }
+    fn wait_until(is_so: impl Fn() -> bool) {
+        let found = (0..10_000_000).any(|_| {
+            std::thread::yield_now();
+            is_so()
+        });
+        assert!(found);
+    }
+
+    let freezes = Arc::<Freezes>::default();
+    let budget = BudgetManager::builder()
+        .shared_observer(Arc::clone(&freezes) as Arc<dyn Observer>)
+        .journal(freezes.tape.clone())
+        .build()
+        .unwrap();
+    *freezes.budget.lock() = Some(budget.downgrade());
+    let hold = budget.reserve("a", &Estimate::fixed(Usd::cents(1))).unwrap();
+    drop(hold.settle_async(bill()));
+    wait_until(|| freezes.frozen.load(Ordering::SeqCst));
 }
