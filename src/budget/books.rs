@@ -69,7 +69,7 @@ struct Writer {
     journal: Box<dyn Journal>,
     ledger: Ledger,
     outbox: Vec<Box<dyn Job>>,
-    /// The last transaction failed, and that has been told.
+    /// The last transaction failed, and left something in the outbox; that has been told.
     in_trouble: bool,
     /// The number of events at the last snapshot.
     snapshot_at: u64,
@@ -161,6 +161,11 @@ impl Books {
         std::mem::take(&mut line.jobs)
     }
 
+    /// True if something waits in the outbox, or is just being tried again, whatever comes of that.
+    fn owes(&self) -> bool {
+        self.writer.lock().in_trouble
+    }
+
     /// Queues a job for the writing thread.
     pub(super) fn enqueue_for_thread(&self, job: Box<dyn Job>) {
         self.line.lock().jobs.push(job);
@@ -210,11 +215,10 @@ fn serve(core: &Weak<Core>) {
         while books.takes_lead() {
             core.lead(books);
         }
-        let waits = !books.writer.lock().outbox.is_empty();
-        if waits && !std::mem::replace(&mut books.line.lock().led, true) {
+        if books.owes() && !std::mem::replace(&mut books.line.lock().led, true) {
             core.lead(books);
         }
-        let again = !books.writer.lock().outbox.is_empty();
+        let again = books.owes();
         drop(core);
         match again {
             true => park_timeout(RETRY),

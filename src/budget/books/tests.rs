@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Waker};
+use std::task::{Context, Wake, Waker};
 
 use super::tape::{Fault, Tape};
 use crate::budget::{
@@ -213,6 +213,71 @@ fn an_observer_with_a_weak_budget_keeps_nothing_alive() {
     assert_eq!((tape.holders(), Arc::strong_count(&freezes)), (1, 1));
 }
 
+fn wait_until(is_so: impl Fn() -> bool) {
+    let found = (0..10_000_000).any(|_| {
+        std::thread::yield_now();
+        is_so()
+    });
+    assert!(found);
+}
+
+/// Calls a closure where a task would be woken.
+struct Calls<F>(F);
+
+impl<F: Fn() + Send + Sync> Wake for Calls<F> {
+    fn wake(self: Arc<Self>) {
+        (self.0)();
+    }
+}
+
+/// Ends a hold in vain, with a task that waits for it when the commit fails.
+fn end_in_vain(scene: &Scene, hold: Reservation, on_wake: impl Fn() + Send + Sync + 'static) {
+    let waker = Waker::from(Arc::new(Calls(on_wake)));
+    let slot = Arc::new(Lock::new(None));
+    let in_commit = Arc::clone(&slot);
+    scene.tape.fail(Some(Fault::Commit));
+    let mut held = slot.lock();
+    scene.tape.at_commit(move || {
+        let mut ends: Pin<Box<dyn Future<Output = Receipt> + Send>> =
+            in_commit.lock().take().unwrap();
+        assert!(ends.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        std::mem::forget(ends);
+    });
+    *held = Some(Box::pin(hold.settle_async(bill())));
+    drop(held);
+    assert!(scene.budget.flush().is_err());
+}
+
+#[test]
+fn a_task_that_panics_when_it_is_woken_loses_no_charge() {
+    let scene = Scene::new(LostCall::ChargeHold);
+    end_in_vain(&scene, scene.hold("a"), || panic!("not now"));
+    scene.tape.fail(None);
+    scene.budget.flush().unwrap();
+    assert_eq!((scene.budget.spent(), scene.budget.held()), (Usd::cents(2), Usd::ZERO));
+    drop(scene.hold("b").settle_async(bill()));
+    wait_until(|| scene.budget.spent() == Usd::cents(4));
+}
+
+/// While another thread tries in vain, the one that tries again every second does not take it that
+/// there is nothing to try.
+#[test]
+fn what_waits_is_seen_while_it_is_tried() {
+    let scene = Scene::new(LostCall::ChargeHold);
+    let (one, two) = (scene.hold("a"), scene.hold("a"));
+    end_in_vain(&scene, one, || ());
+    let (budget, owes) = (scene.budget.downgrade(), Arc::new(Lock::new(Vec::new())));
+    let seen = Arc::clone(&owes);
+    end_in_vain(&scene, two, move || {
+        let budget = budget.upgrade().unwrap();
+        seen.lock().push(budget.core.books().unwrap().owes());
+    });
+    assert_eq!(*owes.lock(), [true]);
+    scene.tape.fail(None);
+    scene.budget.flush().unwrap();
+    assert!(!scene.budget.core.books().unwrap().owes());
+}
+
 /// The writing thread tells an observer, who changes the budget while another thread leads: it has to
 /// wait for a writer, and is that itself.
 #[test]
@@ -242,14 +307,6 @@ fn who_writes_for_others_may_wait_for_a_change_of_its_own() {
             self.frozen.store(true, Ordering::SeqCst);
         }
     }
-    fn wait_until(is_so: impl Fn() -> bool) {
-        let found = (0..10_000_000).any(|_| {
-            std::thread::yield_now();
-            is_so()
-        });
-        assert!(found);
-    }
-
     let freezes = Arc::<Freezes>::default();
     let budget = BudgetManager::builder()
         .shared_observer(Arc::clone(&freezes) as Arc<dyn Observer>)
