@@ -322,7 +322,7 @@ impl Core {
         let estimate = estimate.ok_or(ReserveError::Invalid(InvalidCall::Impossible))?;
         let hold = Reservation::new(self, who, admitted, estimate);
         if let Some(books) = self.books() {
-            books.note_guard(hold.id(), true);
+            books.note_guard(hold.id());
         }
         Ok(hold)
     }

@@ -28,7 +28,7 @@ use super::core::{Core, LostCall, State, alerts_of, catch_up};
 use super::queue::Queue;
 use crate::clock::{Timestamp, wake_all};
 use crate::journal::{Journal, JournalError, News};
-use crate::ledger::{HoldId, Ledger, Path};
+use crate::ledger::{Change, Event, HoldId, Ledger, Path};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Lock, Thread, block_on, park, park_timeout, spawn, yield_now};
 pub(super) use job::{After, Job, Ticket};
@@ -46,7 +46,7 @@ pub(super) struct Books {
     line: Lock<Line>,
     writer: Lock<Writer>,
     core: Weak<Core>,
-    /// The holds that have a guard in this process.
+    /// The holds that have a guard in this process, or an end that is not written yet.
     own: Lock<HashSet<HoldId>>,
     /// What the keys of this process are made of: two numbers of the machine's chance.
     seed: u128,
@@ -111,17 +111,23 @@ impl Books {
         self.core = Weak::clone(core);
     }
 
-    /// A hold has a guard here, or has one no longer.
-    pub(super) fn note_guard(&self, hold: HoldId, here: bool) {
-        let mut own = self.own.lock();
-        match here {
-            true => own.insert(hold),
-            false => own.remove(&hold),
-        };
+    /// A hold has a guard here.
+    pub(super) fn note_guard(&self, hold: HoldId) {
+        self.own.lock().insert(hold);
     }
 
+    /// True until the end of the hold is written: what is known of it is not lost with its guard.
     pub(super) fn has_guard(&self, hold: HoldId) -> bool {
         self.own.lock().contains(&hold)
+    }
+
+    /// The event is written: it may have ended a hold.
+    fn note_written(&self, event: &Event) {
+        match &event.change {
+            Change::Settled(settled) => self.own.lock().remove(&settled.hold),
+            Change::Released { hold } => self.own.lock().remove(hold),
+            _ => false,
+        };
     }
 
     /// A key that no other call has, in this process or another.
@@ -454,11 +460,17 @@ impl Core {
         if keeps {
             *snapshot_at = ledger.events();
         }
-        for entry in &entries {
-            view.ledger.apply(&entry.event);
-        }
+        entries.iter().for_each(|entry| self.show(&mut view.ledger, &entry.event));
         let _ = view.ledger.take_notices();
         Ok(alerts_of(ledger))
+    }
+
+    /// Makes what is written so for everybody who looks.
+    fn show(&self, ledger: &mut Ledger, event: &Event) {
+        ledger.apply(event);
+        if let Some(books) = self.books() {
+            books.note_written(event);
+        }
     }
 
     /// Takes over what other processes have written. They have told of it.
@@ -472,9 +484,7 @@ impl Core {
             *snapshot_at = snapshot.events();
             view.ledger = snapshot;
         }
-        for event in &news.events {
-            view.ledger.apply(event);
-        }
+        news.events.iter().for_each(|event| self.show(&mut view.ledger, event));
         let _ = view.ledger.take_notices();
         match short {
             // Cheaper than a copy of everything.

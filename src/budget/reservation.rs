@@ -280,7 +280,6 @@ impl Reservation {
     /// Gives back what is held; with a journal, `waits` until that is written.
     fn give_back(&mut self, why: Why, waits: bool) {
         self.ended = true;
-        self.disown();
         self.span.released();
         let (hold, sent) = (self.hold, self.is_sent());
         let watched = self.core.is_watched() || sent;
@@ -302,13 +301,6 @@ impl Reservation {
             }
         } else {
             drop(self.core.book_later(work, GivenBack::tell));
-        }
-    }
-
-    /// With a journal: this process has no guard of the hold any more.
-    fn disown(&self) {
-        if let Some(books) = self.core.books() {
-            books.note_guard(self.hold, false);
         }
     }
 

@@ -4,13 +4,14 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
+use std::time::Duration;
 
 use super::tape::{Fault, Tape};
 use crate::budget::{
     Alert, BudgetManager, LostCall, Observer, Receipt, Reservation, WeakBudgetManager,
 };
 use crate::clock::{ManualClock, Timestamp};
-use crate::ledger::Path;
+use crate::ledger::{Limit, Path};
 use crate::money::Usd;
 use crate::price::Estimate;
 use crate::sync::atomic::{AtomicBool, Ordering};
@@ -56,6 +57,7 @@ impl Observer for Diary {
 }
 
 struct Scene {
+    clock: ManualClock,
     tape: Tape,
     budget: BudgetManager,
     diary: Arc<Diary>,
@@ -64,14 +66,15 @@ struct Scene {
 impl Scene {
     fn new(lost: LostCall) -> Scene {
         let (tape, diary) = (Tape::default(), Arc::<Diary>::default());
+        let clock = ManualClock::at(Timestamp::from_secs(0));
         let budget = BudgetManager::builder()
-            .clock(ManualClock::at(Timestamp::from_secs(0)))
+            .clock(clock.clone())
             .shared_observer(Arc::clone(&diary) as Arc<dyn Observer>)
             .on_lost_call(lost)
             .journal(tape.clone())
             .build()
             .unwrap();
-        Scene { tape, budget, diary }
+        Scene { clock, tape, budget, diary }
     }
 
     fn hold(&self, account: &str) -> Reservation {
@@ -211,6 +214,25 @@ fn an_observer_with_a_weak_budget_keeps_nothing_alive() {
     drop(budget);
     assert!(weak.upgrade().is_none());
     assert_eq!((tape.holders(), Arc::strong_count(&freezes)), (1, 1));
+}
+
+/// Law 1: whose end waits to be written is not taken for gone when the lease ends, and what it holds
+/// is given to nobody.
+#[test]
+fn the_lease_of_a_hold_whose_end_is_known_gives_nothing_back() {
+    let scene = Scene::new(LostCall::Release);
+    scene.budget.set_limit("", Limit::spend(Usd::cents(6))).unwrap();
+    let hold = scene.hold("a");
+    let next = scene.budget.account("b").unwrap();
+    let mut waits = Box::pin(next.ask(Estimate::fixed(Usd::cents(5))).wait(Duration::MAX));
+    assert!(!poll(&mut waits));
+    scene.tape.fail(Some(Fault::Commit));
+    assert_eq!(hold.settle(bill()).cost, Usd::cents(2));
+    scene.clock.advance(Duration::from_secs(86_400));
+    scene.tape.fail(None);
+    scene.budget.flush().unwrap();
+    assert_eq!((scene.budget.spent(), scene.budget.held()), (Usd::cents(2), Usd::ZERO));
+    assert!(block_on(waits).is_err(), "with two cents spent it can never fit");
 }
 
 fn wait_until(is_so: impl Fn() -> bool) {
