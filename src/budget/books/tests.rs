@@ -216,6 +216,51 @@ fn an_observer_with_a_weak_budget_keeps_nothing_alive() {
     assert_eq!((tape.holders(), Arc::strong_count(&freezes)), (1, 1));
 }
 
+/// Whoever gives up asking has held for a moment: the observers hear of both, in this order.
+#[test]
+fn a_hold_that_nobody_fetches_is_told_as_any_other() {
+    #[derive(Default)]
+    struct Log(Lock<Vec<&'static str>>);
+    impl Observer for Log {
+        fn on_reserve(&self, _: &Path, _: &Reservation) {
+            self.0.lock().push("reserved");
+        }
+        fn on_release(&self, _: &Path, _: Usd) {
+            self.0.lock().push("released");
+        }
+    }
+
+    let (tape, log) = (Tape::default(), Arc::<Log>::default());
+    let shared = Arc::clone(&log) as Arc<dyn Observer>;
+    let budget =
+        BudgetManager::builder().shared_observer(shared).journal(tape.clone()).build().unwrap();
+    let account = budget.account("a").unwrap();
+    let ask = || {
+        let account = account.clone();
+        async move { account.ask(Estimate::fixed(Usd::cents(5))).reserve_async().await.is_ok() }
+    };
+    for in_commit in [false, true] {
+        let slot = Arc::new(Lock::new(None));
+        let mut held = slot.lock();
+        let inside = Arc::clone(&slot);
+        tape.at_commit(move || {
+            let mut asks = inside.lock(); // not before it has been polled
+            if in_commit {
+                drop(asks.take());
+            }
+        });
+        let mut asks = Box::pin(ask());
+        assert!(!poll(&mut asks));
+        *held = Some(asks);
+        drop(held);
+        budget.flush().unwrap();
+        drop(slot.lock().take());
+        wait_until(|| log.0.lock().len() >= 2);
+        assert_eq!(std::mem::take(&mut *log.0.lock()), ["reserved", "released"], "{in_commit}");
+    }
+    assert_eq!(budget.held(), Usd::ZERO);
+}
+
 /// Law 1: whose end waits to be written is not taken for gone when the lease ends, and what it holds
 /// is given to nobody.
 #[test]
