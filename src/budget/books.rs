@@ -17,6 +17,7 @@ use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
 use std::future::{Future, poll_fn};
 use std::hash::BuildHasher;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Weak;
 use std::task::{Poll, Waker};
@@ -32,7 +33,7 @@ use crate::ledger::{Change, Event, HoldId, Ledger, Path};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Lock, Thread, block_on, park, park_timeout, spawn, yield_now};
 pub(super) use job::{After, Job, Ticket};
-use job::{Errand, Look, Task};
+use job::{Errand, Look, Task, never_run};
 
 /// How often what waits in the outbox is tried again when nobody else writes.
 const RETRY: Duration = Duration::from_secs(1);
@@ -357,7 +358,13 @@ impl Core {
         let mut jobs = std::mem::take(&mut writer.outbox);
         let waited = jobs.len();
         jobs.extend(new);
-        let outcome = self.write(&mut writer, &mut jobs);
+        // A journal is somebody else's code, and what waits must not be lost by its panic.
+        let write = AssertUnwindSafe(|| self.write(&mut writer, &mut jobs));
+        let outcome = catch_unwind(write).unwrap_or_else(|panic| {
+            std::mem::forget(panic);
+            self.undo(&mut writer);
+            Err(never_run())
+        });
         let at = writer.ledger.now();
         writer.in_trouble &= outcome.is_err();
         drop(writer);
@@ -450,19 +457,24 @@ impl Core {
             }
             journal.commit()
         });
-        let mut view = self.view();
         if let Err(error) = written {
-            journal.roll_back();
-            *ledger = view.ledger.clone();
-            ledger.keep_entries(true);
+            self.undo(writer);
             return Err(error);
         }
         if keeps {
             *snapshot_at = ledger.events();
         }
+        let mut view = self.view();
         entries.iter().for_each(|entry| self.show(&mut view.ledger, &entry.event));
         let _ = view.ledger.take_notices();
         Ok(alerts_of(ledger))
+    }
+
+    /// Nothing of the open transaction lasts.
+    fn undo(&self, writer: &mut Writer) {
+        writer.journal.roll_back();
+        writer.ledger = self.view().ledger.clone();
+        writer.ledger.keep_entries(true);
     }
 
     /// Makes what is written so for everybody who looks.

@@ -99,8 +99,8 @@ impl<F, R, G, T> Drop for Task<F, R, G, T> {
 }
 
 #[cold]
-fn never_run() -> JournalError {
-    JournalError::new("the thread that wrote to the journal has panicked; nothing was written")
+pub(super) fn never_run() -> JournalError {
+    JournalError::new("whoever wrote to the journal has panicked; nothing was written")
 }
 
 /// A job that nobody waits for.

@@ -326,6 +326,19 @@ fn a_task_that_panics_when_it_is_woken_loses_no_charge() {
     wait_until(|| scene.budget.spent() == Usd::cents(4));
 }
 
+#[test]
+fn a_journal_that_panics_has_failed_and_is_tried_again() {
+    let scene = Scene::new(LostCall::ChargeHold);
+    let (one, two) = (scene.hold("a"), scene.hold("a"));
+    scene.tape.at_commit(|| panic!("not now"));
+    drop(one.settle_async(bill()));
+    wait_until(|| scene.budget.spent() == Usd::cents(2));
+    scene.tape.at_commit(|| panic!("not now"));
+    assert!(scene.budget.account("b").is_err());
+    assert_eq!(two.settle(bill()).cost, Usd::cents(2));
+    assert_eq!((scene.budget.spent(), scene.budget.held()), (Usd::cents(4), Usd::ZERO));
+}
+
 /// While another thread tries in vain, the one that tries again every second does not take it that
 /// there is nothing to try.
 #[test]
