@@ -283,8 +283,10 @@ impl Reservation {
         self.span.released();
         let (hold, sent) = (self.hold, self.is_sent());
         let watched = self.core.is_watched() || sent;
+        let mut said = None;
         let work = move |ledger: &mut Ledger, now| {
-            let view = ledger.find_hold(hold)?;
+            // Gone already: a transaction that failed has lasted all the same.
+            let Some(view) = ledger.find_hold(hold) else { return said.clone() };
             let account = (watched || view.is_charged).then(|| account_of(ledger, hold));
             let released = Change::Released { hold: ledger.decide_release(hold).ok()? };
             ledger.apply(&Event { at: now, change: released });
@@ -292,7 +294,8 @@ impl Reservation {
             let amount = Usd::from_pico(view.held);
             // Law 8: a refund is never silent.
             let refunded = (sent || view.is_charged).then(|| why.clone().into());
-            Some(GivenBack { at: now, account: account?, amount, refunded })
+            said = Some(GivenBack { at: now, account: account?, amount, refunded });
+            said.clone()
         };
         if waits || self.core.books().is_none() {
             // What cannot be written now waits, and is told when it is.
@@ -384,6 +387,7 @@ impl fmt::Debug for Reservation {
 }
 
 /// What was released, for those who are told of it.
+#[derive(Clone)]
 struct GivenBack {
     at: Timestamp,
     account: Path,

@@ -137,6 +137,40 @@ fn observers_hear_of_each_end_once_when_it_is_written() {
     }
 }
 
+/// A commit that lasted although it reported an error: what is tried again finds itself done.
+#[test]
+fn observers_hear_once_of_what_was_written_in_spite_of_an_error() {
+    let scene = Scene::new(LostCall::ChargeHold);
+    let account = scene.budget.account("e").unwrap();
+    let told = [
+        "a settled $0.02",
+        "b refunded",
+        "b released $0.05",
+        "c released $0.05",
+        "d released $0.05",
+    ];
+    let [a, b, c, d] = ["a", "b", "c", "d"].map(|name| scene.hold(name));
+    b.mark_sent();
+    let ends: [Box<dyn FnOnce()>; 4] = [
+        Box::new(|| drop(a.settle(bill()))),
+        Box::new(|| b.release()),
+        Box::new(|| c.release()),
+        Box::new(|| assert!(account.charge(bill()).record().is_err())),
+    ];
+    for end in ends {
+        scene.tape.fail(Some(Fault::Lie));
+        end();
+        scene.tape.fail(None);
+        scene.budget.flush().unwrap();
+    }
+    drop(d);
+    let told: Vec<_> = told.into_iter().chain(["e settled $0.02"]).collect();
+    assert_eq!(scene.diary.take(told.len()), told);
+    scene.budget.flush().unwrap();
+    assert_eq!(scene.diary.take(0), [""; 0], "told twice");
+    assert_eq!((scene.budget.spent(), scene.budget.held()), (Usd::cents(4), Usd::ZERO));
+}
+
 /// Whoever awaits an end has the observers told before; whoever gives up after the answer has come
 /// and was not fetched tells them then; in the middle of the commit, whoever writes does.
 #[test]
