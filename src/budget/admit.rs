@@ -114,12 +114,18 @@ impl Core {
         };
         let core = Arc::clone(self);
         let make = move |outcome: Result<Admitted, ReserveError>| {
-            core.guard(ask.who(), &outcome?, ask.estimates.iter())
+            let guard = |admitted| core.guard(ask.who(), &admitted, ask.estimates.iter());
+            let outcome = Some(outcome.and_then(guard));
+            Answer { core, ask, outcome }
         };
-        let written = self.change_later(work, make).await;
-        let outcome = written.unwrap_or_else(|error| Err(error.into()));
-        self.tell_outcome(account.who(), &outcome);
-        outcome
+        match self.change_later(work, make).await {
+            Ok(answer) => answer.tell(),
+            Err(error) => {
+                let outcome = Err(error.into());
+                self.tell_outcome(account.who(), &outcome);
+                outcome
+            }
+        }
     }
 
     /// Admits the first alternative at its whole length, if it stands alone, no limit is in the way
@@ -322,7 +328,7 @@ impl Core {
         let estimate = estimate.ok_or(ReserveError::Invalid(InvalidCall::Impossible))?;
         let hold = Reservation::new(self, who, admitted, estimate);
         if let Some(books) = self.books() {
-            books.note_guard(hold.id(), true);
+            books.note_guard(hold.id());
         }
         Ok(hold)
     }
@@ -387,6 +393,30 @@ impl OwnedAsk {
         match &self.account {
             Ok((id, path)) => Who::Account(*id, path),
             Err(name) => Who::Named(name),
+        }
+    }
+}
+
+/// What came of asking, until it is told: to whoever asked and the observers, or to them alone.
+struct Answer {
+    core: Arc<Core>,
+    ask: Arc<OwnedAsk>,
+    outcome: Option<Result<Reservation, ReserveError>>,
+}
+
+impl Answer {
+    fn tell(mut self) -> Result<Reservation, ReserveError> {
+        let outcome = self.outcome.take();
+        let outcome = outcome.unwrap_or(Err(ReserveError::Invalid(InvalidCall::Impossible)));
+        self.core.tell_outcome(self.ask.who(), &outcome);
+        outcome
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        if let Some(outcome) = self.outcome.take() {
+            self.core.tell_outcome(self.ask.who(), &outcome);
         }
     }
 }

@@ -15,9 +15,12 @@ mod tests;
 
 use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
+use std::future::{Future, poll_fn};
 use std::hash::BuildHasher;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Weak;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use super::alert::Alert;
@@ -26,11 +29,11 @@ use super::core::{Core, LostCall, State, alerts_of, catch_up};
 use super::queue::Queue;
 use crate::clock::{Timestamp, wake_all};
 use crate::journal::{Journal, JournalError, News};
-use crate::ledger::{HoldId, Ledger, Path};
+use crate::ledger::{Change, Event, HoldId, Ledger, Path};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Lock, Thread, block_on, park, park_timeout, spawn, yield_now};
 pub(super) use job::{After, Job, Ticket};
-use job::{Errand, Look, Task};
+use job::{Errand, Look, Task, never_run};
 
 /// How often what waits in the outbox is tried again when nobody else writes.
 const RETRY: Duration = Duration::from_secs(1);
@@ -44,7 +47,7 @@ pub(super) struct Books {
     line: Lock<Line>,
     writer: Lock<Writer>,
     core: Weak<Core>,
-    /// The holds that have a guard in this process.
+    /// The holds that have a guard in this process, or an end that is not written yet.
     own: Lock<HashSet<HoldId>>,
     /// What the keys of this process are made of: two numbers of the machine's chance.
     seed: u128,
@@ -67,7 +70,7 @@ struct Writer {
     journal: Box<dyn Journal>,
     ledger: Ledger,
     outbox: Vec<Box<dyn Job>>,
-    /// The last transaction failed, and that has been told.
+    /// The last transaction failed, and left something in the outbox; that has been told.
     in_trouble: bool,
     /// The number of events at the last snapshot.
     snapshot_at: u64,
@@ -109,17 +112,23 @@ impl Books {
         self.core = Weak::clone(core);
     }
 
-    /// A hold has a guard here, or has one no longer.
-    pub(super) fn note_guard(&self, hold: HoldId, here: bool) {
-        let mut own = self.own.lock();
-        match here {
-            true => own.insert(hold),
-            false => own.remove(&hold),
-        };
+    /// A hold has a guard here.
+    pub(super) fn note_guard(&self, hold: HoldId) {
+        self.own.lock().insert(hold);
     }
 
+    /// True until the end of the hold is written: what is known of it is not lost with its guard.
     pub(super) fn has_guard(&self, hold: HoldId) -> bool {
         self.own.lock().contains(&hold)
+    }
+
+    /// The event is written: it may have ended a hold.
+    fn note_written(&self, event: &Event) {
+        match &event.change {
+            Change::Settled(settled) => self.own.lock().remove(&settled.hold),
+            Change::Released { hold } => self.own.lock().remove(hold),
+            _ => false,
+        };
     }
 
     /// A key that no other call has, in this process or another.
@@ -137,6 +146,12 @@ impl Books {
         !std::mem::replace(&mut line.led, true)
     }
 
+    /// True if jobs wait and nobody leads: then the caller has to.
+    fn takes_lead(&self) -> bool {
+        let mut line = self.line.lock();
+        !line.jobs.is_empty() && !std::mem::replace(&mut line.led, true)
+    }
+
     /// Takes all jobs that wait. Those who were answered together just now are about to come again: while
     /// they do, they are let through, to share the next wait for the disk too.
     fn gather(&self) -> Vec<Box<dyn Job>> {
@@ -151,6 +166,11 @@ impl Books {
         line.crowd = line.jobs.len();
         line.looks = false;
         std::mem::take(&mut line.jobs)
+    }
+
+    /// True if something waits in the outbox, or is just being tried again, whatever comes of that.
+    fn owes(&self) -> bool {
+        self.writer.lock().in_trouble
     }
 
     /// Queues a job for the writing thread.
@@ -199,17 +219,13 @@ fn serve(core: &Weak<Core>) {
     loop {
         let Some(core) = core.upgrade() else { return };
         let Some(books) = core.books() else { return };
-        while {
-            let mut line = books.line.lock();
-            !line.jobs.is_empty() && !std::mem::replace(&mut line.led, true)
-        } {
+        while books.takes_lead() {
             core.lead(books);
         }
-        let waits = !books.writer.lock().outbox.is_empty();
-        if waits && !std::mem::replace(&mut books.line.lock().led, true) {
+        if books.owes() && !std::mem::replace(&mut books.line.lock().led, true) {
             core.lead(books);
         }
-        let again = !books.writer.lock().outbox.is_empty();
+        let again = books.owes();
         drop(core);
         match again {
             true => park_timeout(RETRY),
@@ -257,12 +273,20 @@ impl Core {
     fn wait_for<T>(
         &self,
         books: &Books,
-        (job, ticket): (Box<dyn Job>, Ticket<T>),
+        (job, mut ticket): (Box<dyn Job>, Ticket<T>),
     ) -> Result<T, JournalError> {
         if books.enqueue(job) {
             self.lead(books);
         }
-        block_on(ticket)
+        // This may be the writing thread, in an observer: whoever lets go of the lead wakes it to lead.
+        block_on(poll_fn(|context| {
+            loop {
+                match Pin::new(&mut ticket).poll(context) {
+                    Poll::Pending if books.takes_lead() => self.lead(books),
+                    polled => return polled,
+                }
+            }
+        }))
     }
 
     /// The same without blocking the thread: the answer is awaited, and `left` is told if nobody
@@ -334,7 +358,13 @@ impl Core {
         let mut jobs = std::mem::take(&mut writer.outbox);
         let waited = jobs.len();
         jobs.extend(new);
-        let outcome = self.write(&mut writer, &mut jobs);
+        // A journal is somebody else's code, and what waits must not be lost by its panic.
+        let write = AssertUnwindSafe(|| self.write(&mut writer, &mut jobs));
+        let outcome = catch_unwind(write).unwrap_or_else(|panic| {
+            std::mem::forget(panic);
+            self.undo(&mut writer);
+            Err(never_run())
+        });
         let at = writer.ledger.now();
         writer.in_trouble &= outcome.is_err();
         drop(writer);
@@ -427,21 +457,32 @@ impl Core {
             }
             journal.commit()
         });
-        let mut view = self.view();
         if let Err(error) = written {
-            journal.roll_back();
-            *ledger = view.ledger.clone();
-            ledger.keep_entries(true);
+            self.undo(writer);
             return Err(error);
         }
         if keeps {
             *snapshot_at = ledger.events();
         }
-        for entry in &entries {
-            view.ledger.apply(&entry.event);
-        }
+        let mut view = self.view();
+        entries.iter().for_each(|entry| self.show(&mut view.ledger, &entry.event));
         let _ = view.ledger.take_notices();
         Ok(alerts_of(ledger))
+    }
+
+    /// Nothing of the open transaction lasts.
+    fn undo(&self, writer: &mut Writer) {
+        writer.journal.roll_back();
+        writer.ledger = self.view().ledger.clone();
+        writer.ledger.keep_entries(true);
+    }
+
+    /// Makes what is written so for everybody who looks.
+    fn show(&self, ledger: &mut Ledger, event: &Event) {
+        ledger.apply(event);
+        if let Some(books) = self.books() {
+            books.note_written(event);
+        }
     }
 
     /// Takes over what other processes have written. They have told of it.
@@ -455,9 +496,7 @@ impl Core {
             *snapshot_at = snapshot.events();
             view.ledger = snapshot;
         }
-        for event in &news.events {
-            view.ledger.apply(event);
-        }
+        news.events.iter().for_each(|event| self.show(&mut view.ledger, event));
         let _ = view.ledger.take_notices();
         match short {
             // Cheaper than a copy of everything.

@@ -85,6 +85,7 @@ impl<'a> Charge<'a> {
         let (owner, account, tags) = (core.id, self.account.id(), self.wishes.tags);
         let (bill, asked_model) = (self.bill.clone(), self.model.clone());
         let path = self.account.path().clone();
+        let (is_our_key, mut said) = (self.key.is_none(), None);
         let work = move |ledger: &mut Ledger, now| {
             let answered = answered.clone();
             let mut priced = price_bill(&bill, asked_model.as_ref(), answered, &terms, now);
@@ -102,7 +103,14 @@ impl<'a> Charge<'a> {
                 confidence: priced.confidence,
                 key,
             };
-            ledger.execute(now, &Command::Record(record))?;
+            match ledger.execute(now, &Command::Record(record)) {
+                Ok(_) => {}
+                // Booked already: a transaction that failed has lasted all the same.
+                Err(Rejection::Duplicate) if is_our_key => {
+                    return said.clone().ok_or(Rejection::Duplicate);
+                }
+                Err(rejection) => return Err(rejection),
+            }
             let receipt = Receipt {
                 cost: Usd::from_pico(cost),
                 held: Usd::ZERO,
@@ -113,7 +121,9 @@ impl<'a> Charge<'a> {
                 reserved_at: now,
                 settled_at: now,
             };
-            Ok(Recorded { account: path.clone(), receipt, why: priced.why })
+            let recorded = Recorded { account: path.clone(), receipt, why: priced.why };
+            said = Some(recorded.clone());
+            Ok(recorded)
         };
         // What could not be written is told when it is.
         let recorded = core.book(work, |recorded: Result<Recorded, Rejection>, core| {
@@ -138,6 +148,7 @@ impl<'a> Charge<'a> {
 }
 
 /// What was booked, for those who are told of it.
+#[derive(Clone)]
 struct Recorded {
     account: Path,
     receipt: Receipt,

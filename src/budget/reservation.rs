@@ -280,12 +280,13 @@ impl Reservation {
     /// Gives back what is held; with a journal, `waits` until that is written.
     fn give_back(&mut self, why: Why, waits: bool) {
         self.ended = true;
-        self.disown();
         self.span.released();
         let (hold, sent) = (self.hold, self.is_sent());
         let watched = self.core.is_watched() || sent;
+        let mut said = None;
         let work = move |ledger: &mut Ledger, now| {
-            let view = ledger.find_hold(hold)?;
+            // Gone already: a transaction that failed has lasted all the same.
+            let Some(view) = ledger.find_hold(hold) else { return said.clone() };
             let account = (watched || view.is_charged).then(|| account_of(ledger, hold));
             let released = Change::Released { hold: ledger.decide_release(hold).ok()? };
             ledger.apply(&Event { at: now, change: released });
@@ -293,7 +294,8 @@ impl Reservation {
             let amount = Usd::from_pico(view.held);
             // Law 8: a refund is never silent.
             let refunded = (sent || view.is_charged).then(|| why.clone().into());
-            Some(GivenBack { at: now, account: account?, amount, refunded })
+            said = Some(GivenBack { at: now, account: account?, amount, refunded });
+            said.clone()
         };
         if waits || self.core.books().is_none() {
             // What cannot be written now waits, and is told when it is.
@@ -302,13 +304,6 @@ impl Reservation {
             }
         } else {
             drop(self.core.book_later(work, GivenBack::tell));
-        }
-    }
-
-    /// With a journal: this process has no guard of the hold any more.
-    fn disown(&self) {
-        if let Some(books) = self.core.books() {
-            books.note_guard(self.hold, false);
         }
     }
 
@@ -392,6 +387,7 @@ impl fmt::Debug for Reservation {
 }
 
 /// What was released, for those who are told of it.
+#[derive(Clone)]
 struct GivenBack {
     at: Timestamp,
     account: Path,

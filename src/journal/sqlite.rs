@@ -232,7 +232,7 @@ impl Journal for SqliteJournal {
         let text = serde_json::to_string(ledger)
             .map_err(|error| JournalError::new(format!("{file}: no snapshot: {error}")))?;
         let number = rows::signed(ledger.events());
-        let oldest = self.keep_charges.map(|span| rows::moment_before(ledger.now(), span));
+        let oldest = self.keep_charges.and_then(|span| rows::moment_before(ledger.now(), span));
         let keep = || {
             let before: Option<i64> = self
                 .connection

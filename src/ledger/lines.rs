@@ -187,14 +187,14 @@ impl Ledger {
     /// was wrong. A counter that is younger than that has never counted the charge, and does not count
     /// its correction. Nor does one count less than nothing: that would be room for calls which no
     /// limit has given.
-    pub(super) fn correct(&mut self, target: &Target, turn: Turn<'_>, charged_by: u64) {
+    pub(super) fn correct(&mut self, target: &Target, turn: Turn<'_>, charged_by: u64, tell: Tell) {
         let held = Amounts { in_flight: 0, ..*turn.held };
         let turn = Turn { held: &held, ..turn };
         let by = Level { spent: turn.spent.cost - held.cost, held: 0 };
         let moved = Move { at: turn.at, by, corrects: Some(charged_by) };
         self.walk(
             target,
-            Tell::Whole,
+            tell,
             |_| false,
             |scene, account, counters, _| {
                 scene.follow(account, counters, &moved);

@@ -160,7 +160,7 @@ impl Ledger {
         let Adjust { target, cost, about, .. } = adjusted;
         let spent = Amounts { cost: *cost, ..Amounts::NONE };
         let turn = Turn { at: *about, held: &Amounts::NONE, spent: &spent };
-        self.correct(target, turn, u64::MAX);
+        self.correct(target, turn, u64::MAX, Tell::Whole);
         self.charge(target, target.model, &charge_of(&spent, &Usage::NONE, Confidence::Reported));
     }
 
@@ -205,7 +205,7 @@ impl Ledger {
         for (part, used) in shares(hold, booked) {
             let turn = Turn { at: part.at, held: &part.amounts, spent: &used };
             if expired {
-                self.correct(target, turn, charged_by);
+                self.correct(target, turn, charged_by, Tell::Later);
                 continue;
             }
             if late {
@@ -218,9 +218,6 @@ impl Ledger {
             if let Some((taker, levels)) = taker {
                 self.give_back(taker, levels, &Part { amounts: rest, ..part }, target);
             }
-        }
-        if expired {
-            return;
         }
         touched.cache_read = 0; // so that no uncached input looks like none
         if let Some((taker, _)) = taker {

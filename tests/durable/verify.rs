@@ -182,6 +182,7 @@ fn old_charges_are_forgotten_if_they_are_to_be() {
         ("hundred", hours(100), 60),
         ("ordinary", SqliteJournal::options(), 60),
         ("all", hours(1).keep_all_charges(), 60),
+        ("ever", SqliteJournal::options().keep_charges(Duration::MAX), 60),
     ] {
         let folder = Folder::new(name);
         let file = make_with(&folder, options);

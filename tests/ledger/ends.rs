@@ -49,6 +49,24 @@ fn an_expired_hold_is_charged_and_corrected() {
     );
 }
 
+/// A late word is one step, however many parts its hold has: a limit that is over and stays so is not
+/// told of again because the first part used less than was held.
+#[test]
+fn the_late_word_of_several_parts_is_told_as_one() {
+    table(
+        "
+        limit a tokens 100
+        hold x a 0 in=40 out=40 lease=900
+        +10s
+        grow x 0 in=10
+        +890s                           -> ok !expired a 0
+        record a in=20                  -> ok !over a tokens
+        settle x in=70 out=20           -> ok
+        see a tokens                    -> 110 + 0
+        ",
+    );
+}
+
 /// By policy the hold of a call that never came back is given back; its late word books the truth,
 /// once, in the window of the hold.
 #[test]

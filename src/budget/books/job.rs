@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::super::core::Core;
 use super::super::queue::Queue;
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, wake_all};
 use crate::journal::JournalError;
 use crate::ledger::Ledger;
 use crate::sync::Lock;
@@ -99,8 +99,8 @@ impl<F, R, G, T> Drop for Task<F, R, G, T> {
 }
 
 #[cold]
-fn never_run() -> JournalError {
-    JournalError::new("the thread that wrote to the journal has panicked; nothing was written")
+pub(super) fn never_run() -> JournalError {
+    JournalError::new("whoever wrote to the journal has panicked; nothing was written")
 }
 
 /// A job that nobody waits for.
@@ -160,9 +160,7 @@ impl<T> Slot<T> {
             State::Waits(waker) => {
                 *state = State::Done(result);
                 drop(state);
-                if let Some(waker) = waker {
-                    waker.wake();
-                }
+                wake_all(waker.into_iter().collect());
                 None
             }
             other => {

@@ -11,6 +11,8 @@ use crate::sync::Lock;
 pub(in crate::budget) enum Fault {
     Begin,
     Commit,
+    /// The commit lasts, and says that it has failed.
+    Lie,
 }
 
 /// Its clones are the same journal.
@@ -91,7 +93,8 @@ impl Journal for Tape {
         let mut paper = self.0.lock();
         let open = std::mem::take(&mut paper.open);
         paper.written.extend(open);
-        Ok(())
+        drop(paper);
+        self.check(Fault::Lie)
     }
 
     fn roll_back(&mut self) {

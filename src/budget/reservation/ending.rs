@@ -210,7 +210,6 @@ impl Reservation {
     pub(super) fn end_at_length(&mut self, usage: Option<Usage>, priced: &Priced) -> Receipt {
         let ending = self.ending(usage, priced);
         let ended = self.core.book(ending.work(), Ended::left);
-        self.disown();
         ending.ended(&self.core, ended)
     }
 
@@ -242,7 +241,6 @@ impl Reservation {
     #[cold]
     pub(super) fn end_soon(&mut self, usage: Option<Usage>, priced: &Priced) -> Written {
         self.ended = true;
-        self.disown();
         let ending = self.ending(usage, priced);
         let ticket = self.core.book_later(ending.work(), Ended::left);
         Written { core: Arc::clone(&self.core), ending, ticket }

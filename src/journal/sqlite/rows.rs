@@ -139,9 +139,10 @@ pub(super) fn moment(at: Timestamp) -> String {
     }
 }
 
-pub(super) fn moment_before(now: Timestamp, span: Duration) -> String {
-    let micros = now.as_micros().saturating_sub(crate::clock::micros(span));
-    moment(Timestamp::from_micros(micros))
+/// `None` if that is before all moments that sort as text: nothing is older.
+pub(super) fn moment_before(now: Timestamp, span: Duration) -> Option<String> {
+    let micros = now.as_micros().checked_sub(crate::clock::micros(span))?;
+    jiff::Timestamp::from_microsecond(micros).ok().map(|at| MOMENTS.timestamp_to_string(&at))
 }
 
 /// A checksum of an event or snapshot and its number.
@@ -173,5 +174,9 @@ mod tests {
         assert_eq!(dollars(0), "0");
         assert_eq!(moment(Timestamp::from_micros(1_500_000)), "1970-01-01T00:00:01.500000Z");
         assert_eq!(moment(Timestamp::from_secs(0)), "1970-01-01T00:00:00.000000Z");
+        let now = Timestamp::from_secs(86_400);
+        let day = moment_before(now, Duration::from_secs(86_400));
+        assert_eq!(day.as_deref(), Some("1970-01-01T00:00:00.000000Z"));
+        assert_eq!(moment_before(now, Duration::MAX), None);
     }
 }
