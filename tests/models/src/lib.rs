@@ -15,10 +15,14 @@ compile_error!(
 #[cfg(all(test, shuttle))]
 mod books;
 #[cfg(all(test, shuttle))]
+mod disk;
+#[cfg(all(test, shuttle))]
 mod explore;
 #[cfg(all(test, shuttle))]
 mod flight;
 #[cfg(all(test, shuttle))]
 mod guards;
+#[cfg(all(test, shuttle))]
+mod lines;
 #[cfg(all(test, shuttle))]
 mod waiters;

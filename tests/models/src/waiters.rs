@@ -1,11 +1,8 @@
 //! Owns the scenes around waiting for room: no call is missed, none is woken in vain for ever, and
 //! what was given to one who has left is given back.
 
-use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::task::{Context, Poll, Wake, Waker};
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use bursar::agent::testing::block_on;
@@ -14,7 +11,7 @@ use bursar::clock::ManualClock;
 use bursar::price::PriceBook;
 use bursar::{BudgetManager, Estimate, Limit, Period, Reservation, ReserveError, Usd};
 
-use crate::explore::{ALL, Sure, at_rest, clock, explore, thread};
+use crate::explore::{ALL, Bell, Sure, at_rest, clock, explore, thread};
 
 const C: Usd = Usd::cents(1);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -35,27 +32,6 @@ fn take(budget: &BudgetManager, account: &str) -> Reservation {
 
 fn wait(budget: &BudgetManager, account: &str) -> Waiting {
     budget.account(account).sure().ask(Estimate::fixed(C)).wait(HOUR)
-}
-
-/// Counts how often it is woken.
-#[derive(Default)]
-struct Bell(AtomicUsize);
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, SeqCst);
-    }
-}
-
-impl Bell {
-    /// Polls once.
-    fn poll(self: &Arc<Bell>, waiting: &mut Waiting) -> Option<Result<Reservation, ReserveError>> {
-        let waker = Waker::from(Arc::clone(self));
-        match pin!(waiting).poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(outcome) => Some(outcome),
-            Poll::Pending => None,
-        }
-    }
 }
 
 #[test]
