@@ -2,7 +2,7 @@
 //! nobody is told before it is written.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 use bursar::agent::testing::block_on;
@@ -74,7 +74,7 @@ fn who_is_served_in_a_transaction_that_fails_is_served_in_the_next() {
 #[test]
 fn who_leaves_while_the_admission_is_written_leaves_it_to_the_next() {
     for failures in [0, 1] {
-        explore(1, move || {
+        explore(2, move || {
             let disk = Disk::default();
             let budget = disk.open();
             let hold = budget.reserve("a", &call(10)).sure();
@@ -152,10 +152,16 @@ fn who_leaves_the_line_lets_the_next_come_forward() {
         let disk = Disk::default();
         let budget = disk.open();
         let hold = budget.reserve("a", &call(4)).sure();
-        let large = stand(&budget, "b", 10);
-        let small = wait(&budget, "c", 6);
-        let leaving = thread(move || drop(large));
-        block_on(small).sure().release();
+        let (large, small) = (stand(&budget, "b", 10), wait(&budget, "c", 6));
+        let left = Arc::new(AtomicBool::new(false));
+        let leaves = Arc::clone(&left);
+        let leaving = thread(move || {
+            leaves.store(true, SeqCst);
+            drop(large);
+        });
+        let served = block_on(small).sure();
+        assert!(left.load(SeqCst), "it has passed the one before it");
+        served.release();
         leaving.join();
         hold.release();
         assert_eq!(disk.written(), NOTHING);

@@ -2,7 +2,7 @@
 //! what was given to one who has left is given back.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 use bursar::agent::testing::block_on;
@@ -238,23 +238,109 @@ fn who_waits_through_a_freeze_goes_on_when_it_thaws() {
 
 #[test]
 fn an_inner_call_that_waits_is_told_when_the_one_around_it_ends() {
-    explore(ALL, || {
+    explore(2, || {
         let budget = scarce(&clock());
         let outer = take(&budget, "team");
         let bell = Arc::new(Bell::default());
         let member = budget.account("team/a").sure();
-        let mut waiting = member.ask(Estimate::fixed(Usd::cents(1))).inside(&outer).wait(HOUR);
+        let mut waiting = member.ask(Estimate::fixed(C)).inside(&outer).wait(HOUR);
         let taken = bell.poll(&mut waiting).expect("it comes out of the outer hold").sure();
         let mut more = member.ask(Estimate::fixed(C)).inside(&outer).wait(HOUR);
         assert!(bell.poll(&mut more).is_none());
         let ending = thread(move || drop(taken.settle_cost(Usd::ZERO)));
-        drop(outer);
+        let around = thread(move || drop(outer));
         match block_on(more) {
             Ok(hold) => assert_eq!(hold.held(), C),
             Err(ReserveError::Invalid(InvalidCall::OuterEnded)) => {}
             Err(other) => panic!("{other}"),
         }
         ending.join();
+        around.join();
+        at_rest(&budget);
+    });
+}
+
+#[test]
+fn an_inner_call_passes_who_waits_when_there_is_room_in_the_hold_around_it() {
+    explore(3, || {
+        let budget = scarce(&clock());
+        let outer = take(&budget, "team");
+        let (bell, member) = (Arc::new(Bell::default()), budget.account("team/a").sure());
+        let taken = member.ask(Estimate::fixed(C)).inside(&outer).reserve().sure();
+        let mut first = wait(&budget, "b");
+        assert!(bell.poll(&mut first).is_none());
+        let more = member.ask(Estimate::fixed(C)).inside(&outer).wait(HOUR);
+        let ending = thread(move || drop(taken.settle_cost(Usd::ZERO)));
+        drop(block_on(more).sure());
+        assert_eq!(bell.0.load(SeqCst), 0, "the cent is the team's");
+        ending.join();
+        drop(outer);
+        drop(block_on(first).sure());
+        at_rest(&budget);
+    });
+}
+
+#[test]
+fn nobody_gets_between_room_and_who_stands_in_line_for_it() {
+    explore(ALL, || {
+        let budget = scarce(&clock());
+        let hold = take(&budget, "a");
+        let bell = Arc::new(Bell::default());
+        let mut waiting = wait(&budget, "b");
+        assert!(bell.poll(&mut waiting).is_none());
+        let other = budget.account("c").sure();
+        let barging = thread(move || other.reserve(&Estimate::fixed(C)).map(Reservation::release));
+        hold.release();
+        let served = block_on(waiting).sure();
+        let barged = barging.join();
+        assert!(matches!(barged, Err(ReserveError::Queued(_) | ReserveError::Denied(_))));
+        served.release();
+        at_rest(&budget);
+    });
+}
+
+#[test]
+fn who_leaves_the_line_lets_the_next_come_forward() {
+    explore(ALL, || {
+        let budget = BudgetManager::builder().limit("", Limit::spend(Usd::cents(2)));
+        let budget = budget.prices(PriceBook::empty()).clock(clock()).build().sure();
+        let (hold, bell) = (take(&budget, "a"), Arc::new(Bell::default()));
+        let account = budget.account("b").sure();
+        let mut large = account.ask(Estimate::fixed(Usd::cents(2))).wait(HOUR);
+        assert!(bell.poll(&mut large).is_none());
+        let small = wait(&budget, "c");
+        let left = Arc::new(AtomicBool::new(false));
+        let leaves = Arc::clone(&left);
+        let leaving = thread(move || {
+            leaves.store(true, SeqCst);
+            drop(large);
+        });
+        let served = block_on(small).sure();
+        assert!(left.load(SeqCst), "it has passed the one before it");
+        leaving.join();
+        drop((served, hold));
+        at_rest(&budget);
+    });
+}
+
+#[test]
+fn each_deadline_is_told_in_its_turn() {
+    explore(2, || {
+        let clock = clock();
+        let budget = scarce(&clock);
+        let hold = take(&budget, "a");
+        let (bell, account) = (Arc::new(Bell::default()), budget.account("b").sure());
+        let [mut soon, mut late] = [1, 2].map(|n| account.ask(Estimate::fixed(C)).wait(HOUR * n));
+        assert!(bell.poll(&mut soon).is_none());
+        assert!(bell.poll(&mut late).is_none());
+        let time = thread(move || {
+            clock.advance(HOUR);
+            clock.advance(HOUR);
+        });
+        assert!(matches!(block_on(soon), Err(ReserveError::Denied(_))));
+        assert!(matches!(block_on(late), Err(ReserveError::Denied(_))));
+        time.join();
+        drop(hold);
         at_rest(&budget);
     });
 }
