@@ -32,7 +32,6 @@ pub fn flush(budget: &BudgetManager) {
 #[derive(Clone, Default)]
 pub struct Disk {
     events: Arc<Mutex<Vec<Event>>>,
-    pub begun: Arc<AtomicUsize>,
     pub commits: Arc<AtomicUsize>,
     /// How many of the next commits fail.
     pub failures: Arc<AtomicUsize>,
@@ -48,7 +47,6 @@ struct Pen {
 
 impl Journal for Pen {
     fn begin(&mut self, after: u64) -> Result<News, JournalError> {
-        self.disk.begun.fetch_add(1, SeqCst);
         let events = self.disk.events.lock().unwrap();
         let events = events[usize::try_from(after).unwrap()..].to_vec();
         Ok(News { snapshot: None, events })

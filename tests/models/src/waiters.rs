@@ -73,8 +73,15 @@ fn who_came_first_is_served_first() {
         let (mut first, second) = (wait(&budget, "b"), wait(&budget, "c"));
         assert!(bell.poll(&mut first).is_none());
         let released = thread(move || hold.release());
-        let behind = thread(move || block_on(second).sure().release());
+        let passed = Arc::new(AtomicBool::new(false));
+        let passes = Arc::clone(&passed);
+        let behind = thread(move || {
+            let hold = block_on(second).sure();
+            passes.store(true, SeqCst);
+            hold.release();
+        });
         let hold = block_on(first).sure();
+        assert!(!passed.load(SeqCst), "who came later was served first");
         assert_eq!((budget.held(), budget.spent()), (C, Usd::ZERO));
         assert!(budget.waiting() <= 1);
         hold.release();
