@@ -1,117 +1,16 @@
 //! Owns the scenes of writing: callers who queue behind one who writes, the thread that writes for
 //! those who cannot wait, a disk that fails, and the end of a manager.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use bursar::agent::testing::block_on;
-use bursar::journal::{Journal, JournalError, News};
-use bursar::ledger::{Entry, Event, Ledger};
-use bursar::price::PriceBook;
-use bursar::{Bill, BudgetManager, Estimate, Limit, ReserveError, Usd};
-use shuttle::sync as seen;
+use bursar::{Bill, ReserveError, Usd};
 
-use crate::explore::{Sure, at_rest, clock, explore, step, thread};
+use crate::disk::{Disk, call, cents, flush};
+use crate::explore::{Sure, at_rest, explore, thread};
 
 const C: Usd = Usd::cents(1);
-
-fn cents(cents: i64) -> Usd {
-    Usd::cents(cents)
-}
-
-fn call(amount: i64) -> Estimate {
-    Estimate::fixed(cents(amount))
-}
-
-/// A disk in memory, and what has happened to it.
-#[derive(Clone, Default)]
-struct Disk {
-    events: Arc<Mutex<Vec<Event>>>,
-    begun: Arc<AtomicUsize>,
-    commits: Arc<AtomicUsize>,
-    /// How many of the next commits fail.
-    failures: Arc<AtomicUsize>,
-    /// True when the journal on it has been closed.
-    closed: Arc<(seen::Mutex<bool>, seen::Condvar)>,
-}
-
-/// One who writes to it.
-struct Pen {
-    disk: Disk,
-    open: Vec<Event>,
-}
-
-impl Journal for Pen {
-    fn begin(&mut self, after: u64) -> Result<News, JournalError> {
-        self.disk.begun.fetch_add(1, SeqCst);
-        let events = self.disk.events.lock().unwrap();
-        let events = events[usize::try_from(after).unwrap()..].to_vec();
-        Ok(News { snapshot: None, events })
-    }
-
-    fn append(&mut self, first: u64, entries: &[Entry]) -> Result<(), JournalError> {
-        assert_eq!(first, self.disk.events.lock().unwrap().len() as u64 + 1);
-        self.open = entries.iter().map(|entry| entry.event.clone()).collect();
-        Ok(())
-    }
-
-    fn keep(&mut self, _: &Ledger) -> Result<(), JournalError> {
-        Ok(())
-    }
-
-    /// Takes its time: others may go on meanwhile.
-    fn commit(&mut self) -> Result<(), JournalError> {
-        step();
-        let fails = self.disk.failures.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1));
-        if fails.is_ok() {
-            return Err(JournalError::temporary("the disk is full; free some space"));
-        }
-        self.disk.events.lock().unwrap().append(&mut self.open);
-        self.disk.commits.fetch_add(1, SeqCst);
-        Ok(())
-    }
-
-    fn roll_back(&mut self) {
-        self.open.clear();
-    }
-}
-
-impl Drop for Pen {
-    fn drop(&mut self) {
-        *self.disk.closed.0.lock().unwrap() = true;
-        self.disk.closed.1.notify_all();
-    }
-}
-
-impl Disk {
-    fn open(&self) -> BudgetManager {
-        BudgetManager::builder()
-            .journal(Pen { disk: self.clone(), open: Vec::new() })
-            .limit("", Limit::spend(cents(10)))
-            .prices(PriceBook::empty())
-            .clock(clock())
-            .build()
-            .sure()
-    }
-
-    /// Waits until the manager is gone, and whatever wrote for it.
-    fn wait_until_closed(&self) {
-        let mut closed = self.closed.0.lock().unwrap();
-        while !*closed {
-            closed = self.closed.1.wait(closed).unwrap();
-        }
-    }
-
-    /// What is spent and held by what is written.
-    fn written(&self) -> (Usd, Usd) {
-        let events = self.events.lock().unwrap().clone();
-        let disk = Disk { events: Arc::new(Mutex::new(events)), ..Disk::default() };
-        let budget = disk.open();
-        assert_eq!(budget.check(), Ok(()));
-        (budget.spent(), budget.held())
-    }
-}
 
 #[test]
 fn two_who_write_at_once_are_both_answered_sometimes_as_one_group() {
@@ -167,10 +66,7 @@ fn a_commit_that_fails_refuses_the_call_and_loses_no_charge() {
         assert_eq!(hold.settle_cost(cents(3)).cost, cents(3));
         let asked = asking.join();
         assert!(matches!(asked, Ok(()) | Err(ReserveError::Journal(_))), "{asked:?}");
-        // Who comes while the disk fails may fail with it; it fails once.
-        if budget.flush().is_err() {
-            budget.flush().sure();
-        }
+        flush(&budget);
         assert_eq!(disk.written(), (cents(3), Usd::ZERO));
         assert_eq!(budget.spent(), cents(3));
         at_rest(&budget);
@@ -240,24 +136,5 @@ fn what_is_awaited_is_written_and_what_is_not_awaited_too() {
         drop(budget);
         disk.wait_until_closed();
         assert_eq!(disk.written(), (cents(5), Usd::ZERO));
-    });
-}
-
-#[test]
-fn room_that_is_written_as_a_call_begins_to_wait_is_not_missed() {
-    explore(1, || {
-        let disk = Disk::default();
-        let budget = disk.open();
-        let hold = budget.reserve("a", &call(10)).sure();
-        let waiting = budget.account("b").sure().ask(call(1)).wait(Duration::from_secs(3_600));
-        let before = disk.begun.load(SeqCst);
-        let making = thread(move || hold.release());
-        block_on(waiting).sure().release();
-        making.join();
-        // It asks when it comes, and again when something was written: the release, at most twice.
-        let asked = disk.begun.load(SeqCst) - before;
-        assert!(asked <= 6, "it has asked {asked} times");
-        assert_eq!(disk.written(), (Usd::ZERO, Usd::ZERO));
-        at_rest(&budget);
     });
 }

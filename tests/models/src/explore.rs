@@ -1,10 +1,16 @@
 //! Owns how a scene is played: depth first through all orders with a bounded number of preemptions.
 
 use std::fmt::Debug;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use bursar::BudgetManager;
+use bursar::budget::Waiting;
 use bursar::clock::{ManualClock, Timestamp};
+use bursar::{BudgetManager, Reservation, ReserveError};
 use shuttle::scheduler::{Schedule, Scheduler, Task, TaskId};
 use shuttle::{Config, Runner};
 
@@ -53,6 +59,30 @@ pub fn clock() -> ManualClock {
 pub fn at_rest(budget: &BudgetManager) {
     assert!(budget.held().is_zero(), "{} is held by nobody", budget.held());
     assert_eq!(budget.check(), Ok(()));
+}
+
+/// Counts how often it is woken.
+#[derive(Default)]
+pub struct Bell(pub AtomicUsize);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, SeqCst);
+    }
+}
+
+impl Bell {
+    /// Polls once.
+    pub fn poll(
+        self: &Arc<Bell>,
+        waiting: &mut Waiting,
+    ) -> Option<Result<Reservation, ReserveError>> {
+        let waker = Waker::from(Arc::clone(self));
+        match pin!(waiting).poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(outcome) => Some(outcome),
+            Poll::Pending => None,
+        }
+    }
 }
 
 /// The value of what cannot fail here.

@@ -1,11 +1,8 @@
 //! Owns the scenes around waiting for room: no call is missed, none is woken in vain for ever, and
 //! what was given to one who has left is given back.
 
-use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::task::{Context, Poll, Wake, Waker};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 use bursar::agent::testing::block_on;
@@ -14,7 +11,7 @@ use bursar::clock::ManualClock;
 use bursar::price::PriceBook;
 use bursar::{BudgetManager, Estimate, Limit, Period, Reservation, ReserveError, Usd};
 
-use crate::explore::{ALL, Sure, at_rest, clock, explore, thread};
+use crate::explore::{ALL, Bell, Sure, at_rest, clock, explore, thread};
 
 const C: Usd = Usd::cents(1);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -35,27 +32,6 @@ fn take(budget: &BudgetManager, account: &str) -> Reservation {
 
 fn wait(budget: &BudgetManager, account: &str) -> Waiting {
     budget.account(account).sure().ask(Estimate::fixed(C)).wait(HOUR)
-}
-
-/// Counts how often it is woken.
-#[derive(Default)]
-struct Bell(AtomicUsize);
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, SeqCst);
-    }
-}
-
-impl Bell {
-    /// Polls once.
-    fn poll(self: &Arc<Bell>, waiting: &mut Waiting) -> Option<Result<Reservation, ReserveError>> {
-        let waker = Waker::from(Arc::clone(self));
-        match pin!(waiting).poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(outcome) => Some(outcome),
-            Poll::Pending => None,
-        }
-    }
 }
 
 #[test]
@@ -97,8 +73,15 @@ fn who_came_first_is_served_first() {
         let (mut first, second) = (wait(&budget, "b"), wait(&budget, "c"));
         assert!(bell.poll(&mut first).is_none());
         let released = thread(move || hold.release());
-        let behind = thread(move || block_on(second).sure().release());
+        let passed = Arc::new(AtomicBool::new(false));
+        let passes = Arc::clone(&passed);
+        let behind = thread(move || {
+            let hold = block_on(second).sure();
+            passes.store(true, SeqCst);
+            hold.release();
+        });
         let hold = block_on(first).sure();
+        assert!(!passed.load(SeqCst), "who came later was served first");
         assert_eq!((budget.held(), budget.spent()), (C, Usd::ZERO));
         assert!(budget.waiting() <= 1);
         hold.release();
@@ -262,23 +245,109 @@ fn who_waits_through_a_freeze_goes_on_when_it_thaws() {
 
 #[test]
 fn an_inner_call_that_waits_is_told_when_the_one_around_it_ends() {
-    explore(ALL, || {
+    explore(2, || {
         let budget = scarce(&clock());
         let outer = take(&budget, "team");
         let bell = Arc::new(Bell::default());
         let member = budget.account("team/a").sure();
-        let mut waiting = member.ask(Estimate::fixed(Usd::cents(1))).inside(&outer).wait(HOUR);
+        let mut waiting = member.ask(Estimate::fixed(C)).inside(&outer).wait(HOUR);
         let taken = bell.poll(&mut waiting).expect("it comes out of the outer hold").sure();
         let mut more = member.ask(Estimate::fixed(C)).inside(&outer).wait(HOUR);
         assert!(bell.poll(&mut more).is_none());
         let ending = thread(move || drop(taken.settle_cost(Usd::ZERO)));
-        drop(outer);
+        let around = thread(move || drop(outer));
         match block_on(more) {
             Ok(hold) => assert_eq!(hold.held(), C),
             Err(ReserveError::Invalid(InvalidCall::OuterEnded)) => {}
             Err(other) => panic!("{other}"),
         }
         ending.join();
+        around.join();
+        at_rest(&budget);
+    });
+}
+
+#[test]
+fn an_inner_call_passes_who_waits_when_there_is_room_in_the_hold_around_it() {
+    explore(3, || {
+        let budget = scarce(&clock());
+        let outer = take(&budget, "team");
+        let (bell, member) = (Arc::new(Bell::default()), budget.account("team/a").sure());
+        let taken = member.ask(Estimate::fixed(C)).inside(&outer).reserve().sure();
+        let mut first = wait(&budget, "b");
+        assert!(bell.poll(&mut first).is_none());
+        let more = member.ask(Estimate::fixed(C)).inside(&outer).wait(HOUR);
+        let ending = thread(move || drop(taken.settle_cost(Usd::ZERO)));
+        drop(block_on(more).sure());
+        assert_eq!(bell.0.load(SeqCst), 0, "the cent is the team's");
+        ending.join();
+        drop(outer);
+        drop(block_on(first).sure());
+        at_rest(&budget);
+    });
+}
+
+#[test]
+fn nobody_gets_between_room_and_who_stands_in_line_for_it() {
+    explore(ALL, || {
+        let budget = scarce(&clock());
+        let hold = take(&budget, "a");
+        let bell = Arc::new(Bell::default());
+        let mut waiting = wait(&budget, "b");
+        assert!(bell.poll(&mut waiting).is_none());
+        let other = budget.account("c").sure();
+        let barging = thread(move || other.reserve(&Estimate::fixed(C)).map(Reservation::release));
+        hold.release();
+        let served = block_on(waiting).sure();
+        let barged = barging.join();
+        assert!(matches!(barged, Err(ReserveError::Queued(_) | ReserveError::Denied(_))));
+        served.release();
+        at_rest(&budget);
+    });
+}
+
+#[test]
+fn who_leaves_the_line_lets_the_next_come_forward() {
+    explore(ALL, || {
+        let budget = BudgetManager::builder().limit("", Limit::spend(Usd::cents(2)));
+        let budget = budget.prices(PriceBook::empty()).clock(clock()).build().sure();
+        let (hold, bell) = (take(&budget, "a"), Arc::new(Bell::default()));
+        let account = budget.account("b").sure();
+        let mut large = account.ask(Estimate::fixed(Usd::cents(2))).wait(HOUR);
+        assert!(bell.poll(&mut large).is_none());
+        let small = wait(&budget, "c");
+        let left = Arc::new(AtomicBool::new(false));
+        let leaves = Arc::clone(&left);
+        let leaving = thread(move || {
+            leaves.store(true, SeqCst);
+            drop(large);
+        });
+        let served = block_on(small).sure();
+        assert!(left.load(SeqCst), "it has passed the one before it");
+        leaving.join();
+        drop((served, hold));
+        at_rest(&budget);
+    });
+}
+
+#[test]
+fn each_deadline_is_told_in_its_turn() {
+    explore(2, || {
+        let clock = clock();
+        let budget = scarce(&clock);
+        let hold = take(&budget, "a");
+        let (bell, account) = (Arc::new(Bell::default()), budget.account("b").sure());
+        let [mut soon, mut late] = [1, 2].map(|n| account.ask(Estimate::fixed(C)).wait(HOUR * n));
+        assert!(bell.poll(&mut soon).is_none());
+        assert!(bell.poll(&mut late).is_none());
+        let time = thread(move || {
+            clock.advance(HOUR);
+            clock.advance(HOUR);
+        });
+        assert!(matches!(block_on(soon), Err(ReserveError::Denied(_))));
+        assert!(matches!(block_on(late), Err(ReserveError::Denied(_))));
+        time.join();
+        drop(hold);
         at_rest(&budget);
     });
 }
