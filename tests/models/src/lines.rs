@@ -51,7 +51,7 @@ fn room_that_is_written_as_a_call_begins_to_wait_is_not_missed() {
 
 #[test]
 fn who_is_served_in_a_transaction_that_fails_is_served_in_the_next() {
-    explore(2, || {
+    explore(1, || {
         let disk = Disk::default();
         let budget = disk.open();
         let hold = budget.reserve("a", &call(10)).sure();
