@@ -236,8 +236,8 @@ pub(super) fn called(account: &Path) -> String {
 /// The methods are called after the lock is free, by the thread that made the call, in no
 /// particular order between threads; they may call back into the budget, but not block on one of its
 /// futures: with a journal, the thread that writes for these may be the one that tells. To keep a
-/// budget for that, keep a [`WeakBudgetManager`](super::WeakBudgetManager). A panic inside is caught, so that it loses no
-/// charge.
+/// budget for that, keep a [`WeakBudgetManager`](super::WeakBudgetManager). A panic inside is caught,
+/// so that it loses no charge.
 ///
 /// With a journal, an end of a call is told once, when it is written: by whoever waited for it, or,
 /// if it had to wait in memory for the journal or nobody awaits it any more, by the thread that wrote
