@@ -104,6 +104,21 @@ impl SqliteOptions {
     }
 }
 
+/// The file of a ledger for reading alone, all of it as of one moment, whatever others write.
+fn read_only(file: &FilePath) -> Result<Connection, JournalError> {
+    if !file.exists() {
+        let what = format!("there is no {}; name the file of a ledger", file.display());
+        return Err(JournalError::new(what));
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let told = |error: rusqlite::Error| explain(file, &error);
+    let connection = Connection::open_with_flags(file, flags).map_err(told)?;
+    connection.busy_timeout(Duration::from_secs(5)).map_err(told)?;
+    connection.execute_batch("BEGIN").map_err(told)?;
+    schema::check(&connection, file)?;
+    Ok(connection)
+}
+
 /// A journal in a file, which any number of processes of one machine may share. Not for a network
 /// file system, whose locks cannot be trusted. Feature `sqlite`.
 ///

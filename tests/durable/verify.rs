@@ -207,3 +207,14 @@ fn a_file_that_ends_before_what_was_seen_is_not_gone_on_with() {
     assert!(error.contains("restart the process"), "{error}");
     assert!(journal.begin(120).unwrap().events.is_empty(), "nothing was left open");
 }
+
+/// Looking changes nothing, and takes nothing for a ledger that is none.
+#[test]
+fn an_empty_file_is_not_whole_and_stays_empty() {
+    let folder = Folder::new("empty");
+    let file = folder.file("empty.db");
+    fs::write(&file, "").unwrap();
+    let error = SqliteJournal::verify(&file).unwrap_err().to_string();
+    assert!(error.contains("empty.db is a database of something else"), "{error}");
+    assert_eq!(fs::read(&file).unwrap(), b"");
+}

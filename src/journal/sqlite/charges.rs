@@ -1,12 +1,11 @@
 //! Owns [`Charges`]: what a file has charged, read line by line while others write.
 
 use std::path::{Path as FilePath, PathBuf};
-use std::time::Duration;
 use std::vec;
 
-use rusqlite::{Connection, OpenFlags, named_params};
+use rusqlite::{Connection, named_params};
 
-use super::{explain, rows, schema};
+use super::{explain, read_only, rows};
 use crate::clock::Timestamp;
 use crate::journal::JournalError;
 use crate::ledger::Posting;
@@ -64,17 +63,7 @@ impl Charges {
     /// another process has it open.
     pub fn open(file: impl AsRef<FilePath>) -> Result<Charges, JournalError> {
         let file = file.as_ref().to_path_buf();
-        if !file.exists() {
-            let what = format!("there is no {}; name the file of a ledger", file.display());
-            return Err(JournalError::new(what));
-        }
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let told = |error: rusqlite::Error| explain(&file, &error);
-        let connection = Connection::open_with_flags(&file, flags).map_err(told)?;
-        connection.busy_timeout(Duration::from_secs(5)).map_err(told)?;
-        // Everything from here on is read as of one moment.
-        connection.execute_batch("BEGIN").map_err(told)?;
-        schema::check(&connection, &file)?;
+        let connection = read_only(&file)?;
         let page = Vec::new().into_iter();
         Ok(Charges { connection, file, from: None, until: None, page, last: Some(i64::MIN) })
     }

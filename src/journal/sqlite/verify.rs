@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::Path as FilePath;
 
 use super::super::JournalError;
-use super::{SqliteJournal, rows};
+use super::place::Place;
+use super::{SqliteJournal, read_only, rows};
 use crate::clock::Timestamp;
 use crate::ledger::Ledger;
 
@@ -43,13 +44,10 @@ impl SqliteJournal {
     /// # Errors
     /// [`JournalError`]: there is no such file, it cannot be opened, or what is damaged in it.
     pub fn verify(file: impl AsRef<FilePath>) -> Result<Verified, JournalError> {
-        let file = file.as_ref();
-        if !file.exists() {
-            return Err(JournalError::new(format!("there is no {}", file.display())));
-        }
-        let journal = SqliteJournal::open(file)?;
-        // All of one moment, whatever others write.
-        journal.connection.execute_batch("BEGIN").map_err(|error| journal.told(&error))?;
+        let file = file.as_ref().to_path_buf();
+        let (connection, place) = (read_only(&file)?, Place::of(&file));
+        let (keep_charges, open, seen) = (None, false, None);
+        let journal = SqliteJournal { connection, file, place, keep_charges, open, seen };
         journal.look_through()
     }
 
