@@ -299,7 +299,7 @@ impl fmt::Display for Denied {
         match self.max_output_tokens {
             Some(tokens) => {
                 let tokens = crate::ledger::grouped(i128::from(tokens));
-                write!(f, ", or now with a cap of {tokens} output tokens")
+                write!(f, "; with a cap of {tokens} output tokens it could pass now")
             }
             None => Ok(()),
         }
