@@ -15,7 +15,7 @@ use super::core::Core;
 ///
 /// ```
 /// use bursar::budget::WeakBudgetManager;
-/// use bursar::{Alert, Bill, BudgetManager, Estimate, Observer, Usd};
+/// use bursar::{Alert, BudgetManager, Estimate, Observer, Usage, Usd};
 /// use std::sync::atomic::{AtomicU64, Ordering};
 /// use std::sync::{Arc, OnceLock};
 ///
@@ -42,7 +42,7 @@ use super::core::Core;
 /// let _ = guardian.budget.set(budget.downgrade());
 ///
 /// for _ in 0..2 {
-///     budget.reserve("crawler", &Estimate::fixed(Usd::cents(1)))?.settle(Bill::free());
+///     budget.reserve("crawler", &Estimate::fixed(Usd::cents(1)))?.settle(Usage::tokens(900, 80));
 /// }
 /// assert!(budget.reserve("crawler", &Estimate::fixed(Usd::cents(1))).is_err());
 ///
