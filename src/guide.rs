@@ -228,9 +228,11 @@
 //! ```
 //!
 //! Give the provider the hold's [cap](Reservation::max_output_tokens), as ever, and ask it for
-//! usage at the end if it has to be asked (`stream_options`). A hold that is outgrown all the same
-//! grows, as long as there is money; then the stream ends with the refusal. Passing bytes on
-//! without a `Stream`? [`Tab`] is the same by hand.
+//! usage at the end if it has to be asked (`stream_options`). What outgrows its hold all the same
+//! is booked in full, and an alert says so; with [`growing_by`](BudgetedStream::growing_by) the hold
+//! grows, and when the money has ended the stream ends with the refusal. Inside an agent,
+//! [`Call::stream`] hands the call's own hold to the stream. Passing bytes on without a `Stream`?
+//! [`Tab`] is the same by hand.
 //!
 //! # 7. An agent
 //!
@@ -256,7 +258,7 @@
 //!     move |question: &String| terra.estimate().input(1_200 + question.len() as u64).max_output(800),
 //!     |call: Call<String>| async move {
 //!         // What was admitted: the budget may have chosen less than the agent asked for.
-//!         let model = call.model().map_or("gpt-6.1-terra", |model| model.price().id());
+//!         let model = call.model().map_or("gpt-6.1-terra", |model| model.id());
 //!         chat(model, call.task(), call.max_output_tokens().unwrap_or(800)).await
 //!     },
 //! )
