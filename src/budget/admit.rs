@@ -40,24 +40,26 @@ impl Core {
                 return Ok(Reservation::new(self, who, &admitted, first));
             }
         }
-        let outcome = self.admit_at_length(state, now, who, first, others, wishes);
+        let State { ledger, queue } = state;
+        let all = || std::iter::once(first).chain(others);
+        let outcome = self.admit_at_length(ledger, queue, now, who, all(), wishes);
         self.leave(entered);
-        self.told(who, outcome, std::iter::once(first).chain(others))
+        self.told(who, outcome, all())
     }
 
     /// Admits the first alternative that fits, in whatever way.
     #[cold]
     #[inline(never)]
-    fn admit_at_length(
+    fn admit_at_length<'e>(
         &self,
-        State { ledger, queue }: &mut State,
+        ledger: &mut Ledger,
+        queue: &mut Queue,
         now: Timestamp,
         who: Who<'_>,
-        first: &Estimate,
-        others: &[Estimate],
+        estimates: impl Iterator<Item = &'e Estimate>,
         wishes: &Wishes<'_>,
     ) -> Result<Admitted, ReserveError> {
-        let asks = (who.find(ledger, now)?, std::iter::once(first).chain(others));
+        let asks = (who.find(ledger, now)?, estimates);
         let asking = Asking { place: LAST, wrap_up: wishes.wrap_up };
         let mut refused = Refused::new(false);
         match self.admit_first(ledger, queue, now, asks, wishes, asking, &mut refused) {
@@ -87,7 +89,7 @@ impl Core {
     /// Makes the guard, and tells of it.
     #[cold]
     #[inline(never)]
-    fn told<'e>(
+    pub(super) fn told<'e>(
         self: &Arc<Core>,
         who: Who<'_>,
         outcome: Result<Admitted, ReserveError>,
@@ -287,9 +289,7 @@ impl Core {
                 };
                 let model = estimate.model();
                 let reserve = self.reserve_of(ledger, now, account, model, &bound, wishes);
-                let asking = Asking { place: LAST, wrap_up: wishes.wrap_up };
-                ledger.decide_reserve(now, &reserve).is_ok()
-                    && !queue.stops(ledger, now, &reserve, asking)
+                lets_through(ledger, queue, now, &reserve)
             })
     }
 
@@ -311,9 +311,7 @@ impl Core {
                     return false;
                 };
                 let reserve = self.reserve_with(now, account, model, &bound, wishes);
-                let asking = Asking { place: LAST, wrap_up: wishes.wrap_up };
-                ledger.decide_reserve(now, &reserve).is_ok()
-                    && !queue.stops(ledger, now, &reserve, asking)
+                lets_through(ledger, queue, now, &reserve)
             })
     }
 
@@ -379,14 +377,8 @@ impl OwnedAsk {
         queue: &mut Queue,
         now: Timestamp,
     ) -> Result<Admitted, ReserveError> {
-        let who = self.who();
-        let asks = (who.find(ledger, now)?, self.estimates.iter());
-        let asking = Asking { place: LAST, wrap_up: self.wishes.wrap_up };
-        let mut refused = Refused::new(false);
-        match core.admit_first(ledger, queue, now, asks, &self.wishes, asking, &mut refused) {
-            Some(admitted) => Ok(admitted),
-            None => Err(core.in_words(ledger, refused, &who.path())),
-        }
+        let estimates = self.estimates.iter();
+        core.admit_at_length(ledger, queue, now, self.who(), estimates, &self.wishes)
     }
 
     fn who(&self) -> Who<'_> {
@@ -419,6 +411,12 @@ impl Drop for Answer {
             self.core.tell_outcome(self.ask.who(), &outcome);
         }
     }
+}
+
+/// Whether a call fits and stands behind nobody.
+fn lets_through(ledger: &Ledger, queue: &Queue, now: Timestamp, reserve: &Reserve) -> bool {
+    let asking = Asking { place: LAST, wrap_up: reserve.wrap_up };
+    ledger.decide_reserve(now, reserve).is_ok() && !queue.stops(ledger, now, reserve, asking)
 }
 
 #[inline]

@@ -277,10 +277,7 @@ impl Core {
         wanted: &Wanted,
         outcome: Outcome,
     ) -> Result<Reservation, ReserveError> {
-        let (who, estimates) = (wanted.who(), wanted.estimates.iter());
-        let made = outcome.and_then(|admitted| self.guard(who, &admitted, estimates));
-        self.tell_outcome(who, &made);
-        made
+        self.told(wanted.who(), outcome, wanted.estimates.iter())
     }
 
     /// Admits, in the order of arrival, everybody who fits now; refuses those who never will, and
