@@ -316,11 +316,7 @@ const NOTHING: Figures = Figures {
 };
 
 fn figures_of(charge: &Posting) -> Figures {
-    let back = charge.kind == Charging::TakenBack;
-    let count = |count: u64| {
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        Some(if back { count.saturating_neg() } else { count })
-    };
+    let count = |count| Some(charge.signed(count));
     Figures {
         requests: count(u64::from(charge.kind != Charging::Adjusted)),
         input_tokens: count(charge.usage.input_tokens()),

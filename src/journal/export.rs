@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{Charges, JournalError};
-use crate::ledger::{Charging, Posting};
+use crate::ledger::Posting;
 use crate::money::Usd;
 use crate::price::Date;
 
@@ -141,11 +141,7 @@ struct Line<'a, Tags> {
 
 impl<'a, Tags> Line<'a, Tags> {
     fn of(charge: &'a Posting, tags: Tags, text: fn(&'a str) -> Cow<'a, str>) -> Line<'a, Tags> {
-        let back = charge.kind == Charging::TakenBack;
-        let count = |count: u64| {
-            let count = i64::try_from(count).unwrap_or(i64::MAX);
-            if back { count.saturating_neg() } else { count }
-        };
+        let count = |count| charge.signed(count);
         let usage = &charge.usage;
         Line {
             day: Date::of(charge.reserved_at).to_string(),

@@ -22,24 +22,10 @@ pub(super) fn never() -> Timestamp {
 
 /// The buckets that are not empty.
 pub(super) fn usage<S: Serializer>(usage: &Usage, serializer: S) -> Result<S::Ok, S::Error> {
-    let buckets = [
-        ("input_uncached", usage.input_uncached),
-        ("input_audio", usage.input_audio),
-        ("cache_read", usage.cache_read),
-        ("cache_read_audio", usage.cache_read_audio),
-        ("cache_write_5m", usage.cache_write_5m),
-        ("cache_write_30m", usage.cache_write_30m),
-        ("cache_write_1h", usage.cache_write_1h),
-        ("cache_write_12h", usage.cache_write_12h),
-        ("output", usage.output),
-        ("reasoning", usage.reasoning),
-        ("output_audio", usage.output_audio),
-        ("requests", usage.requests),
-        ("web_search_requests", usage.web_search_requests),
-    ];
+    let others = [("requests", usage.requests), ("web_search_requests", usage.web_search_requests)];
     let mut map = serializer.serialize_map(None)?;
-    for (name, count) in buckets.iter().filter(|(_, count)| *count > 0) {
-        map.serialize_entry(name, count)?;
+    for (name, count) in usage.kinds().into_iter().chain(others).filter(|(_, count)| *count > 0) {
+        map.serialize_entry(name, &count)?;
     }
     map.end()
 }

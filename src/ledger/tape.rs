@@ -84,6 +84,15 @@ pub struct Posting {
     pub why: Option<Arc<str>>,
 }
 
+#[cfg(feature = "sqlite")]
+impl Posting {
+    /// A count of its usage as it adds up with others: less than nothing where it is taken back.
+    pub(crate) fn signed(&self, count: u64) -> i64 {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        if self.kind == Charging::TakenBack { count.saturating_neg() } else { count }
+    }
+}
+
 /// The entries since they were last taken, if they are kept at all.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Tape {

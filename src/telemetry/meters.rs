@@ -5,7 +5,6 @@ use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
 use crate::budget::{Alert, Observer, Receipt, Report, ReserveError};
 use crate::ledger::Path;
 use crate::money::Usd;
-use crate::usage::Usage;
 
 /// Counts what happens in a budget, in the recorder that is installed for the `metrics` facade.
 /// Feature `metrics`.
@@ -90,7 +89,7 @@ impl Observer for MetricsObserver {
             [("account", account.clone()), ("model", model.clone()), ("confidence", confidence)];
         counter!("bursar_calls_total", &labels).increment(1);
         counter!("bursar_spent_picodollars_total", &labels).increment(pico(receipt.cost));
-        for (kind, tokens) in kinds(&receipt.usage).into_iter().filter(|(_, tokens)| *tokens > 0) {
+        for (kind, tokens) in receipt.usage.kinds().into_iter().filter(|(_, tokens)| *tokens > 0) {
             let labels =
                 [("account", account.clone()), ("model", model.clone()), ("kind", kind.to_owned())];
             counter!("bursar_tokens_total", &labels).increment(tokens);
@@ -173,20 +172,4 @@ fn dollars(money: Usd) -> f64 {
 /// The float nearest to a decimal number: read from its text, so that no float is calculated with.
 fn number(text: &str) -> f64 {
     text.parse().unwrap_or(f64::NAN)
-}
-
-fn kinds(usage: &Usage) -> [(&'static str, u64); 11] {
-    [
-        ("input_uncached", usage.input_uncached),
-        ("input_audio", usage.input_audio),
-        ("cache_read", usage.cache_read),
-        ("cache_read_audio", usage.cache_read_audio),
-        ("cache_write_5m", usage.cache_write_5m),
-        ("cache_write_30m", usage.cache_write_30m),
-        ("cache_write_1h", usage.cache_write_1h),
-        ("cache_write_12h", usage.cache_write_12h),
-        ("output", usage.output),
-        ("reasoning", usage.reasoning),
-        ("output_audio", usage.output_audio),
-    ]
 }

@@ -132,6 +132,23 @@ impl Usage {
         web_search_requests: 0,
     };
 
+    /// The buckets of tokens by name.
+    pub(crate) const fn kinds(&self) -> [(&'static str, u64); 11] {
+        [
+            ("input_uncached", self.input_uncached),
+            ("input_audio", self.input_audio),
+            ("cache_read", self.cache_read),
+            ("cache_read_audio", self.cache_read_audio),
+            ("cache_write_5m", self.cache_write_5m),
+            ("cache_write_30m", self.cache_write_30m),
+            ("cache_write_1h", self.cache_write_1h),
+            ("cache_write_12h", self.cache_write_12h),
+            ("output", self.output),
+            ("reasoning", self.reasoning),
+            ("output_audio", self.output_audio),
+        ]
+    }
+
     /// All input tokens: uncached, audio, cache reads and cache writes. This sum decides the
     /// long-context tier. Saturates at `u64::MAX`.
     pub const fn input_tokens(&self) -> u64 {

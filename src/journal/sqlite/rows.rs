@@ -49,8 +49,7 @@ fn charge(connection: &Connection, event: i64, posting: &Posting) -> rusqlite::R
         true => Cow::Borrowed("[]"),
         false => Cow::Owned(json(&posting.tags)?),
     };
-    let back = posting.kind == Charging::TakenBack;
-    let count = |count: u64| if back { signed(count).saturating_neg() } else { signed(count) };
+    let count = |count| posting.signed(count);
     let usage = &posting.usage;
     insert.execute(params![
         event,
