@@ -124,6 +124,20 @@ impl Scene<'_> {
     }
 }
 
+/// The counters of an account's limits that count by themselves.
+#[inline(always)]
+fn each_counted(
+    account: &Account,
+    counters: &mut [Option<Counter>],
+    mut visit: impl FnMut(LimitId, &mut Counter),
+) {
+    for limit in &account.counted {
+        if let Some(counter) = &mut counters[*limit as usize] {
+            visit(LimitId(*limit), counter);
+        }
+    }
+}
+
 impl Ledger {
     /// Adds a part to what is held along the whole line, in one step.
     #[inline(always)]
@@ -135,11 +149,9 @@ impl Ledger {
             if !followed {
                 scene.follow(account, counters, &Move::held(part.at, cost));
             }
-            for limit in &account.counted {
-                let Some(counter) = &mut counters[*limit as usize] else { continue };
-                let limit = LimitId(*limit);
+            each_counted(account, counters, |limit, counter| {
                 scene.shift_held(limit, counter, part, 1, age);
-            }
+            });
         });
     }
 
@@ -153,11 +165,9 @@ impl Ledger {
             |_| false,
             |scene, account, counters, _| {
                 scene.follow(account, counters, &moved);
-                for limit in &account.counted {
-                    let Some(counter) = &mut counters[*limit as usize] else { continue };
-                    let limit = LimitId(*limit);
+                each_counted(account, counters, |limit, counter| {
                     scene.shift_held(limit, counter, part, sign, Counter::NEVER);
-                }
+                });
             },
         );
     }
@@ -175,11 +185,9 @@ impl Ledger {
                 let by = Level { spent, held: -held };
                 scene.follow(account, counters, &Move { at: turn.at, by, corrects: None });
             }
-            for limit in &account.counted {
-                let Some(counter) = &mut counters[*limit as usize] else { continue };
-                let limit = LimitId(*limit);
+            each_counted(account, counters, |limit, counter| {
                 scene.turn(limit, counter, turn, plain_in);
-            }
+            });
         });
     }
 
@@ -198,11 +206,9 @@ impl Ledger {
             |_| false,
             |scene, account, counters, _| {
                 scene.follow(account, counters, &moved);
-                for limit in &account.counted {
-                    let Some(counter) = &mut counters[*limit as usize] else { continue };
-                    let limit = LimitId(*limit);
+                each_counted(account, counters, |limit, counter| {
                     scene.correct(limit, counter, turn, charged_by);
-                }
+                });
             },
         );
     }
@@ -218,14 +224,12 @@ impl Ledger {
                     account.bring_up_to(counters, scene.windows, scene.now);
                     scene.tell_followers(account, counters);
                 }
-                for limit in &account.counted {
-                    let Some(counter) = &mut counters[*limit as usize] else { continue };
-                    let limit = LimitId(*limit);
+                each_counted(account, counters, |limit, counter| {
                     if counter.of(amounts) != 0 && scene.counts(counter) {
                         scene.enter(counter, scene.now);
                         scene.leave(limit, counter);
                     }
-                }
+                });
             },
         );
     }

@@ -34,6 +34,13 @@ fn wait(budget: &BudgetManager, account: &str) -> Waiting {
     budget.account(account).sure().ask(Estimate::fixed(C)).wait(HOUR)
 }
 
+/// A call that has begun to wait, and the bell that it rings when it is to be polled again.
+fn stand(budget: &BudgetManager, account: &str) -> (Arc<Bell>, Waiting) {
+    let (bell, mut waiting) = (Arc::new(Bell::default()), wait(budget, account));
+    assert!(bell.poll(&mut waiting).is_none());
+    (bell, waiting)
+}
+
 #[test]
 fn room_that_is_made_as_a_call_begins_to_wait_is_not_missed() {
     explore(ALL, || {
@@ -96,10 +103,8 @@ fn who_leaves_as_room_is_made_leaves_it_to_the_next() {
     explore(3, || {
         let budget = scarce(&clock());
         let hold = take(&budget, "a");
-        let (first, next) = (Arc::new(Bell::default()), Arc::new(Bell::default()));
-        let (mut leaves, mut stays) = (wait(&budget, "b"), wait(&budget, "c"));
-        assert!(first.poll(&mut leaves).is_none());
-        assert!(next.poll(&mut stays).is_none());
+        let (_first, leaves) = stand(&budget, "b");
+        let (next, stays) = stand(&budget, "c");
         let making = thread(move || drop(hold));
         drop(leaves);
         let served = block_on(stays).sure();
@@ -117,9 +122,7 @@ fn who_leaves_after_room_was_found_and_before_it_was_told_gives_it_back() {
     explore(ALL, || {
         let budget = scarce(&clock());
         let hold = take(&budget, "a");
-        let bell = Arc::new(Bell::default());
-        let mut leaves = wait(&budget, "b");
-        assert!(bell.poll(&mut leaves).is_none());
+        let (bell, leaves) = stand(&budget, "b");
         drop(hold);
         assert_eq!(budget.held(), C, "it is the waiter's, who does not know");
         let other = budget.account("c").sure();
@@ -198,9 +201,7 @@ fn the_waker_that_was_shown_last_is_the_one_that_is_woken() {
     explore(ALL, || {
         let budget = scarce(&clock());
         let hold = take(&budget, "a");
-        let bell = Arc::new(Bell::default());
-        let mut waiting = wait(&budget, "b");
-        assert!(bell.poll(&mut waiting).is_none());
+        let (_bell, waiting) = stand(&budget, "b");
         let making = thread(move || drop(hold));
         drop(block_on(waiting).sure());
         making.join();
@@ -227,9 +228,7 @@ fn who_waits_through_a_freeze_goes_on_when_it_thaws() {
     explore(2, || {
         let budget = scarce(&clock());
         let hold = take(&budget, "a");
-        let bell = Arc::new(Bell::default());
-        let mut waiting = wait(&budget, "b");
-        assert!(bell.poll(&mut waiting).is_none());
+        let (_bell, waiting) = stand(&budget, "b");
         let freezer = budget.account("b").sure();
         let freezing = thread(move || {
             freezer.freeze("a moment").sure();
@@ -292,9 +291,7 @@ fn nobody_gets_between_room_and_who_stands_in_line_for_it() {
     explore(ALL, || {
         let budget = scarce(&clock());
         let hold = take(&budget, "a");
-        let bell = Arc::new(Bell::default());
-        let mut waiting = wait(&budget, "b");
-        assert!(bell.poll(&mut waiting).is_none());
+        let (_bell, waiting) = stand(&budget, "b");
         let other = budget.account("c").sure();
         let barging = thread(move || other.reserve(&Estimate::fixed(C)).map(Reservation::release));
         hold.release();
