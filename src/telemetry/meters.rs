@@ -26,7 +26,7 @@ use crate::money::Usd;
 /// |---|---|---|
 /// | `bursar_calls_total` | account, model, confidence | calls that were booked |
 /// | `bursar_spent_picodollars_total` | account, model, confidence | what they cost |
-/// | `bursar_tokens_total` | account, model, kind | tokens by bucket, named as the fields of [`Usage`] |
+/// | `bursar_tokens_total` | account, model, kind | tokens by bucket, named as the fields of [`Usage`](crate::Usage) |
 /// | `bursar_reserved_total` | account | calls that were admitted |
 /// | `bursar_released_total` | account | holds that were given back |
 /// | `bursar_refused_total` | account, reason | `denied`, `frozen`, `price`, … |
