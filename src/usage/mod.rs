@@ -12,6 +12,7 @@ mod bedrock;
 mod body;
 mod cohere;
 mod counts;
+mod doubt;
 mod error;
 mod frames;
 mod gemini;
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize};
 use crate::money::Usd;
 
 pub use body::{Api, Body};
+pub use doubt::Doubt;
 pub use error::UsageError;
 pub use request::{Request, RequestError};
 pub use stream::UsageMeter;
@@ -393,13 +395,33 @@ pub struct Bill {
     pub reported_cost: Option<Usd>,
     /// How sure the counts are.
     pub confidence: Confidence,
+    /// What other models used for this answer, each priced as its own model: an attempt before a
+    /// fallback, an advisor, the transcription of a realtime session. `usage` leaves it out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extra: Vec<ModelUsage>,
+    /// True if the answer itself says why another model answered than was asked: it lists its
+    /// attempts.
+    #[serde(default)]
+    pub fell_back: bool,
+    /// What is doubtful about the bill. Each doubt raises an alert when the bill is booked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<Doubt>,
 }
 
 impl Bill {
     /// A bill of the provider's own counts.
     pub fn new(usage: Usage) -> Bill {
-        let (model, service, regional, reported_cost) = (None, None, None, None);
-        Bill { usage, model, service, regional, reported_cost, confidence: Confidence::default() }
+        Bill {
+            usage,
+            model: None,
+            service: None,
+            regional: None,
+            reported_cost: None,
+            confidence: Confidence::default(),
+            extra: Vec::new(),
+            fell_back: false,
+            doubts: Vec::new(),
+        }
     }
 
     /// The bill of a call that is known to have cost nothing: the provider did not take it. It
@@ -441,6 +463,55 @@ impl Bill {
     pub fn estimated(mut self) -> Bill {
         self.confidence = Confidence::Estimated;
         self
+    }
+
+    /// Adds what another model used for the same answer.
+    #[must_use]
+    pub fn extra(mut self, extra: ModelUsage) -> Bill {
+        self.extra.push(extra);
+        self
+    }
+
+    /// Adds a doubt, once.
+    #[must_use]
+    pub fn doubt(mut self, doubt: Doubt) -> Bill {
+        if !self.doubts.contains(&doubt) {
+            self.doubts.push(doubt);
+        }
+        self
+    }
+
+    /// The usage of all models that worked on the answer, bucket by bucket, saturating.
+    pub fn total_usage(&self) -> Usage {
+        let extra = self.extra.iter().map(|extra| &extra.usage);
+        extra.fold(self.usage, |sum, usage| sum.saturating_add(usage))
+    }
+}
+
+/// What one model used for an answer that several models worked on.
+///
+/// ```
+/// use bursar::usage::ModelUsage;
+/// use bursar::{Bill, Usage};
+///
+/// // A first model declined after 578 tokens of output, and a second one answered.
+/// let declined = ModelUsage::new("claude-fable-5", Usage::tokens(2, 578));
+/// let bill = Bill::new(Usage::tokens(2, 13_658)).model("claude-opus-4-8").extra(declined);
+/// assert_eq!(bill.total_usage().output, 14_236);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ModelUsage {
+    /// The model, as the provider names it; `None`: the answer does not say.
+    pub model: Option<String>,
+    /// What it used.
+    pub usage: Usage,
+}
+
+impl ModelUsage {
+    /// What the named model used.
+    pub fn new(model: impl Into<String>, usage: Usage) -> ModelUsage {
+        ModelUsage { model: Some(model.into()), usage }
     }
 }
 
