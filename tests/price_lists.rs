@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bursar::clock::Timestamp;
-use bursar::price::{Bucket, Loaded};
+use bursar::price::Loaded;
+use bursar::usage::Bucket;
 use bursar::{PriceBook, Service};
 
 fn loaded(file: &str) -> Option<Loaded> {

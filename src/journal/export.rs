@@ -1,14 +1,15 @@
-//! Owns the export of charges: CSV for accountants, JSON lines for machines.
+//! The export of charges: CSV for accountants, JSON lines for machines.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::{Charges, JournalError};
 use crate::ledger::Posting;
 use crate::money::Usd;
 use crate::price::Date;
+use crate::usage::Bucket;
 
 /// Why an export stopped. What was written before stays written.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +34,7 @@ impl Charges {
     /// | `kind` | `settled`, `recorded`, `expired`, `taken back`, `adjusted` |
     /// | `cost_usd` | dollars as exact decimal text: reads back as the same [`Usd`], also from its sums |
     /// | `confidence` | `exact`, `reported`, `estimated`, `assumed` |
-    /// | `input_uncached` … `web_search_requests` | a column for each bucket of [`Usage`](crate::Usage) |
+    /// | `input_uncached` … `maps_requests` | a column for each [bucket](crate::usage::Bucket) of [`Usage`](crate::Usage) |
     /// | `why` | the reason that was given for a correction |
     ///
     /// What is `taken back` has a negative cost and negative counts, so that each column adds up.
@@ -47,7 +48,8 @@ impl Charges {
     /// [`ExportError`].
     pub fn write_csv(self, to: impl Write) -> Result<u64, ExportError> {
         let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(to);
-        writer.write_record(COLUMNS).map_err(into_io)?;
+        let buckets = Bucket::ALL.iter().map(|bucket| bucket.as_str());
+        writer.write_record(HEAD.into_iter().chain(buckets).chain(["why"])).map_err(into_io)?;
         let mut written = 0_u64;
         for charge in self {
             let charge = charge?;
@@ -55,8 +57,8 @@ impl Charges {
                 true => String::new(),
                 false => serde_json::to_string(&charge.tags).map_err(io::Error::from)?,
             };
-            let line = Line::of(&charge, tags, guarded);
-            writer.serialize(line).map_err(into_io)?;
+            let Line { head, counts, why } = Line::of(&charge, tags, guarded);
+            writer.serialize((head, counts.0, why)).map_err(into_io)?;
             written = written.saturating_add(1);
         }
         writer.flush()?;
@@ -84,36 +86,22 @@ impl Charges {
     }
 }
 
-/// The fields of [`Line`].
-const COLUMNS: [&str; 23] = [
-    "day",
-    "at",
-    "reserved_at",
-    "account",
-    "tags",
-    "model",
-    "kind",
-    "cost_usd",
-    "confidence",
-    "input_uncached",
-    "input_audio",
-    "cache_read",
-    "cache_read_audio",
-    "cache_write_5m",
-    "cache_write_30m",
-    "cache_write_1h",
-    "cache_write_12h",
-    "output",
-    "reasoning",
-    "output_audio",
-    "requests",
-    "web_search_requests",
-    "why",
-];
+/// The fields of [`Head`]: the columns before those of the buckets.
+const HEAD: [&str; 9] =
+    ["day", "at", "reserved_at", "account", "tags", "model", "kind", "cost_usd", "confidence"];
 
 /// A charge as it is exported.
 #[derive(Serialize)]
 struct Line<'a, Tags> {
+    #[serde(flatten)]
+    head: Head<'a, Tags>,
+    #[serde(flatten)]
+    counts: Counts,
+    why: Option<Cow<'a, str>>,
+}
+
+#[derive(Serialize)]
+struct Head<'a, Tags> {
     day: String,
     at: String,
     reserved_at: String,
@@ -123,27 +111,21 @@ struct Line<'a, Tags> {
     kind: &'static str,
     cost_usd: String,
     confidence: &'static str,
-    input_uncached: i64,
-    input_audio: i64,
-    cache_read: i64,
-    cache_read_audio: i64,
-    cache_write_5m: i64,
-    cache_write_30m: i64,
-    cache_write_1h: i64,
-    cache_write_12h: i64,
-    output: i64,
-    reasoning: i64,
-    output_audio: i64,
-    requests: i64,
-    web_search_requests: i64,
-    why: Option<Cow<'a, str>>,
+}
+
+/// A count for each bucket, in their order.
+struct Counts([i64; Bucket::COUNT]);
+
+/// By the names of the buckets.
+impl Serialize for Counts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(Bucket::ALL.iter().map(|bucket| bucket.as_str()).zip(self.0))
+    }
 }
 
 impl<'a, Tags> Line<'a, Tags> {
     fn of(charge: &'a Posting, tags: Tags, text: fn(&'a str) -> Cow<'a, str>) -> Line<'a, Tags> {
-        let count = |count| charge.signed(count);
-        let usage = &charge.usage;
-        Line {
+        let head = Head {
             day: Date::of(charge.reserved_at).to_string(),
             at: charge.at.to_string(),
             reserved_at: charge.reserved_at.to_string(),
@@ -153,21 +135,10 @@ impl<'a, Tags> Line<'a, Tags> {
             kind: charge.kind.as_str(),
             cost_usd: Usd::from_pico(charge.cost).exact().to_string(),
             confidence: charge.confidence.as_str(),
-            input_uncached: count(usage.input_uncached),
-            input_audio: count(usage.input_audio),
-            cache_read: count(usage.cache_read),
-            cache_read_audio: count(usage.cache_read_audio),
-            cache_write_5m: count(usage.cache_write_5m),
-            cache_write_30m: count(usage.cache_write_30m),
-            cache_write_1h: count(usage.cache_write_1h),
-            cache_write_12h: count(usage.cache_write_12h),
-            output: count(usage.output),
-            reasoning: count(usage.reasoning),
-            output_audio: count(usage.output_audio),
-            requests: count(usage.requests),
-            web_search_requests: count(usage.web_search_requests),
-            why: charge.why.as_deref().map(text),
-        }
+        };
+        let count = |index: usize| charge.signed(charge.usage.get(Bucket::ALL[index]));
+        let counts = Counts(std::array::from_fn(count));
+        Line { head, counts, why: charge.why.as_deref().map(text) }
     }
 }
 

@@ -1,6 +1,5 @@
 //! Owns how events are kept short as text: what is nothing is left out, and read as nothing again.
 
-use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serializer};
 
 use super::{AccountId, ModelId, Tags};
@@ -22,12 +21,7 @@ pub(super) fn never() -> Timestamp {
 
 /// The buckets that are not empty.
 pub(super) fn usage<S: Serializer>(usage: &Usage, serializer: S) -> Result<S::Ok, S::Error> {
-    let others = [("requests", usage.requests), ("web_search_requests", usage.web_search_requests)];
-    let mut map = serializer.serialize_map(None)?;
-    for (name, count) in usage.kinds().into_iter().chain(others).filter(|(_, count)| *count > 0) {
-        map.serialize_entry(name, &count)?;
-    }
-    map.end()
+    serializer.collect_map(usage.iter().map(|(bucket, count)| (bucket.as_str(), count)))
 }
 
 /// The tags alone.

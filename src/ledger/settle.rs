@@ -43,7 +43,7 @@ impl Ledger {
     ) -> Result<Recorded, Rejection> {
         self.check_accounts(&record.target)?;
         let booked = Amounts { requests: 1, ..amounts_of(record.cost, &record.usage) };
-        if !booked.is_possible() || !counts_are_possible(&record.usage) || record.cost < 0 {
+        if !booked.is_possible() || !record.usage.fees_are_possible() || record.cost < 0 {
             return Err(Rejection::Impossible);
         }
         if self.events >= Ledger::MAX_EVENTS {
@@ -328,7 +328,8 @@ pub(super) fn booked_by(
         return (0..=Amounts::MAX_COST).contains(&cost).then_some(booked);
     };
     let booked = Amounts { requests: held.requests, ..amounts_of(cost, usage) };
-    let possible = cost >= 0 && booked.is_possible() && counts_are_possible(usage);
+    // The tokens are checked as amounts.
+    let possible = cost >= 0 && booked.is_possible() && usage.fees_are_possible();
     possible.then_some(booked)
 }
 
@@ -339,11 +340,6 @@ pub(super) fn charge_of<'a>(
     confidence: Confidence,
 ) -> Charge<'a> {
     Charge { requests: booked.requests, cost: booked.cost, usage, confidence }
-}
-
-/// True of counts that are no tokens: those are checked as amounts.
-fn counts_are_possible(usage: &Usage) -> bool {
-    usage.requests.max(usage.web_search_requests) <= Usage::MAX_COUNT
 }
 
 /// What an expired hold counts as used.

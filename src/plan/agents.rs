@@ -2,8 +2,8 @@
 
 use crate::clock::Timestamp;
 use crate::ledger::Path;
-use crate::price::{Bucket, Model};
-use crate::usage::{Service, Usage};
+use crate::price::{Model, PriceError};
+use crate::usage::{Bucket, Service, Usage};
 
 use super::error::{PlanError, Problem};
 use super::factor::Fraction;
@@ -137,12 +137,15 @@ impl Agents {
         let rate = |bucket: Bucket| match price.rate_of(bucket, &Service::Standard, self.input, at)
         {
             Ok(Some((rate, _))) => Ok(u128::from(rate.atto_per_token())),
-            Ok(None) => Ok(0), // text always has a price
+            Ok(None) => {
+                let (model, bucket) = (price.name().clone(), bucket.as_str());
+                Err(Problem::Price(PriceError::NoRate { model, bucket }))
+            }
             Err(error) => Err(Problem::Price(error)),
         };
         let (hits, input) = (u128::from(self.prompt_hits), u128::from(self.input));
         let output = u128::from(self.output);
-        let fee = price.request_fee().map_or(0, |fee| u128::from(fee.atto_each()));
+        let fee = price.fee_of(Bucket::Requests).map_or(0, |fee| u128::from(fee.atto_each()));
         Ok(input * (1_000 - hits) * rate(Bucket::Input)?
             + input * hits * rate(Bucket::CacheRead)?
             + output * 1_000 * rate(Bucket::Output)?

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::price::{CacheTtl, Fee, Model, ModelPrice, PriceBook, Rate, Rates, Tier};
+use crate::usage::Bucket;
 use proptest::prelude::*;
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -45,7 +46,7 @@ fn a_day_is_computed_from_real_prices() {
     let tier = Tier::above(9_999, Rates::new(rate(200), rate(1_000)));
     let tiered = model(ModelPrice::new("test", "tiered", rate(100), rate(500)).tier(tier));
     let fee = ModelPrice::new("test", "fee", rate(100), rate(500));
-    let fee = model(fee.per_request(Fee::each(Usd::cents(1)).unwrap()));
+    let fee = model(fee.fee(Bucket::Requests, Fee::each(Usd::cents(1)).unwrap()));
     for (agents, dollars) in [
         (agents().model(&owl(), 1), "3"), // 200 × (0.01 + 0.005)
         (agents().model(&owl(), 1).prompt_hits_per_mille(500), "2.1"), // 200 × (0.0055 + 0.005)

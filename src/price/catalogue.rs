@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use serde::Deserialize;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
 
 use crate::calendar::Zone;
 use crate::money::Usd;
-use crate::usage::Service;
+use crate::usage::{Bucket, Service};
 
 use super::book::{InsertError, PriceBook};
 use super::date::Date;
 use super::model::ModelPrice;
-use super::rate::{Fee, Rate, RateError, Ratio};
-use super::rates::{Block, Bucket, Peak, Rates, Tier};
+use super::rate::{Fee, Ratio};
+use super::rates::{Block, Peak, Rates, Tier};
 use super::schedule::Epoch;
 
 static BUILTIN: LazyLock<PriceBook> = LazyLock::new(|| {
@@ -51,12 +52,14 @@ impl PriceBook {
     pub fn from_toml(text: &str) -> Result<PriceBook, BookError> {
         let file: File = toml::from_str(text).map_err(|error| BookError::of_file(&error))?;
         let mut book = PriceBook::empty();
-        for table in file.model {
+        for mut table in file.model {
             let name = name_of(&table);
             let flawed = |problem: String| BookError::Model { model: name.clone(), problem };
+            let fees = fees(&mut table).map_err(flawed)?;
             let entry: Entry =
                 table.try_into().map_err(|e: toml::de::Error| flawed(one_line(&e)))?;
             let price = entry.price().map_err(flawed)?;
+            let price = fees.into_iter().fold(price, |price, (b, fee)| price.fee(b, fee));
             if book.insert(price)?.is_some() {
                 return Err(flawed("it is in the list twice; keep one".to_owned()));
             }
@@ -66,6 +69,20 @@ impl PriceBook {
         }
         Ok(book)
     }
+}
+
+/// Takes the fees out of an entry, which are in dollars for a thousand.
+fn fees(table: &mut toml::Table) -> Result<Vec<(Bucket, Fee)>, String> {
+    let mut fees = Vec::new();
+    for bucket in Bucket::fees() {
+        let key = bucket.price_key();
+        if let Some(value) = table.remove(key) {
+            let dollars: Usd = value.try_into().map_err(|e| format!("{key}: {}", one_line(&e)))?;
+            let fee = Fee::per_thousand(dollars).map_err(|error| format!("{key}: {error}"))?;
+            fees.push((bucket, fee));
+        }
+    }
+    Ok(fees)
 }
 
 /// A name for an error about an entry that cannot be read.
@@ -174,8 +191,6 @@ struct Entry {
     note: Option<String>,
     #[serde(default)]
     free: bool,
-    web_search_per_1k: Option<Usd>,
-    request_per_1k: Option<Usd>,
     #[serde(alias = "geo_us_multiplier")]
     regional_multiplier: Option<Ratio>,
     fast_multiplier: Option<Ratio>,
@@ -187,7 +202,7 @@ impl Entry {
     fn price(self) -> Result<ModelPrice, String> {
         let mut epochs = Vec::new();
         for (index, table) in self.price.into_iter().enumerate() {
-            if index > 0 && table.from.is_none() {
+            if index > 0 && table.rest.from.is_none() {
                 return Err(format!("price {} needs a day in `from`", index + 1));
             }
             epochs
@@ -199,13 +214,6 @@ impl Entry {
             (true, false) => return Err("`free` and `price` contradict each other".to_owned()),
             (false, _) => ModelPrice::of_epochs(provider, id, epochs),
         };
-        let fee = |key: &str, per_thousand: Option<Usd>| {
-            let named = |error: RateError| format!("{key}: {error}");
-            per_thousand.map(|usd| Fee::per_thousand(usd).map_err(named)).transpose()
-        };
-        price =
-            set(price, fee("web_search_per_1k", self.web_search_per_1k)?, ModelPrice::per_search);
-        price = set(price, fee("request_per_1k", self.request_per_1k)?, ModelPrice::per_request);
         price = set(price, self.regional_multiplier, ModelPrice::regional);
         price = set(price, self.fast_multiplier, ModelPrice::fast_multiplier);
         price = set(price, self.context_window, ModelPrice::context_window);
@@ -230,52 +238,44 @@ fn set<T>(
     }
 }
 
-/// A table that has a rate for each bucket beside other keys. (`serde(flatten)` would let unknown
-/// keys pass.)
-macro_rules! table {
-    ($name:ident { $($(#[$meta:meta])* $field:ident: $type:ty,)* }) => {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct $name {
-            $($(#[$meta])* $field: $type,)*
-            input: Option<Rate>,
-            input_audio: Option<Rate>,
-            cache_read: Option<Rate>,
-            cache_read_audio: Option<Rate>,
-            cache_write_5m: Option<Rate>,
-            cache_write_30m: Option<Rate>,
-            cache_write_1h: Option<Rate>,
-            cache_write_12h: Option<Rate>,
-            output: Option<Rate>,
-            reasoning: Option<Rate>,
-            output_audio: Option<Rate>,
-        }
-
-        impl $name {
-            fn rates(&self) -> Rates {
-                let named = [
-                    (Bucket::Input, self.input),
-                    (Bucket::InputAudio, self.input_audio),
-                    (Bucket::CacheRead, self.cache_read),
-                    (Bucket::CacheReadAudio, self.cache_read_audio),
-                    (Bucket::CacheWrite5m, self.cache_write_5m),
-                    (Bucket::CacheWrite30m, self.cache_write_30m),
-                    (Bucket::CacheWrite1h, self.cache_write_1h),
-                    (Bucket::CacheWrite12h, self.cache_write_12h),
-                    (Bucket::Output, self.output),
-                    (Bucket::Reasoning, self.reasoning),
-                    (Bucket::OutputAudio, self.output_audio),
-                ];
-                named.into_iter().fold(Rates::none(), |rates, (bucket, rate)| match rate {
-                    Some(rate) => rates.with(bucket, rate),
-                    None => rates,
-                })
-            }
-        }
-    };
+/// A table that has a rate for each bucket of tokens beside its other keys.
+///
+/// (`serde(flatten)` would let unknown keys pass.)
+struct WithRates<T> {
+    rates: Rates,
+    rest: T,
 }
 
-table!(PriceTable {
+impl<'de, T: DeserializeOwned> Deserialize<'de> for WithRates<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<WithRates<T>, D::Error> {
+        let mut table = toml::Table::deserialize(deserializer)?;
+        let mut rates = Rates::none();
+        for bucket in Bucket::tokens() {
+            let key = bucket.price_key();
+            if let Some(value) = table.remove(key) {
+                let rate = value
+                    .try_into()
+                    .map_err(|error| D::Error::custom(format!("`{key}`: {}", one_line(&error))))?;
+                rates = rates.with(bucket, rate);
+            }
+        }
+        let rest = table.try_into().map_err(|error| D::Error::custom(one_line(&error)))?;
+        Ok(WithRates { rates, rest })
+    }
+}
+
+type BlockTable = WithRates<NoOtherKeys>;
+type PriceTable = WithRates<PriceKeys>;
+type TierTable = WithRates<TierKeys>;
+type PeakTable = WithRates<PeakKeys>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoOtherKeys {}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PriceKeys {
     from: Option<Date>,
     #[serde(default)]
     tiers: Vec<TierTable>,
@@ -296,50 +296,50 @@ table!(PriceTable {
     #[serde(default)]
     other_tiers: BTreeMap<String, Vec<TierTable>>,
     peak: Option<PeakTable>,
-});
+}
 
-table!(BlockTable {});
-
-table!(TierTable {
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TierKeys {
     above: u64,
     #[serde(default)]
     inclusive: bool,
-});
+}
 
-table!(PeakTable {
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PeakKeys {
     tz: Zone,
     days: Vec<u8>,
     hours: Vec<String>,
     /// Whose holidays are no peak: for a person, because no table of holidays is built in.
     #[serde(rename = "except_public_holidays")]
     _except_public_holidays: Option<String>,
-});
+}
 
 impl PriceTable {
-    fn epoch(mut self) -> Result<Epoch, String> {
-        let peak = self.peak.take().map(PeakTable::peak).transpose()?;
-        let mut epoch = Epoch::new(self.from, self.rates());
-        epoch.base.tiers = self.tiers.into_iter().map(TierTable::tier).collect();
-        epoch.peak = peak;
+    fn epoch(self) -> Result<Epoch, String> {
+        let WithRates { rates, rest: mut keys } = self;
+        let mut epoch = Epoch::new(keys.from, rates);
+        epoch.base.tiers = keys.tiers.into_iter().map(TierTable::tier).collect();
+        epoch.peak = keys.peak.map(PeakTable::peak).transpose()?;
         let mut services = vec![
-            (Service::Batch, self.batch, self.batch_tiers),
-            (Service::Flex, self.flex, self.flex_tiers),
-            (Service::Priority, self.priority, self.priority_tiers),
-            (Service::Fast, self.fast, self.fast_tiers),
+            (Service::Batch, keys.batch, keys.batch_tiers),
+            (Service::Flex, keys.flex, keys.flex_tiers),
+            (Service::Priority, keys.priority, keys.priority_tiers),
+            (Service::Fast, keys.fast, keys.fast_tiers),
         ];
-        for (name, block) in self.other {
-            let tiers = self.other_tiers.remove(&name).unwrap_or_default();
+        for (name, block) in keys.other {
+            let tiers = keys.other_tiers.remove(&name).unwrap_or_default();
             services.push((other(&name)?, Some(block), tiers));
         }
-        if let Some(name) = self.other_tiers.keys().next() {
+        if let Some(name) = keys.other_tiers.keys().next() {
             return Err(format!("`other_tiers.{name}` modifies `other.{name}`, which is missing"));
         }
         for (service, block, tiers) in services {
             let tiers: Vec<Tier> = tiers.into_iter().map(TierTable::tier).collect();
             match block {
-                Some(block) => {
-                    epoch.services.push((service, Block { rates: block.rates(), tiers }))
-                }
+                Some(block) => epoch.services.push((service, Block { rates: block.rates, tiers })),
                 None if tiers.is_empty() => {}
                 None => {
                     return Err(format!(
@@ -361,18 +361,18 @@ fn other(name: &str) -> Result<Service, String> {
 
 impl TierTable {
     fn tier(self) -> Tier {
-        match self.inclusive {
-            true => Tier::from(self.above, self.rates()),
-            false => Tier::above(self.above, self.rates()),
+        match self.rest.inclusive {
+            true => Tier::from(self.rest.above, self.rates),
+            false => Tier::above(self.rest.above, self.rates),
         }
     }
 }
 
 impl PeakTable {
     fn peak(self) -> Result<Peak, String> {
-        let rates = self.rates();
-        let hours = self.hours.iter().map(String::as_str);
-        Peak::new(self.tz, self.days, hours, rates).map_err(|error| format!("peak: {error}"))
+        let WithRates { rates, rest: keys } = self;
+        let hours = keys.hours.iter().map(String::as_str);
+        Peak::new(keys.tz, keys.days, hours, rates).map_err(|error| format!("peak: {error}"))
     }
 }
 
@@ -483,8 +483,8 @@ mod tests {
         assert_eq!(price.remark(), Some("by night"));
         assert_eq!(price.retires_on().unwrap().to_string(), "2027-01-01");
         assert_eq!(price.checked_on().unwrap().to_string(), "2026-11-24");
-        assert_eq!(price.search_fee(), Fee::each(Usd::cents(1)).ok());
-        assert_eq!(price.request_fee(), Fee::per_thousand(Usd::dollars(5)).ok());
+        assert_eq!(price.fee_of(Bucket::WebSearchRequests), Fee::each(Usd::cents(1)).ok());
+        assert_eq!(price.fee_of(Bucket::Requests), Fee::per_thousand(Usd::dollars(5)).ok());
         let rate = |bucket, service: &str, input, at: &str| {
             let found = price.rate_of(bucket, &service.into(), input, at.parse().unwrap());
             found.unwrap().unwrap().0.to_string()

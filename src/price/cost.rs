@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::money::{Usd, div_half_even, div_up};
-use crate::usage::{Service, Usage};
+use crate::usage::{Bucket, Service, Usage};
 
 use super::model::ModelPrice;
-use super::rate::{Fee, Ratio};
-use super::rates::Bucket;
+use super::rate::Ratio;
 use super::schedule::Level;
 
 /// Attodollars (1e-18 USD) in a picodollar.
@@ -91,10 +90,9 @@ impl ModelPrice {
             return Ok(Usd::ZERO);
         }
         let level = self.schedule(&terms.service, at)?.level(usage.input_tokens());
-        self.check_audio(usage, level)?;
+        self.check_rates(usage, level)?;
         let tokens = tokens(usage, level);
-        let fees = self.fee(usage.web_search_requests, self.search_fee(), "web_search_requests")?
-            + self.fee(self.requests_of(usage), self.request_fee(), "requests")?;
+        let fees = self.fees(usage)?;
         if !terms.regional {
             return Ok(half_even(tokens + fees, ATTO_PER_PICO));
         }
@@ -113,9 +111,7 @@ impl ModelPrice {
         let schedule = self.schedule(&terms.service, at).ok().or(self.nearest_standard(at));
         let Some(schedule) = schedule.filter(|_| usage.is_possible()) else { return Usd::ZERO };
         let tokens = tokens(usage, schedule.level(usage.input_tokens()));
-        let each = |fee: Option<Fee>| u128::from(fee.unwrap_or(Fee::ZERO).atto_each());
-        let fees = u128::from(usage.web_search_requests) * each(self.search_fee())
-            + u128::from(self.requests_of(usage)) * each(self.request_fee());
+        let fees: u128 = self.due(usage).map(|(bucket, count)| self.known_fee(bucket, count)).sum();
         let ratio = self.regional_ratio().filter(|_| terms.regional).unwrap_or(Ratio::ONE);
         let parts = u128::from(ratio.denominator());
         let atto = tokens * u128::from(ratio.numerator()) + fees * parts;
@@ -123,12 +119,21 @@ impl ModelPrice {
         Usd::from_pico(div_up(i128::try_from(atto).unwrap_or(i128::MAX), unit))
     }
 
-    /// How often the fee for a request is due. Few providers count requests: where there is a fee,
-    /// a call that used anything is one at least.
+    /// The fees of all that is no token, in attodollars.
     #[inline]
-    fn requests_of(&self, usage: &Usage) -> u64 {
-        let due = self.request_fee().is_some() && !usage.is_none();
-        usage.requests.max(u64::from(due))
+    fn fees(&self, usage: &Usage) -> Result<u128, PriceError> {
+        if !usage.has_fees() && self.fee_of(Bucket::Requests).is_none() {
+            return Ok(0);
+        }
+        self.due(usage).try_fold(0, |sum, (bucket, count)| Ok(sum + self.fee_for(bucket, count)?))
+    }
+
+    /// What fees are due, each with how often. Few providers count requests: where there is a fee
+    /// for one, a call that used anything is one at least.
+    fn due(&self, usage: &Usage) -> impl Iterator<Item = (Bucket, u64)> {
+        let is_request = self.fee_of(Bucket::Requests).is_some() && !usage.is_none();
+        let usage = Usage { requests: usage.requests.max(u64::from(is_request)), ..*usage };
+        Bucket::fees().map(move |bucket| (bucket, usage.get(bucket)))
     }
 
     pub(super) fn ratio(&self) -> Result<Ratio, PriceError> {
@@ -138,35 +143,30 @@ impl ModelPrice {
 
     /// What `count` things come to, in attodollars; of none, nothing needs to be known.
     #[inline]
-    pub(super) fn fee(
-        &self,
-        count: u64,
-        fee: Option<Fee>,
-        what: &'static str,
-    ) -> Result<u128, PriceError> {
-        match fee {
-            _ if count == 0 => Ok(0),
-            Some(fee) => Ok(u128::from(count) * u128::from(fee.atto_each())),
-            None => Err(PriceError::NoRate { model: self.name().clone(), bucket: what }),
+    pub(super) fn fee_for(&self, bucket: Bucket, count: u64) -> Result<u128, PriceError> {
+        match count == 0 || self.fee_of(bucket).is_some() {
+            true => Ok(self.known_fee(bucket, count)),
+            false => Err(self.no_rate(bucket)),
         }
     }
 
-    /// Text always has a price, its own or one that stands in; audio may have none.
+    /// The same where what has no price counts nothing.
+    fn known_fee(&self, bucket: Bucket, count: u64) -> u128 {
+        self.fee_of(bucket).map_or(0, |fee| u128::from(count) * u128::from(fee.atto_each()))
+    }
+
+    /// Text has a price, its own or one that stands in, unless the model is billed by time; audio
+    /// and drawn images may have none.
     #[inline]
-    fn check_audio(&self, usage: &Usage, level: &Level) -> Result<(), PriceError> {
-        if usage.input_audio | usage.cache_read_audio | usage.output_audio == 0 {
+    fn check_rates(&self, usage: &Usage, level: &Level) -> Result<(), PriceError> {
+        if level.prices_text() && usage.is_plain() {
             return Ok(());
         }
-        for (count, bucket) in [
-            (usage.input_audio, Bucket::InputAudio),
-            (usage.cache_read_audio, Bucket::CacheReadAudio),
-            (usage.output_audio, Bucket::OutputAudio),
-        ] {
-            if count > 0 && !level.is_priced(bucket) {
-                return Err(self.no_rate(bucket));
-            }
+        let unpriced = |bucket: &Bucket| usage.get(*bucket) > 0 && !level.is_priced(*bucket);
+        match Bucket::tokens().find(unpriced) {
+            Some(bucket) => Err(self.no_rate(bucket)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     pub(super) fn no_rate(&self, bucket: Bucket) -> PriceError {
@@ -179,18 +179,12 @@ impl ModelPrice {
 /// A possible usage has at most 1e12 tokens and a rate is at most 1e16: far from the end.
 #[inline]
 fn tokens(usage: &Usage, level: &Level) -> u128 {
-    let at = |count: u64, bucket| u128::from(count) * level.atto(bucket);
-    at(usage.input_uncached, Bucket::Input)
-        + at(usage.input_audio, Bucket::InputAudio)
-        + at(usage.cache_read, Bucket::CacheRead)
-        + at(usage.cache_read_audio, Bucket::CacheReadAudio)
-        + at(usage.cache_write_5m, Bucket::CacheWrite5m)
-        + at(usage.cache_write_30m, Bucket::CacheWrite30m)
-        + at(usage.cache_write_1h, Bucket::CacheWrite1h)
-        + at(usage.cache_write_12h, Bucket::CacheWrite12h)
-        + at(usage.output, Bucket::Output)
-        + at(usage.reasoning, Bucket::Reasoning)
-        + at(usage.output_audio, Bucket::OutputAudio)
+    let at = |bucket| u128::from(usage.get(bucket)) * level.atto(bucket);
+    // Most calls are text from no cache: two products and not one for each bucket.
+    match usage.is_plain() {
+        true => at(Bucket::Input) + at(Bucket::Output),
+        false => Bucket::tokens().map(at).sum(),
+    }
 }
 
 /// `atto / unit`, half to even. Up to eighteen dollars without a division of 128 bits, which would
@@ -212,8 +206,8 @@ fn half_even(atto: u128, unit: u64) -> Usd {
 pub enum PriceError {
     /// Counts that no call can have.
     #[error(
-        "the counts for {model} cannot be those of one call; tokens, requests and searches are at \
-         most a trillion each"
+        "the counts for {model} cannot be those of one call; tokens, and each of the other counts, \
+         are at most a trillion"
     )]
     Impossible {
         /// `provider/id`.

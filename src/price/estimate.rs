@@ -2,12 +2,12 @@
 
 use crate::clock::Timestamp;
 use crate::money::{Usd, div_up};
-use crate::usage::{Service, Usage};
+use crate::usage::{Bucket, Service, Usage};
 
 use super::cost::{ATTO_PER_PICO, PriceError, Terms};
 use super::model::{Model, ModelPrice};
 use super::rate::Ratio;
-use super::rates::{Bucket, CacheTtl};
+use super::rates::CacheTtl;
 use super::schedule::Level;
 
 /// An **upper bound** of one call: what it may cost at most.
@@ -37,8 +37,9 @@ pub struct Estimate {
     max_output: Option<u64>,
     choices: u64,
     /// A bit for each bucket.
-    cache_writes: u16,
-    web_searches: u64,
+    cache_writes: u32,
+    /// How many of each bucket that has a fee.
+    counts: [u64; Bucket::FEES],
     terms: Terms,
     output_audio: bool,
 }
@@ -63,7 +64,7 @@ impl Estimate {
             max_output: None,
             choices: 1,
             cache_writes: 0,
-            web_searches: 0,
+            counts: [0; Bucket::FEES],
             terms: Terms::default(),
             output_audio: false,
         }
@@ -102,14 +103,53 @@ impl Estimate {
     /// for several times to live. OpenAI writes its cache unasked; that is always counted.
     #[must_use]
     pub fn cache_writes(mut self, ttl: CacheTtl) -> Estimate {
-        self.cache_writes |= 1 << ttl.bucket() as u16;
+        self.cache_writes |= 1 << ttl.bucket() as u32;
         self
     }
 
-    /// Bounds the searches that the provider runs.
+    /// Bounds the web searches that the provider runs.
     #[must_use]
-    pub fn web_searches(mut self, searches: u64) -> Estimate {
-        self.web_searches = searches;
+    pub fn web_searches(self, searches: u64) -> Estimate {
+        self.counted(Bucket::WebSearchRequests, searches)
+    }
+
+    /// Bounds the searches in files that the provider runs.
+    #[must_use]
+    pub fn file_searches(self, searches: u64) -> Estimate {
+        self.counted(Bucket::FileSearchRequests, searches)
+    }
+
+    /// Bounds the containers that the provider starts to run code in.
+    #[must_use]
+    pub fn code_containers(self, containers: u64) -> Estimate {
+        self.counted(Bucket::CodeContainers, containers)
+    }
+
+    /// Bounds the prompts that the provider grounds with maps.
+    #[must_use]
+    pub fn maps_requests(self, requests: u64) -> Estimate {
+        self.counted(Bucket::MapsRequests, requests)
+    }
+
+    /// Bounds the seconds of audio, for a model that is billed by time.
+    ///
+    /// ```
+    /// use bursar::{PriceBook, Usd};
+    ///
+    /// let whisper = PriceBook::builtin().find("whisper-1")?;
+    /// let call = whisper.estimate().audio_seconds(60);
+    /// assert_eq!(call.cost_at("2026-11-24T09:00:00Z".parse()?)?, "0.006".parse()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn audio_seconds(self, seconds: u64) -> Estimate {
+        self.counted(Bucket::AudioSeconds, seconds)
+    }
+
+    fn counted(mut self, bucket: Bucket, count: u64) -> Estimate {
+        if let Some(place) = bucket.fee_index().and_then(|index| self.counts.get_mut(index)) {
+            *place = count;
+        }
         self
     }
 
@@ -193,12 +233,13 @@ impl Estimate {
             return Ok(bound);
         }
         let ceiling = price.schedule(&self.terms.service, at)?.ceiling(input);
-        let tokens = u128::from(self.input) * self.dearest_text(ceiling)
+        let tokens = u128::from(self.input) * self.dearest_text(price, ceiling)?
             + u128::from(self.input_audio) * self.dearest_audio(price, ceiling)?;
-        let per_output = u128::from(self.choices) * self.dearest_output(price, ceiling)?;
-        let requests = u64::from(price.request_fee().is_some());
-        let fees = price.fee(self.web_searches, price.search_fee(), "web_search_requests")?
-            + price.fee(requests, price.request_fee(), "requests")?;
+        let per_output = match cap {
+            0 => 0,
+            _ => u128::from(self.choices) * self.dearest_output(price, ceiling)?,
+        };
+        let fees = self.fees(price)?;
         Ok(Bound {
             fixed: clamped(self.with_surcharge(price, tokens)? + fees),
             per_output: clamped(self.with_surcharge(price, per_output)?),
@@ -224,21 +265,39 @@ impl Estimate {
     fn possible_input(&self, cap: u64) -> Option<u64> {
         let output = cap.checked_mul(self.choices)?;
         let input = self.input.checked_add(self.input_audio)?;
-        let counts = [input.checked_add(output)?, self.choices, self.web_searches];
-        counts.into_iter().all(|count| count <= Usage::MAX_COUNT).then_some(input)
+        let counts = [input.checked_add(output)?, self.choices];
+        let mut counts = counts.into_iter().chain(self.counts);
+        counts.all(|count| count <= Usage::MAX_COUNT).then_some(input)
     }
 
-    fn dearest_text(&self, ceiling: &Level) -> u128 {
-        let mut dearest = ceiling.atto(Bucket::Input).max(ceiling.atto(Bucket::CacheRead));
+    /// The fees of all that is no token, in attodollars.
+    fn fees(&self, price: &ModelPrice) -> Result<u128, PriceError> {
+        let mut fees = price.fee_of(Bucket::Requests).map_or(0, |fee| u128::from(fee.atto_each()));
+        if self.counts != [0; Bucket::FEES] {
+            for (bucket, count) in Bucket::fees().zip(self.counts) {
+                fees += price.fee_for(bucket, count)?;
+            }
+        }
+        Ok(fees)
+    }
+
+    /// Images are input too, and count at their own rate where the model has one.
+    fn dearest_text(&self, price: &ModelPrice, ceiling: &Level) -> Result<u128, PriceError> {
+        if self.input == 0 {
+            return Ok(0);
+        }
+        let mut dearest = known(price, ceiling, Bucket::Input)?;
+        dearest = dearest.max(ceiling.atto(Bucket::CacheRead));
+        dearest = dearest.max(ceiling.atto(Bucket::InputImage));
         if ceiling.is_published(Bucket::CacheWrite30m) {
             dearest = dearest.max(ceiling.atto(Bucket::CacheWrite30m));
         }
         if self.cache_writes == 0 {
-            return dearest;
+            return Ok(dearest);
         }
-        let marked = |bucket: &Bucket| self.cache_writes >> *bucket as u16 & 1 == 1;
-        let writes = Bucket::ALL.into_iter().filter(marked).map(|bucket| ceiling.atto(bucket));
-        writes.fold(dearest, u128::max)
+        let marked = |bucket: &Bucket| self.cache_writes >> *bucket as u32 & 1 == 1;
+        let writes = Bucket::tokens().filter(marked).map(|bucket| ceiling.atto(bucket));
+        Ok(writes.fold(dearest, u128::max))
     }
 
     /// A cached part without a price of its own adds nothing: a bill of it has no price either.
@@ -251,7 +310,8 @@ impl Estimate {
     }
 
     fn dearest_output(&self, price: &ModelPrice, ceiling: &Level) -> Result<u128, PriceError> {
-        let text = ceiling.atto(Bucket::Output).max(ceiling.atto(Bucket::Reasoning));
+        let text = known(price, ceiling, Bucket::Output)?.max(ceiling.atto(Bucket::Reasoning));
+        let text = text.max(ceiling.atto(Bucket::OutputImage)); // it may draw if it can
         match self.output_audio {
             true => Ok(text.max(known(price, ceiling, Bucket::OutputAudio)?)),
             false => Ok(text),
@@ -278,7 +338,7 @@ impl Estimate {
         Estimate { model, ..self.clone() }
     }
 
-    /// The same call with more room: the input, the searches and a fixed amount times `ratio`,
+    /// The same call with more room: the input, the fees and a fixed amount times `ratio`,
     /// rounded up. The output is not touched, because its cap is given to the provider.
     ///
     /// ```
@@ -297,7 +357,7 @@ impl Estimate {
         };
         self.input = more(self.input);
         self.input_audio = more(self.input_audio);
-        self.web_searches = more(self.web_searches);
+        self.counts = self.counts.map(more);
         // What does not fit is refused when it is priced.
         let fixed = self.fixed.checked_mul(i128::from(times)).unwrap_or(Usd::MAX);
         self.fixed = Usd::from_pico(div_up(fixed.pico(), i128::from(parts)));

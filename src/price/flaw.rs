@@ -1,10 +1,10 @@
 //! Owns [`Flaw`]: what keeps a price out of a book.
 
 use crate::clock::Timestamp;
-use crate::usage::Service;
+use crate::usage::{Bucket, Service};
 
 use super::model::ModelPrice;
-use super::rates::Bucket;
+use super::rates::Rates;
 use super::schedule::{Epoch, times};
 
 impl ModelPrice {
@@ -24,18 +24,28 @@ impl ModelPrice {
         if starts.len() < self.epochs.len() {
             return Some(Flaw::EpochTwice);
         }
+        if let Some(bucket) = self.wrong_fee {
+            return Some(Flaw::FeeOfTokens { bucket });
+        }
         self.epochs.iter().find_map(|epoch| self.flaw_of(epoch))
     }
 
     fn flaw_of(&self, epoch: &Epoch) -> Option<Flaw> {
         let base = &epoch.base.rates;
+        let is_timed = self.fee_of(Bucket::AudioSeconds).is_some() && *base == Rates::none();
         for needed in [Bucket::Input, Bucket::Output] {
-            if base.get(needed).is_none() {
+            if base.get(needed).is_none() && !is_timed {
                 return Some(Flaw::Missing { bucket: needed });
             }
         }
         let blocks = epoch.services.iter().map(|(_, block)| block).chain([&epoch.base]);
         for block in blocks {
+            let lines = block.tiers.iter().map(|tier| &tier.rates).chain([&block.rates]);
+            let mut wrong =
+                lines.flat_map(|rates| Bucket::fees().filter(|b| rates.get(*b).is_some()));
+            if let Some(bucket) = wrong.next() {
+                return Some(Flaw::RateOfOther { bucket });
+            }
             let mut lengths: Vec<u64> = block.tiers.iter().map(|tier| tier.from_input).collect();
             lengths.sort_unstable();
             lengths.dedup();
@@ -73,10 +83,22 @@ pub enum Flaw {
     /// Two tiers from the same length on.
     #[error("two long-context tiers begin at the same length; keep one")]
     TierTwice,
-    /// A rate that every model needs.
-    #[error("a price lacks its `{bucket}` rate; write it down, \"0\" if it is free")]
+    /// A rate that every model needs, but for one that has a fee for each second and no rates.
+    #[error("a price lacks its `{}` rate; write it down, \"0\" if it is free", bucket.price_key())]
     Missing {
         /// The bucket without a rate.
+        bucket: Bucket,
+    },
+    /// A fee for tokens.
+    #[error("`{bucket}` counts tokens; write its price with `ModelPrice::rate`, not as a fee")]
+    FeeOfTokens {
+        /// The bucket with a fee.
+        bucket: Bucket,
+    },
+    /// A rate for what is no token.
+    #[error("`{bucket}` counts no tokens; write its price with `ModelPrice::fee`, not as a rate")]
+    RateOfOther {
+        /// The bucket with a rate.
         bucket: Bucket,
     },
     /// The factor for fast does not give whole picodollars, or more than a cent a token.

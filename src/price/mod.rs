@@ -22,9 +22,12 @@
 //! - Where two modifiers meet and nobody says what they cost together (a priority call beyond the
 //!   standard long-context tier; a batch call at peak), each bucket costs the larger of the two.
 //! - Then, and only then: a cache read costs what input costs, a cache write what the next shorter
-//!   time to live costs or else input, reasoning what output costs.
-//! - Nothing stands in for audio, for a search or request fee, nor for the surcharge for data
-//!   residency: a call that uses them without a price is an error, and never free.
+//!   time to live costs or else input, reasoning what output costs, an image that is read what
+//!   input costs (vendors of chat models publish one price for both, and do not count images
+//!   apart).
+//! - Nothing stands in for audio, for an image that is drawn, for a fee (a search, a request, a
+//!   second of audio, a container), nor for the surcharge for data residency: a call that uses them
+//!   without a price is an error, and never free.
 
 mod book;
 mod catalogue;
@@ -57,6 +60,6 @@ pub use model::{Model, ModelPrice};
 #[cfg(feature = "sqlite")]
 pub(crate) use names::shorter;
 pub use rate::{Fee, Rate, RateError, Ratio};
-pub use rates::{Block, Bucket, CacheTtl, Peak, PeakError, Rates, Tier};
+pub use rates::{Block, CacheTtl, Peak, PeakError, Rates, Tier};
 pub use request::EstimateError;
 pub use schedule::Origin;

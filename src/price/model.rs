@@ -6,13 +6,13 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 
 use crate::clock::Timestamp;
-use crate::usage::Service;
+use crate::usage::{Bucket, Service};
 
 use super::cost::PriceError;
 use super::date::Date;
 use super::estimate::Estimate;
 use super::rate::{Fee, Rate, Ratio};
-use super::rates::{Block, Bucket, CacheTtl, Peak, Rates, Tier};
+use super::rates::{Block, CacheTtl, Fees, Peak, Rates, Tier};
 use super::schedule::{Epoch, Origin, Resolved, Schedule};
 
 /// What one model of one provider costs: rates by date, input length, service tier and hour.
@@ -49,8 +49,9 @@ pub struct ModelPrice {
     retired: bool,
     note: Option<String>,
     pub(super) free: bool,
-    per_search: Option<Fee>,
-    per_request: Option<Fee>,
+    fees: Fees,
+    /// A bucket of tokens that was given a fee.
+    pub(super) wrong_fee: Option<Bucket>,
     regional: Option<Ratio>,
     pub(super) fast: Option<Ratio>,
     /// As written down.
@@ -93,8 +94,8 @@ impl ModelPrice {
             retired: false,
             note: None,
             free: false,
-            per_search: None,
-            per_request: None,
+            fees: Fees::default(),
+            wrong_fee: None,
             regional: None,
             fast: None,
             epochs,
@@ -144,6 +145,18 @@ impl ModelPrice {
         self.rate(Bucket::InputAudio, rate)
     }
 
+    /// Names the rate of image input; without one it costs what input costs.
+    #[must_use]
+    pub fn input_image(self, rate: Rate) -> ModelPrice {
+        self.rate(Bucket::InputImage, rate)
+    }
+
+    /// Names the rate of image output; without one it has no price.
+    #[must_use]
+    pub fn output_image(self, rate: Rate) -> ModelPrice {
+        self.rate(Bucket::OutputImage, rate)
+    }
+
     /// Names the rate of audio output; without one it has no price.
     #[must_use]
     pub fn output_audio(self, rate: Rate) -> ModelPrice {
@@ -175,17 +188,26 @@ impl ModelPrice {
         self.change(|epoch| epoch.peak = Some(peak))
     }
 
-    /// Names the fee of one web search. Without this, a search has no price.
+    /// Names the fee of one thing that is no token: a web search, a request, a second of audio.
+    /// Without this, it has no price; only requests are free where no fee is named.
+    ///
+    /// ```
+    /// use bursar::price::{Fee, Terms};
+    /// use bursar::usage::Bucket;
+    /// use bursar::{ModelPrice, Usage, Usd};
+    ///
+    /// let price = ModelPrice::new("acme", "finder", "1".parse()?, "4".parse()?)
+    ///     .fee(Bucket::FileSearchRequests, Fee::per_thousand("2.5".parse()?)?);
+    /// let usage = Usage { file_search_requests: 2, ..Usage::NONE };
+    /// let at = "2026-11-24T12:00:00Z".parse()?;
+    /// assert_eq!(price.cost(&usage, &Terms::default(), at)?, "0.005".parse()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
-    pub fn per_search(mut self, fee: Fee) -> ModelPrice {
-        self.per_search = Some(fee);
-        self
-    }
-
-    /// Names the fee of one request.
-    #[must_use]
-    pub fn per_request(mut self, fee: Fee) -> ModelPrice {
-        self.per_request = Some(fee);
+    pub fn fee(mut self, bucket: Bucket, fee: Fee) -> ModelPrice {
+        if !self.fees.set(bucket, fee) {
+            self.wrong_fee = Some(bucket);
+        }
         self
     }
 
@@ -339,14 +361,13 @@ impl ModelPrice {
         self.free
     }
 
-    /// The fee of one web search.
-    pub fn search_fee(&self) -> Option<Fee> {
-        if self.free { Some(Fee::ZERO) } else { self.per_search }
-    }
-
-    /// The fee of one request.
-    pub fn request_fee(&self) -> Option<Fee> {
-        if self.free { Some(Fee::ZERO) } else { self.per_request }
+    /// The fee of one thing that is no token; `None` if it has no price, or if it is tokens.
+    #[inline]
+    pub fn fee_of(&self, bucket: Bucket) -> Option<Fee> {
+        match self.free && !bucket.is_tokens() {
+            true => Some(Fee::ZERO),
+            false => self.fees.get(bucket),
+        }
     }
 
     /// The rate of a bucket in a request of so many input tokens, and where it comes from; `None`
@@ -387,8 +408,7 @@ impl ModelPrice {
     pub(super) fn costs_like(&self, other: &ModelPrice) -> bool {
         self.free == other.free
             && self.epochs == other.epochs
-            && self.per_search == other.per_search
-            && self.per_request == other.per_request
+            && self.fees == other.fees
             && self.regional == other.regional
             && self.fast == other.fast
     }

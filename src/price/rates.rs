@@ -1,91 +1,25 @@
-//! Owns prices as they are written down: [`Bucket`], [`Rates`], [`Tier`], [`Block`], [`Peak`].
-
-use std::fmt;
+//! Prices as they are written down: [`Rates`], [`Fees`], [`Tier`], [`Block`], [`Peak`].
 
 use crate::calendar::Zone;
 use crate::clock::Timestamp;
+use crate::usage::Bucket;
 
-use super::rate::Rate;
-
-/// A kind of token that has a price of its own; the token buckets of [`Usage`](crate::Usage).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Bucket {
-    /// Input from no cache and into none.
-    Input,
-    /// Audio input.
-    InputAudio,
-    /// Input read from the prompt cache.
-    CacheRead,
-    /// Audio input read from the prompt cache.
-    CacheReadAudio,
-    /// Input written to the prompt cache for 5 minutes.
-    CacheWrite5m,
-    /// Input written to the prompt cache for 30 minutes.
-    CacheWrite30m,
-    /// Input written to the prompt cache for 1 hour.
-    CacheWrite1h,
-    /// Input written to the prompt cache for 12 hours.
-    CacheWrite12h,
-    /// Visible output.
-    Output,
-    /// Output spent on reasoning.
-    Reasoning,
-    /// Audio output.
-    OutputAudio,
-}
+use super::rate::{Fee, Rate};
 
 impl Bucket {
-    pub(super) const COUNT: usize = Bucket::ALL.len();
-    pub(super) const ALL: [Bucket; 11] = [
-        Bucket::Input,
-        Bucket::InputAudio,
-        Bucket::CacheRead,
-        Bucket::CacheReadAudio,
-        Bucket::CacheWrite5m,
-        Bucket::CacheWrite30m,
-        Bucket::CacheWrite1h,
-        Bucket::CacheWrite12h,
-        Bucket::Output,
-        Bucket::Reasoning,
-        Bucket::OutputAudio,
-    ];
-
-    /// The bucket as the catalogue calls it: `input`, `cache_write_1h`, …
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Bucket::Input => "input",
-            Bucket::InputAudio => "input_audio",
-            Bucket::CacheRead => "cache_read",
-            Bucket::CacheReadAudio => "cache_read_audio",
-            Bucket::CacheWrite5m => "cache_write_5m",
-            Bucket::CacheWrite30m => "cache_write_30m",
-            Bucket::CacheWrite1h => "cache_write_1h",
-            Bucket::CacheWrite12h => "cache_write_12h",
-            Bucket::Output => "output",
-            Bucket::Reasoning => "reasoning",
-            Bucket::OutputAudio => "output_audio",
-        }
-    }
-
     /// The bucket whose rate stands in where this one has none. Nothing stands in for audio, which
-    /// costs several times what text does.
+    /// costs several times what text does, nor for images that a model draws. Images that it reads
+    /// cost what text does unless their price is written down: vendors of chat models publish one
+    /// input price for both.
     pub(super) const fn stand_in(self) -> Option<Bucket> {
         match self {
-            Bucket::CacheRead | Bucket::CacheWrite5m => Some(Bucket::Input),
+            Bucket::CacheRead | Bucket::CacheWrite5m | Bucket::InputImage => Some(Bucket::Input),
             Bucket::CacheWrite30m => Some(Bucket::CacheWrite5m),
             Bucket::CacheWrite1h => Some(Bucket::CacheWrite30m),
             Bucket::CacheWrite12h => Some(Bucket::CacheWrite1h),
             Bucket::Reasoning => Some(Bucket::Output),
-            Bucket::Input | Bucket::Output => None,
-            Bucket::InputAudio | Bucket::CacheReadAudio | Bucket::OutputAudio => None,
+            _ => None,
         }
-    }
-}
-
-impl fmt::Display for Bucket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
     }
 }
 
@@ -143,7 +77,7 @@ impl Rates {
         Rates::default()
     }
 
-    /// Names the rate of one bucket.
+    /// Names the rate of one bucket of tokens.
     #[must_use]
     pub fn with(mut self, bucket: Bucket, rate: Rate) -> Rates {
         self.0[bucket as usize] = Some(rate);
@@ -170,6 +104,23 @@ impl Rates {
 
     pub(super) fn get(&self, bucket: Bucket) -> Option<Rate> {
         self.0[bucket as usize]
+    }
+}
+
+/// The fee of each bucket that is no tokens: a search, a request, a second of audio.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Fees([Option<Fee>; Bucket::FEES]);
+
+impl Fees {
+    /// Names the fee of one bucket; false if it is one of tokens, which has a rate.
+    pub(super) fn set(&mut self, bucket: Bucket, fee: Fee) -> bool {
+        let place = bucket.fee_index().and_then(|index| self.0.get_mut(index));
+        place.map(|place| *place = Some(fee)).is_some()
+    }
+
+    #[inline]
+    pub(super) fn get(&self, bucket: Bucket) -> Option<Fee> {
+        *self.0.get(bucket.fee_index()?)?
     }
 }
 
@@ -338,13 +289,6 @@ pub enum PeakError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn buckets_are_indexed_by_their_place() {
-        for (index, bucket) in Bucket::ALL.into_iter().enumerate() {
-            assert_eq!(bucket as usize, index);
-        }
-    }
 
     #[test]
     fn hours_are_half_open_and_within_a_day() {

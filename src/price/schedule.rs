@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
-use crate::usage::Service;
+use crate::usage::{Bucket, Service};
 
 use super::date::Date;
 use super::rate::{Rate, Ratio};
-use super::rates::{Block, Bucket, Peak, Rates, Tier};
+use super::rates::{Block, Peak, Rates, Tier};
 
 /// Prices from one date to the next, as they are written down.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -243,6 +243,12 @@ impl Level {
         u128::from(self.atto[bucket as usize])
     }
 
+    /// True unless the model is billed by time alone.
+    #[inline]
+    pub(super) fn prices_text(&self) -> bool {
+        self.is_priced(Bucket::Input) && self.is_priced(Bucket::Output)
+    }
+
     #[inline]
     pub(super) fn is_priced(&self, bucket: Bucket) -> bool {
         self.origin[bucket as usize].is_some()
@@ -260,7 +266,7 @@ impl Level {
 
     fn larger(&self, other: &Level, from_input: u64) -> Level {
         let mut level = Level { from_input, ..self.clone() };
-        for bucket in Bucket::ALL {
+        for bucket in Bucket::tokens() {
             let index = bucket as usize;
             level.atto[index] = self.atto[index].max(other.atto[index]);
             level.origin[index] = match (self.origin[index], other.origin[index]) {
@@ -293,7 +299,7 @@ impl Named {
     fn level(&self, from_input: u64) -> Level {
         let mut level =
             Level { from_input, atto: [0; Bucket::COUNT], origin: [None; Bucket::COUNT] };
-        for bucket in Bucket::ALL {
+        for bucket in Bucket::tokens() {
             let index = bucket as usize;
             if let Some((rate, origin)) = self.0[index] {
                 level.atto[index] = rate.atto_per_token();

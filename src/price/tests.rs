@@ -7,7 +7,7 @@ mod properties;
 use super::*;
 use crate::clock::Timestamp;
 use crate::money::Usd;
-use crate::usage::{Service, Usage};
+use crate::usage::{Bucket, Service, Usage};
 
 const NOON: &str = "2026-11-24T12:00:00Z";
 
@@ -270,10 +270,14 @@ fn what_has_no_price_is_an_error_and_never_zero() {
         (Usage { input_audio: 1, ..usage() }, "`input_audio`"),
         (Usage { cache_read_audio: 1, ..usage() }, "`cache_read_audio`"),
         (Usage { output_audio: 1, ..usage() }, "`output_audio`"),
+        (Usage { output_image: 1, ..usage() }, "`output_image`"),
         (Usage { requests: 1, ..usage() }, "`requests`"),
-        (Usage::tokens(Usage::MAX_COUNT, 1), "at most a trillion"),
-        (Usage::tokens(u64::MAX, u64::MAX), "at most a trillion"),
-        (Usage { web_search_requests: u64::MAX, ..usage() }, "at most a trillion"),
+        (Usage { audio_seconds: 1, ..usage() }, "`audio_seconds`"),
+        (Usage { maps_requests: 1, ..usage() }, "`maps_requests`"),
+        (Usage::tokens(Usage::MAX_COUNT, 1), "a trillion"),
+        (Usage::tokens(u64::MAX, u64::MAX), "a trillion"),
+        (Usage { web_search_requests: u64::MAX, ..usage() }, "a trillion"),
+        (Usage { code_containers: Usage::MAX_COUNT + 1, ..usage() }, "a trillion"),
     ] {
         let got = standard("gpt-6.1-terra", usage);
         assert!(got.contains(hint), "{usage:?}: {got}");
@@ -285,8 +289,8 @@ fn what_has_no_price_is_an_error_and_never_zero() {
 #[test]
 fn free_is_a_price_that_somebody_wrote_down() {
     let free = ModelPrice::free("ollama", "qwen3:8b");
-    let usage =
-        Usage { output_audio: 9, requests: 9, web_search_requests: 9, ..Usage::tokens(9, 9) };
+    let mut usage = Usage::NONE;
+    Bucket::ALL.iter().for_each(|bucket| usage.set(*bucket, 9));
     for service in [Service::Standard, Service::Batch, Service::from("turbo")] {
         let terms = Terms { service, regional: true };
         assert_eq!(free.cost(&usage, &terms, at(NOON)), Ok(Usd::ZERO));
@@ -322,8 +326,8 @@ fn a_cost_is_rounded_once_half_to_even_and_a_known_part_up() {
 #[test]
 fn the_largest_possible_call_is_priced_exactly() {
     let dearest = ModelPrice::new("acme", "owl", Rate::MAX, Rate::MAX)
-        .per_search(Fee::MAX)
-        .per_request(Fee::MAX)
+        .fee(Bucket::WebSearchRequests, Fee::MAX)
+        .fee(Bucket::Requests, Fee::MAX)
         .regional("9.999999".parse().unwrap());
     let most = Usage {
         requests: Usage::MAX_COUNT,

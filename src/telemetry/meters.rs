@@ -89,9 +89,9 @@ impl Observer for MetricsObserver {
             [("account", account.clone()), ("model", model.clone()), ("confidence", confidence)];
         counter!("bursar_calls_total", &labels).increment(1);
         counter!("bursar_spent_picodollars_total", &labels).increment(pico(receipt.cost));
-        for (kind, tokens) in receipt.usage.kinds().into_iter().filter(|(_, tokens)| *tokens > 0) {
-            let labels =
-                [("account", account.clone()), ("model", model.clone()), ("kind", kind.to_owned())];
+        for (bucket, tokens) in receipt.usage.iter().filter(|(bucket, _)| bucket.is_tokens()) {
+            let kind = bucket.as_str().to_owned();
+            let labels = [("account", account.clone()), ("model", model.clone()), ("kind", kind)];
             counter!("bursar_tokens_total", &labels).increment(tokens);
         }
     }

@@ -65,19 +65,23 @@ fn an_export_is_csv_with_a_line_for_each_charge() {
     let budget = open(&folder, &clock);
     one_of_each(&budget, &clock);
     let expected = "\
-day,at,reserved_at,account,tags,model,kind,cost_usd,confidence,input_uncached,input_audio,cache_read,\
-cache_read_audio,cache_write_5m,cache_write_30m,cache_write_1h,cache_write_12h,output,reasoning,output_audio,\
-requests,web_search_requests,why
+day,at,reserved_at,account,tags,model,kind,cost_usd,confidence,input_uncached,input_audio,input_image,\
+cache_read,cache_read_audio,cache_write_5m,cache_write_30m,cache_write_1h,cache_write_12h,output,reasoning,\
+output_audio,output_image,audio_seconds,requests,web_search_requests,file_search_requests,code_containers,\
+maps_requests,why
 2026-11-24,2026-11-24T09:30:00Z,2026-11-24T09:30:00Z,team/writer,\"[\"\"user:42\"\"]\",openai/gpt-6-luna,settled,\
-0.0008585,exact,8000,0,500,0,0,0,0,0,100,7,0,0,0,
+0.0008585,exact,8000,0,0,500,0,0,0,0,0,100,7,0,0,0,0,0,0,0,0,
 2026-11-25,2026-11-25T09:30:00Z,2026-11-25T09:30:00Z,team/writer,,openai/gpt-6-luna,recorded,0.0000035,exact,\
-10,0,0,0,0,0,0,0,5,0,0,0,0,
-2026-11-25,2026-11-25T10:30:00Z,2026-11-25T09:30:00Z,team,,,expired,0.07,assumed,0,0,0,0,0,0,0,0,0,0,0,0,0,
+10,0,0,0,0,0,0,0,0,5,0,0,0,0,0,0,0,0,0,
+2026-11-25,2026-11-25T10:30:00Z,2026-11-25T09:30:00Z,team,,,expired,0.07,assumed,\
+0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,
 2026-11-25,2026-11-25T10:30:00Z,2026-11-25T09:30:00Z,team,,,taken back,-0.07,assumed,\
-0,0,0,0,0,0,0,0,0,0,0,0,0,
-2026-11-25,2026-11-25T10:30:00Z,2026-11-25T09:30:00Z,team,,,settled,0.03,reported,0,0,0,0,0,0,0,0,0,0,0,0,0,
+0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,
+2026-11-25,2026-11-25T10:30:00Z,2026-11-25T09:30:00Z,team,,,settled,0.03,reported,\
+0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,
 2026-11-25,2026-11-25T10:30:00Z,2026-11-25T10:30:00Z,team/writer,\"[\"\"user:42\"\"]\",\
-openai/gpt-6-luna,adjusted,-0.000000000003,reported,0,0,0,0,0,0,0,0,0,0,0,0,0,\"'=1+1, says \"\"OpenAI\"\"
+openai/gpt-6-luna,adjusted,-0.000000000003,reported,\
+0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,\"'=1+1, says \"\"OpenAI\"\"
 in November\"
 ";
     assert_eq!(csv_of(charges(&folder)), expected);

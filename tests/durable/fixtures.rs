@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bursar::clock::{Clock, ManualClock};
-use bursar::journal::{Journal, JournalError, News, SqliteJournal};
+use bursar::journal::{Charges, Journal, JournalError, News, SqliteJournal};
 use bursar::ledger::{Entry, Ledger};
-use bursar::{BudgetManager, Estimate, Limit, Period, Usage, Usd};
+use bursar::{Bill, BudgetManager, Estimate, Limit, Period, Usage, Usd};
 use rusqlite::Connection;
 
 use crate::Folder;
@@ -30,6 +30,27 @@ fn open(name: &str, at: &str) -> (Folder, BudgetManager) {
 fn events_of_the_first_version_are_read() {
     let (_folder, budget) = open("ledger-v1.db", "2026-11-24T09:40:00Z");
     assert_eq!(budget.spent().to_string(), "$3.00");
+}
+
+/// The first version knew fewer buckets of usage: read as 0, whether the file was opened for
+/// writing since or not, and counted from then on.
+#[test]
+fn charges_of_the_first_version_lack_buckets_and_count_new_ones() {
+    let charged = |file: &Path| -> Vec<Usage> {
+        Charges::open(file).unwrap().map(|charge| charge.unwrap().usage).collect()
+    };
+    let before = charged(&kept("ledger-v1-snapshot.db"));
+    assert!(before.iter().any(|usage| usage.input_tokens() > 0));
+
+    let (folder, budget) = open("ledger-v1-snapshot.db", "2026-11-24T09:52:00Z");
+    assert_eq!(charged(&folder.file("old.db")), before, "opening changes no line");
+    let drawn = Usage { input_image: 3, output_image: 4, maps_requests: 2, ..Usage::tokens(5, 0) };
+    let bill = Bill::new(drawn).reported_cost(Usd::cents(1));
+    budget.account("shop/new").unwrap().charge(bill).record().unwrap();
+    budget.flush().unwrap();
+    let after = charged(&folder.file("old.db"));
+    assert_eq!(after[..before.len()], before);
+    assert_eq!(after.last(), Some(&drawn));
 }
 
 #[test]

@@ -81,9 +81,8 @@ impl Charges {
     fn turn(&mut self, last: i64) -> Result<Option<Posting>, JournalError> {
         let told = |error: rusqlite::Error| explain(&self.file, &error);
         let text = format!(
-            "SELECT {} FROM charges WHERE id > :last AND (:from IS NULL OR reserved_at >= :from) \
-             AND (:until IS NULL OR reserved_at < :until) ORDER BY id LIMIT {PAGE}",
-            rows::COLUMNS
+            "SELECT * FROM charges WHERE id > :last AND (:from IS NULL OR reserved_at >= :from) \
+             AND (:until IS NULL OR reserved_at < :until) ORDER BY id LIMIT {PAGE}"
         );
         let mut ask = self.connection.prepare_cached(&text).map_err(told)?;
         let asked = named_params! { ":last": last, ":from": self.from, ":until": self.until };

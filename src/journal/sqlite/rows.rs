@@ -1,18 +1,18 @@
 //! Owns what a row is made of.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use jiff::fmt::temporal::DateTimePrinter;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row, Statement, ToSql, params};
 use serde::de::IntoDeserializer;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::ledger::{Charging, Entry, Path, Posting};
 use crate::money::Usd;
-use crate::usage::{Confidence, Usage};
+use crate::usage::{Bucket, Confidence, Usage};
 
 /// Writes events and what they charged.
 pub(super) fn append(
@@ -38,60 +38,62 @@ fn json(value: &impl Serialize) -> rusqlite::Result<String> {
 }
 
 fn charge(connection: &Connection, event: i64, posting: &Posting) -> rusqlite::Result<()> {
-    let text = "INSERT INTO charges (event, at, reserved_at, account, tags, model, kind, cost, \
-                confidence, input_uncached, input_audio, cache_read, cache_read_audio, \
-                cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h, output, \
-                reasoning, output_audio, requests, web_search_requests, why) VALUES (?1, ?2, ?3, \
-                ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, \
-                ?21, ?22, ?23)";
-    let mut insert = connection.prepare_cached(text)?;
+    let mut insert = connection.prepare_cached(&INSERT)?;
     let tags = match posting.tags.is_empty() {
         true => Cow::Borrowed("[]"),
         false => Cow::Owned(json(&posting.tags)?),
     };
-    let count = |count| posting.signed(count);
-    let usage = &posting.usage;
-    insert.execute(params![
-        event,
-        moment(posting.at),
-        moment(posting.reserved_at),
-        posting.account.as_str(),
-        tags,
-        &*posting.model,
-        posting.kind.as_str(),
-        dollars(posting.cost),
-        posting.confidence.as_str(),
-        count(usage.input_uncached),
-        count(usage.input_audio),
-        count(usage.cache_read),
-        count(usage.cache_read_audio),
-        count(usage.cache_write_5m),
-        count(usage.cache_write_30m),
-        count(usage.cache_write_1h),
-        count(usage.cache_write_12h),
-        count(usage.output),
-        count(usage.reasoning),
-        count(usage.output_audio),
-        count(usage.requests),
-        count(usage.web_search_requests),
-        posting.why.as_deref(),
-    ])?;
+    let others: [&dyn ToSql; 10] = [
+        &event,
+        &moment(posting.at),
+        &moment(posting.reserved_at),
+        &posting.account.as_str(),
+        &tags,
+        &&*posting.model,
+        &posting.kind.as_str(),
+        &dollars(posting.cost),
+        &posting.confidence.as_str(),
+        &posting.why.as_deref(),
+    ];
+    let mut place = 0;
+    let mut bind = |insert: &mut Statement<'_>, value: &dyn ToSql| {
+        place += 1;
+        insert.raw_bind_parameter(place, value)
+    };
+    for value in others {
+        bind(&mut insert, value)?;
+    }
+    for bucket in Bucket::ALL {
+        bind(&mut insert, &posting.signed(posting.usage.get(*bucket)))?;
+    }
+    insert.raw_execute()?;
     Ok(())
 }
 
-/// The columns of a charge, as [`posting`] reads them.
-pub(super) const COLUMNS: &str = "id, at, reserved_at, account, tags, model, kind, cost, confidence, \
-     why, input_uncached, input_audio, cache_read, cache_read_audio, cache_write_5m, \
-     cache_write_30m, cache_write_1h, cache_write_12h, output, reasoning, output_audio, requests, \
-     web_search_requests";
+/// Writes a line of `charges`: the columns that are no buckets, then the buckets.
+static INSERT: LazyLock<String> = LazyLock::new(|| {
+    let others = "event, at, reserved_at, account, tags, model, kind, cost, confidence, why";
+    let buckets = Bucket::ALL.iter().map(|bucket| bucket.as_str());
+    let columns: Vec<&str> = others.split(", ").chain(buckets).collect();
+    let places = vec!["?"; columns.len()].join(", ");
+    format!("INSERT INTO charges ({}) VALUES ({places})", columns.join(", "))
+});
 
-/// A charge, of the line that [`charge`] has written.
+/// A charge, of the line that [`charge`] has written. A file that was last written by an older
+/// version lacks the columns of newer buckets: it has counted none of them.
 pub(super) fn posting(row: &Row<'_>) -> Result<Posting, Box<dyn std::error::Error>> {
     let text = |column: &str| row.get_ref(column).and_then(|cell| Ok(cell.as_str()?));
     let word = text("kind")?;
     let kind = Charging::ALL.into_iter().find(|kind| kind.as_str() == word);
     let kind = kind.ok_or_else(|| format!("`{word}` is no kind of charge"))?;
-    let count = |column: &str| row.get::<_, i64>(column).map(i64::unsigned_abs);
+    let mut usage = Usage::NONE;
+    for bucket in Bucket::ALL {
+        match row.get::<_, i64>(bucket.as_str()) {
+            Ok(count) => usage.set(*bucket, count.unsigned_abs()),
+            Err(rusqlite::Error::InvalidColumnName(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
     let confidence: serde::de::value::StrDeserializer<'_, serde::de::value::Error> =
         text("confidence")?.into_deserializer();
     Ok(Posting {
@@ -102,21 +104,7 @@ pub(super) fn posting(row: &Row<'_>) -> Result<Posting, Box<dyn std::error::Erro
         model: text("model")?.into(),
         kind,
         cost: text("cost")?.parse::<Usd>()?.pico(),
-        usage: Usage {
-            input_uncached: count("input_uncached")?,
-            input_audio: count("input_audio")?,
-            cache_read: count("cache_read")?,
-            cache_read_audio: count("cache_read_audio")?,
-            cache_write_5m: count("cache_write_5m")?,
-            cache_write_30m: count("cache_write_30m")?,
-            cache_write_1h: count("cache_write_1h")?,
-            cache_write_12h: count("cache_write_12h")?,
-            output: count("output")?,
-            reasoning: count("reasoning")?,
-            output_audio: count("output_audio")?,
-            requests: count("requests")?,
-            web_search_requests: count("web_search_requests")?,
-        },
+        usage,
         confidence: Confidence::deserialize(confidence)?,
         why: row.get_ref("why")?.as_str_or_null()?.map(Arc::from),
     })

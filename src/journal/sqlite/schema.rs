@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::super::JournalError;
 use super::place::explain;
+use crate::usage::Bucket;
 
 /// The version of the tables and of the events inside.
 pub(super) const VERSION: i64 = 1;
@@ -27,19 +28,6 @@ CREATE TABLE charges (
     kind TEXT NOT NULL,
     cost TEXT NOT NULL,
     confidence TEXT NOT NULL,
-    input_uncached INTEGER NOT NULL,
-    input_audio INTEGER NOT NULL,
-    cache_read INTEGER NOT NULL,
-    cache_read_audio INTEGER NOT NULL,
-    cache_write_5m INTEGER NOT NULL,
-    cache_write_30m INTEGER NOT NULL,
-    cache_write_1h INTEGER NOT NULL,
-    cache_write_12h INTEGER NOT NULL,
-    output INTEGER NOT NULL,
-    reasoning INTEGER NOT NULL,
-    output_audio INTEGER NOT NULL,
-    requests INTEGER NOT NULL,
-    web_search_requests INTEGER NOT NULL,
     why TEXT
 );
 CREATE VIEW spend_by_day AS
@@ -54,7 +42,8 @@ CREATE VIEW spend_by_model AS
     FROM charges GROUP BY model ORDER BY dollars DESC;
 ";
 
-/// Makes the tables of a new file; refuses one that is not ours or newer than we are.
+/// Makes the tables of a new file, and adds the buckets that an older one lacks; refuses one that
+/// is not ours or newer than we are.
 pub(super) fn prepare(connection: &Connection, file: &FilePath) -> Result<(), JournalError> {
     let told = |error: rusqlite::Error| explain(file, &error);
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).map_err(told)?;
@@ -68,13 +57,31 @@ pub(super) fn prepare(connection: &Connection, file: &FilePath) -> Result<(), Jo
         .map_err(told)?;
     if application == 0 && tables == 0 {
         transaction.execute_batch(TABLES).map_err(told)?;
+        add_buckets(&transaction).map_err(told)?;
         transaction
             .execute("INSERT INTO meta (name, value) VALUES ('schema', ?1)", [VERSION])
             .map_err(told)?;
         transaction.pragma_update(None, "application_id", APPLICATION).map_err(told)?;
         return transaction.commit().map_err(told);
     }
-    recognise(&transaction, application, file)
+    recognise(&transaction, application, file)?;
+    add_buckets(&transaction).map_err(told)?;
+    transaction.commit().map_err(told)
+}
+
+/// Gives `charges` a column for each bucket of usage that it lacks: a new file has none yet, and an
+/// older version knew fewer. Lines that are there count 0 of it. A version that does not know a
+/// column goes on writing.
+fn add_buckets(connection: &Connection) -> rusqlite::Result<()> {
+    let mut ask = connection.prepare("SELECT name FROM pragma_table_info('charges')")?;
+    let known: Vec<String> = ask.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for bucket in Bucket::ALL.iter().map(|bucket| bucket.as_str()) {
+        if known.iter().all(|column| column != bucket) {
+            let column = format!("{bucket} INTEGER NOT NULL DEFAULT 0");
+            connection.execute_batch(&format!("ALTER TABLE charges ADD COLUMN {column}"))?;
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a file that is not ours or newer than we are. Reads, and changes nothing.

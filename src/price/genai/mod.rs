@@ -7,7 +7,7 @@ mod tests;
 use serde_json::value::RawValue;
 
 use crate::calendar::Zone;
-use crate::usage::Service;
+use crate::usage::{Bucket, Service};
 
 use self::prices::Prices;
 use super::book::PriceBook;
@@ -15,7 +15,7 @@ use super::date::Date;
 use super::listing::{ListError, Loaded, Reason, Refusal};
 use super::model::ModelPrice;
 use super::names;
-use super::rates::{Bucket, Peak};
+use super::rates::Peak;
 use super::raw::{self, Object};
 use super::schedule::Epoch;
 
@@ -76,11 +76,10 @@ fn price(
                 times.read_variants(variants, write, remarks)?;
             }
             let mut price = times.price(provider, id);
-            if let Some(fee) = times.largest(|prices| prices.per_search, remarks) {
-                price = price.per_search(fee);
-            }
-            if let Some(fee) = times.largest(|prices| prices.per_request, remarks) {
-                price = price.per_request(fee);
+            for bucket in Bucket::fees() {
+                if let Some(fee) = times.largest(|prices| prices.fees.get(bucket), remarks) {
+                    price = price.fee(bucket, fee);
+                }
             }
             price
         }

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::value::RawValue;
 
+use crate::usage::Bucket;
+
 use super::super::listing::{Reason, Refusal};
 use super::super::rate::{Fee, Rate};
-use super::super::rates::{Block, Bucket, Rates, Tier};
+use super::super::rates::{Block, Fees, Rates, Tier};
 use super::super::raw::{self, Object, Per};
 
 /// The prices of one moment. A key that is missing falls back as the buckets of this crate do.
@@ -15,8 +17,7 @@ pub(super) struct Prices {
     tokens: [Option<Price>; Bucket::COUNT],
     /// Prices of tokens that providers count among those of a bucket.
     among: Vec<(String, Bucket, Price)>,
-    pub(super) per_search: Option<Fee>,
-    pub(super) per_request: Option<Fee>,
+    pub(super) fees: Fees,
 }
 
 /// A rate, and others for longer requests: from more than so many tokens on.
@@ -41,15 +42,12 @@ impl Prices {
                 prices.tokens[bucket as usize] = Some(price(field, raw, remarks)?);
             } else if let Some(bucket) = counted_among(field) {
                 prices.among.push((field.to_string(), bucket, price(field, raw, remarks)?));
-            } else if let "web_searches_kcount" | "requests_kcount" = &**field {
+            } else if let Some(bucket) = counted(field) {
                 let (fee, is_rounded) = raw::fee(raw, true).map_err(failed)?;
                 if is_rounded {
                     remarks.push(failed(Reason::Rounded));
                 }
-                match &**field {
-                    "requests_kcount" => prices.per_request = Some(fee),
-                    _ => prices.per_search = Some(fee),
-                }
+                prices.fees.set(bucket, fee);
             } else {
                 remarks.push(failed(Reason::Uncounted));
             }
@@ -80,11 +78,9 @@ impl Prices {
         let zero = |price: &Price| {
             price.base == Rate::ZERO && price.tiers.iter().all(|t| t.1 == Rate::ZERO)
         };
-        let free = |fee: Option<Fee>| fee.is_none_or(|fee| fee == Fee::ZERO);
         self.tokens.iter().flatten().all(zero)
             && self.among.iter().all(|(.., price)| zero(price))
-            && free(self.per_search)
-            && free(self.per_request)
+            && Bucket::fees().all(|b| self.fees.get(b).is_none_or(|fee| fee == Fee::ZERO))
     }
 
     /// Refuses tokens that are counted among cheaper ones: they would be charged too little.
@@ -134,7 +130,7 @@ impl Prices {
 
     fn at(&self, length: u64, named: &Prices) -> Rates {
         let mut rates = Rates::none();
-        for bucket in Bucket::ALL {
+        for bucket in Bucket::tokens() {
             let own = self.tokens[bucket as usize].as_ref();
             let needed = || self.charged(bucket).filter(|_| named.has(bucket));
             if let Some(price) = own.or_else(needed) {
@@ -193,19 +189,31 @@ fn bucket(field: &str, write: Bucket) -> Option<Bucket> {
         "cache_write_12h_mtok" | "cache_text_write_12h_mtok" => Bucket::CacheWrite12h,
         "output_reasoning_mtok" | "output_text_reasoning_mtok" => Bucket::Reasoning,
         "input_audio_mtok" => Bucket::InputAudio,
+        "input_image_mtok" => Bucket::InputImage,
+        "output_image_mtok" => Bucket::OutputImage,
         "cache_audio_read_mtok" => Bucket::CacheReadAudio,
         "output_audio_mtok" => Bucket::OutputAudio,
         _ => return None,
     })
 }
 
+/// What has a fee, named for a thousand.
+fn counted(field: &str) -> Option<Bucket> {
+    match field {
+        "requests_kcount" => Some(Bucket::Requests),
+        "web_searches_kcount" => Some(Bucket::WebSearchRequests),
+        "storage_searches_kcount" => Some(Bucket::FileSearchRequests),
+        _ => None,
+    }
+}
+
 /// Tokens that providers report among those of a bucket.
 fn counted_among(field: &str) -> Option<Bucket> {
     match field {
-        "input_image_mtok" | "input_video_mtok" => Some(Bucket::Input),
+        "input_video_mtok" => Some(Bucket::Input),
         "input_tool_mtok" | "input_text_tool_mtok" => Some(Bucket::Input),
         "cache_image_read_mtok" | "cache_video_read_mtok" => Some(Bucket::CacheRead),
-        "output_image_mtok" | "output_video_mtok" => Some(Bucket::Output),
+        "output_video_mtok" => Some(Bucket::Output),
         _ => None,
     }
 }

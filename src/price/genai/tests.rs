@@ -86,9 +86,9 @@ fn what_has_no_believable_price_is_refused() {
             "not billed by the token",
         ),
         (
-            "image tokens, which are counted among text",
-            r#""prices": {"input_mtok": 1, "output_mtok": 1, "output_image_mtok": 30}"#,
-            "output_image_mtok",
+            "video tokens, which are counted among text",
+            r#""prices": {"input_mtok": 1, "output_mtok": 1, "output_video_mtok": 30}"#,
+            "output_video_mtok",
             "counted among cheaper ones",
         ),
         (
@@ -132,14 +132,21 @@ fn every_kind_of_token_has_its_key() {
         ),
         (r#""requests_kcount": 5"#, Usage { requests: 1, ..Usage::NONE }, "0.005"),
         (r#""web_searches_kcount": 10"#, Usage { web_search_requests: 1, ..Usage::NONE }, "0.01"),
-        (r#""input_image_mtok": 2"#, Usage::tokens(1_000, 0), "0.002"),
+        (r#""input_image_mtok": 4"#, Usage { input_image: 1_000, ..Usage::NONE }, "0.004"),
+        (r#""output_image_mtok": 4"#, Usage { output_image: 1_000, ..Usage::NONE }, "0.004"),
+        (
+            r#""storage_searches_kcount": 2.5"#,
+            Usage { file_search_requests: 1, ..Usage::NONE },
+            "0.0025",
+        ),
+        (r#""input_video_mtok": 2"#, Usage::tokens(1_000, 0), "0.002"),
     ] {
         let list = priced(prices);
         assert_eq!(standard(&list, usage), dollars, "{prices}");
         assert!(list.refused.is_empty() && list.remarks.is_empty(), "{prices}");
     }
-    let list = priced(r#""storage_searches_kcount": 2.5, "input_image_mtok": 1"#);
-    assert_eq!(remarks(&list), ["storage_searches_kcount: Uncounted", "input_image_mtok: Cheaper"]);
+    let list = priced(r#""social_searches_kcount": 2.5, "input_video_mtok": 1"#);
+    assert_eq!(remarks(&list), ["social_searches_kcount: Uncounted", "input_video_mtok: Cheaper"]);
     let third = priced(r#""cache_write_mtok": 0.08333333333333334"#);
     assert_eq!(remarks(&third), ["cache_write_mtok: Rounded"]);
     let debris = priced(r#""cache_read_mtok": 0.30000000000000004"#);
@@ -274,7 +281,7 @@ fn what_a_variant_asks_for_beside_tokens_is_not_forgotten() {
     let search = Usage { web_search_requests: 1, ..Usage::NONE };
     assert_eq!(standard(&list, search), "0.02");
     assert_eq!(remarks(&list), ["kcount: Largest"]);
-    let list = variant(r#"{"input_mtok": 2, "output_image_mtok": 30}"#);
+    let list = variant(r#"{"input_mtok": 2, "output_video_mtok": 30}"#);
     assert_eq!(list.refused[0].reason, Reason::Dearer);
 }
 

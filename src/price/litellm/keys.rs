@@ -1,9 +1,7 @@
 //! Owns the keys of LiteLLM's list: which rate `cache_read_input_token_cost_above_200k_tokens_flex`
 //! is.
 
-use crate::usage::Service;
-
-use super::super::rates::Bucket;
+use crate::usage::{Bucket, Service};
 
 /// What a key names the price of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +17,7 @@ pub(super) enum Kind {
     Of(Bucket),
     /// A cache write for the shortest time that the vendor offers.
     ShortWrite,
-    /// Tokens that providers count among those of a bucket: images, video.
+    /// Tokens that providers count among those of a bucket: video, images from a cache.
     Among(Bucket),
 }
 
@@ -32,9 +30,9 @@ const STEMS: [(&str, Kind); 13] = [
     ("input_cost_per_audio_token", Kind::Of(Bucket::InputAudio)),
     ("output_cost_per_audio_token", Kind::Of(Bucket::OutputAudio)),
     ("cache_read_input_audio_token_cost", Kind::Of(Bucket::CacheReadAudio)),
-    ("input_cost_per_image_token", Kind::Among(Bucket::Input)),
+    ("input_cost_per_image_token", Kind::Of(Bucket::InputImage)),
     ("input_cost_per_video_token", Kind::Among(Bucket::Input)),
-    ("output_cost_per_image_token", Kind::Among(Bucket::Output)),
+    ("output_cost_per_image_token", Kind::Of(Bucket::OutputImage)),
     ("output_cost_per_video_token", Kind::Among(Bucket::Output)),
     ("cache_read_input_image_token_cost", Kind::Among(Bucket::CacheRead)),
 ];

@@ -2,11 +2,11 @@
 
 use serde_json::value::RawValue;
 
-use crate::usage::Service;
+use crate::usage::{Bucket, Service};
 
 use super::super::listing::{Reason, Refusal};
 use super::super::rate::Rate;
-use super::super::rates::{Block, Bucket, Peak, Rates, Tier};
+use super::super::rates::{Block, Peak, Rates, Tier};
 use super::super::raw::{self, Object, Per};
 use super::super::schedule::Epoch;
 use super::hours;
@@ -57,6 +57,22 @@ impl Lines {
         if line.rates.get(Bucket::Output).is_none() {
             line.rates = line.rates.clone().with(Bucket::Output, Rate::ZERO);
         }
+    }
+
+    /// Writes down that other output of a model which draws costs no more than its images.
+    pub(super) fn set_output_of_images(&mut self) {
+        for line in &mut self.lines {
+            let (text, image) =
+                (line.rates.get(Bucket::Output), line.rates.get(Bucket::OutputImage));
+            if let (None, Some(image)) = (text, image) {
+                line.rates = line.rates.clone().with(Bucket::Output, image);
+            }
+        }
+    }
+
+    /// True if no rate at all is named.
+    pub(super) fn are_none(&self) -> bool {
+        self.lines.iter().all(|line| line.rates == Rates::none() && line.among.is_empty())
     }
 
     /// True if no rate at all is above zero.

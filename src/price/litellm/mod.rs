@@ -8,6 +8,8 @@ mod tests;
 
 use serde_json::value::RawValue;
 
+use crate::usage::Bucket;
+
 use self::lines::Lines;
 use super::book::PriceBook;
 use super::date::Date;
@@ -15,18 +17,18 @@ use super::listing::{ListError, Loaded, Reason, Refusal};
 use super::model::ModelPrice;
 use super::names;
 use super::rate::{Fee, Ratio};
-use super::rates::Bucket;
 use super::raw::{self, Object};
 
 impl PriceBook {
     /// Reads LiteLLM's `model_prices_and_context_window.json`: dollars per token, with long-context
-    /// tiers, service tiers, cache kinds, hours, fees and surcharges.
+    /// tiers, service tiers, cache kinds, images, hours, fees and surcharges; and dollars per second
+    /// of audio that is transcribed.
     ///
     /// An entry `gemini/gemini-2.5-pro` becomes `google/gemini-2.5-pro`, the name of this crate's
     /// own list, and is found by both. A key without a provider, such as `gpt-5`, is what the bare
     /// name means. What the list lacks is refused and never read as 0: an entry that has no price,
     /// or 0 and 0 (`:free` at the end of the name says that 0 is meant), or a price in another
-    /// unit, or image tokens at a price of their own above that of the tokens they are counted with.
+    /// unit, or video tokens at a price of their own above that of the tokens they are counted with.
     ///
     /// # Errors
     /// [`ListError`] if the list is no JSON object. A single entry is refused by itself.
@@ -82,8 +84,8 @@ impl<'a> Entry<'a> {
 
     fn price(mut self) -> Result<ModelPrice, Refusal> {
         self.check_rates()?;
-        let fees = ["search_context_cost_per_query", "input_cost_per_request"];
-        if self.lines.are_zero() && fees.iter().all(|fee| self.fields.get(fee).is_none()) {
+        let fees = self.fees()?;
+        if self.lines.are_zero() && fees.is_empty() {
             let price = ModelPrice::free(self.provider, self.id);
             return Ok(self.described(price));
         }
@@ -94,12 +96,7 @@ impl<'a> Entry<'a> {
             lines::turn_hours(&mut epoch, hours, self.remarks)?;
         }
         let mut price = ModelPrice::of_epochs(self.provider.into(), self.id.into(), vec![epoch]);
-        if let Some(fee) = self.search_fee()? {
-            price = price.per_search(fee);
-        }
-        if let Some(raw) = self.fields.get("input_cost_per_request") {
-            price = price.per_request(self.fee("input_cost_per_request", raw)?);
-        }
+        price = fees.into_iter().fold(price, |price, (bucket, fee)| price.fee(bucket, fee));
         if let Some(ratio) = self.regional()? {
             price = price.regional(ratio);
         }
@@ -112,16 +109,23 @@ impl<'a> Entry<'a> {
     /// Refuses what has no price, or none that is meant.
     fn check_rates(&mut self) -> Result<(), Refusal> {
         let mut other = None;
-        for (field, raw) in self.fields.0.iter().filter(|(field, _)| is_uncounted(field)) {
+        let is_timed = self.mode() == "audio_transcription";
+        let is_read = |field: &str| is_timed && SECONDS.contains(&field);
+        for (field, raw) in self.fields.0.iter().filter(|(f, _)| is_uncounted(f) && !is_read(f)) {
             // "0.0" of something is no price of it.
             if raw.get().bytes().any(|byte| (b'1'..=b'9').contains(&byte)) {
                 other.get_or_insert_with(|| (field.to_string(), Reason::OtherUnit));
                 self.remarks.push((field.to_string(), Reason::Uncounted));
             }
         }
-        let mode = self.fields.get("mode").map_or("", |mode| mode.get().trim_matches('"'));
-        if ["embedding", "rerank", "moderation"].contains(&mode) {
-            self.lines.set_no_output();
+        match self.mode() {
+            "embedding" | "rerank" | "moderation" => self.lines.set_no_output(),
+            // It answers with images alone, and some bills do not count them apart.
+            "image_generation" | "image_edit" => self.lines.set_output_of_images(),
+            _ => {}
+        }
+        if self.lines.are_none() && self.second_fee()?.is_some_and(|fee| fee > Fee::ZERO) {
+            return Ok(()); // billed by time alone
         }
         for (bucket, field) in
             [(Bucket::Input, "input_cost_per_token"), (Bucket::Output, "output_cost_per_token")]
@@ -136,6 +140,36 @@ impl<'a> Entry<'a> {
         Ok(())
     }
 
+    /// The fees of all that is no token.
+    fn fees(&mut self) -> Result<Vec<(Bucket, Fee)>, Refusal> {
+        let mut fees = Vec::new();
+        for (field, bucket) in FEES {
+            if let Some(raw) = self.fields.get(field) {
+                fees.push((bucket, self.fee(field, raw, field.contains("_per_1k_"))?));
+            }
+        }
+        fees.extend(self.second_fee()?.map(|fee| (Bucket::AudioSeconds, fee)));
+        fees.extend(self.search_fee()?.map(|fee| (Bucket::WebSearchRequests, fee)));
+        Ok(fees)
+    }
+
+    /// The fee of a second of audio that is transcribed. The list names some under input, some
+    /// under output and some under both; each is billed once.
+    fn second_fee(&mut self) -> Result<Option<Fee>, Refusal> {
+        let mut fees = Vec::new();
+        let is_transcribed = self.mode() == "audio_transcription";
+        for field in SECONDS.into_iter().filter(|_| is_transcribed) {
+            if let Some(raw) = self.fields.get(field) {
+                fees.push(self.fee(field, raw, false)?);
+            }
+        }
+        Ok(fees.into_iter().max())
+    }
+
+    fn mode(&self) -> &'a str {
+        self.fields.get("mode").map_or("", |mode| mode.get().trim_matches('"'))
+    }
+
     /// The fee of a web search, which may depend on how much context it fetches.
     fn search_fee(&mut self) -> Result<Option<Fee>, Refusal> {
         const FIELD: &str = "search_context_cost_per_query";
@@ -143,7 +177,7 @@ impl<'a> Entry<'a> {
         let sizes = raw::object(raw).map_err(|reason| (FIELD.to_owned(), reason))?;
         let mut fees = Vec::new();
         for (_, raw) in &sizes.0 {
-            fees.push(self.fee(FIELD, raw)?);
+            fees.push(self.fee(FIELD, raw, false)?);
         }
         if self.fields.get("search_free_requests").is_some() {
             self.remarks.push(("search_free_requests".to_owned(), Reason::Allowance));
@@ -154,11 +188,12 @@ impl<'a> Entry<'a> {
         Ok(fees.into_iter().max())
     }
 
-    fn fee(&mut self, field: &str, raw: &RawValue) -> Result<Fee, Refusal> {
-        let read = raw::fee(raw, false).map_err(|reason| (field.to_owned(), reason));
+    fn fee(&mut self, field: &str, raw: &RawValue, per_thousand: bool) -> Result<Fee, Refusal> {
+        let read = raw::fee(raw, per_thousand).map_err(|reason| (field.to_owned(), reason));
         let (fee, is_rounded) = read?;
-        if is_rounded {
-            self.remarks.push((field.to_owned(), Reason::Rounded));
+        let remark = (field.to_owned(), Reason::Rounded);
+        if is_rounded && !self.remarks.contains(&remark) {
+            self.remarks.push(remark);
         }
         Ok(fee)
     }
@@ -234,16 +269,29 @@ fn id<'a>(key: &'a str, listed: &str, provider: &str) -> &'a str {
     }
 }
 
+/// The keys that name a fee of one thing.
+const FEES: [(&str, Bucket); 4] = [
+    ("input_cost_per_request", Bucket::Requests),
+    ("google_maps_grounding_cost_per_query", Bucket::MapsRequests),
+    ("code_interpreter_cost_per_session", Bucket::CodeContainers),
+    ("file_search_cost_per_1k_calls", Bucket::FileSearchRequests),
+];
+
+/// The keys that name a fee of a second, which is one of audio where audio is transcribed.
+const SECONDS: [&str; 2] = ["input_cost_per_second", "output_cost_per_second"];
+
 /// True for a key that names a price of what is no token, and that nothing here reads.
 fn is_uncounted(field: &str) -> bool {
-    const READ: [&str; 5] = [
+    const READ: [&str; 4] = [
         "search_context_cost_per_query",
-        "input_cost_per_request",
         "input_dbu_cost_per_token",
         "output_dbu_cost_per_token",
         "input_cost_per_token_cache_hit",
     ];
-    field.contains("_cost") && keys::key(field).is_none() && !READ.contains(&field)
+    field.contains("_cost")
+        && keys::key(field).is_none()
+        && !READ.contains(&field)
+        && FEES.iter().all(|(key, _)| *key != field)
         || field.starts_with("cost_per_")
 }
 

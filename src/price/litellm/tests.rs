@@ -123,10 +123,10 @@ fn what_has_no_believable_price_is_refused() {
             "not billed by the token",
         ),
         (
-            "image tokens that are counted among text at a sixth of their price",
+            "video tokens that are counted among text at a sixth of their price",
             r#""input_cost_per_token": 5e-07, "output_cost_per_token": 3e-06,
-               "output_cost_per_image_token": 3e-05"#,
-            "output_cost_per_image_token",
+               "output_cost_per_video_token": 3e-05"#,
+            "output_cost_per_video_token",
             "counted among cheaper ones",
         ),
     ] {
@@ -190,6 +190,8 @@ fn every_kind_of_token_has_its_key() {
         ("input_cost_per_audio_token", million(|u| &mut u.input_audio), "0.4"),
         ("output_cost_per_audio_token", million(|u| &mut u.output_audio), "0.4"),
         ("cache_read_input_audio_token_cost", million(|u| &mut u.cache_read_audio), "0.4"),
+        ("input_cost_per_image_token", million(|u| &mut u.input_image), "0.4"),
+        ("output_cost_per_image_token", million(|u| &mut u.output_image), "0.4"),
     ] {
         let list = priced(&format!(r#""{key}": 4e-06"#));
         assert_eq!(standard(&list, usage), dollars, "{key}");
@@ -323,16 +325,18 @@ fn fees_and_surcharges_are_the_largest_where_they_depend_on_what_no_bill_says() 
            "regional_processing_uplift_multiplier_eu": 1.1,
            "regional_processing_uplift_multiplier_us": 1.05,
            "google_maps_grounding_cost_per_query": 0.025, "input_cost_per_character": 0.0,
+           "code_interpreter_cost_per_session": 0.03, "file_search_cost_per_1k_calls": 2.5,
            "supports_vision": true"#,
     );
     let usage = Usage { web_search_requests: 1, requests: 1, ..Usage::tokens(1_000, 0) };
     assert_eq!(standard(&list, usage), "0.019");
     let regional = Terms { regional: true, ..Terms::default() };
     assert_eq!(cost(&list, "owl", usage, regional, NOON), "0.0192");
+    let tools = Usage { maps_requests: 1, code_containers: 2, file_search_requests: 4, ..usage };
+    assert_eq!(standard(&list, tools), "0.114"); // 0.025 + 0.06 + 0.01 more
     assert_eq!(
         remarks(&list),
         [
-            "google_maps_grounding_cost_per_query: Uncounted",
             "search_free_requests: Allowance",
             "search_context_cost_per_query: Largest",
             "regional_processing_uplift_multiplier_us: Largest",
@@ -346,15 +350,55 @@ fn fees_and_surcharges_are_the_largest_where_they_depend_on_what_no_bill_says() 
 
 #[test]
 fn tokens_of_another_kind_are_charged_like_those_they_are_counted_with() {
-    let equal = priced(r#""input_cost_per_image_token": 2e-06"#);
+    let equal = priced(r#""input_cost_per_video_token": 2e-06"#);
     assert_eq!((equal.book.len(), equal.remarks.len()), (1, 0));
     let cheaper = priced(r#""output_cost_per_video_token": 1e-06"#);
     assert_eq!(remarks(&cheaper), ["output_cost_per_video_token: Cheaper"]);
     let long = priced(
         r#""input_cost_per_token_above_200k_tokens": 4e-06,
-           "input_cost_per_image_token_above_200k_tokens": 5e-06"#,
+           "input_cost_per_video_token_above_200k_tokens": 5e-06"#,
     );
-    assert_eq!(long.refused[0].field, "input_cost_per_image_token_above_200k_tokens");
+    assert_eq!(long.refused[0].field, "input_cost_per_video_token_above_200k_tokens");
+}
+
+/// The list names the second of some models under input, of some under output, of some under both.
+#[test]
+fn transcription_is_billed_by_the_second() {
+    let minute = Usage { audio_seconds: 60, ..Usage::NONE };
+    for (body, dollars) in [
+        (r#""input_cost_per_second": 0.0001, "output_cost_per_second": 0.0001"#, "0.006"),
+        (r#""input_cost_per_second": 0.0001, "output_cost_per_second": 0.0"#, "0.006"),
+        (r#""input_cost_per_second": 0.0, "output_cost_per_second": 2.77778e-05"#, "0.001666668"),
+    ] {
+        let list = one(&format!(r#"{body}, "mode": "audio_transcription""#));
+        assert_eq!(standard(&list, minute), dollars, "{body}: {:?}", list.refused);
+        assert!(list.remarks.is_empty(), "{:?}", list.remarks);
+        let text = standard(&list, Usage::tokens(1, 1));
+        assert!(text.contains("`input_uncached`"), "tokens have no price: {text}");
+    }
+    // By the token where the bill counts tokens.
+    let both = priced(r#""input_cost_per_second": 0.0001, "mode": "audio_transcription""#);
+    assert_eq!(standard(&both, minute), "0.006");
+    for (body, reason) in [
+        (r#""input_cost_per_second": 0.0, "mode": "audio_transcription""#, Reason::Missing),
+        (r#""input_cost_per_second": 0.0005, "mode": "realtime""#, Reason::OtherUnit),
+        (r#""input_cost_per_second": 0.0019, "mode": "chat""#, Reason::OtherUnit),
+    ] {
+        assert_eq!(one(body).refused[0].reason, reason, "{body}");
+    }
+}
+
+/// What draws answers with images, and not every bill counts them apart.
+#[test]
+fn all_output_of_a_model_that_draws_costs_what_its_images_cost() {
+    let list = one(r#""mode": "image_generation", "input_cost_per_token": 5e-06,
+           "input_cost_per_image_token": 1e-05, "output_cost_per_image_token": 4e-05"#);
+    for (usage, dollars) in [
+        (Usage { input_image: 100, output_image: 1_000, ..Usage::tokens(10, 0) }, "0.04105"),
+        (Usage::tokens(10, 1_000), "0.04005"),
+    ] {
+        assert_eq!(standard(&list, usage), dollars);
+    }
 }
 
 #[test]

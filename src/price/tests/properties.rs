@@ -5,22 +5,20 @@ use proptest::prelude::*;
 use super::*;
 
 /// The rate of a bucket, by the words of the module's documentation: the oracle.
-fn naive_rate(price: &Written, service: usize, input: u64, bucket: usize) -> Option<u64> {
-    const CHAINS: [&[usize]; 11] = [
-        &[0],
-        &[1],
-        &[2, 0],
-        &[3],
-        &[4, 0],
-        &[5, 4, 0],
-        &[6, 5, 4, 0],
-        &[7, 6, 5, 4, 0],
-        &[8],
-        &[9, 8],
-        &[10],
-    ];
+fn naive_rate(price: &Written, service: usize, input: u64, bucket: Bucket) -> Option<u64> {
+    use Bucket::*;
+    let chain: &[Bucket] = match bucket {
+        CacheRead => &[CacheRead, Input],
+        InputImage => &[InputImage, Input],
+        CacheWrite5m => &[CacheWrite5m, Input],
+        CacheWrite30m => &[CacheWrite30m, CacheWrite5m, Input],
+        CacheWrite1h => &[CacheWrite1h, CacheWrite30m, CacheWrite5m, Input],
+        CacheWrite12h => &[CacheWrite12h, CacheWrite1h, CacheWrite30m, CacheWrite5m, Input],
+        Reasoning => &[Reasoning, Output],
+        other => &[other],
+    };
     let pick = |blocks: &[&Named]| {
-        CHAINS[bucket].iter().find_map(|key| blocks.iter().find_map(|block| block[*key]))
+        chain.iter().find_map(|key| blocks.iter().find_map(|block| block[*key as usize]))
     };
     let base = &price.blocks[0];
     let base_tier = base.1.as_ref().filter(|tier| input > tier.0);
@@ -38,35 +36,47 @@ fn naive_rate(price: &Written, service: usize, input: u64, bucket: usize) -> Opt
     }
 }
 
-type Named = [Option<u64>; 11];
+/// A rate for each bucket, in their order; those of no tokens have none.
+type Named = Vec<Option<u64>>;
 
 /// A price as a test writes it: standard, then batch, each with at most one tier.
 #[derive(Clone, Debug)]
 struct Written {
     blocks: [(Named, Option<(u64, Named)>); 2],
-    fees: [u64; 2],
+    /// Picodollars, of each bucket that has a fee.
+    fees: Vec<u64>,
 }
 
 fn named() -> BoxedStrategy<Named> {
-    let sparse = prop_oneof![Just(None), (0..=Rate::MAX.atto_per_token()).prop_map(Some)];
-    proptest::array::uniform11(sparse).boxed()
+    let rate = 0..=Rate::MAX.atto_per_token();
+    let sparse = move |bucket: &Bucket| match bucket.is_tokens() {
+        true => proptest::option::of(rate.clone()).boxed(),
+        false => Just(None).boxed(),
+    };
+    Bucket::ALL.iter().map(sparse).collect::<Vec<_>>().boxed()
 }
 
 fn written() -> BoxedStrategy<Written> {
     let block = || (named(), proptest::option::of((0_u64..3_000, named()))).boxed();
     let whole = (0..=Rate::MAX.atto_per_token(), 0..=Rate::MAX.atto_per_token());
-    let fees = proptest::array::uniform2(0..=Fee::MAX.atto_each() / 1_000_000);
+    let fees = proptest::collection::vec(0..=Fee::MAX.atto_each() / 1_000_000, Bucket::FEES);
     ([block(), block()], whole, fees)
         .prop_map(|(mut blocks, (input, output), fees)| {
-            blocks[0].0[0] = Some(input);
-            blocks[0].0[8] = Some(output);
+            blocks[0].0[Bucket::Input as usize] = Some(input);
+            blocks[0].0[Bucket::Output as usize] = Some(output);
             Written { blocks, fees }
         })
         .boxed()
 }
 
 fn price_of(written: &Written) -> ModelPrice {
-    let rates = |named: &Named| Rates(named.map(|rate| rate.map(Rate::from_atto)));
+    let rates = |named: &Named| {
+        let named = Bucket::ALL.iter().zip(named);
+        named.fold(Rates::none(), |rates, (bucket, rate)| match rate {
+            Some(rate) => rates.with(*bucket, Rate::from_atto(*rate)),
+            None => rates,
+        })
+    };
     let block = |(base, tier): &(Named, Option<(u64, Named)>)| {
         let block = Block::new(rates(base));
         match tier {
@@ -74,50 +84,36 @@ fn price_of(written: &Written) -> ModelPrice {
             None => block,
         }
     };
-    let fee = |micros: u64| Fee::each(Usd::from_pico(i128::from(micros))).unwrap();
-    ModelPrice::new("acme", "owl", Rate::ZERO, Rate::ZERO)
+    let fee = |pico: u64| Fee::each(Usd::from_pico(i128::from(pico))).unwrap();
+    let price = ModelPrice::new("acme", "owl", Rate::ZERO, Rate::ZERO)
         .service(Service::Standard, block(&written.blocks[0]))
         .service(Service::Batch, block(&written.blocks[1]))
-        .per_search(fee(written.fees[0]))
-        .per_request(fee(written.fees[1]))
-        .regional("1.1".parse().unwrap())
+        .regional("1.1".parse().unwrap());
+    let fees = Bucket::fees().zip(&written.fees);
+    fees.fold(price, |price, (bucket, pico)| price.fee(bucket, fee(*pico)))
 }
 
-/// Some counts, in the order of the buckets, then requests and searches.
-fn counts() -> impl Strategy<Value = [u64; 13]> {
+fn usages() -> impl Strategy<Value = Usage> {
     let count = prop_oneof![Just(0), 0_u64..2_000, 0_u64..50_000_000_000];
-    proptest::array::uniform13(count)
-}
-
-fn usage_of(c: &[u64; 13]) -> Usage {
-    Usage {
-        input_uncached: c[0],
-        input_audio: c[1],
-        cache_read: c[2],
-        cache_read_audio: c[3],
-        cache_write_5m: c[4],
-        cache_write_30m: c[5],
-        cache_write_1h: c[6],
-        cache_write_12h: c[7],
-        output: c[8],
-        reasoning: c[9],
-        output_audio: c[10],
-        requests: c[11],
-        web_search_requests: c[12],
-    }
+    proptest::collection::vec(count, Bucket::COUNT).prop_map(|counts| {
+        let mut usage = Usage::NONE;
+        Bucket::ALL.iter().zip(counts).for_each(|(bucket, count)| usage.set(*bucket, count));
+        usage
+    })
 }
 
 /// Ten attodollars times the surcharge, or the name of a bucket without a price.
-fn naive_sum(price: &Written, service: usize, counts: &[u64; 13], regional: bool) -> Option<i128> {
-    let input = counts[..8].iter().sum();
+fn naive_sum(price: &Written, service: usize, usage: &Usage, regional: bool) -> Option<i128> {
+    let input: u64 = Bucket::ALL[..9].iter().map(|bucket| usage.get(*bucket)).sum();
     let mut sum = 0_i128;
-    for (bucket, count) in counts[..11].iter().enumerate().filter(|(_, count)| **count > 0) {
-        sum += i128::from(*count) * i128::from(naive_rate(price, service, input, bucket)?);
+    for (bucket, count) in usage.iter().filter(|(bucket, _)| bucket.is_tokens()) {
+        sum += i128::from(count) * i128::from(naive_rate(price, service, input, bucket)?);
     }
     // A call that used anything is one request at least, also where nobody counted.
-    let requests = if counts.iter().all(|count| *count == 0) { 0 } else { counts[11].max(1) };
-    let fees = i128::from(counts[12]) * i128::from(price.fees[0])
-        + i128::from(requests) * i128::from(price.fees[1]);
+    let requests = if usage.is_none() { 0 } else { usage.requests.max(1) };
+    let usage = Usage { requests, ..*usage };
+    let fees = Bucket::fees().zip(&price.fees);
+    let fees: i128 = fees.map(|(b, fee)| i128::from(usage.get(b)) * i128::from(*fee)).sum();
     Some(sum * if regional { 11 } else { 10 } + fees * 1_000_000 * 10)
 }
 
@@ -125,14 +121,14 @@ proptest! {
     #[test]
     fn a_cost_is_the_naive_sum(
         written in written(),
-        counts in counts(),
+        usage in usages(),
         batch in any::<bool>(),
         is_regional in any::<bool>(),
     ) {
         let service = if batch { Service::Batch } else { Service::Standard };
         let terms = Terms { service, regional: is_regional };
-        let cost = price_of(&written).cost(&usage_of(&counts), &terms, at(NOON));
-        match naive_sum(&written, usize::from(batch), &counts, is_regional) {
+        let cost = price_of(&written).cost(&usage, &terms, at(NOON));
+        match naive_sum(&written, usize::from(batch), &usage, is_regional) {
             None => prop_assert!(cost.is_err(), "{cost:?}"),
             Some(sum) => {
                 let (whole, rest) = (sum / 10_000_000, sum % 10_000_000);
@@ -159,8 +155,8 @@ proptest! {
         audio in prop_oneof![Just(0_u64), 0_u64..3_000],
         cap in 0_u64..3_000,
         choices in 1_u64..4,
-        searches in 0_u64..3,
-        parts in proptest::array::uniform11(prop_oneof![3 => Just(0), 1 => 1_u64..1_000]),
+        fees in proptest::array::uniform5(0_u64..3),
+        parts in proptest::array::uniform13(prop_oneof![3 => Just(0), 1 => 1_u64..1_000]),
         shares in proptest::array::uniform3(prop_oneof![Just(1_000_u64), 0_u64..=1_000]),
     ) {
         let mut book = PriceBook::empty();
@@ -174,33 +170,37 @@ proptest! {
             CacheTtl::TwelveHours,
         ];
         let mut estimate = model.estimate().input(input).input_audio(audio).max_output(cap)
-            .choices(choices).web_searches(searches).service(service.clone())
-            .regional(is_regional).output_audio(talks);
+            .choices(choices).service(service.clone()).regional(is_regional).output_audio(talks)
+            .audio_seconds(fees[0]).web_searches(fees[1]).file_searches(fees[2])
+            .code_containers(fees[3]).maps_requests(fees[4]);
         for (ttl, _) in ttls.into_iter().zip(marks).filter(|(_, marked)| *marked) {
             estimate = estimate.cache_writes(ttl);
         }
         // Split each bound over the buckets that it covers, by weight.
-        let split = |total: u64, share: usize, buckets: &[usize], counts: &mut [u64; 13]| {
+        let split = |total: u64, share: usize, buckets: &[Bucket], usage: &mut Usage| {
             let total = total * shares[share] / 1_000;
-            let weight: u64 = buckets.iter().map(|bucket| parts[*bucket]).sum();
-            counts[buckets[0]] = if weight == 0 { total } else { 0 };
+            let weight: u64 = buckets.iter().map(|bucket| parts[*bucket as usize]).sum();
+            usage.set(buckets[0], if weight == 0 { total } else { 0 });
             for bucket in buckets.iter().filter(|_| weight > 0) {
-                counts[*bucket] = total * parts[*bucket] / weight;
+                usage.set(*bucket, total * parts[*bucket as usize] / weight);
             }
         };
-        let published_30m = [0, usize::from(batch)].iter().any(|s| written.blocks[*s].0[5].is_some());
-        let mut text = vec![0, 2];
-        text.extend([4, 5, 6, 7].into_iter().zip(marks).filter(|(_, m)| *m).map(|(b, _)| b));
-        if published_30m && !text.contains(&5) {
-            text.push(5);
+        let names_30m = |block: usize| written.blocks[block].0[Bucket::CacheWrite30m as usize];
+        let published_30m = [0, usize::from(batch)].into_iter().any(|b| names_30m(b).is_some());
+        let mut text = vec![Bucket::Input, Bucket::CacheRead, Bucket::InputImage];
+        let marked = ttls.into_iter().zip(marks).filter(|(_, marked)| *marked);
+        text.extend(marked.map(|(ttl, _)| ttl.bucket()));
+        if published_30m && !text.contains(&Bucket::CacheWrite30m) {
+            text.push(Bucket::CacheWrite30m);
         }
-        let mut counts = [0_u64; 13];
-        split(input, 0, &text, &mut counts);
-        split(audio, 1, &[1, 3], &mut counts);
-        split(cap * choices, 2, if talks { &[8, 9, 10] } else { &[8, 9] }, &mut counts);
-        counts[11] = 1;
-        counts[12] = searches;
-        let usage = usage_of(&counts);
+        let mut usage = Usage { requests: 1, ..Usage::NONE };
+        split(input, 0, &text, &mut usage);
+        split(audio, 1, &[Bucket::InputAudio, Bucket::CacheReadAudio], &mut usage);
+        let mut answer = vec![Bucket::Output, Bucket::Reasoning, Bucket::OutputImage];
+        answer.extend(talks.then_some(Bucket::OutputAudio));
+        split(cap * choices, 2, &answer, &mut usage);
+        let counted = Bucket::fees().filter(|bucket| *bucket != Bucket::Requests);
+        counted.zip(fees).for_each(|(bucket, count)| usage.set(bucket, count));
         let terms = Terms { service, regional: is_regional };
         let cost = model.price().cost(&usage, &terms, at(NOON));
         if let (Ok(most), Ok(cost)) = (estimate.cost_at(at(NOON)), cost) {
