@@ -16,9 +16,16 @@ use super::names::{shorter, slips};
 /// The prices that are known, by name. Cheap to clone.
 ///
 /// A model is asked for as `provider/id` or as `id`, and found by, in this order: its exact name,
-/// an exact alias, the same after a region, version or date is taken off (`us.`, `-v1:0`,
-/// `-20251101`), and at last the names that [`PriceBook::alias`] has added. A name that only
-/// begins like a known one is not found: a price of another version would be a wrong price.
+/// an exact alias, the same after a version or date is taken off (`-v1:0`, `-20251101`), and at
+/// last the names that [`PriceBook::alias`] has added. A name that only begins like a known one is
+/// not found, nor one with another region in front (`eu.`): a price of another version or region
+/// would be a wrong price.
+///
+/// A name without a provider is a model of its maker, or one that you or this crate's own list
+/// have written down. What a **public list** has only of resellers (OpenRouter, a cloud, a host of
+/// open models) is not found by the name alone, because each has a price of its own: the error
+/// lists them, and `provider/id` finds the one that is meant. Whose a model is, its name tells
+/// (`gemini…` is Google's); one that tells nothing is that of the only provider who lists it.
 ///
 /// Books are merged in an order: built-in, then a public list, then your own. Each price replaces
 /// that of the same provider and id, and says [where it was read](ModelPrice::read_in):
@@ -289,7 +296,14 @@ impl Pages {
                 return Ok(place);
             }
         }
-        self.nicknames.get(name).copied().ok_or_else(Vec::new)
+        self.nicknames.get(name).copied().ok_or_else(|| self.resold(name))
+    }
+
+    /// Those who resell a model of that name, if public lists have it of them.
+    fn resold(&self, name: &str) -> Vec<usize> {
+        let forms = std::iter::once(name).chain(shorter(name));
+        let mut places = forms.flat_map(|form| [self.by_id.get(form), self.by_alias.get(form)]);
+        places.find_map(|places| places.filter(|p| !p.is_empty()).cloned()).unwrap_or_default()
     }
 
     fn in_provider(&self, provider: &str, name: &str) -> Option<usize> {
@@ -312,14 +326,15 @@ impl Pages {
             return Ok(self.exactly_in(provider, name).or(Some(*place)));
         }
         for index in [&self.by_id, &self.by_alias] {
-            let Some(places) = index.get(name) else { continue };
+            let places = index.get(name).into_iter().flatten().copied();
+            let places: Vec<usize> = places.filter(|place| !self.prices[*place].resold).collect();
             let provider = |place: &usize| self.prices[*place].provider();
             match places.split_last() {
                 None => {}
                 Some((last, rest)) if rest.iter().all(|p| provider(p) == provider(last)) => {
                     return Ok(Some(*last));
                 }
-                Some(_) => return Err(places.clone()),
+                Some(_) => return Err(places),
             }
         }
         Ok(None)
@@ -376,7 +391,8 @@ impl UnknownModel {
         &self.candidates
     }
 
-    /// True if several providers offer a model of that name.
+    /// True if the name alone does not say whose model it is: several providers offer one, or a
+    /// public list has it only of those who resell it.
     pub fn is_ambiguous(&self) -> bool {
         self.is_ambiguous
     }
@@ -385,6 +401,14 @@ impl UnknownModel {
 impl fmt::Display for UnknownModel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let candidates = self.candidates.join("`, `");
+        if self.is_ambiguous && self.candidates.len() == 1 {
+            return write!(
+                f,
+                "`{}` is listed only by a provider that resells it at a price of its own; \
+                 name it if you mean that one: `{candidates}`",
+                self.name
+            );
+        }
         if self.is_ambiguous {
             return write!(
                 f,
@@ -411,6 +435,7 @@ impl std::error::Error for UnknownModel {}
 mod tests {
     use super::*;
     use crate::price::Rate;
+    use crate::usage::{Bucket, Service};
     use proptest::prelude::*;
 
     fn owl(provider: &str, id: &str) -> ModelPrice {
@@ -433,7 +458,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_matched_exactly_or_without_region_version_and_date() {
+    fn names_are_matched_exactly_or_without_version_and_date() {
         let book = PriceBook::builtin();
         for (name, expected) in [
             ("gpt-6.1-terra", "openai/gpt-6.1-terra"),
@@ -448,8 +473,7 @@ mod tests {
             ("claude-sonnet-4-20250514", "anthropic/claude-sonnet-4-0"),
             ("openai/gpt-oss-120b", "groq/openai/gpt-oss-120b"), // not OpenAI's own
             ("groq/openai/gpt-oss-120b", "groq/openai/gpt-oss-120b"),
-            ("us.amazon.nova-pro-v1:0", "bedrock/amazon.nova-pro-v1:0"),
-            ("bedrock/eu.amazon.nova-pro-v1:0", "bedrock/amazon.nova-pro-v1:0"),
+            ("us.amazon.nova-pro-v1:0", "bedrock/amazon.nova-pro-v1:0"), // at the same price
             (
                 "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
                 "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
@@ -473,7 +497,6 @@ mod tests {
             ("claude-opus-4", "anthropic/claude-opus-4-"),
             ("command-a-vision", ""),
             ("command", ""),
-            ("eu.anthropic.claude-opus-4-8", "claude-opus-4-8"), // dearer than global, and not listed
             ("azure/gpt-5", ""),
             ("", ""),
             ("/", ""),
@@ -486,6 +509,106 @@ mod tests {
             assert!(unknown.candidates().len() <= 3 && !unknown.is_ambiguous());
         }
         assert_eq!(found(&book, "claude-opus-4-1"), "anthropic/claude-opus-4-1");
+    }
+
+    /// Bedrock takes from nothing to 43 % more for a region, and for GovCloud 20 %: no region's price
+    /// is that of another.
+    #[test]
+    fn a_region_without_a_price_is_unknown() {
+        let mut book = PriceBook::builtin();
+        book.insert(owl("acme", "owl")).unwrap();
+        for name in [
+            "bedrock/eu.amazon.nova-pro-v1:0",
+            "apac.amazon.nova-lite-v1:0",
+            "us-gov.amazon.nova-micro-v1:0",
+            "us-gov.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            "ca.anthropic.claude-haiku-4-5-20251001-v1:0",
+            "eu.gpt-5-mini",
+            "us.claude-opus-5",
+            "jp.claude-opus-5-20260101",
+            "global.owl",
+            "acme/au.owl",
+        ] {
+            let unknown = book.find(name).unwrap_err();
+            assert!(!unknown.is_ambiguous(), "{name}");
+            assert!(unknown.to_string().contains("insert a `ModelPrice`"), "{name}: {unknown}");
+        }
+        let near = book.find("us.claude-opus-5").unwrap_err().to_string();
+        assert!(near.contains("did you mean"), "{near}");
+        for (name, dollars) in [
+            ("eu.anthropic.claude-sonnet-4-5-20250929-v1:0", "3.3"),
+            ("bedrock/au.anthropic.claude-haiku-4-5-20251001-v1:0", "1.1"),
+            ("eu.anthropic.claude-opus-4-8", "5.5"),
+            ("global.anthropic.claude-opus-4-8", "5"),
+        ] {
+            let model = book.find(name).unwrap();
+            let rate = model.price().rate_of(Bucket::Input, &Service::Standard, 1, Timestamp::MAX);
+            assert_eq!(rate.unwrap().unwrap().0.to_string(), dollars, "{name}");
+        }
+    }
+
+    /// `gemini-3-flash` is no model of Google's, and a reseller's price for it is not what the name
+    /// alone means.
+    #[test]
+    fn a_bare_name_is_not_a_resellers() {
+        let entry = |provider: &str, input: &str| {
+            format!(
+                r#"{{"litellm_provider": "{provider}", "mode": "chat",
+                    "input_cost_per_token": {input}, "output_cost_per_token": 1e-06}}"#
+            )
+        };
+        let list = format!(
+            r#"{{"kyma/gemini-3-flash": {kyma}, "openrouter/openai/gpt-9": {router},
+                "together_ai/acme/owl": {together}, "azure/gpt-5": {azure}, "gpt-5": {openai},
+                "mistral/glm-5-2": {mistral}, "mistral/mistral-new": {mistral},
+                "groq/qwen3-lark": {groq}, "nebius/qwen3-lark": {nebius},
+                "kyma/mine": {kyma}}}"#,
+            kyma = entry("kyma", "1e-06"),
+            router = entry("openrouter", "1e-06"),
+            together = entry("together_ai", "1e-06"),
+            azure = entry("azure", "2e-06"),
+            openai = entry("openai", "1e-06"),
+            mistral = entry("mistral", "1e-06"),
+            groq = entry("groq", "1e-06"),
+            nebius = entry("nebius", "1e-06"),
+        );
+        let list = PriceBook::from_litellm(list).unwrap();
+        let mut merged = PriceBook::builtin();
+        merged.merge(&list.book);
+        for book in [&list.book, &merged] {
+            for (name, meant) in [
+                ("kyma/gemini-3-flash", "kyma/gemini-3-flash"),
+                ("openrouter/openai/gpt-9", "openrouter/openai/gpt-9"),
+                ("together_ai/acme/owl", "together/acme/owl"), // the list's own key
+                ("together/acme/owl", "together/acme/owl"),
+                ("gpt-5", "openai/gpt-5"),
+                ("azure/gpt-5", "azure/gpt-5"),
+                ("mistral-new", "mistral/mistral-new"),
+                ("mistral/glm-5-2", "mistral/glm-5-2"),
+            ] {
+                assert_eq!(found(book, name), meant, "{name}");
+            }
+            for (name, candidate) in [
+                ("gemini-3-flash", "`kyma/gemini-3-flash`"),
+                ("gemini-3-flash-20260131", "`kyma/gemini-3-flash`"),
+                ("openai/gpt-9", "`openrouter/openai/gpt-9`"), // asked of OpenAI itself
+                ("acme/owl", "`together/acme/owl`"),
+                ("glm-5-2", "`mistral/glm-5-2`"),
+                ("qwen3-lark", "`groq/qwen3-lark`, `nebius/qwen3-lark`"),
+            ] {
+                let refused = book.find(name).unwrap_err();
+                assert!(refused.is_ambiguous(), "{name}: {refused}");
+                assert!(refused.to_string().contains(candidate), "{name}: {refused}");
+            }
+        }
+        // What somebody writes down is found by its name, and so is what was found before.
+        merged.alias("mine", "kyma/mine").unwrap();
+        merged.insert(owl("kyma", "gemini-3-flash")).unwrap();
+        assert_eq!(found(&merged, "mine"), "kyma/mine");
+        assert_eq!(found(&merged, "gemini-3-flash"), "kyma/gemini-3-flash");
+        let mut again = merged.clone();
+        again.merge(&list.book);
+        assert_eq!(found(&again, "gemini-3-flash"), "kyma/gemini-3-flash");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::book::PriceBook;
 use super::catalogue::BookError;
 use super::flaw::Flaw;
 use super::model::ModelPrice;
+use super::names;
 
 impl PriceBook {
     /// Reads a price list of any format that is known, recognised by its content: LiteLLM's
@@ -57,8 +58,8 @@ pub struct Loaded {
     pub refused: Vec<Finding>,
     /// What of the entries in the book could not be taken over as it is written, each with what
     /// came of it. Nothing here makes a call cheaper than the list does, but for fees of what
-    /// [`Usage`](crate::Usage) does not count (a map, a page, a second of video), which come on
-    /// top.
+    /// [`Usage`](crate::Usage) does not count (a page, an image by the piece, a second of video),
+    /// which come on top.
     pub remarks: Vec<Finding>,
 }
 
@@ -112,6 +113,11 @@ pub enum Reason {
     /// A price that every model needs is missing.
     #[error("there is no price, and unknown is not free; insert a `ModelPrice`")]
     Missing,
+    /// A model that searches at each call, without the fee for it.
+    #[error(
+        "it searches at each call, and there is no fee for that; insert a `ModelPrice` with one"
+    )]
+    NoSearchFee,
     /// The list says that it costs nothing, and not that this is meant.
     #[error("its price is 0, which may be a gap; insert `ModelPrice::free` if it costs nothing")]
     Zero,
@@ -228,6 +234,10 @@ impl Loaded {
     ) {
         let model: Arc<str> = listed.into();
         let finding = |(field, reason)| Finding { model: model.clone(), field, reason };
+        let entry = entry.and_then(|price| match names::searches_at_each_call(price.id()) {
+            true => price.searching().ok_or_else(|| (String::new(), Reason::NoSearchFee)),
+            false => Ok(price),
+        });
         let put = entry.and_then(|price| match self.book.same_as(&price) {
             Some(known) if known.costs_like(&price) => {
                 let names = |name: &&str| known.aliases().all(|known| known != *name);

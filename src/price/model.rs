@@ -48,6 +48,8 @@ pub struct ModelPrice {
     retires: Option<Date>,
     retired: bool,
     note: Option<String>,
+    /// Found only together with its provider: a public list has it of a reseller.
+    pub(super) resold: bool,
     pub(super) free: bool,
     fees: Fees,
     /// A bucket of tokens that was given a fee.
@@ -93,6 +95,7 @@ impl ModelPrice {
             retires: None,
             retired: false,
             note: None,
+            resold: false,
             free: false,
             fees: Fees::default(),
             wrong_fee: None,
@@ -401,7 +404,20 @@ impl ModelPrice {
         price.max_output = price.max_output.or(older.max_output);
         price.retires = price.retires.or(older.retires);
         price.retired |= older.retired;
+        price.resold &= older.resold; // a name that was found is found
         price
+    }
+
+    /// The same price of a model that searches at each call: the fee of a search is due once for
+    /// each request, and a search that is counted all the same costs nothing more. `None` if no fee
+    /// is known.
+    pub(super) fn searching(self) -> Option<ModelPrice> {
+        if self.free {
+            return Some(self);
+        }
+        let fees = [Bucket::Requests, Bucket::WebSearchRequests].map(|b| self.fee_of(b));
+        let fee = fees.into_iter().flatten().max()?;
+        Some(self.fee(Bucket::Requests, fee).fee(Bucket::WebSearchRequests, Fee::ZERO))
     }
 
     /// True if every call costs the same at both prices.

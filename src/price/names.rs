@@ -1,27 +1,19 @@
-//! Owns how names are compared: what may be taken off a model's name, which names are near, and
-//! what the price lists call a provider.
+//! How names are compared: what may be taken off a model's name, which names are near, what the
+//! price lists call a provider, and which models are a provider's own.
 
 use super::date::Date;
 
-/// Where a provider runs the model: the same model at the same list price, if the list has no line
-/// for the region itself.
-const REGIONS: [&str; 8] = ["us.", "us-gov.", "eu.", "apac.", "jp.", "au.", "ca.", "global."];
-
-/// What is left of a name without its region, its version and its date, nearest first.
+/// What is left of a name without its version and its date, nearest first.
 ///
 /// Only what is known to be no part of a model's name is taken off: `-2026-03-05`, `-20251101`,
-/// `@20251101`, `-v1:0`, and a region such as `us.` in front. Never a mere prefix: `claude-opus-4`
-/// is not `claude-opus-4-9` (genai-prices #471, tokscale #523).
+/// `@20251101`, `-v1:0`. Never a mere prefix: `claude-opus-4` is not `claude-opus-4-9`
+/// (genai-prices #471, tokscale #523). Nor a region in front (`eu.`, `us-gov.`): providers take from
+/// nothing to 43 % more for one, and not the same for each model, so that the price of another
+/// region would be a wrong price.
 pub(crate) fn shorter(name: &str) -> impl Iterator<Item = &str> {
     let unversioned = without_version(name);
     let undated = without_date(unversioned.unwrap_or(name));
-    let forms = [Some(name), unversioned, undated].into_iter().flatten();
-    let elsewhere = forms.clone().filter_map(without_region);
-    forms.skip(1).chain(elsewhere)
-}
-
-fn without_region(name: &str) -> Option<&str> {
-    REGIONS.iter().find_map(|region| name.strip_prefix(region)).filter(|rest| !rest.is_empty())
+    [unversioned, undated].into_iter().flatten()
 }
 
 /// Takes off `-v1:0`.
@@ -73,6 +65,103 @@ pub(super) fn provider(listed: &str) -> &str {
     }
 }
 
+/// Whose a model is, by how its name begins.
+const MAKERS: &[(&str, &[&str])] = &[
+    ("ai21", &["j2-", "jamba"]),
+    ("anthropic", &["claude"]),
+    ("bedrock", &["amazon.nova", "amazon.titan"]),
+    ("codestral", &["codestral"]),
+    ("cohere", &["c4ai", "command", "embed-", "parse-v", "rerank-"]),
+    ("dashscope", &["qvq", "qwen", "qwq", "text-embedding-v"]),
+    ("deepseek", &["deepseek"]),
+    ("google", GOOGLE),
+    ("inception", &["mercury"]),
+    ("jina_ai", &["jina"]),
+    ("meta_llama", &["codellama", "llama"]),
+    ("minimax", &["minimax"]),
+    ("mistral", MISTRAL),
+    ("moonshot", &["kimi", "moonshot"]),
+    ("openai", OPENAI),
+    ("perplexity", &["pplx", "sonar"]),
+    ("tencent", &["hunyuan", "hy3", "hy4"]),
+    ("vertex_ai", GOOGLE),
+    ("volcengine", &["doubao"]),
+    ("voyage", &["rerank-", "voyage"]),
+    ("xai", &["grok"]),
+    ("xiaomi_mimo", &["mimo"]),
+    ("zai", &["glm"]),
+    ("zhipuai", &["glm"]),
+];
+
+const GOOGLE: &[&str] = &[
+    "gemini",
+    "gemma",
+    "imagen",
+    "learnlm",
+    "lyria",
+    "text-embedding-0",
+    "text-embedding-large",
+    "text-embedding-preview",
+    "veo-",
+];
+
+const MISTRAL: &[&str] = &[
+    "codestral",
+    "devstral",
+    "magistral",
+    "ministral",
+    "mistral",
+    "mixtral",
+    "open-mi",
+    "pixtral",
+    "voxtral",
+];
+
+const OPENAI: &[&str] = &[
+    "babbage",
+    "chatgpt",
+    "codex",
+    "computer-use",
+    "dall-e",
+    "davinci",
+    "ft:",
+    "gpt",
+    "o1",
+    "o3",
+    "o4",
+    "omni-moderation",
+    "sora",
+    "text-embedding-3",
+    "text-embedding-ada",
+    "tts-1",
+    "whisper",
+];
+
+/// True if a provider sells the model of another maker, at a price of its own: what a public list
+/// has of it is no answer to the name alone. A name that no known maker's begins like is its
+/// provider's own, unless it names the maker itself (`openai/gpt-5` of OpenRouter).
+pub(super) fn is_resold(provider: &str, id: &str) -> bool {
+    let model = id.to_ascii_lowercase();
+    let mut makers = MAKERS.iter().filter(|(_, own)| own.iter().any(|own| model.starts_with(own)));
+    let is_own = |maker: &str| maker == provider;
+    match makers.next() {
+        _ if id.contains('/') => true,
+        None => false,
+        Some((first, _)) => !is_own(first) && !makers.any(|(maker, _)| is_own(maker)),
+    }
+}
+
+/// True for a model that searches the web at each call, for a fee that its answers do not count:
+/// OpenAI's search models of chat completions, and Perplexity's Sonar but for deep research, which
+/// counts its searches.
+pub(super) fn searches_at_each_call(id: &str) -> bool {
+    let model = id.rsplit('/').next().unwrap_or(id);
+    let is_sonar = model.starts_with("sonar");
+    model.contains("-search-preview")
+        || model.contains("-search-api")
+        || is_sonar && !model.contains("deep-research") && !model.ends_with("-chat")
+}
+
 /// How many letters differ, if that is few enough for a slip of the pen.
 pub(super) fn slips(asked: &str, known: &str) -> Option<usize> {
     const LONGEST: usize = 80;
@@ -101,7 +190,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn only_regions_versions_and_dates_are_taken_off() {
+    fn only_versions_and_dates_are_taken_off() {
         for (name, expected) in [
             ("gpt-5", vec![]),
             ("gpt-5-2025-08-07", vec!["gpt-5"]),
@@ -110,7 +199,7 @@ mod tests {
             ("claude-x@2025-11-01", vec!["claude-x"]),
             ("claude-x-20251101-v1:0", vec!["claude-x-20251101", "claude-x"]),
             ("nova-pro-v1:0", vec!["nova-pro"]),
-            ("us.nova-pro-v1:0", vec!["us.nova-pro", "nova-pro-v1:0", "nova-pro"]),
+            ("us.nova-pro-v1:0", vec!["us.nova-pro"]),
             ("claude-x-20251399", vec![]),
             ("claude-x-19991101", vec![]),
             ("claude-x@latest", vec![]),
@@ -126,6 +215,33 @@ mod tests {
         ] {
             assert_eq!(shorter(name).collect::<Vec<_>>(), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn a_model_is_resold_by_all_but_its_maker() {
+        for (provider, id, expected) in [
+            ("openai", "gpt-5", false),
+            ("azure", "gpt-5", true),
+            ("openrouter", "openai/gpt-5", true),
+            ("perplexity", "openai/gpt-5.1", true),
+            ("perplexity", "sonar", false),
+            ("dashscope", "qwen3-max", false),
+            ("dashscope", "kimi-k2.7-code", true),
+            ("mistral", "glm-5-2", true),
+            ("bedrock", "amazon.nova-pro-v1:0", false),
+            ("bedrock", "anthropic.claude-opus-5", false), // nobody else calls it so
+            ("groq", "llama-3.3-70b-versatile", true),
+            ("kyma", "gemini-3-flash", true),
+            ("kyma", "Kimi-K3", true),
+            ("minimax", "MiniMax-M3", false),
+            ("google", "text-embedding-004", false),
+            ("groq", "whisper-large-v3", true),
+            ("acme", "owl", false),
+            ("databricks", "databricks-gemini-3-flash", false), // nobody else calls it so
+        ] {
+            assert_eq!(is_resold(provider, id), expected, "{provider}/{id}");
+        }
+        assert!(MAKERS.windows(2).all(|two| two[0].0 < two[1].0), "in order, each once");
     }
 
     #[test]

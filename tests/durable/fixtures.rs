@@ -40,7 +40,7 @@ fn charges_of_the_first_version_lack_buckets_and_count_new_ones() {
         Charges::open(file).unwrap().map(|charge| charge.unwrap().usage).collect()
     };
     let before = charged(&kept("ledger-v1-snapshot.db"));
-    assert!(before.iter().any(|usage| usage.input_tokens() > 0));
+    assert!(before.len() > 3, "the fixture has charges");
 
     let (folder, budget) = open("ledger-v1-snapshot.db", "2026-11-24T09:52:00Z");
     assert_eq!(charged(&folder.file("old.db")), before, "opening changes no line");

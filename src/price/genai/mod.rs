@@ -25,7 +25,8 @@ impl PriceBook {
     ///
     /// A tier holds for **more** input than its `start`, as that list's schema says. Only names that
     /// a model must equal are taken over: what merely begins like `claude-opus-4` may be another
-    /// version. Prices that are missing, 0 without `:free` at the end of the name, or in another
+    /// version. What is listed only of a reseller is found together with its provider's name, and
+    /// not by the name alone. Prices that are missing, 0 without `:free` at the end of the name, or in another
     /// unit are refused, as are conditions that a [`ModelPrice`] cannot have.
     ///
     /// # Errors
@@ -93,6 +94,7 @@ fn price(
     if let Some(Ok(note)) = model.get("price_comments").map(raw::text) {
         price = price.note(note);
     }
+    price.resold = names::is_resold(provider, id);
     Ok(price.source("genai-prices' list"))
 }
 

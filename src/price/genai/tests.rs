@@ -288,24 +288,24 @@ fn what_a_variant_asks_for_beside_tokens_is_not_forgotten() {
 /// genai-prices #471, #577, tokscale #523: an older version's price by the beginning of a name.
 #[test]
 fn only_names_that_a_model_must_equal_are_taken_over() {
-    let list = r#"[{"id": "x-ai", "models": [{"id": "command-a",
-        "match": {"or": [{"equals": "command-a-1"}, {"starts_with": "command-a"}, {"contains": "mand"},
+    let list = r#"[{"id": "x-ai", "models": [{"id": "grok-a",
+        "match": {"or": [{"equals": "grok-a-1"}, {"starts_with": "grok-a"}, {"contains": "rok"},
             {"or": [{"equals": "a-2"}]}, {"and": [{"equals": "a-3"}, {"regex": "3$"}]}]},
         "context_window": 9000, "price_comments": "by hand",
         "prices": {"input_mtok": 1, "output_mtok": 1}}]}]"#;
     let list = PriceBook::from_list(list).unwrap();
     for (name, is_known) in [
-        ("command-a", true),
-        ("xai/command-a", true),
-        ("command-a-1", true),
+        ("grok-a", true),
+        ("xai/grok-a", true),
+        ("grok-a-1", true),
         ("a-2", true),
-        ("command-a-vision", false),
+        ("grok-a-vision", false),
         ("a-3", false),
     ] {
         assert_eq!(list.book.find(name).is_ok(), is_known, "{name}");
     }
     assert_eq!(remarks(&list), ["match: Greedy"]);
-    let model = list.book.find("command-a").unwrap();
+    let model = list.book.find("grok-a").unwrap();
     assert_eq!(model.price().context_window_tokens(), Some(9_000));
     assert_eq!(model.price().remark(), Some("by hand"));
     assert_eq!(model.price().read_in(), Some("genai-prices' list"));

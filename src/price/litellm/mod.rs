@@ -26,7 +26,8 @@ impl PriceBook {
     ///
     /// An entry `gemini/gemini-2.5-pro` becomes `google/gemini-2.5-pro`, the name of this crate's
     /// own list, and is found by both. A key without a provider, such as `gpt-5`, is what the bare
-    /// name means. What the list lacks is refused and never read as 0: an entry that has no price,
+    /// name means; what only a reseller lists (`kyma/gemini-3-flash`) is found by its key, and not
+    /// by the name alone. What the list lacks is refused and never read as 0: an entry that has no price,
     /// or 0 and 0 (`:free` at the end of the name says that 0 is meant), or a price in another
     /// unit, or video tokens at a price of their own above that of the tokens they are counted with.
     ///
@@ -39,11 +40,11 @@ impl PriceBook {
         for (key, raw) in &entries.0 {
             let mut remarks = Vec::new();
             let entry = Entry::read(key, raw, &mut remarks).and_then(Entry::price);
-            let bare = entry.as_ref().ok().filter(|price| price.id() == key);
-            let bare = bare.map(|price| price.provider().to_owned());
+            let named = entry.as_ref().ok().filter(|price| price.resold || price.id() == key);
+            let named = named.map(|price| (price.provider().to_owned(), price.id().to_owned()));
             loaded.put(key, entry, remarks);
-            if let Some(provider) = bare {
-                loaded.book.mean(key, &provider, key);
+            if let Some((provider, id)) = named {
+                loaded.book.mean(key, &provider, &id);
             }
         }
         Ok(loaded)
@@ -232,6 +233,7 @@ impl<'a> Entry<'a> {
 
     /// All that is no price. What cannot be read of it is left out: nothing is charged by it.
     fn described(&self, mut price: ModelPrice) -> ModelPrice {
+        price.resold = self.key != self.id && names::is_resold(self.provider, self.id);
         let positive = |field| {
             let count = self.fields.get(field).and_then(|raw| raw::count(raw).ok());
             count.filter(|count| *count > 0)

@@ -475,7 +475,7 @@ fn what_is_no_price_is_taken_over_if_it_can_be_read() {
         r#"{"openrouter/x/owl:free": {"litellm_provider": "openrouter", "mode": "chat",
             "input_cost_per_token": 0, "output_cost_per_token": 0}}"#,
     );
-    assert!(free.unwrap().book.find("x/owl:free").unwrap().price().is_free());
+    assert!(free.unwrap().book.find("openrouter/x/owl:free").unwrap().price().is_free());
     let searching = PriceBook::from_litellm(
         r#"{"owl:free": {"litellm_provider": "acme", "input_cost_per_token": 0,
             "output_cost_per_token": 0, "search_context_cost_per_query": {"low": 0.01}}}"#,

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn the_builtin_list_is_whole() {
     let list = PriceBook::from_toml(include_str!("../catalogue.toml")).unwrap();
-    assert_eq!(list.len(), 124);
+    assert_eq!(list.len(), 136);
     let dearest: Rate = "2000".parse().unwrap(); // $0.002 a token: above is another unit
     for price in list.iter() {
         let name = price.name();
@@ -24,6 +24,56 @@ fn the_builtin_list_is_whole() {
         assert!(input.unwrap().unwrap().0 > Rate::ZERO, "{name}");
         assert!(bound || PriceBook::builtin().find(name).is_ok(), "{name}");
     }
+}
+
+/// A model that searches at each call is no alias of the plain one: its fee is due although no
+/// answer counts it, and once.
+#[test]
+fn a_search_model_costs_a_fee_for_each_request() {
+    for (name, usage, dollars) in [
+        ("gpt-4o-mini-search-preview-2025-03-11", Usage::tokens(100, 200), "0.025135"),
+        ("gpt-4o-mini-search-preview", Usage::tokens(100, 200), "0.025135"),
+        ("gpt-4o-search-preview", Usage::tokens(100, 200), "0.02725"),
+        ("gpt-5-search-api-2025-10-14", Usage::tokens(100, 200), "0.012125"),
+        (
+            "gpt-4o-search-preview",
+            Usage { web_search_requests: 3, requests: 1, ..Usage::tokens(100, 200) },
+            "0.02725",
+        ),
+        ("sonar", Usage::tokens(100, 200), "0.0123"),
+        ("gpt-4o-mini", Usage::tokens(100, 200), "0.000135"),
+    ] {
+        assert_eq!(cost_of(name, usage, Service::Standard, NOON), dollars, "{name}");
+    }
+    let call = model("gpt-4o-mini-search-preview").estimate().input(100).max_output(200);
+    assert_eq!(call.cost_at(at(NOON)).unwrap().exact().to_string(), "0.025135");
+}
+
+#[test]
+fn tools_and_images_have_prices_of_their_own() {
+    let tools = Usage { file_search_requests: 1, code_containers: 1, ..Usage::tokens(1_000, 100) };
+    let maps = Usage { maps_requests: 1, ..Usage::tokens(1_000, 100) };
+    let images = Usage { input_image: 5_500, ..Usage::tokens(20, 0) };
+    let drawn = Usage { input_image: 100, output_image: 1_000, ..Usage::tokens(10, 0) };
+    for (name, usage, dollars) in [
+        ("gpt-5-mini", tools, "0.03295"), // 0.00025 + 0.0002 + 0.0025 + 0.03
+        ("gemini-3-flash-preview", maps, "0.0148"),
+        ("gemini-2.5-flash", maps, "0.02555"),
+        ("embed-v4.0", images, "0.0025874"),
+        ("gpt-image-1", drawn, "0.04105"),
+        ("gemini-2.5-flash-image", drawn, "0.030033"), // what it reads costs what text does
+        ("whisper-1", Usage { audio_seconds: 60, ..Usage::NONE }, "0.006"),
+        ("whisper-1", Usage::tokens(1, 0), "`input_uncached`"),
+    ] {
+        let got = cost_of(name, usage, Service::Standard, NOON);
+        assert!(got == dollars || got.contains(dollars), "{name}: {got}, not {dollars}");
+    }
+    // A hold reaches the dearest that is read or drawn.
+    let call = model("gpt-image-1").estimate().input(110).max_output(1_000);
+    assert!(call.cost_at(at(NOON)).unwrap() >= "0.0411".parse().unwrap());
+    let call = model("gpt-5-mini").estimate().input(1_000).max_output(100);
+    let call = call.file_searches(1).code_containers(1);
+    assert_eq!(call.cost_at(at(NOON)).unwrap().exact().to_string(), "0.03295");
 }
 
 #[test]
@@ -77,8 +127,9 @@ fn the_builtin_prices_are_those_that_were_read() {
         assert_eq!(got, [input, output, cache_read], "{name}");
     }
     let sonar = book.find("sonar").unwrap();
-    let fee = Fee::per_thousand(Usd::dollars(8)).unwrap();
-    assert_eq!(sonar.price().fee_of(Bucket::WebSearchRequests), Some(fee));
+    let fee = Fee::per_thousand(Usd::dollars(12)).unwrap();
+    assert_eq!(sonar.price().fee_of(Bucket::Requests), Some(fee));
+    assert_eq!(sonar.price().fee_of(Bucket::WebSearchRequests), Some(Fee::ZERO));
     let opus = book.find("claude-opus-4-1").unwrap();
     assert!(opus.price().is_retired(at));
     let nano = book.find("gpt-5.4-nano").unwrap();
