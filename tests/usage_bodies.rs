@@ -1,8 +1,8 @@
-//! Owns the proof that a response body of every provider gives the bill that the provider will
+//! The proof that a response body of every provider gives the bill that the provider will
 //! send, and that a body that cannot be billed says why.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use bursar::usage::{Api, UsageError};
+use bursar::usage::{Api, Doubt, ModelUsage, UsageError};
 use bursar::{Bill, Confidence, Service, Usage, Usd};
 use serde_json::{Value, json};
 
@@ -151,7 +151,6 @@ fn a_body_without_usage_is_not_a_body_that_used_nothing() {
         r#"{"id": "1", "choices": [], "usage": null}"#,
         r#"{"id": "1", "usage": {}}"#,
         r#"{"id": "1", "usage": {"prompt_tokens": null, "completion_tokens": null}}"#,
-        r#"{"text": "Whisper is billed by the second.", "usage": {"type": "duration", "seconds": 9}}"#,
         r#"{"usageMetadata": {}}"#,
         r#"{"model": "llama3.2", "response": "", "done": true, "done_reason": "load"}"#,
         r#"[]"#,
@@ -167,18 +166,38 @@ fn a_body_without_usage_is_not_a_body_that_used_nothing() {
 }
 
 #[test]
+fn audio_that_is_billed_by_its_length_is_counted_in_seconds() {
+    for (seconds, count) in [("9", 9), ("8.47", 9), ("0.2", 1)] {
+        let body = format!(
+            r#"{{"text": "Whisper", "usage": {{"type": "duration", "seconds": {seconds}}}}}"#
+        );
+        let bill = Bill::from_response(&body).unwrap().unwrap();
+        let usage = Usage { audio_seconds: count, ..Usage::NONE };
+        assert_eq!((bill.usage, bill.confidence), (usage, Confidence::Exact), "{seconds}");
+    }
+}
+
+#[test]
 fn what_is_no_count_is_refused_by_its_name() {
     let usage = |prompt: &str| format!(r#"{{"usage": {{"prompt_tokens": {prompt}}}}}"#);
-    for bad in ["-1", "1.5", "1e-3", "1e13", "1e99", "\"12\"", "true", "18446744073709551616"] {
+    for bad in ["-1", "1e13", "1e99", "\"twelve\"", "true", "18446744073709551616", "[1]"] {
         let error = Bill::from_response(&usage(bad)).unwrap_err();
         let UsageError::NotACount { field, found } = &error else { panic!("{bad}: {error}") };
-        assert_eq!((field.as_str(), found.as_str()), ("usage.prompt_tokens", bad));
+        let shown = if bad == "[1]" { "[…]" } else { bad };
+        assert_eq!((field.as_str(), found.as_str()), ("usage.prompt_tokens", shown));
     }
     let error = Bill::from_response(&usage("{\"a\": 1}")).unwrap_err().to_string();
     assert!(error.starts_with("`usage.prompt_tokens` is {…}, which is no count"), "{error}");
-    for (good, count) in [("412.0", 412), ("4.12e2", 412), ("0.0", 0), ("1e12", Usage::MAX_COUNT)] {
+    for (good, count) in
+        [("412.0", 412), ("4.12e2", 412), ("0.0", 0), ("1e12", Usage::MAX_COUNT), ("\"12\"", 12)]
+    {
         let bill = Bill::from_response(&usage(good)).unwrap().unwrap();
-        assert_eq!(bill.usage, Usage::tokens(count, 0), "{good}");
+        assert_eq!((bill.usage, bill.confidence), (Usage::tokens(count, 0), Confidence::Exact));
+    }
+    // A part of a token is one, and not believed.
+    for (odd, count) in [("1.5", 2), ("1e-3", 1)] {
+        let bill = Bill::from_response(&usage(odd)).unwrap().unwrap();
+        assert_eq!((bill.usage, bill.confidence), (Usage::tokens(count, 0), Confidence::Estimated));
     }
     let error = Bill::from_response(
         r#"{"usage": {"input_tokens": 1000000000000, "output_tokens": 1000000000000}}"#,
@@ -187,41 +206,94 @@ fn what_is_no_count_is_refused_by_its_name() {
 }
 
 #[test]
-fn a_part_larger_than_its_whole_is_refused_with_both_names() {
+fn a_field_that_is_no_count_does_not_discard_the_others() {
+    let read = |usage: &str| {
+        Bill::from_response(&format!(r#"{{"model": "m", "usage": {usage}}}"#)).unwrap().unwrap()
+    };
+    let bill = read(r#"{"prompt_tokens": 9, "completion_tokens": -4, "total_tokens": 12}"#);
+    assert_eq!((bill.usage, bill.confidence), (Usage::tokens(9, 3), Confidence::Estimated));
+    let [doubt] = bill.doubts.as_slice() else { panic!("{:?}", bill.doubts) };
+    assert_eq!(
+        doubt.to_string(),
+        "`usage.completion_tokens` is -4, which is no count or amount, and was left out",
+    );
+    // vercel/ai, BerriAI/litellm #28023: fractions beside a cost.
+    let bill = read(r#"{"prompt_tokens": 12, "completion_tokens": 14417.92, "cost": 0.014}"#);
+    assert_eq!(bill.reported_cost, Some("0.014".parse().unwrap()));
+    assert_eq!((bill.usage.output, bill.confidence), (14_418, Confidence::Estimated));
+    let bill = read(r#"{"prompt_tokens": 5, "completion_tokens": 1, "cost": "soon"}"#);
+    assert_eq!((bill.usage, bill.reported_cost), (Usage::tokens(5, 1), None));
+    assert_eq!(bill.confidence, Confidence::Estimated);
+    // Counts that no call can have, and a cost.
+    let bill = read(r#"{"input_tokens": 1e12, "output_tokens": 1e12, "cost": 0.5}"#);
+    assert_eq!((bill.usage, bill.reported_cost), (Usage::NONE, Some(Usd::cents(50))));
+}
+
+#[test]
+fn a_part_larger_than_its_whole_is_cut_to_it_where_the_total_says_which_is_right() {
+    let exactly = |usage| (usage, Confidence::Estimated);
     let cases = [
+        // OpenAI's form: the total has the cached input inside the prompt.
         (
             json!({"usage": {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6,
                 "prompt_tokens_details": {"cached_tokens": 9}}}),
-            "`usage.prompt_tokens_details.cached_tokens` is 9, more than the 5 of \
-             `usage.prompt_tokens`",
+            exactly(Usage { cache_read: 5, ..Usage::tokens(0, 1) }),
+        ),
+        // Without a total it may as well stand beside it: the larger of the two.
+        (
+            json!({"usage": {"prompt_tokens": 5, "completion_tokens": 1,
+                "prompt_tokens_details": {"cached_tokens": 9}}}),
+            exactly(Usage { cache_read: 9, ..Usage::tokens(5, 1) }),
         ),
         (
             json!({"usage": {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6,
                 "completion_tokens_details": {"reasoning_tokens": 2}}}),
-            "`usage.completion_tokens_details.reasoning_tokens` is 2, more than the 1 of \
-             `usage.completion_tokens`",
+            exactly(Usage { reasoning: 1, ..Usage::tokens(5, 0) }),
         ),
+        (
+            json!({"usage": {"prompt_tokens": 5, "completion_tokens": 1,
+                "completion_tokens_details": {"reasoning_tokens": 2}}}),
+            exactly(Usage { reasoning: 2, ..Usage::tokens(5, 1) }),
+        ),
+        // Read and write name the same tokens: the dearer of them is kept.
+        (
+            json!({"usage": {"prompt_tokens": 2_168, "completion_tokens": 100,
+                "total_tokens": 2_268, "prompt_tokens_details":
+                    {"cached_tokens": 2_161, "cache_write_tokens": 2_161}}}),
+            exactly(Usage { cache_read: 7, cache_write_30m: 2_161, ..Usage::tokens(0, 100) }),
+        ),
+        // Anthropic's: the lifetimes come to more than the writes.
         (
             json!({"usage": {"input_tokens": 5, "cache_creation_input_tokens": 7,
                 "cache_creation": {"ephemeral_1h_input_tokens": 8}, "output_tokens": 1}}),
-            "`usage.cache_creation.ephemeral_1h_input_tokens` is 8, more than the 7 of \
-             `usage.cache_creation_input_tokens`",
+            exactly(Usage { cache_write_1h: 8, ..Usage::tokens(5, 1) }),
         ),
         (
-            json!({"usageMetadata": {"promptTokenCount": 5, "cachedContentTokenCount": 6}}),
-            "`usageMetadata.cachedContentTokenCount` is 6, more than the 5 of \
-             `usageMetadata.promptTokenCount`",
+            json!({"usageMetadata": {"promptTokenCount": 5, "cachedContentTokenCount": 6,
+                "candidatesTokenCount": 2, "totalTokenCount": 7}}),
+            exactly(Usage { cache_read: 5, ..Usage::tokens(0, 2) }),
         ),
         (
             json!({"usage": {"inputTokens": 5, "outputTokens": 1, "totalTokens": 6,
                 "cacheReadInputTokens": 6}}),
-            "`usage.cacheReadInputTokens` is 6, more than the 5 of `usage.inputTokens`",
+            exactly(Usage { cache_read: 5, ..Usage::tokens(0, 1) }),
+        ),
+        // Perplexity, and Cohere's units.
+        (
+            json!({"usage": {"prompt_tokens": 5, "completion_tokens": 4, "total_tokens": 9,
+                "search_context_size": "low",
+                "completion_tokens_details": {"audio_tokens": 6}}}),
+            exactly(Usage { output_audio: 4, requests: 1, ..Usage::tokens(5, 0) }),
         ),
     ];
-    for (body, story) in cases {
-        let error = Bill::from_response(&body).unwrap_err();
-        assert!(matches!(error, UsageError::PartExceedsWhole { .. }), "{body}");
-        assert!(error.to_string().starts_with(story), "{error}");
+    for (body, expected) in cases {
+        let bill = Bill::from_response(&body).unwrap().unwrap();
+        assert_eq!((bill.usage, bill.confidence), expected, "{body}");
+        assert!(
+            bill.doubts.iter().any(|doubt| matches!(doubt, Doubt::Contradiction { .. })),
+            "{body}: {:?}",
+            bill.doubts
+        );
     }
 }
 
@@ -256,8 +328,8 @@ fn the_total_tells_what_includes_what() {
     let told = Bill::from_response_of(Api::Xai, &grok).unwrap().unwrap();
     grok["model"] = json!("grok-4.20");
     assert_eq!((told.usage, read(&grok).usage), (of(50, 20), of(50, 20)));
-    // Neither sum is the total: the larger, never less than the total, and marked.
-    for (total, usage) in [(160, of(50, 20)), (90, of(50, 20)), (180, of(60, 20))] {
+    // Neither sum is the total: what it leaves for the output, if that can be; else the larger sum.
+    for (total, usage) in [(160, of(40, 20)), (90, of(50, 20)), (180, of(60, 20))] {
         let bill = read(&chat(50, 20, json!(total)));
         assert_eq!((bill.usage, bill.confidence), (usage, Confidence::Estimated), "{total}");
     }
@@ -280,7 +352,9 @@ fn research_of_perplexity_reasons_beside_its_completion() {
         "num_search_queries": 11, "reasoning_tokens": 73_997}});
     let bill = Bill::from_response(&body).unwrap().unwrap();
     let usage = Usage { reasoning: 73_997, requests: 1, ..Usage::tokens(33, 7_163) };
-    assert_eq!((bill.usage, bill.confidence), (usage, Confidence::Exact));
+    // Its citations and searches are billed too, and only the stated cost has them.
+    assert_eq!((bill.usage, bill.confidence), (usage, Confidence::Estimated));
+    assert!(matches!(bill.doubts.as_slice(), [Doubt::Uncounted { .. }]), "{:?}", bill.doubts);
 }
 
 #[test]
@@ -323,8 +397,27 @@ fn a_reported_cost_is_read_digit_by_digit() {
         assert_eq!(cost(usage), Ok(Some(pico)), "{usage}");
     }
     assert_eq!(cost(r#""cost": null"#), Ok(None));
-    for bad in [r#""cost": -0.1"#, r#""cost": "0.1""#, r#""cost": 1e40"#, r#""cost": true"#] {
-        assert!(matches!(cost(bad), Err(UsageError::NotMoney { .. })), "{bad}");
+    // Text is as good as a number (Vercel's gateway, mastra #19461).
+    assert_eq!(cost(r#""cost": "0.0042""#), Ok(Some(4_200_000_000)));
+    // The counts beside it are not lost.
+    for bad in [r#""cost": -0.1"#, r#""cost": "much""#, r#""cost": 1e40"#, r#""cost": true"#] {
+        assert_eq!(cost(bad), Ok(None), "{bad}");
+        let alone = format!(r#"{{"usage": {{{bad}}}}}"#);
+        assert!(matches!(Bill::from_response(&alone), Err(UsageError::NotMoney { .. })), "{bad}");
+    }
+    for (usage, pico) in [
+        // With a key of one's own and without the provider's cost, nothing is stated.
+        (r#""cost": 0.001, "is_byok": true"#, None),
+        (
+            r#""is_byok": true, "cost_details": {"upstream_inference_cost": 0.02}"#,
+            Some(20_000_000_000),
+        ),
+        // DeepInfra's name.
+        (r#""estimated_cost": 0.0002"#, Some(200_000_000)),
+        // A price that nobody documents as what the call costs.
+        (r#""market_cost": 0.5"#, None),
+    ] {
+        assert_eq!(cost(usage), Ok(pico), "{usage}");
     }
 }
 
@@ -499,5 +592,7 @@ fn what_an_advisor_used_is_not_lost() {
             {"type": "advisor_message", "model": "claude-opus-4-8", "input_tokens": 900,
              "output_tokens": 300}]}});
     let bill = Bill::from_response(&body).unwrap().unwrap();
-    assert_eq!((bill.usage, bill.confidence), (Usage::tokens(910, 305), Confidence::Estimated));
+    assert_eq!((bill.usage, bill.confidence), (Usage::tokens(10, 5), Confidence::Exact));
+    assert_eq!(bill.extra, [ModelUsage::new("claude-opus-4-8", Usage::tokens(900, 300))]);
+    assert_eq!(bill.total_usage(), Usage::tokens(910, 305));
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::error::UsageError;
 use crate::money::Usd;
 
 /// Why a bill may differ from what the provider charges. Booking a [`Bill`](super::Bill) raises an
@@ -42,6 +43,13 @@ pub enum Doubt {
         /// `input` or `output`.
         side: String,
     },
+    /// A field that should be a count or an amount is none, and was left out.
+    Unreadable {
+        /// The field, with its path.
+        field: String,
+        /// The beginning of what it holds.
+        found: String,
+    },
     /// Two counts cannot both be true; the reading that the total supports was taken.
     Contradiction {
         /// What contradicts what, as a clause: "`a` is 3, more than the 2 of `b`".
@@ -65,6 +73,18 @@ pub enum Doubt {
     },
 }
 
+impl From<&UsageError> for Doubt {
+    /// The doubt that an event leaves that could not be read.
+    fn from(error: &UsageError) -> Doubt {
+        match error {
+            UsageError::NotACount { field, found } | UsageError::NotMoney { field, found } => {
+                Doubt::Unreadable { field: field.clone(), found: found.clone() }
+            }
+            UsageError::Malformed { .. } | UsageError::EventTooLong { .. } => Doubt::CutShort,
+        }
+    }
+}
+
 impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -80,6 +100,9 @@ impl fmt::Display for Doubt {
                 f,
                 "the provider did not count the {side} of a call that had some; it was estimated"
             ),
+            Doubt::Unreadable { field, found } => {
+                write!(f, "`{field}` is {found}, which is no count or amount, and was left out")
+            }
             Doubt::Contradiction { what } => {
                 write!(f, "{what}; the reading that the total supports was taken")
             }

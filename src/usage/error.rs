@@ -1,4 +1,4 @@
-//! Owns [`UsageError`]: why the usage of a call could not be read.
+//! [`UsageError`]: why the usage of a call could not be read.
 
 /// Why the usage in a provider's answer could not be read.
 ///
@@ -42,21 +42,6 @@ pub enum UsageError {
         field: String,
         /// What it holds.
         found: String,
-    },
-    /// A part is larger than the whole that it is a part of.
-    #[error(
-        "`{part}` is {part_count}, more than the {whole_count} of `{whole}` that it is a part of; \
-         name the API with `Bill::from_response_of` if it counts otherwise"
-    )]
-    PartExceedsWhole {
-        /// The field of the part, with its path.
-        part: String,
-        /// What the part holds.
-        part_count: u64,
-        /// The field of the whole, with its path.
-        whole: String,
-        /// What the whole holds.
-        whole_count: u64,
     },
 }
 

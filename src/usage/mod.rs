@@ -2,26 +2,25 @@
 //! of it; [`tokens`], how many tokens a text has.
 //!
 //! [`Bill::from_response`] reads a response body, [`UsageMeter`] a stream, [`Request`] what is
-//! asked before there is an answer. Each provider's form of answers has a file of its own.
+//! asked before there is an answer. One table, `names`, lists every name of a count.
 //!
 //! Come here when you have a provider's JSON; if your client hands you counts, [`Usage::tokens`] is
 //! all you need. What usage costs is the business of [`price`](crate::price).
 
-mod anthropic;
-mod bedrock;
+mod answer;
 mod body;
+mod content;
 mod buckets;
-mod cohere;
-mod counts;
 mod doubt;
+mod envelope;
 mod error;
 mod frames;
-mod gemini;
-mod heard;
 mod json;
-mod ollama;
-mod openai;
+mod names;
+mod paid_tools;
+mod raw;
 mod request;
+mod rules;
 mod stream;
 pub mod tokens;
 
@@ -31,6 +30,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Timestamp;
 use crate::money::Usd;
 
 pub use body::{Api, Body};
@@ -203,6 +203,10 @@ pub struct Bill {
     /// fallback, an advisor, the transcription of a realtime session. `usage` leaves it out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extra: Vec<ModelUsage>,
+    /// The provider does not bill this answer if the call was made at this moment or later: since
+    /// when its billing rule holds. What `extra` lists is billed all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unbilled_since: Option<Timestamp>,
     /// True if the answer itself says why another model answered than was asked: it lists its
     /// attempts.
     #[serde(default)]
@@ -223,6 +227,7 @@ impl Bill {
             reported_cost: None,
             confidence: Confidence::default(),
             extra: Vec::new(),
+            unbilled_since: None,
             fell_back: false,
             doubts: Vec::new(),
         }

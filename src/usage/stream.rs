@@ -1,11 +1,17 @@
-//! Owns [`UsageMeter`]: the running usage of one answer that comes as a stream.
+//! [`UsageMeter`]: the running usage of an answer that comes as a stream, or of a session of
+//! several.
 
-use super::body::{Api, Body, Envelope, possible, trimmed};
+use std::collections::BTreeSet;
+
+use super::answer::{Answer, add_tokens};
+use super::body::{Api, Body, trimmed};
+use super::content::{Content, Progress};
+use super::envelope::Envelope;
 use super::error::UsageError;
 use super::frames::{Frame, Frames};
-use super::heard::Heard;
 use super::json::Json;
-use super::{Bill, Service, Usage, anthropic};
+use super::paid_tools::{PaidTools, hashed};
+use super::{Bill, Confidence, Doubt, ModelUsage, Service, Usage};
 
 /// Meters one streamed answer: what has been used so far, and the bill when it ends or is cut.
 ///
@@ -36,20 +42,29 @@ pub struct UsageMeter {
     output_cap: Option<u64>,
     frames: Frames,
     events: u64,
-    /// The provider's last word.
-    counted: Option<Bill>,
-    /// `counted` is of a part of the answer only.
-    is_of_a_part: bool,
-    /// The output in `counted` was written down before there was any: Anthropic's first event.
-    is_placeholder: bool,
-    anthropic: anthropic::Said,
-    /// What came after the provider's last word.
-    since: Heard,
+    /// The answers that were counted; the last one may go on.
+    answers: Vec<Answer>,
+    /// What was counted before these: the sum.
+    folded: Option<Bill>,
+    /// What other models used beside the answers.
+    extra: Vec<ModelUsage>,
+    transcripts: BTreeSet<u64>,
+    transcriber: Option<String>,
+    /// What came after the last counts.
+    since: Content,
+    tools: PaidTools,
+    progress: Progress,
     has_ended: bool,
-    is_garbled: bool,
+    /// The last stream is over: what comes next is another answer.
+    is_closed: bool,
+    /// Why an event after the last counts could not be read.
+    garbled: Option<Doubt>,
     model: Option<String>,
     service: Option<Service>,
 }
+
+/// How many answers of one session are kept apart, so that one that comes again is known.
+const APART: usize = 256;
 
 impl UsageMeter {
     /// A meter that recognises by itself whose stream it is.
@@ -113,22 +128,23 @@ impl UsageMeter {
     /// What has been used so far: the provider's counts, and an estimate of the text that came
     /// after them.
     pub fn seen(&self) -> Usage {
-        let mut usage = match &self.counted {
-            Some(bill) => bill.usage,
-            None if self.since.is_silent() => return Usage::NONE,
-            None => Usage::tokens(self.expected_input, 0),
-        };
-        // The text adds no more than makes a possible call of it: what is impossible has no price.
-        let mut room = Usage::MAX_COUNT.saturating_sub(usage.total_tokens());
-        let mut add = |bucket: &mut u64, tokens: u64| {
-            let added = tokens.min(room);
-            room = room.saturating_sub(added);
-            *bucket = bucket.saturating_add(added);
-        };
-        let known = if self.is_placeholder { usage.output } else { 0 };
-        add(&mut usage.output, self.since.output.tokens().saturating_sub(known));
-        add(&mut usage.reasoning, self.since.reasoning.tokens());
-        usage
+        let mut usage = self.folded.as_ref().map_or(Usage::NONE, |bill| bill.usage);
+        match self.answers.split_last() {
+            Some((last, before)) => {
+                let none = Content::default();
+                for answer in before {
+                    usage = usage.saturating_add(&answer.usage(&none, 0));
+                }
+                usage.saturating_add(&last.usage(&self.since, self.expected_input))
+            }
+            None if self.since.is_empty() => usage,
+            None => {
+                usage.input_uncached = usage.input_uncached.saturating_add(self.expected_input);
+                let (output, reasoning) = self.since.tokens();
+                add_tokens(&mut usage, output, reasoning);
+                usage
+            }
+        }
     }
 
     /// By how many tokens the output has outgrown its cap; zero if it has not, or has none.
@@ -139,27 +155,58 @@ impl UsageMeter {
     /// The bill, when the stream has ended or was cut.
     ///
     /// If the provider's final counts came, they are the bill. Otherwise it is what
-    /// [`UsageMeter::seen`] says, marked as estimated. `None` if neither text nor counts came.
+    /// [`UsageMeter::seen`] answers, marked as estimated, with the doubt
+    /// [`CutShort`](super::Doubt::CutShort): text that was not shown is in neither. `None` if
+    /// neither text nor counts came.
     pub fn finish(mut self) -> Option<Bill> {
         let mut frames = std::mem::take(&mut self.frames);
         frames.end(&mut |frame| {
             // An error leaves its mark: the bill is estimated.
             let _ = self.frame(frame);
         });
-        let seen = self.seen();
-        let is_final = !self.is_placeholder
-            && !self.is_garbled
-            && (self.has_ended || !self.is_of_a_part)
-            && self.since.is_silent();
-        let mut bill = match self.counted.take() {
-            Some(bill) if is_final => bill,
+        self.total()
+    }
+
+    /// The bill as of now.
+    fn total(&self) -> Option<Bill> {
+        let none = Content::default();
+        let mut sum = self.folded.clone();
+        let last = self.answers.len().saturating_sub(1);
+        for (at, answer) in self.answers.iter().enumerate() {
+            let since = if at == last { &self.since } else { &none };
+            let bill = answer.bill(since, self.expected_input);
+            sum = Some(match sum {
+                Some(sum) => add(sum, bill),
+                None => bill,
+            });
+        }
+        let is_final = self.answers.last().is_some_and(|answer| {
+            let is_whole = self.has_ended || !answer.is_of_a_part;
+            !answer.is_placeholder && is_whole && self.since.is_empty()
+        });
+        let mut bill = match sum {
+            Some(bill) if is_final && self.garbled.is_none() => bill,
             // What a part cost is not what the whole costs.
-            Some(bill) => Bill { usage: seen, reported_cost: None, ..bill }.estimated(),
-            None if self.since.is_silent() => return None,
-            None => Bill::new(seen).estimated(),
+            Some(bill) => {
+                let doubt = if is_final { self.garbled.clone() } else { None };
+                let bill = Bill { reported_cost: None, ..bill }.estimated();
+                bill.doubt(doubt.unwrap_or(Doubt::CutShort))
+            }
+            None if !self.since.is_empty() => {
+                let mut usage = self.seen();
+                self.tools.fill(&mut usage, self.model.as_deref());
+                Bill::new(usage).estimated().doubt(Doubt::CutShort)
+            }
+            // Only a transcription was counted.
+            None if !self.extra.is_empty() => Bill::new(Usage::NONE),
+            None => return None,
         };
-        bill.model = bill.model.or(self.model);
-        bill.service = bill.service.or(self.service);
+        bill.model = bill.model.or_else(|| self.model.clone());
+        bill.service = bill.service.or_else(|| self.service.clone());
+        if self.extra.iter().any(|extra| extra.model.is_none()) {
+            bill = bill.estimated();
+        }
+        bill.extra.extend(self.extra.iter().cloned());
         Some(bill)
     }
 
@@ -179,7 +226,7 @@ impl UsageMeter {
         });
         meter.frames = frames;
         let is_stream = meter.events > 0 || meter.frames.is_between_objects();
-        is_stream.then(|| read.map(|()| meter.finish()))
+        is_stream.then(|| meter.or_error(read))
     }
 
     /// The bill of all events in an array.
@@ -188,19 +235,44 @@ impl UsageMeter {
         events: Json<'_>,
     ) -> Result<Option<Bill>, UsageError> {
         let mut meter = UsageMeter { api, ..UsageMeter::default() };
-        events.items(|event| meter.payload(event))?;
-        Ok(meter.finish())
+        let mut read = Ok(());
+        events.items(|event| {
+            let one = meter.payload(event);
+            if read.is_ok() {
+                read = one;
+            }
+            Ok(())
+        })?;
+        meter.or_error(read)
+    }
+
+    /// The bill of one event of a session.
+    pub(super) fn read_event(
+        api: Option<Api>,
+        event: Json<'_>,
+    ) -> Result<Option<Bill>, UsageError> {
+        let mut meter = UsageMeter { api, ..UsageMeter::default() };
+        let read = meter.payload(event);
+        meter.or_error(read)
+    }
+
+    /// The bill, if there is any: what was counted is not lost to an event that cannot be read.
+    fn or_error(self, read: Result<(), UsageError>) -> Result<Option<Bill>, UsageError> {
+        match (read, self.answers.is_empty()) {
+            (Err(error), true) => Err(error),
+            _ => Ok(self.finish()),
+        }
     }
 
     fn frame(&mut self, frame: Frame<'_>) -> Result<(), UsageError> {
         self.events = self.events.saturating_add(1);
         let Frame::Data(data) = frame else {
-            self.is_garbled = true;
+            self.garbled = Some(Doubt::CutShort);
             return Err(UsageError::EventTooLong { limit: Frames::MAX_EVENT });
         };
         match trimmed(data) {
             b"[DONE]" => {
-                self.has_ended = true;
+                (self.has_ended, self.is_closed) = (true, true);
                 Ok(())
             }
             object @ [b'{', ..] => self.payload(Json::Text(object)),
@@ -209,58 +281,158 @@ impl UsageMeter {
     }
 
     fn payload(&mut self, event: Json<'_>) -> Result<(), UsageError> {
-        let heard = Heard::of(event);
-        self.since.hear(&heard);
-        self.has_ended |= heard.has_ended;
-        let read = self.counts(event, &heard);
-        if read.is_err() {
-            self.is_garbled = true;
+        let progress = self.since.add_event(event);
+        self.has_ended |= progress.has_ended;
+        let read = self.counts(event, progress);
+        if let Err(error) = &read {
+            self.garbled = Some(Doubt::from(error));
         }
         read
     }
 
-    fn counts(&mut self, event: Json<'_>, heard: &Heard) -> Result<(), UsageError> {
+    fn counts(&mut self, event: Json<'_>, progress: Progress) -> Result<(), UsageError> {
         let envelope = Envelope::open(event)?;
-        if self.model.is_none() {
-            self.model = envelope.model();
+        self.progress.is_filtered |= progress.is_filtered;
+        self.progress.is_refused |= progress.is_refused;
+        if envelope.is_transcription() {
+            return self.transcription(event, &envelope);
+        }
+        self.note_session(event, &envelope);
+        if let Some(model) = envelope.model().filter(|_| self.model.is_none()) {
+            self.since.count_for(&model);
+            self.model = Some(model);
         }
         if self.service.is_none() {
             self.service = envelope.service();
         }
-        let Some(mut bill) = envelope.bill(self.api, &mut self.anthropic)? else { return Ok(()) };
-        match &self.counted {
-            // A realtime session answers many times, and counts each answer by itself.
-            Some(before) if envelope.is_kind("response.done") => {
-                bill = sum(before, bill);
-                possible(&bill)?;
+        self.is_closed |= envelope.is_kind("message_stop");
+        // Whose counts they are.
+        let at = self.answer_of(&envelope);
+        let mut answer = match at {
+            Some(at) => self.answers.remove(at),
+            None => Answer::new(self.api),
+        };
+        let taken = answer.take(&envelope);
+        if !matches!(taken, Ok(true)) {
+            // A stream that is cut later has run its tools all the same.
+            envelope.add_tools(&mut self.tools)?;
+            if let Some(at) = at {
+                self.answers.insert(at, answer);
             }
-            // Gemini names its searches in one event only.
-            Some(before) => {
-                let searches = &mut bill.usage.web_search_requests;
-                *searches = (*searches).max(before.usage.web_search_requests);
-            }
-            None => {}
+            return taken.map(drop);
         }
-        self.counted = Some(bill);
-        self.is_of_a_part = heard.goes_on && !heard.has_ended;
-        self.is_placeholder = envelope.is_kind("message_start");
-        self.is_garbled = false;
-        if !self.is_placeholder {
-            self.since = Heard::default();
+        // What came before belongs to it.
+        answer.tools.join(std::mem::take(&mut self.tools));
+        answer.advance(std::mem::take(&mut self.progress));
+        answer.is_of_a_part = progress.goes_on && !progress.has_ended;
+        if answer.counts_output() || answer.needs_text() {
+            answer.content.append(std::mem::take(&mut self.since));
+        }
+        if answer.needs_text() && answer.content.is_empty() && envelope.is_whole() {
+            answer.content.add_whole(event);
+        }
+        answer.resolve();
+        (self.garbled, self.is_closed) = (None, false);
+        self.answers.push(answer);
+        self.fold()
+    }
+
+    /// Which of the answers an event belongs to; `None` if it begins another.
+    ///
+    /// Answers of one id are one. Without an id, a chunk belongs to the last answer, and a whole
+    /// answer is one of its own.
+    fn answer_of(&self, envelope: &Envelope<'_>) -> Option<usize> {
+        let last = self.answers.len().checked_sub(1)?;
+        let id = envelope.id();
+        if let Some(same) = self.answers.iter().rposition(|it| it.id.is_some() && it.id == id) {
+            return Some(same);
+        }
+        let is_first = envelope.is_kind("message_start");
+        if is_first || envelope.is_whole() || (id.is_some() && self.answers[last].id.is_some()) {
+            return None;
+        }
+        let is_over = self.is_closed && !self.since.is_empty();
+        (!is_over).then_some(last)
+    }
+
+    /// Remembers what a realtime session is about to use.
+    fn note_session(&mut self, event: Json<'_>, envelope: &Envelope<'_>) {
+        if !envelope.is_kind("session.created") && !envelope.is_kind("session.updated") {
+            return;
+        }
+        let Some(session) = event.field("session") else { return };
+        let transcription = session
+            .field("input_audio_transcription")
+            .or_else(|| session.field("audio")?.field("input")?.field("transcription"));
+        let name = |object: Json<'_>| object.field("model")?.string().map(Into::into);
+        self.transcriber = transcription.and_then(name).or(self.transcriber.take());
+        self.model = name(session).or(self.model.take());
+    }
+
+    /// Books the transcription of what a user said under its own model.
+    fn transcription(
+        &mut self,
+        event: Json<'_>,
+        envelope: &Envelope<'_>,
+    ) -> Result<(), UsageError> {
+        let mut answer = Answer::new(self.api);
+        if !answer.take(envelope)? {
+            return Ok(());
+        }
+        let item = event.field("item_id").and_then(Json::string);
+        if item.is_some_and(|item| !self.transcripts.insert(hashed(&item))) {
+            return Ok(());
+        }
+        let usage = answer.usage(&Content::default(), 0);
+        self.extra.push(ModelUsage { model: self.transcriber.clone(), usage });
+        Ok(())
+    }
+
+    /// Keeps the session's bill possible, and its memory bounded.
+    fn fold(&mut self) -> Result<(), UsageError> {
+        if self.answers.len() > 1 {
+            let sum = self.seen();
+            if !sum.is_possible() {
+                self.answers.pop();
+                let found = sum.total_tokens().to_string();
+                return Err(UsageError::NotACount { field: "usage".to_owned(), found });
+            }
+        }
+        if self.answers.len() > APART {
+            let bill = self.answers.remove(0).bill(&Content::default(), 0);
+            self.folded = Some(match self.folded.take() {
+                Some(sum) => add(sum, bill),
+                None => bill,
+            });
         }
         Ok(())
     }
 }
 
-/// One bill of two answers of one session.
-fn sum(before: &Bill, bill: Bill) -> Bill {
-    Bill {
-        usage: before.usage.saturating_add(&bill.usage),
-        reported_cost: before
-            .reported_cost
-            .zip(bill.reported_cost)
-            .and_then(|(a, b)| a.checked_add(b)),
-        confidence: before.confidence.max(bill.confidence),
-        ..bill
+/// One bill of two answers.
+fn add(mut sum: Bill, bill: Bill) -> Bill {
+    sum.reported_cost =
+        sum.reported_cost.zip(bill.reported_cost).and_then(|(a, b)| a.checked_add(b));
+    sum.confidence = sum.confidence.max(bill.confidence);
+    sum.fell_back |= bill.fell_back;
+    sum.extra.extend(bill.extra);
+    for doubt in bill.doubts {
+        sum = sum.doubt(doubt);
     }
+    if sum.service != bill.service || sum.regional != bill.regional {
+        sum.confidence = sum.confidence.max(Confidence::Estimated);
+    }
+    match (sum.unbilled_since, bill.unbilled_since) {
+        // Of two answers that are not billed none is.
+        (Some(_), None) => {
+            (sum.usage, sum.model, sum.unbilled_since) = (bill.usage, bill.model, None);
+        }
+        (None, Some(_)) => {}
+        _ if bill.model.is_none() || bill.model == sum.model || sum.model.is_none() => {
+            sum.usage = sum.usage.saturating_add(&bill.usage);
+            sum.model = sum.model.or(bill.model);
+        }
+        _ => sum.extra.push(ModelUsage { model: bill.model, usage: bill.usage }),
+    }
+    sum
 }

@@ -1,8 +1,8 @@
 //! Owns the walk over the top level of a request: which field means what, in which API.
 
-use crate::usage::counts::{count, service};
 use crate::usage::error::UsageError;
 use crate::usage::json::Json;
+use crate::usage::raw::{count, service};
 use crate::usage::tokens::{Framing, TokenCounter};
 use crate::usage::{Service, Usage};
 

@@ -1,8 +1,8 @@
 //! Owns what tools and schemas add to the input, and which tools the provider runs itself.
 
-use crate::usage::counts::count;
 use crate::usage::error::UsageError;
 use crate::usage::json::Json;
+use crate::usage::raw::count;
 
 use super::content::Place;
 use super::fields::Reader;

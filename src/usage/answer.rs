@@ -1,0 +1,302 @@
+//! [`Answer`]: what is known of one answer, of one event or of many, and the bill that it makes.
+
+use super::body::Api;
+use super::content::{Content, Progress};
+use super::doubt::Doubt;
+use super::envelope::Envelope;
+use super::error::UsageError;
+use super::names::Field;
+use super::paid_tools::PaidTools;
+use super::raw::{Iteration, RawUsage};
+use super::rules::{Resolved, Side, resolve};
+use super::{Bill, ModelUsage, Service, Usage};
+use crate::clock::Timestamp;
+
+/// What is known of one answer.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Answer {
+    pub(super) id: Option<u64>,
+    /// The form that it was said to have.
+    form: Option<Api>,
+    raw: RawUsage,
+    resolved: Resolved,
+    model: Option<String>,
+    service: Option<Service>,
+    pub(super) tools: PaidTools,
+    /// The text of the answer, up to its last counts.
+    pub(super) content: Content,
+    progress: Progress,
+    /// The output was written down before there was any: Anthropic's first event.
+    pub(super) is_placeholder: bool,
+    /// The counts are of a part of the answer.
+    pub(super) is_of_a_part: bool,
+    is_speech: bool,
+}
+
+impl Answer {
+    pub(super) fn new(form: Option<Api>) -> Answer {
+        Answer { form, ..Answer::default() }
+    }
+
+    /// Takes in what an event of this answer states. False if it states nothing of usage.
+    ///
+    /// # Errors
+    /// If something in it is no count and nothing else can be used, or if no call can have used so
+    /// much; the answer stays as it was then.
+    pub(super) fn take(&mut self, envelope: &Envelope<'_>) -> Result<bool, UsageError> {
+        let raw = envelope.raw()?;
+        let raw = match raw {
+            // Bedrock's metrics repeat the usage object where there is one.
+            None if !self.raw.has_counts() => envelope.metrics()?,
+            raw => raw,
+        };
+        let Some(raw) = raw else { return Ok(false) };
+        let before = self.raw.clone();
+        let was_placeholder = self.is_placeholder;
+        envelope.add_tools(&mut self.tools)?;
+        if let Some(model) = envelope.model() {
+            self.content.count_for(&model);
+            self.model = Some(model);
+        }
+        self.is_speech |= envelope.is_kind("speech.audio.done");
+        self.merge(raw, envelope.is_kind("message_start"));
+        self.resolve();
+        if let Err(error) = self.check() {
+            (self.raw, self.is_placeholder) = (before, was_placeholder);
+            self.resolve();
+            return Err(error);
+        }
+        self.id = self.id.or(envelope.id());
+        self.service = envelope.service().or(self.service.take());
+        Ok(true)
+    }
+
+    fn merge(&mut self, raw: RawUsage, is_start: bool) {
+        if is_start && self.counts_output() {
+            return; // sent twice: what came after the first is the truth
+        }
+        if is_start {
+            self.is_placeholder = true;
+        } else if self.is_placeholder && raw.has(Field::Output) {
+            self.raw.drop_output();
+            self.is_placeholder = false;
+        }
+        self.raw.merge(raw);
+    }
+
+    /// Works out what the counts come to. Call it again after tools were added.
+    pub(super) fn resolve(&mut self) {
+        self.resolved = resolve(&self.raw, self.api(), self.model.as_deref());
+        let usage = &mut self.resolved.usage;
+        self.tools.fill(usage, self.model.as_deref());
+        if self.is_speech {
+            usage.output_audio =
+                usage.output_audio.saturating_add(std::mem::take(&mut usage.output));
+        }
+    }
+
+    fn api(&self) -> Api {
+        self.form.unwrap_or_else(|| self.raw.hints.api(self.model.as_deref()))
+    }
+
+    /// True if only the text tells what the output was.
+    pub(super) fn needs_text(&self) -> bool {
+        self.resolved.output != Side::Known
+            || self.is_placeholder
+            || self.resolved.input == Side::KnownIfEmpty
+    }
+
+    /// True if the last counts had an output.
+    pub(super) fn counts_output(&self) -> bool {
+        self.raw.has_output() && !self.is_placeholder
+    }
+
+    /// Remembers how far the answer has come.
+    pub(super) fn advance(&mut self, progress: Progress) {
+        self.progress.is_filtered |= progress.is_filtered;
+        self.progress.is_refused |= progress.is_refused;
+    }
+
+    /// An error if no call can have used so much. A stated cost stands on its own.
+    fn check(&self) -> Result<(), UsageError> {
+        let usage = &self.resolved.usage;
+        if usage.is_possible() || self.raw.stated_cost().is_some() {
+            return Ok(());
+        }
+        let found = usage.total_tokens().to_string();
+        Err(UsageError::NotACount { field: "usage".to_owned(), found })
+    }
+
+    /// What has been used, with the text that came after the last counts.
+    pub(super) fn usage(&self, since: &Content, expected_input: u64) -> Usage {
+        self.estimate(since, expected_input).usage
+    }
+
+    fn estimate(&self, since: &Content, expected_input: u64) -> Estimated {
+        let mut usage = self.resolved.usage;
+        let mut estimated = Estimated::default();
+        let is_empty = self.content.is_empty() && since.is_empty();
+        // An output that is stated as zero is believed of an answer that was withheld.
+        let is_withheld = self.progress.is_filtered && self.raw.has(Field::Output);
+        let is_text_needed = self.resolved.output != Side::Known && !is_empty && !is_withheld;
+        if is_text_needed || self.is_placeholder {
+            let (output, reasoning) = self.text(since);
+            if self.resolved.is_unsplit {
+                // All that is known is the sum: the text is the output, the rest the input.
+                let total = usage.input_uncached;
+                usage.output = output.min(total);
+                usage.reasoning = reasoning.min(total - usage.output);
+                usage.input_uncached = total - usage.output - usage.reasoning;
+            } else if self.is_placeholder {
+                usage.output = usage.output.max(output);
+                usage.reasoning = usage.reasoning.max(reasoning);
+            } else {
+                (usage.output, usage.reasoning) = (output, reasoning);
+            }
+            estimated.misses_output = is_text_needed;
+        } else if !since.is_empty() {
+            let (output, reasoning) = since.tokens();
+            add_tokens(&mut usage, output, reasoning);
+        }
+        estimated.misses_input = match self.resolved.input {
+            Side::Known => false,
+            Side::KnownIfEmpty => usage.output_tokens() > 0 || !is_empty,
+            Side::Unknown => true,
+        };
+        if estimated.misses_input {
+            usage.input_uncached = expected_input;
+        }
+        if !usage.is_possible() && self.resolved.usage.is_possible() {
+            // The text adds no more than makes a possible call of it.
+            usage = self.resolved.usage;
+            let (output, reasoning) = self.text(since);
+            add_tokens(&mut usage, output, reasoning);
+        }
+        estimated.usage = usage;
+        estimated
+    }
+
+    fn text(&self, since: &Content) -> (u64, u64) {
+        let ((output, reasoning), (more, thoughts)) = (self.content.tokens(), since.tokens());
+        (output.saturating_add(more), reasoning.saturating_add(thoughts))
+    }
+
+    /// The bill, with the text that came after the last counts; `expected_input` where the input was
+    /// not counted.
+    pub(super) fn bill(&self, since: &Content, expected_input: u64) -> Bill {
+        let estimated = self.estimate(since, expected_input);
+        let mut bill = Bill::new(estimated.usage);
+        bill.model.clone_from(&self.model);
+        let tier = self.raw.service.clone().or_else(|| self.service.clone());
+        bill.service = if self.raw.is_fast { Some(Service::Fast) } else { tier };
+        bill.regional = self.raw.regional;
+        bill.reported_cost = self.raw.stated_cost();
+        if !bill.usage.is_possible() {
+            bill.usage = Usage::NONE;
+            bill = bill.estimated();
+        }
+        for doubt in self.raw.doubts() {
+            if !matches!(doubt, Doubt::UnknownField { .. }) {
+                bill = bill.estimated();
+            }
+            bill = bill.doubt(doubt);
+        }
+        for what in self.tools.unpriced() {
+            bill = bill.estimated().doubt(Doubt::Uncounted { what: (*what).into() });
+        }
+        for (is_missing, side) in
+            [(estimated.misses_input, "input"), (estimated.misses_output, "output")]
+        {
+            if is_missing {
+                bill = bill.estimated().doubt(Doubt::Missing { side: side.into() });
+            }
+        }
+        if let Some(what) = self.resolved.contradiction.clone() {
+            bill = bill.doubt(Doubt::Contradiction { what });
+        }
+        if self.resolved.is_estimated || self.raw.is_rounded || self.is_placeholder {
+            bill = bill.estimated();
+        }
+        bill = self.with_research(bill);
+        bill = self.with_iterations(bill);
+        let is_refused = self.progress.is_refused && self.api() == Api::Anthropic;
+        if is_refused && bill.usage.output_tokens() == 0 {
+            bill.unbilled_since = Some(FREE_REFUSALS);
+        }
+        bill
+    }
+
+    /// Perplexity bills the citations and the searches of deep research, and counts no search where
+    /// it states no cost.
+    fn with_research(&self, bill: Bill) -> Bill {
+        let named = self.model.as_deref().is_some_and(|model| model.contains("deep-research"));
+        if self.api() != Api::Perplexity || !named || bill.reported_cost.is_some() {
+            return bill;
+        }
+        let what = "the citations and searches of deep research".to_owned();
+        bill.estimated().doubt(Doubt::Uncounted { what })
+    }
+
+    /// Adds what Anthropic's top level leaves out: what a compaction of the context used, what an
+    /// advisor did, and the attempts that declined before a fallback.
+    ///
+    /// A declined attempt is billed if it has put anything out.
+    /// (<https://docs.claude.com/en/docs/build-with-claude/server-side-fallback>, read 2026-11-24)
+    fn with_iterations(&self, mut bill: Bill) -> Bill {
+        let iterations = &self.raw.iterations;
+        let last_fallback = iterations.iter().rposition(|it| it.kind == "fallback_message");
+        bill.fell_back = last_fallback.is_some();
+        for (at, iteration) in iterations.iter().enumerate() {
+            let is_attempt = matches!(&*iteration.kind, "message" | "fallback_message");
+            let is_declined = is_attempt
+                && last_fallback.is_some_and(|last| at < last)
+                && iteration.model.is_some()
+                && iteration.model != self.model;
+            let is_beside = matches!(&*iteration.kind, "compaction" | "advisor_message");
+            if is_beside || (is_declined && iteration.usage.has_output()) {
+                bill = self.with_iteration(bill, iteration);
+            }
+        }
+        bill
+    }
+
+    fn with_iteration(&self, mut bill: Bill, iteration: &Iteration) -> Bill {
+        let model = iteration.model.as_deref().or(self.model.as_deref());
+        let resolved = resolve(&iteration.usage, self.api(), model);
+        if resolved.is_estimated {
+            bill = bill.estimated();
+        }
+        let is_own = iteration.model.is_none() || iteration.model == self.model;
+        if is_own && iteration.kind == "compaction" {
+            bill.usage = bill.usage.saturating_add(&resolved.usage);
+            return bill;
+        }
+        if iteration.model.is_none() {
+            bill = bill.estimated();
+        }
+        bill.extra.push(ModelUsage { model: iteration.model.clone(), usage: resolved.usage });
+        bill
+    }
+}
+
+/// Since when Anthropic does not bill a refusal before any output: 2026-06-02, by its release note
+/// of that day. (<https://docs.claude.com/en/release-notes/api>)
+const FREE_REFUSALS: Timestamp = Timestamp::from_secs(1_780_358_400);
+
+/// The usage of an answer, and what had to be estimated of it.
+#[derive(Default)]
+struct Estimated {
+    usage: Usage,
+    misses_input: bool,
+    misses_output: bool,
+}
+
+/// Adds tokens of text, no more than makes a possible call of it: what is impossible has no price.
+pub(super) fn add_tokens(usage: &mut Usage, output: u64, reasoning: u64) {
+    let mut room = Usage::MAX_COUNT.saturating_sub(usage.total_tokens());
+    for (bucket, tokens) in [(&mut usage.output, output), (&mut usage.reasoning, reasoning)] {
+        let added = tokens.min(room);
+        room -= added;
+        *bucket = bucket.saturating_add(added);
+    }
+}

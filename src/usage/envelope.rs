@@ -1,0 +1,260 @@
+//! [`Envelope`]: the parts of a body or event that state what was used, and by what.
+
+use super::Service;
+use super::error::UsageError;
+use super::json::Json;
+use super::paid_tools::{PaidTools, hashed};
+use super::raw::{RawUsage, service};
+use super::rules::Hint;
+
+/// The parts of a body or event, found in one pass.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Envelope<'j> {
+    kind: Option<Json<'j>>,
+    object: Option<Json<'j>>,
+    id: Option<Json<'j>>,
+    model: Option<Json<'j>>,
+    service: Option<Json<'j>>,
+    latency: Option<Json<'j>>,
+    router: Option<Json<'j>>,
+    /// The usage object, and the name of its field.
+    usage: Option<(&'static str, Json<'j>)>,
+    metrics: Option<Json<'j>>,
+    output: Option<Json<'j>>,
+    item: Option<Json<'j>>,
+    tool_usage: Option<Json<'j>>,
+    choices: Option<Json<'j>>,
+    candidates: Option<Json<'j>>,
+    prompt_eval_count: Option<Json<'j>>,
+    eval_count: Option<Json<'j>>,
+}
+
+/// The fields that wrap the parts, once: OpenAI's `response`, Anthropic's `message`, Bedrock's
+/// `metadata`, Cohere's `delta`, Groq's `x_groq`; in lines of OpenAI's batches the body too.
+const WRAPPERS: [&str; 6] = ["response", "message", "metadata", "delta", "x_groq", "body"];
+
+/// Events that end an answer and count all of it.
+const WHOLE: [&str; 10] = [
+    "message",
+    "message-end",
+    "response.cancelled",
+    "response.completed",
+    "response.done",
+    "response.failed",
+    "response.incomplete",
+    "speech.audio.done",
+    "transcript.text.done",
+    "turn.completed",
+];
+
+impl<'j> Envelope<'j> {
+    /// Finds the parts.
+    pub(super) fn open(doc: Json<'j>) -> Result<Envelope<'j>, UsageError> {
+        let mut envelope = Envelope::default();
+        let mut wrapped = [None; WRAPPERS.len()];
+        let mut meta = None;
+        doc.fields(|name, value| {
+            match WRAPPERS.iter().position(|wrapper| *wrapper == name) {
+                Some(at) => wrapped[at] = Some(value),
+                None if name == "meta" => meta = Some(value),
+                None => envelope.field(name, value),
+            }
+            Ok(())
+        })?;
+        for inner in wrapped.into_iter().flatten() {
+            if envelope.has_usage() {
+                break;
+            }
+            envelope.unwrap(inner)?;
+        }
+        if !envelope.has_usage() {
+            envelope.usage = envelope.usage_in_choice();
+        }
+        if !envelope.has_usage() {
+            // Cohere's embeddings and reranks.
+            let units = meta.filter(|meta| meta.field("billed_units").is_some());
+            envelope.usage = units.map(|meta| ("meta", meta));
+        }
+        Ok(envelope)
+    }
+
+    /// Looks for the parts inside a field.
+    fn unwrap(&mut self, inner: Json<'j>) -> Result<(), UsageError> {
+        let mut within = *self;
+        let mut body = None;
+        inner.fields(|name, value| {
+            match name {
+                "body" => body = Some(value),
+                _ => within.field(name, value),
+            }
+            Ok(())
+        })?;
+        if let Some(body) = body.filter(|_| !within.has_usage()) {
+            body.fields(|name, value| {
+                within.field(name, value);
+                Ok(())
+            })?;
+        }
+        if within.has_usage() {
+            let id = self.id.or(within.id);
+            *self = Envelope { kind: self.kind.or(within.kind), id, ..within };
+        } else {
+            (self.model, self.service) = (within.model, within.service);
+        }
+        Ok(())
+    }
+
+    fn field(&mut self, name: &str, value: Json<'j>) {
+        let part = match name {
+            "type" => &mut self.kind,
+            "object" => &mut self.object,
+            "id" | "responseId" => &mut self.id,
+            "model" | "modelVersion" | "model_version" => &mut self.model,
+            "service_tier" | "serviceTier" => &mut self.service,
+            "performanceConfig" => &mut self.latency,
+            "trace" => &mut self.router,
+            "output" => &mut self.output,
+            "item" => &mut self.item,
+            "tool_usage" => &mut self.tool_usage,
+            "choices" => &mut self.choices,
+            "candidates" => &mut self.candidates,
+            "prompt_eval_count" => &mut self.prompt_eval_count,
+            "eval_count" => &mut self.eval_count,
+            "amazon-bedrock-invocationMetrics" => &mut self.metrics,
+            "usage" => return self.set_usage("usage", value),
+            "usageMetadata" => return self.set_usage("usageMetadata", value),
+            "usage_metadata" => return self.set_usage("usage_metadata", value),
+            _ => return,
+        };
+        if !value.is_null() {
+            *part = Some(value);
+        }
+    }
+
+    fn set_usage(&mut self, name: &'static str, value: Json<'j>) {
+        if value.is_object() {
+            self.usage = Some((name, value));
+        }
+    }
+
+    fn has_usage(&self) -> bool {
+        self.usage.is_some() || self.prompt_eval_count.or(self.eval_count).is_some()
+    }
+
+    /// The usage object that Moonshot puts into the choice of its last chunk.
+    fn usage_in_choice(&self) -> Option<(&'static str, Json<'j>)> {
+        let mut found = None;
+        let _ = self.choices?.items(|choice| {
+            if let Some(usage) = choice.field("usage").filter(|usage| usage.is_object()) {
+                found = Some(("choices.usage", usage));
+            }
+            Ok(())
+        });
+        found
+    }
+
+    /// What the usage object states; `None` if there is none.
+    pub(super) fn raw(&self) -> Result<Option<RawUsage>, UsageError> {
+        let mut raw = match self.usage {
+            Some((name, usage)) => {
+                let mut raw = RawUsage::read(name, usage)?;
+                if name == "usageMetadata" {
+                    raw.hints.add(Hint::Gemini);
+                }
+                raw
+            }
+            None => RawUsage::default(),
+        };
+        for (name, count) in
+            [("prompt_eval_count", self.prompt_eval_count), ("eval_count", self.eval_count)]
+        {
+            if let Some(count) = count.filter(|_| self.usage.is_none()) {
+                raw.read_field(name, count)?;
+            }
+        }
+        Ok(Some(raw.usable()?).filter(RawUsage::is_stated))
+    }
+
+    /// What Bedrock's metrics state, which stand beside or instead of the usage object.
+    pub(super) fn metrics(&self) -> Result<Option<RawUsage>, UsageError> {
+        let Some(metrics) = self.metrics else { return Ok(None) };
+        let raw = RawUsage::read("amazon-bedrock-invocationMetrics", metrics)?;
+        Ok(Some(raw).filter(RawUsage::is_stated))
+    }
+
+    /// Adds the calls of paid tools.
+    pub(super) fn add_tools(&self, tools: &mut PaidTools) -> Result<(), UsageError> {
+        if let Some(output) = self.output {
+            tools.add_output(output)?;
+        }
+        if let Some(counts) = self.tool_usage {
+            tools.add_counts(counts)?;
+        }
+        if let Some(candidates) = self.candidates {
+            tools.add_candidates(candidates)?;
+        }
+        if let Some(item) = self.item.filter(|_| self.is_kind("response.output_item.done")) {
+            tools.add_item(item, u64::MAX)?;
+        }
+        Ok(())
+    }
+
+    /// The id of the answer, as a number.
+    pub(super) fn id(&self) -> Option<u64> {
+        let id = self.id.and_then(Json::string).filter(|id| !id.is_empty())?;
+        Some(hashed(&id))
+    }
+
+    /// The model that answered.
+    pub(super) fn model(&self) -> Option<String> {
+        let named = self.model.and_then(Json::string).filter(|name| !name.is_empty());
+        named.map(Into::into).or_else(|| self.routed_model())
+    }
+
+    /// The model that Bedrock's prompt router chose.
+    fn routed_model(&self) -> Option<String> {
+        let invoked = self.router?.field("promptRouter")?.field("invokedModelId")?;
+        invoked.string().map(Into::into)
+    }
+
+    /// The service tier that was billed.
+    pub(super) fn service(&self) -> Option<Service> {
+        let latency = self.latency.and_then(|config| config.field("latency"));
+        if latency.and_then(Json::string).as_deref() == Some("optimized") {
+            return Some(Service::from("latency-optimized"));
+        }
+        let tier = self.service?;
+        service(tier.field("type").unwrap_or(tier)) // Bedrock wraps it
+    }
+
+    pub(super) fn is_kind(&self, kind: &str) -> bool {
+        self.kind.and_then(Json::string).as_deref() == Some(kind)
+    }
+
+    /// True for the transcription of what a user said in a realtime session.
+    pub(super) fn is_transcription(&self) -> bool {
+        let kind = self.kind.and_then(Json::string);
+        kind.is_some_and(|kind| kind.contains("input_audio_transcription"))
+    }
+
+    /// True if the counts are those of a whole answer, and not of a chunk of one.
+    pub(super) fn is_whole(&self) -> bool {
+        let kind = self.kind.and_then(Json::string);
+        if kind.is_some_and(|kind| WHOLE.contains(&&*kind)) || self.eval_count.is_some() {
+            return true;
+        }
+        let object = self.object.and_then(Json::string);
+        if matches!(object.as_deref(), Some("chat.completion" | "response")) {
+            return true;
+        }
+        // Chunks have a delta in the place of the message.
+        let mut is_whole = false;
+        if let Some(choices) = self.choices {
+            let _ = choices.items(|choice| {
+                is_whole |= choice.field("message").is_some() && choice.field("delta").is_none();
+                Ok(())
+            });
+        }
+        is_whole
+    }
+}

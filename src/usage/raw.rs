@@ -1,0 +1,525 @@
+//! [`RawUsage`]: what the usage objects of one answer state, name by name, before it is known what
+//! includes what.
+
+use std::fmt::Write as _;
+
+use crate::money::{Usd, parse_rounded, parse_scaled};
+
+use super::doubt::Doubt;
+use super::error::UsageError;
+use super::json::Json;
+use super::names::{self, Field, Meaning, Name};
+use super::rules::{Hint, Hints};
+use super::{Service, Usage};
+
+/// How deep an object is searched for numbers that nobody knows.
+const DEPTH: usize = 4;
+/// How many fields that nobody knows are reported of one answer.
+const MOST_UNKNOWN: usize = 8;
+
+/// The counts, costs and settings of one answer. Absent and null are not zero.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RawUsage {
+    counts: [u64; Field::COUNT],
+    present: u32,
+    pub(super) hints: Hints,
+    cost: Option<Usd>,
+    upstream_cost: Option<Usd>,
+    is_byok: Option<bool>,
+    pub(super) service: Option<Service>,
+    pub(super) is_fast: bool,
+    pub(super) regional: Option<bool>,
+    /// What Anthropic asked in turn for one answer.
+    pub(super) iterations: Vec<Iteration>,
+    /// Billed, and without a bucket: the noun phrases.
+    pub(super) unpriced: Vec<&'static str>,
+    /// Fields that nobody knows.
+    pub(super) unknown: Vec<String>,
+    /// The first field that should be a count or an amount and is none.
+    pub(super) unreadable: Option<UsageError>,
+    /// A count was no whole number.
+    pub(super) is_rounded: bool,
+}
+
+/// One of the requests behind an answer.
+#[derive(Clone, Debug)]
+pub(super) struct Iteration {
+    pub(super) kind: String,
+    pub(super) model: Option<String>,
+    pub(super) usage: RawUsage,
+}
+
+/// The place of a field: itself, and what it stands in.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    above: Option<&'a At<'a>>,
+    name: &'a str,
+}
+
+impl At<'_> {
+    fn path(&self) -> String {
+        let mut path = self.above.map(At::path).unwrap_or_default();
+        if !path.is_empty() && !self.name.is_empty() {
+            path.push('.');
+        }
+        let _ = write!(path, "{}", self.name.chars().take(80).collect::<String>());
+        path
+    }
+}
+
+impl RawUsage {
+    /// Reads a usage object that stands in the field `at` of the body.
+    ///
+    /// # Errors
+    /// If the text is no JSON, or if something in it is no count and nothing else can be used.
+    pub(super) fn read(at: &str, usage: Json<'_>) -> Result<RawUsage, UsageError> {
+        let mut raw = RawUsage::default();
+        raw.object(names::USAGE, &At { above: None, name: at }, usage)?;
+        raw.usable()
+    }
+
+    /// Reads a count that stands in the body itself.
+    pub(super) fn read_field(&mut self, name: &str, value: Json<'_>) -> Result<(), UsageError> {
+        self.field(names::USAGE, &At { above: None, name: "" }, name, value)
+    }
+
+    /// This, unless all that could be of use was unreadable.
+    pub(super) fn usable(mut self) -> Result<RawUsage, UsageError> {
+        match self.unreadable.take() {
+            Some(error) if !self.has_counts() && self.cost.is_none() => Err(error),
+            unreadable => Ok(RawUsage { unreadable, ..self }),
+        }
+    }
+
+    fn object(
+        &mut self,
+        table: &'static [Name],
+        at: &At<'_>,
+        value: Json<'_>,
+    ) -> Result<(), UsageError> {
+        let mut fallbacks = [None; 2];
+        value.fields(|name, value| {
+            let row = names::find(table, name);
+            if let (Some(Name { meaning: Meaning::Fallback(table), .. }), [slot, ..]) =
+                (row, &mut fallbacks)
+            {
+                *slot = Some((*table, value));
+            }
+            self.field(table, at, name, value)
+        })?;
+        for (table, value) in fallbacks.into_iter().flatten() {
+            if !self.has(Field::Input) && !self.has(Field::Output) {
+                self.object(table, at, value)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn field(
+        &mut self,
+        table: &'static [Name],
+        at: &At<'_>,
+        name: &str,
+        value: Json<'_>,
+    ) -> Result<(), UsageError> {
+        if value.is_null() {
+            return Ok(());
+        }
+        let at = At { above: Some(at), name };
+        let Some(row) = names::find(table, name) else { return self.unknown(&at, value, DEPTH) };
+        if let Some(hint) = row.hint {
+            self.hints.add(hint);
+        }
+        match row.meaning {
+            Meaning::Count(field) => self.count(field, &at, value),
+            Meaning::Add(field) => {
+                let before = self.get(field).unwrap_or(0);
+                if let Some(count) = self.number(&at, value) {
+                    self.set(field, before.saturating_add(count));
+                }
+            }
+            Meaning::Unpriced(what) => {
+                let is_used = self.number(&at, value).is_some_and(|count| count > 0);
+                if is_used && !self.unpriced.contains(&what) {
+                    self.unpriced.push(what);
+                }
+            }
+            // Python's SDK of Gemini gives its lists the names of OpenAI's objects.
+            Meaning::Object(_) if value.is_array() => {
+                let is_input = name.starts_with("prompt") || name.starts_with("input");
+                let (audio, image) = match is_input {
+                    true => (Field::InputAudio, None),
+                    false => (Field::OutputAudio, Some(Field::OutputImage)),
+                };
+                self.hints.add(Hint::Gemini);
+                self.modalities(&at, value, audio, image)?;
+            }
+            Meaning::Object(table) => self.object(table, &at, value)?,
+            Meaning::Modalities { audio, image } => self.modalities(&at, value, audio, image)?,
+            Meaning::Lifetimes => self.lifetimes(&at, value)?,
+            Meaning::Iterations => self.read_iterations(&at, value)?,
+            Meaning::Cost { .. } if value.is_object() => {
+                self.hints.add(Hint::Perplexity);
+                self.object(names::COST, &at, value)?;
+            }
+            Meaning::Cost { places } => {
+                let cost = self.dollars(&at, value, places);
+                self.cost = cost.or(self.cost);
+            }
+            Meaning::UpstreamCost => {
+                let cost = self.dollars(&at, value, 0);
+                self.upstream_cost = cost.or(self.upstream_cost);
+            }
+            Meaning::IsByok => self.is_byok = value.boolean().or(self.is_byok),
+            Meaning::Service => self.service = service(value).or(self.service.take()),
+            Meaning::Speed => self.is_fast = value.string().as_deref() == Some("fast"),
+            Meaning::Geo => {
+                // "us" is processed there at a surcharge; "global" and "not_available" are not.
+                self.regional = value.string().map(|geo| geo == "us").or(self.regional);
+            }
+            Meaning::Fallback(_) | Meaning::Known => {}
+        }
+        Ok(())
+    }
+
+    /// Remembers the numbers in a field that nobody knows.
+    fn unknown(&mut self, at: &At<'_>, value: Json<'_>, depth: usize) -> Result<(), UsageError> {
+        if self.unknown.len() >= MOST_UNKNOWN || depth == 0 {
+            return Ok(());
+        }
+        if value.number().is_some() {
+            let path = at.path();
+            if !self.unknown.contains(&path) {
+                self.unknown.push(path);
+            }
+            return Ok(());
+        }
+        value.fields(|name, value| self.unknown(&At { above: Some(at), name }, value, depth - 1))
+    }
+
+    /// Where a count has two names in one object, the larger wins: servers that know only one leave
+    /// the other at zero.
+    fn count(&mut self, field: Field, at: &At<'_>, value: Json<'_>) {
+        let Some(count) = self.number(at, value) else { return };
+        self.set(field, self.get(field).unwrap_or(0).max(count));
+    }
+
+    /// A number of tokens, requests or seconds. A part of one counts as a whole one.
+    fn number(&mut self, at: &At<'_>, value: Json<'_>) -> Option<u64> {
+        let text = value.number().or_else(|| value.string());
+        let read = text.as_deref().and_then(whole_up);
+        match read.filter(|&(count, _)| count <= Usage::MAX_COUNT) {
+            Some((count, is_whole)) => {
+                self.is_rounded |= !is_whole && !at.name.ends_with("econds");
+                Some(count)
+            }
+            None => {
+                let (field, found) = (at.path(), value.quoted());
+                self.unreadable.get_or_insert(UsageError::NotACount { field, found });
+                None
+            }
+        }
+    }
+
+    /// An amount of dollars in units of `10^-places`, taken from the digits as they were sent and
+    /// rounded half to even to whole picodollars: providers send the debris of their floats
+    /// (`0.00014135999999999998`).
+    fn dollars(&mut self, at: &At<'_>, value: Json<'_>, places: i64) -> Option<Usd> {
+        let text = value.number().or_else(|| value.string());
+        let pico = text.and_then(|text| parse_rounded(&text, 12_i64.saturating_sub(places)));
+        let Some(pico) = pico else {
+            let (field, found) = (at.path(), value.quoted());
+            self.unreadable.get_or_insert(UsageError::NotMoney { field, found });
+            return None;
+        };
+        Some(Usd::from_pico(pico))
+    }
+
+    /// What a list by modality says of audio and of images. The rest is text.
+    fn modalities(
+        &mut self,
+        at: &At<'_>,
+        list: Json<'_>,
+        audio: Field,
+        image: Option<Field>,
+    ) -> Result<(), UsageError> {
+        let (mut of_audio, mut of_image) = (0_u64, 0_u64);
+        list.items(|item| {
+            let (mut modality, mut tokens) = (None, None);
+            item.fields(|name, value| {
+                match name {
+                    "modality" => modality = value.string(),
+                    "tokenCount" | "token_count" | "tokens" => tokens = Some(value),
+                    _ => {}
+                }
+                Ok(())
+            })?;
+            let Some(tokens) = tokens.filter(|tokens| !tokens.is_null()) else { return Ok(()) };
+            let count = self.number(&At { above: Some(at), name: "tokenCount" }, tokens);
+            let sum = match modality.as_deref().map(str::to_ascii_uppercase).as_deref() {
+                Some("AUDIO") => &mut of_audio,
+                Some("IMAGE") => &mut of_image,
+                _ => return Ok(()),
+            };
+            *sum = sum.saturating_add(count.unwrap_or(0));
+            Ok(())
+        })?;
+        self.set(audio, of_audio);
+        if let Some(image) = image {
+            self.set(image, of_image);
+        }
+        Ok(())
+    }
+
+    /// What Bedrock wrote to the cache, by lifetime.
+    fn lifetimes(&mut self, at: &At<'_>, list: Json<'_>) -> Result<(), UsageError> {
+        let (mut minutes, mut hour) = (0_u64, 0_u64);
+        list.items(|item| {
+            let (mut ttl, mut tokens) = (None, None);
+            item.fields(|name, value| {
+                match name {
+                    "ttl" => ttl = value.string(),
+                    "inputTokens" => tokens = Some(value),
+                    _ => {}
+                }
+                Ok(())
+            })?;
+            let Some(tokens) = tokens.filter(|tokens| !tokens.is_null()) else { return Ok(()) };
+            let count = self.number(&At { above: Some(at), name: "inputTokens" }, tokens);
+            let sum = if ttl.as_deref() == Some("1h") { &mut hour } else { &mut minutes };
+            *sum = sum.saturating_add(count.unwrap_or(0));
+            Ok(())
+        })?;
+        self.set(Field::CacheWrite5m, minutes);
+        self.set(Field::CacheWrite1h, hour);
+        Ok(())
+    }
+
+    fn read_iterations(&mut self, at: &At<'_>, list: Json<'_>) -> Result<(), UsageError> {
+        self.iterations.clear();
+        list.items(|item| {
+            let (mut kind, mut model) = (None, None);
+            let mut usage = RawUsage::default();
+            item.fields(|name, value| {
+                match name {
+                    "type" => kind = value.string(),
+                    "model" => model = value.string(),
+                    // One list inside another says nothing.
+                    "iterations" => {}
+                    _ => return usage.field(names::USAGE, at, name, value),
+                }
+                Ok(())
+            })?;
+            self.unreadable = self.unreadable.take().or_else(|| usage.unreadable.take());
+            self.unknown.append(&mut usage.unknown);
+            self.iterations.push(Iteration {
+                kind: kind.map(Into::into).unwrap_or_default(),
+                model: model.filter(|model| !model.is_empty()).map(Into::into),
+                usage,
+            });
+            Ok(())
+        })
+    }
+
+    pub(super) fn get(&self, field: Field) -> Option<u64> {
+        self.has(field).then_some(self.counts[field as usize])
+    }
+
+    /// The count, zero where there is none.
+    pub(super) fn or_zero(&self, field: Field) -> u64 {
+        self.counts[field as usize]
+    }
+
+    pub(super) fn has(&self, field: Field) -> bool {
+        self.present & (1 << field as u32) != 0
+    }
+
+    pub(super) fn set(&mut self, field: Field, count: u64) {
+        self.counts[field as usize] = count;
+        self.present |= 1 << field as u32;
+    }
+
+    fn unset(&mut self, field: Field) {
+        self.counts[field as usize] = 0;
+        self.present &= !(1 << field as u32);
+    }
+
+    /// True if anything was counted.
+    pub(super) fn has_counts(&self) -> bool {
+        self.present != 0
+    }
+
+    /// True if it states anything that a bill can be made of.
+    pub(super) fn is_stated(&self) -> bool {
+        self.has_counts() || self.cost.is_some() || !self.iterations.is_empty()
+    }
+
+    pub(super) fn has_output(&self) -> bool {
+        sum(self, OUTPUT_SIDE) > 0
+    }
+
+    /// True if a later frame names no more than zeros of this side.
+    fn is_zero(&self, side: &[Field]) -> bool {
+        sum(self, side) == 0
+    }
+
+    /// Takes over what a later frame of the same answer names.
+    ///
+    /// A side whose named counts are all zero replaces no side that has any: servers send frames of
+    /// zeros after the true ones.
+    pub(super) fn merge(&mut self, frame: RawUsage) {
+        let mut is_changed = false;
+        for side in [INPUT_SIDE, OUTPUT_SIDE] {
+            if frame.is_zero(side) && !self.is_zero(side) {
+                continue;
+            }
+            for &field in side {
+                if let Some(count) = frame.get(field) {
+                    is_changed |= self.get(field) != Some(count);
+                    self.set(field, count);
+                }
+            }
+        }
+        for &field in EVENTS {
+            if let Some(count) = frame.get(field).filter(|&count| count > self.or_zero(field)) {
+                self.set(field, count);
+            }
+        }
+        // A total is that of the counts beside it.
+        match frame.get(Field::Total) {
+            Some(total) if total > 0 || !self.has(Field::Total) => self.set(Field::Total, total),
+            None if is_changed => self.unset(Field::Total),
+            _ => {}
+        }
+        let is_cost = |cost: &Usd| !cost.is_zero();
+        self.cost = frame.cost.filter(is_cost).or(self.cost).or(frame.cost);
+        self.upstream_cost = frame.upstream_cost.or(self.upstream_cost);
+        self.is_byok = frame.is_byok.or(self.is_byok);
+        self.service = frame.service.or(self.service.take());
+        self.is_fast |= frame.is_fast;
+        self.regional = frame.regional.or(self.regional);
+        self.hints.join(frame.hints);
+        if !frame.iterations.is_empty() {
+            self.iterations = frame.iterations;
+        }
+        for what in frame.unpriced {
+            if !self.unpriced.contains(&what) {
+                self.unpriced.push(what);
+            }
+        }
+        for field in frame.unknown {
+            if !self.unknown.contains(&field) && self.unknown.len() < MOST_UNKNOWN {
+                self.unknown.push(field);
+            }
+        }
+        self.unreadable = self.unreadable.take().or(frame.unreadable);
+        self.is_rounded |= frame.is_rounded;
+    }
+
+    /// Forgets the output, which was written down before there was any.
+    pub(super) fn drop_output(&mut self) {
+        OUTPUT_SIDE.iter().for_each(|&field| self.unset(field));
+        self.unset(Field::Total);
+    }
+
+    /// What the provider states that the call costs.
+    ///
+    /// With the user's own key at the provider behind OpenRouter, `cost` is only the router's fee:
+    /// what the provider takes is added, and without it nothing is stated.
+    /// (<https://openrouter.ai/docs/use-cases/byok>)
+    pub(super) fn stated_cost(&self) -> Option<Usd> {
+        let cost = self.cost.filter(|cost| !cost.is_negative());
+        let upstream = self.upstream_cost.filter(|cost| !cost.is_negative());
+        match (self.is_byok, cost, upstream) {
+            (Some(true), cost, Some(upstream)) => cost.unwrap_or(Usd::ZERO).checked_add(upstream),
+            (Some(true), _, None) => None,
+            // It is not stated whose key it was: a fee is less than what it is a fee of.
+            (None, Some(fee), Some(upstream)) if fee < upstream => fee.checked_add(upstream),
+            (_, cost, _) => cost,
+        }
+    }
+
+    /// The doubts that come of single fields.
+    pub(super) fn doubts(&self) -> impl Iterator<Item = Doubt> + '_ {
+        let unknown = self.unknown.iter().map(|field| Doubt::UnknownField { field: field.clone() });
+        let unpriced = self.unpriced.iter().map(|what| Doubt::Uncounted { what: (*what).into() });
+        let unreadable = self.unreadable.iter().map(Doubt::from);
+        unknown.chain(unpriced).chain(unreadable)
+    }
+}
+
+/// The fields of the input.
+const INPUT_SIDE: &[Field] = &[
+    Field::Input,
+    Field::InputUncached,
+    Field::InputOfTools,
+    Field::InputAudio,
+    Field::InputImage,
+    Field::CacheRead,
+    Field::CacheReadAudio,
+    Field::CacheReadImage,
+    Field::CacheWrite,
+    Field::CacheWrite5m,
+    Field::CacheWrite30m,
+    Field::CacheWrite1h,
+    Field::CacheWrite12h,
+];
+
+/// The fields of the output.
+const OUTPUT_SIDE: &[Field] =
+    &[Field::Output, Field::Reasoning, Field::OutputAudio, Field::OutputImage];
+
+/// What is counted beside tokens.
+const EVENTS: &[Field] = &[
+    Field::Seconds,
+    Field::Requests,
+    Field::Searches,
+    Field::FileSearches,
+    Field::Containers,
+    Field::Maps,
+];
+
+fn sum(raw: &RawUsage, side: &[Field]) -> u64 {
+    side.iter().fold(0, |sum: u64, &field| sum.saturating_add(raw.or_zero(field)))
+}
+
+/// A number that is not negative, rounded up, and whether it was whole; Cohere writes `412.0`.
+pub(super) fn whole_up(text: &str) -> Option<(u64, bool)> {
+    if let Ok(plain) = text.parse() {
+        return text.bytes().all(|byte| byte.is_ascii_digit()).then_some((plain, true));
+    }
+    if let Ok(whole) = parse_scaled(text, 0) {
+        return u64::try_from(whole).ok().map(|whole| (whole, true));
+    }
+    // Thousandths, rounded to even; up to the next whole one.
+    let thousandths = u64::try_from(parse_rounded(text, 3)?).ok()?;
+    Some((thousandths.div_ceil(1_000).max(1), false))
+}
+
+/// A whole number of tokens, requests or searches, as a request states it.
+pub(super) fn count(at: &str, name: &str, value: Json<'_>) -> Result<Option<u64>, UsageError> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    let read = value.number().and_then(|text| whole_up(&text));
+    match read.filter(|&(count, is_whole)| is_whole && count <= Usage::MAX_COUNT) {
+        Some((count, _)) => Ok(Some(count)),
+        None => {
+            let above = At { above: None, name: at };
+            let field = At { above: Some(&above), name }.path();
+            Err(UsageError::NotACount { field, found: value.quoted() })
+        }
+    }
+}
+
+/// The tier that a provider says it has billed; `None` if what it says is not one (`auto`).
+pub(super) fn service(value: Json<'_>) -> Option<Service> {
+    let name = value.string()?.to_ascii_lowercase();
+    match name.as_str() {
+        "" | "auto" | "traffic_type_unspecified" | "service_tier_unspecified" => None,
+        "default" | "standard" | "on_demand" => Some(Service::Standard), // OpenAI, Anthropic, Groq
+        "on_demand_flex" => Some(Service::Flex),                         // Vertex
+        "on_demand_priority" => Some(Service::Priority),                 // Vertex
+        other => Some(Service::from(other)),
+    }
+}
