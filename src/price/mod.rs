@@ -20,7 +20,10 @@
 //! - A key that a service tier or a long-context tier lacks is that of the block which it modifies:
 //!   long batch to batch to standard.
 //! - Where two modifiers meet and nobody says what they cost together (a priority call beyond the
-//!   standard long-context tier; a batch call at peak), each bucket costs the larger of the two.
+//!   standard long-context tier; a batch call at peak), each bucket costs the larger of the two. So
+//!   does each bucket that a long-context tier of a service tier leaves out while the standard tier
+//!   of that length names it.
+//! - A cache write that is inherited never costs less than one that is kept for a shorter time.
 //! - Then, and only then: a cache read costs what input costs, a cache write what the next shorter
 //!   time to live costs or else input, reasoning what output costs, an image that is read what
 //!   input costs (vendors of chat models publish one price for both, and do not count images

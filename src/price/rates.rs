@@ -38,6 +38,10 @@ pub enum CacheTtl {
 }
 
 impl CacheTtl {
+    /// The shortest first.
+    pub(super) const ALL: [CacheTtl; 4] =
+        [CacheTtl::FiveMinutes, CacheTtl::ThirtyMinutes, CacheTtl::OneHour, CacheTtl::TwelveHours];
+
     pub(super) const fn bucket(self) -> Bucket {
         match self {
             CacheTtl::FiveMinutes => Bucket::CacheWrite5m,

@@ -8,7 +8,7 @@ use crate::usage::{Bucket, Service};
 
 use super::date::Date;
 use super::rate::{Rate, Ratio};
-use super::rates::{Block, Peak, Rates, Tier};
+use super::rates::{Block, CacheTtl, Peak, Rates, Tier};
 
 /// Prices from one date to the next, as they are written down.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -173,27 +173,37 @@ impl Schedule {
         Schedule { base, tiers: tiers.into(), ceilings: ceilings.into() }
     }
 
-    /// A modifier of `base`. If only `base` has long-context tiers, what both cost together is not
-    /// known: the larger of the two rates, bucket by bucket.
+    /// A modifier of `base`. Where `base` has a long-context tier and the modifier does not say what
+    /// a bucket costs at that length, what both cost together is not known: the larger of the two.
     fn of_service(block: &Block, base: &Block) -> Schedule {
         let service = Schedule::new(block, &base.rates);
-        if !service.tiers.is_empty() {
-            return service;
-        }
         let standard = Schedule::new(base, &base.rates);
-        let tiers = standard.tiers.iter().map(|tier| tier.larger(&service.base, tier.from_input));
-        Schedule::of_levels(service.base.clone(), tiers.collect())
+        let at = |input: u64| {
+            let (own, long) = (service.level(input), standard.level(input));
+            match (own.from_input > 0, long.from_input > 0) {
+                (true, true) => own.filled(long, input),
+                (false, true) => own.larger(long, input),
+                (_, false) => Level { from_input: input, ..own.clone() },
+            }
+        };
+        let tiers = service.lengths(&standard).into_iter().map(at).collect();
+        Schedule::of_levels(service.base.clone(), tiers)
     }
 
     /// The larger of the two rates, bucket by bucket, at every length.
     fn larger(&self, other: &Schedule) -> Schedule {
+        let at = |input: u64| self.level(input).larger(other.level(input), input);
+        let tiers = self.lengths(other).into_iter().map(at).collect();
+        Schedule::of_levels(self.base.larger(&other.base, 0), tiers)
+    }
+
+    /// Where a tier of either begins, in ascending order.
+    fn lengths(&self, other: &Schedule) -> Vec<u64> {
         let lengths = self.tiers.iter().chain(&other.tiers).map(|level| level.from_input);
         let mut lengths: Vec<u64> = lengths.collect();
         lengths.sort_unstable();
         lengths.dedup();
-        let at = |input: u64| self.level(input).larger(other.level(input), input);
-        let tiers = lengths.into_iter().map(at).collect();
-        Schedule::of_levels(self.base.larger(&other.base, 0), tiers)
+        lengths
     }
 
     /// The rates of a request of so much input: the whole request is billed at them.
@@ -267,15 +277,52 @@ impl Level {
     fn larger(&self, other: &Level, from_input: u64) -> Level {
         let mut level = Level { from_input, ..self.clone() };
         for bucket in Bucket::tokens() {
-            let index = bucket as usize;
-            level.atto[index] = self.atto[index].max(other.atto[index]);
-            level.origin[index] = match (self.origin[index], other.origin[index]) {
-                (None, None) => None,
-                (Some(Origin::Fallback), Some(Origin::Fallback)) => Some(Origin::Fallback),
-                _ => Some(Origin::Larger),
-            };
+            level.raise(bucket, other);
         }
-        level
+        level.ordered()
+    }
+
+    /// A long-context tier of a service with what it does not name itself: the larger of what it
+    /// inherits and what the standard price of that length is known to be.
+    fn filled(&self, standard: &Level, from_input: u64) -> Level {
+        let mut level = Level { from_input, ..self.clone() };
+        for bucket in Bucket::tokens() {
+            let is_own = self.origin[bucket as usize] == Some(Origin::Published);
+            let is_larger = standard.atto(bucket) > self.atto(bucket);
+            if !is_own && is_larger && standard.is_published(bucket) {
+                level.raise(bucket, standard);
+            }
+        }
+        level.ordered()
+    }
+
+    /// The larger of the two rates of a bucket.
+    fn raise(&mut self, bucket: Bucket, other: &Level) {
+        let index = bucket as usize;
+        self.origin[index] = match (self.origin[index], other.origin[index]) {
+            (None, None) => None,
+            (Some(Origin::Fallback), Some(Origin::Fallback)) => Some(Origin::Fallback),
+            _ => Some(Origin::Larger),
+        };
+        self.atto[index] = self.atto[index].max(other.atto[index]);
+    }
+
+    /// The same where no cache write that is not named for just this costs less than one that is
+    /// kept for a shorter time: it was inherited from a cheaper line.
+    fn ordered(mut self) -> Level {
+        let mut shorter = 0;
+        for bucket in CacheTtl::ALL.map(CacheTtl::bucket) {
+            let index = bucket as usize;
+            let is_named = matches!(self.origin[index], None | Some(Origin::Published));
+            if !is_named && self.atto[index] < shorter {
+                self.atto[index] = shorter;
+                if self.origin[index] == Some(Origin::Inherited) {
+                    self.origin[index] = Some(Origin::Larger);
+                }
+            }
+            shorter = self.atto[index].max(shorter);
+        }
+        self
     }
 }
 
@@ -309,7 +356,7 @@ impl Named {
                 level.origin[index] = Some(Origin::Fallback);
             }
         }
-        level
+        level.ordered()
     }
 
     fn stand_in(&self, bucket: Bucket) -> Option<Rate> {

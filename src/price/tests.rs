@@ -391,7 +391,8 @@ fn a_missing_key_is_that_of_the_block_it_modifies() {
         (Bucket::CacheRead, Service::Standard, 101, "1", Origin::Inherited),
         (Bucket::CacheWrite1h, Service::Standard, 101, "12", Origin::Fallback),
         (Bucket::CacheRead, Service::Batch, 1, "1", Origin::Inherited),
-        (Bucket::Input, Service::Batch, 101, "5", Origin::Inherited),
+        (Bucket::Input, Service::Batch, 100, "5", Origin::Published),
+        (Bucket::Input, Service::Batch, 101, "40", Origin::Larger), // of its 5 and the long 40
         (Bucket::Output, Service::Batch, 1, "20", Origin::Inherited),
         (Bucket::Output, Service::Batch, 101, "11", Origin::Published),
         (Bucket::Reasoning, Service::Batch, 101, "30", Origin::Inherited),

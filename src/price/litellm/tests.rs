@@ -264,6 +264,55 @@ fn service_tiers_cross_with_long_contexts() {
     assert_eq!(cost(&list, "owl", short, regional, NOON), "0.22");
 }
 
+/// gpt-5.4-pro and claude-haiku-5-5 of LiteLLM's list: what a long-context tier of flex or batch
+/// leaves out was that of its own short line, half of what the standard tier of that length names.
+#[test]
+fn a_long_service_tier_costs_no_less_than_what_is_known() {
+    let pro = one(r#""input_cost_per_token": 3e-05, "output_cost_per_token": 1.8e-04,
+           "cache_read_input_token_cost": 3e-06,
+           "input_cost_per_token_above_272k_tokens": 6e-05,
+           "output_cost_per_token_above_272k_tokens": 2.7e-04,
+           "cache_read_input_token_cost_above_272k_tokens": 6e-06,
+           "input_cost_per_token_flex": 1.5e-05, "output_cost_per_token_flex": 9e-05,
+           "input_cost_per_token_above_272k_tokens_flex": 3e-05,
+           "output_cost_per_token_above_272k_tokens_flex": 1.35e-04"#);
+    let haiku = one(r#""input_cost_per_token": 1e-07, "output_cost_per_token": 5e-07,
+           "cache_creation_input_token_cost": 1.25e-07,
+           "cache_creation_input_token_cost_above_1hr": 2e-07,
+           "input_cost_per_token_above_100k_tokens": 5e-07,
+           "output_cost_per_token_above_100k_tokens": 2.5e-06,
+           "cache_creation_input_token_cost_above_100k_tokens": 6.25e-07,
+           "cache_creation_input_token_cost_above_1hr_above_100k_tokens": 1e-06,
+           "input_cost_per_token_batches": 5e-08, "output_cost_per_token_batches": 2.5e-07,
+           "cache_creation_input_token_cost_batches": 6.25e-08,
+           "input_cost_per_token_above_100k_tokens_batches": 2.5e-07,
+           "output_cost_per_token_above_100k_tokens_batches": 1.25e-06,
+           "cache_creation_input_token_cost_above_100k_tokens_batches": 3.125e-07"#);
+    // The standard tier leaves out the 1 h write, and so the inherited one is below the 5 min write.
+    let gap = one(r#""input_cost_per_token": 1e-07, "output_cost_per_token": 5e-07,
+           "cache_creation_input_token_cost": 1.25e-07,
+           "cache_creation_input_token_cost_above_1hr": 2e-07,
+           "input_cost_per_token_above_100k_tokens": 5e-07,
+           "cache_creation_input_token_cost_above_100k_tokens": 6.25e-07"#);
+    let read = Usage { cache_read: 300_000, ..Usage::NONE };
+    let hour = Usage { cache_write_1h: 1_000_000, ..Usage::NONE };
+    let short = Usage { cache_write_1h: 10_000, ..Usage::NONE };
+    for (list, usage, service, dollars) in [
+        (&pro, read, Service::Standard, "1.8"),
+        (&pro, read, Service::Flex, "1.8"),
+        (&pro, Usage { cache_read: 200_000, ..read }, Service::Flex, "0.6"),
+        (&pro, Usage::tokens(300_000, 1_000), Service::Flex, "9.135"),
+        (&haiku, hour, Service::Standard, "1"),
+        (&haiku, hour, Service::Batch, "1"), // and not 0.2, below the 5 min write's 0.3125
+        (&haiku, short, Service::Batch, "0.002"),
+        (&haiku, Usage { cache_write_5m: 1_000_000, ..Usage::NONE }, Service::Batch, "0.3125"),
+        (&gap, hour, Service::Standard, "0.625"),
+        (&gap, short, Service::Standard, "0.002"),
+    ] {
+        assert_eq!(cost(list, "owl", usage, service.clone(), NOON), dollars, "{service} {usage:?}");
+    }
+}
+
 #[test]
 fn ranges_are_tiers_that_do_not_mix() {
     let list = one(r#""tiered_pricing": [

@@ -21,19 +21,42 @@ fn naive_rate(price: &Written, service: usize, input: u64, bucket: Bucket) -> Op
         chain.iter().find_map(|key| blocks.iter().find_map(|block| block[*key as usize]))
     };
     let base = &price.blocks[0];
-    let base_tier = base.1.as_ref().filter(|tier| input > tier.0);
-    if service == 0 {
-        return match base_tier {
-            Some((_, tier)) => pick(&[tier, &base.0]),
-            None => pick(&[&base.0]),
-        };
-    }
-    let (rates, own) = &price.blocks[service];
-    match (own, base_tier) {
-        (Some((above, tier)), _) if input > *above => pick(&[tier, rates, &base.0]),
-        (None, Some((_, tier))) => pick(&[rates, &base.0]).max(pick(&[tier, &base.0])),
-        _ => pick(&[rates, &base.0]),
-    }
+    let above = |tier: &Option<(u64, Named)>| {
+        tier.as_ref().filter(|tier| input > tier.0).map(|(_, rates)| rates.clone())
+    };
+    let (standard, names) = (above(&base.1), |block: &Named| block[bucket as usize].is_some());
+    let (rate, is_named) = if service == 0 {
+        match &standard {
+            Some(tier) => (pick(&[tier, &base.0]), names(tier)),
+            None => (pick(&[&base.0]), names(&base.0)),
+        }
+    } else {
+        let rates = &price.blocks[service].0;
+        let long = standard
+            .as_ref()
+            .map(|tier| (naive_rate(price, 0, input, bucket), names(tier) || names(&base.0)));
+        match (above(&price.blocks[service].1), long) {
+            (Some(own), _) if names(&own) => (pick(&[&own]), true),
+            (Some(own), Some((long, true))) => (pick(&[&own, rates, &base.0]).max(long), false),
+            (Some(own), _) => (pick(&[&own, rates, &base.0]), false),
+            (None, Some((long, _))) => (pick(&[rates, &base.0]).max(long), false),
+            (None, None) => (pick(&[rates, &base.0]), names(rates)),
+        }
+    };
+    let shorter = match bucket {
+        CacheWrite30m => CacheWrite5m,
+        CacheWrite1h => CacheWrite30m,
+        CacheWrite12h => CacheWrite1h,
+        _ => return rate,
+    };
+    if is_named { rate } else { rate.max(longest_write(price, service, input, shorter)) }
+}
+
+/// The dearest of a cache write and of those that are kept for a shorter time.
+fn longest_write(price: &Written, service: usize, input: u64, bucket: Bucket) -> Option<u64> {
+    let writes = [Bucket::CacheWrite5m, Bucket::CacheWrite30m, Bucket::CacheWrite1h];
+    let writes = writes.into_iter().filter(|write| *write as usize <= bucket as usize);
+    writes.filter_map(|write| naive_rate(price, service, input, write)).max()
 }
 
 /// A rate for each bucket, in their order; those of no tokens have none.
@@ -163,12 +186,7 @@ proptest! {
         book.insert(price_of(&written)).unwrap();
         let model = book.find("owl").unwrap();
         let service = if batch { Service::Batch } else { Service::Standard };
-        let ttls = [
-            CacheTtl::FiveMinutes,
-            CacheTtl::ThirtyMinutes,
-            CacheTtl::OneHour,
-            CacheTtl::TwelveHours,
-        ];
+        let ttls = CacheTtl::ALL;
         let mut estimate = model.estimate().input(input).input_audio(audio).max_output(cap)
             .choices(choices).service(service.clone()).regional(is_regional).output_audio(talks)
             .audio_seconds(fees[0]).web_searches(fees[1]).file_searches(fees[2])
