@@ -394,6 +394,9 @@ mod tests {
             ("max_output = -1", &["max_output"]),
             ("as_of = \"soon\"", &["as_of", "`soon`"]),
             ("web_search_per_1k = \"2000\"", &["web_search_per_1k", "a dollar each"]),
+            ("code_container_per_1k = \"x\"", &["code_container_per_1k", "`x`"]),
+            ("audio_second_per_1k = \"-1\"", &["audio_second_per_1k", "below zero"]),
+            (&format!("{priced}web_search_per_1k = \"1\""), &["price", "`web_search_per_1k`"]),
             ("regional_multiplier = \"x\"", &["regional_multiplier", "`x`"]),
             (
                 "regional_multiplier = \"1\"\ngeo_us_multiplier = \"1\"",

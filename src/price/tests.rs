@@ -4,6 +4,7 @@ mod bounds;
 mod builtin;
 mod properties;
 
+use super::schedule::Epoch;
 use super::*;
 use crate::clock::Timestamp;
 use crate::money::Usd;
@@ -426,9 +427,43 @@ fn what_other_modifiers_cost_at_peak_is_the_larger_rate() {
     assert_eq!(of(Service::Batch, 100, 0, "2026-11-24T13:00:00Z"), 100);
 }
 
+/// gpt-5.4-pro with flex: the long tier of flex names no cache read, the long standard tier does.
+#[test]
+fn a_list_of_ones_own_inherits_the_larger_rate_too() {
+    let book = PriceBook::from_toml(
+        r#"
+        [[model]]
+        provider = "acme"
+        id = "owl"
+        [[model.price]]
+        input = "30"
+        output = "180"
+        cache_read = "3"
+        cache_write_1h = "40"
+        tiers = [{ above = 272_000, input = "60", output = "270", cache_read = "6" }]
+        flex = { input = "15", output = "90" }
+        flex_tiers = [{ above = 272_000, input = "30", output = "135", cache_write_5m = "50" }]
+        "#,
+    );
+    let book = book.unwrap();
+    let price = book.find("owl").unwrap();
+    let flex = |usage| {
+        let cost = price.price().cost(&usage, &Service::Flex.into(), at(NOON));
+        cost.unwrap().exact().to_string()
+    };
+    assert_eq!(flex(Usage { cache_read: 300_000, ..Usage::NONE }), "1.8", "and not 0.9");
+    assert_eq!(flex(Usage { cache_read: 100_000, ..Usage::NONE }), "0.3");
+    let hour = Usage { cache_write_1h: 300_000, ..Usage::NONE };
+    // No less than for 5 minutes, which has no standard price and so costs the long input's 60.
+    assert_eq!(flex(hour), "18");
+    let origin = price.price().rate_of(Bucket::CacheRead, &Service::Flex, 300_000, at(NOON));
+    assert_eq!(origin, Ok(Some((rate("6"), Origin::Larger))));
+}
+
 #[test]
 fn a_price_that_contradicts_itself_stays_out() {
     let owl = || ModelPrice::new("acme", "owl", rate("1"), rate("2"));
+    let timed = || ModelPrice::of_epochs("acme".into(), "owl".into(), vec![Epoch::default()]);
     let day: Date = "2026-12-01".parse().unwrap();
     let tier = || Tier::above(9, Rates::none());
     let cases = [
@@ -436,6 +471,19 @@ fn a_price_that_contradicts_itself_stays_out() {
         (ModelPrice::new("a/b", "owl", rate("1"), rate("2")), Flaw::Provider),
         (ModelPrice::new("acme", "", rate("1"), rate("2")), Flaw::EmptyName),
         (owl().alias(""), Flaw::EmptyName),
+        (timed(), Flaw::Missing { bucket: Bucket::Input }),
+        (
+            timed().fee(Bucket::AudioSeconds, Fee::MAX).rate(Bucket::Input, rate("1")),
+            Flaw::Missing { bucket: Bucket::Output },
+        ),
+        (
+            owl().fee(Bucket::OutputImage, Fee::MAX),
+            Flaw::FeeOfTokens { bucket: Bucket::OutputImage },
+        ),
+        (
+            owl().service(Service::Batch, Rates::none().with(Bucket::Requests, rate("1"))),
+            Flaw::RateOfOther { bucket: Bucket::Requests },
+        ),
         (
             owl().from_date(day, rate("1"), rate("1")).from_date(day, rate("2"), rate("2")),
             Flaw::EpochTwice,
