@@ -350,14 +350,8 @@ struct TextCount {
     word: String,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Counter(Heuristic);
-
-impl Default for Counter {
-    fn default() -> Counter {
-        Counter(Heuristic::new())
-    }
-}
 
 impl Counter {
     fn count(self, text: &str) -> u64 {
