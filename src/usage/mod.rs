@@ -211,6 +211,9 @@ pub struct Bill {
     /// attempts.
     #[serde(default)]
     pub fell_back: bool,
+    /// True if the provider does not bill this call, whatever it counts: it costs nothing.
+    #[serde(default)]
+    pub unbilled: bool,
     /// What is doubtful about the bill. Each doubt raises an alert when the bill is booked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doubts: Vec<Doubt>,
@@ -229,6 +232,7 @@ impl Bill {
             extra: Vec::new(),
             unbilled_since: None,
             fell_back: false,
+            unbilled: false,
             doubts: Vec::new(),
         }
     }
@@ -237,6 +241,30 @@ impl Bill {
     /// counts as a request.
     pub fn free() -> Bill {
         Bill::new(Usage::NONE).reported_cost(Usd::ZERO)
+    }
+
+    /// Marks the call as one that the provider does not bill although it counts what was used, like
+    /// a refusal of Anthropic's before any output. It costs nothing, and this is
+    /// [`Exact`](Confidence::Exact); its counts are booked as they are.
+    ///
+    /// A stated cost of zero beside counts is not enough: many relays state zero for what they do
+    /// not price.
+    ///
+    /// ```
+    /// use bursar::{Bill, BudgetManager, Usage, Usd};
+    ///
+    /// let budget = BudgetManager::new(Usd::dollars(1))?;
+    /// let call = budget.model("claude-opus-4-8")?.estimate().input(1_200).max_output(800);
+    /// let hold = budget.reserve("crawler", &call)?;
+    /// let receipt = hold.settle(Bill::new(Usage::tokens(1_150, 0)).unbilled());
+    /// assert_eq!(receipt.cost, Usd::ZERO);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn unbilled(mut self) -> Bill {
+        self.unbilled = true;
+        self.confidence = Confidence::Exact;
+        self
     }
 
     /// Names the model that answered.
