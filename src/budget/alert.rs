@@ -33,7 +33,10 @@ use crate::money::Usd;
 #[serde(rename_all = "snake_case", tag = "alert")]
 #[non_exhaustive]
 pub enum Alert {
-    /// *Spent* has reached a threshold of a limit: once for each threshold and window.
+    /// *Spent* has reached a threshold of a limit: once for each threshold and window. A call that
+    /// is settled one window late, a correction about the window before, or a lease that ends after
+    /// its window tells of that window. What is two windows late counts in the totals alone, and
+    /// raises no alert of such a limit: nobody keeps what was spent in that window.
     Threshold {
         /// When.
         at: Timestamp,
@@ -41,6 +44,11 @@ pub enum Alert {
         account: Path,
         /// The limit.
         limit: Limit,
+        /// When the window began that it is about, if that is over: a call that was reserved in it
+        /// was settled later, or a correction was about it. `None`: the present window, or a limit
+        /// without one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        window: Option<Timestamp>,
         /// The threshold, in percent of the amount.
         percent: u16,
         /// What is spent.
@@ -56,6 +64,11 @@ pub enum Alert {
         account: Path,
         /// The limit.
         limit: Limit,
+        /// When the window began that it is about, if that is over: a call that was reserved in it
+        /// was settled later, or a correction was about it. `None`: the present window, or a limit
+        /// without one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        window: Option<Timestamp>,
         /// Spent and held.
         committed: Quantity,
     },
@@ -67,6 +80,11 @@ pub enum Alert {
         account: Path,
         /// The limit.
         limit: Limit,
+        /// When the window began that it is about, if that is over: a call that was reserved in it
+        /// was settled later, or a correction was about it. `None`: the present window, or a limit
+        /// without one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        window: Option<Timestamp>,
         /// Spent and held, with the call.
         committed: Quantity,
     },
@@ -161,17 +179,17 @@ impl Alert {
     /// What a ledger has noticed at `at`.
     pub(super) fn from_notice(at: Timestamp, notice: Notice) -> Alert {
         match notice {
-            Notice::Threshold { account, rule, percent, spent, .. } => {
+            Notice::Threshold { account, rule, window, percent, spent, .. } => {
                 let spent = rule.measure().quantity(spent);
-                Alert::Threshold { at, account, limit: Limit::clone(&rule), percent, spent }
+                Alert::Threshold { at, account, limit: Limit::clone(&rule), window, percent, spent }
             }
-            Notice::Overrun { account, rule, committed, .. } => {
+            Notice::Overrun { account, rule, window, committed, .. } => {
                 let committed = rule.measure().quantity(committed);
-                Alert::Overrun { at, account, limit: Limit::clone(&rule), committed }
+                Alert::Overrun { at, account, limit: Limit::clone(&rule), window, committed }
             }
-            Notice::WouldRefuse { account, rule, committed, .. } => {
+            Notice::WouldRefuse { account, rule, window, committed, .. } => {
                 let committed = rule.measure().quantity(committed);
-                Alert::WouldRefuse { at, account, limit: Limit::clone(&rule), committed }
+                Alert::WouldRefuse { at, account, limit: Limit::clone(&rule), window, committed }
             }
             Notice::Expired { path, cost, .. } => {
                 Alert::Expired { at, account: path, cost: Usd::from_pico(cost) }
@@ -188,9 +206,23 @@ impl fmt::Display for Alert {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let account = called(self.account());
         match self {
-            Alert::Threshold { limit, percent, spent, .. } => {
-                write!(f, "{account} has spent {percent} % of its limit of {limit} ({spent})")
+            Alert::Threshold { limit, window, percent, spent, .. } => {
+                write!(f, "{account} has spent {percent} % of its limit of {limit} ({spent})")?;
+                match window {
+                    Some(start) => write!(f, " in the window that began {start}"),
+                    None => Ok(()),
+                }
             }
+            Alert::Overrun { limit, window: Some(start), committed, .. } => write!(
+                f,
+                "{account} was over its limit of {limit} in the window that began {start}: \
+                 {committed} was spent or held"
+            ),
+            Alert::WouldRefuse { limit, window: Some(start), committed, .. } => write!(
+                f,
+                "{account} was over its limit of {limit}, which only watches, in the window that \
+                 began {start}: {committed} was spent or held"
+            ),
             Alert::Overrun { limit, committed, .. } => write!(
                 f,
                 "{account} is over its limit of {limit}: {committed} is spent or held; \

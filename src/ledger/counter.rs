@@ -97,6 +97,16 @@ impl std::ops::Neg for Level {
     }
 }
 
+/// What has been told of the window before the present one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Past {
+    /// What was spent in it when it was last looked at: only more than that is news.
+    spent: i128,
+    fired: u16,
+    over: bool,
+    would_refuse: bool,
+}
+
 /// What was spent in one slot of a rolling period.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Slot {
@@ -133,6 +143,9 @@ pub(super) struct Counter {
     /// The part that only calls that wrap up may take.
     pub(super) wrap_up: i128,
     previous: Level,
+    /// `None` if the limit is younger than the window before the present one.
+    #[serde(default)]
+    past: Option<Past>,
     slots: VecDeque<Slot>,
     /// The highest threshold that has fired in this window, in percent; the amount of `spent` it
     /// fires at, and when it did.
@@ -185,6 +198,7 @@ impl Counter {
             filter,
             wrap_up: limit.wrap_up.map_or(0, |slice| slice.value()),
             previous: Level::default(),
+            past: None,
             slots: VecDeque::new(),
             fired: 0,
             fired_from: i128::MIN,
@@ -374,7 +388,13 @@ impl Counter {
     #[cold]
     fn enter_window(&mut self, account: &Balance, window: &Window) {
         let next = window.number.wrapping_sub(self.window_number) == 1;
-        self.previous = if next { self.here(account) } else { Level::default() };
+        let (fired, over, would_refuse) = (self.fired, self.over, self.would_refuse);
+        (self.previous, self.past) = if next {
+            let previous = self.here(account);
+            (previous, Some(Past { spent: previous.spent, fired, over, would_refuse }))
+        } else {
+            (Level::default(), Some(Past::default()))
+        };
         self.start_from(account);
         self.window_number = window.number;
         (self.fired, self.would_refuse, self.over) = (0, false, false);
@@ -536,6 +556,7 @@ impl Counter {
         &mut self,
         account: &Balance,
         limit: LimitId,
+        windows: &[Window],
         at: Timestamp,
         kept: bool,
         out: &mut Vec<Notice>,
@@ -543,6 +564,9 @@ impl Counter {
         let here = self.here(account);
         if !self.follows {
             self.note_peak(here);
+        }
+        if self.past.is_some_and(|past| past.spent != self.previous.spent) {
+            self.notice_past(limit, windows, out);
         }
         if here.spent >= self.alert_from {
             self.fire(here.spent, limit, at, out);
@@ -555,14 +579,63 @@ impl Counter {
         }
     }
 
+    /// Tells what a charge of the window before this one has brought about there: a call that was
+    /// reserved in it and settled now, a correction, a lease that ended after it. Law 12: each
+    /// threshold once in each window, and an overrun too.
+    #[cold]
+    fn notice_past(&mut self, limit: LimitId, windows: &[Window], out: &mut Vec<Notice>) {
+        let (Some(mut past), Span::Calendar(window)) = (self.past, self.span) else { return };
+        let window = Some(windows[window as usize].previous_start);
+        let (Level { spent, .. }, committed) = (self.previous, self.previous.committed());
+        let has_grown = spent > past.spent;
+        past.spent = spent;
+        let amount = self.amount;
+        let about = || (self.path.clone(), Arc::clone(&self.limit));
+        for percent in self.limit.alert_at.iter().copied() {
+            if has_grown && percent > past.fired && spent >= self.threshold(percent) {
+                let (account, rule) = about();
+                past.fired = percent;
+                out.push(Notice::Threshold {
+                    limit,
+                    account,
+                    rule,
+                    window,
+                    percent,
+                    spent,
+                    amount,
+                });
+            }
+        }
+        if committed <= amount {
+            past.over = false;
+        } else if has_grown && self.observe && !past.would_refuse {
+            let (account, rule) = about();
+            past.would_refuse = true;
+            out.push(Notice::WouldRefuse { limit, account, rule, window, committed, amount });
+        } else if has_grown && !self.observe && !past.over {
+            let (account, rule) = about();
+            past.over = true;
+            out.push(Notice::Overrun { limit, account, rule, window, committed, amount });
+        }
+        self.past = Some(past);
+    }
+
     #[cold]
     fn fire(&mut self, spent: i128, limit: LimitId, at: Timestamp, out: &mut Vec<Notice>) {
-        let rule = Arc::clone(&self.limit);
+        let (rule, window) = (Arc::clone(&self.limit), None);
         for percent in rule.alert_at.iter().copied() {
             if percent > self.fired && spent >= self.threshold(percent) {
                 let amount = self.amount;
                 let (account, rule) = (self.path.clone(), Arc::clone(&rule));
-                out.push(Notice::Threshold { limit, account, rule, percent, spent, amount });
+                out.push(Notice::Threshold {
+                    limit,
+                    account,
+                    rule,
+                    window,
+                    percent,
+                    spent,
+                    amount,
+                });
                 self.fired = percent;
                 self.fired_at = at;
             }
@@ -578,7 +651,7 @@ impl Counter {
         at: Timestamp,
         out: &mut Vec<Notice>,
     ) {
-        let amount = self.amount;
+        let (amount, window) = (self.amount, None);
         let about = (self.path.clone(), Arc::clone(&self.limit));
         if self.observe {
             let rested = match self.span {
@@ -588,12 +661,12 @@ impl Counter {
             if !self.would_refuse || rested {
                 (self.would_refuse, self.would_refuse_at) = (true, at);
                 let (account, rule) = about;
-                out.push(Notice::WouldRefuse { limit, account, rule, committed, amount });
+                out.push(Notice::WouldRefuse { limit, account, rule, window, committed, amount });
             }
         } else if !self.over {
             self.over = true;
             let (account, rule) = about;
-            out.push(Notice::Overrun { limit, account, rule, committed, amount });
+            out.push(Notice::Overrun { limit, account, rule, window, committed, amount });
         }
     }
 

@@ -188,7 +188,8 @@ impl Scene<'_> {
         let kept = self.tell == Tell::Ordinary;
         for limit in &account.own_limits {
             let Some(counter) = follower(counters, *limit) else { continue };
-            counter.notice(&account.balance, LimitId(*limit), self.now, kept, self.notices);
+            let (balance, id) = (&account.balance, LimitId(*limit));
+            counter.notice(balance, id, self.windows, self.now, kept, self.notices);
         }
         account.set_trip(counters, self.age);
     }

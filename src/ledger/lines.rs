@@ -118,7 +118,8 @@ impl Scene<'_> {
     fn leave(&mut self, limit: LimitId, counter: &mut Counter) {
         if self.tell != Tell::Later {
             let kept = self.tell == Tell::Ordinary;
-            counter.notice(&Balance::default(), limit, self.now, kept, self.notices);
+            let (windows, now) = (self.windows, self.now);
+            counter.notice(&Balance::default(), limit, windows, now, kept, self.notices);
         }
         counter.refresh(self.age);
     }

@@ -158,6 +158,8 @@ pub enum Notice {
         account: Path,
         /// What was set.
         rule: Arc<Limit>,
+        /// When the window began that it is about, if that is over: the one before the present.
+        window: Option<Timestamp>,
         /// The threshold.
         percent: u16,
         /// What is spent, in the limit's measure.
@@ -174,6 +176,8 @@ pub enum Notice {
         account: Path,
         /// What was set.
         rule: Arc<Limit>,
+        /// When the window began that it is about, if that is over: the one before the present.
+        window: Option<Timestamp>,
         /// Spent and held.
         committed: i128,
         /// The limit's amount.
@@ -187,6 +191,8 @@ pub enum Notice {
         account: Path,
         /// What was set.
         rule: Arc<Limit>,
+        /// When the window began that it is about, if that is over: the one before the present.
+        window: Option<Timestamp>,
         /// Spent and held.
         committed: i128,
         /// The limit's amount.

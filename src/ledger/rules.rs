@@ -192,7 +192,7 @@ impl Ledger {
             let Some(counter) = &mut counters[place as usize] else { continue };
             counter.advance(&account.balance, windows, *now);
             counter.change(limit);
-            counter.notice(&account.balance, LimitId(place), *now, false, notices);
+            counter.notice(&account.balance, LimitId(place), windows, *now, false, notices);
             counter.refresh(*age);
             self.set_trip(index);
         }
@@ -243,7 +243,8 @@ impl Ledger {
                 u32::try_from(self.counters.len() - 1).unwrap_or(u32::MAX)
             }
         };
-        counter.notice(&balance, LimitId(place), self.now, false, &mut self.notices);
+        let Ledger { windows, now, notices, .. } = self;
+        counter.notice(&balance, LimitId(place), windows, *now, false, notices);
         counter.refresh(self.age);
         let node = self.accounts.at_mut(account);
         node.own_limits.push(place);

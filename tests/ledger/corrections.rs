@@ -58,7 +58,7 @@ fn a_correction_of_a_closed_window_is_not_in_the_present_one() {
         record acme 0.40                    -> ok
         at 2026-11-25T12:00:00Z
         record acme 0.10
-        adjust acme 0.70 about=2026-11-24T23:59:59Z -> ok
+        adjust acme 0.70 about=2026-11-24T23:59:59Z -> ok !50% acme spend previous !over acme spend previous
         see acme spend day                  -> 0.1 + 0
         see acme spend day previous         -> 1.1
         see acme spend rolling=3600         -> 0.1 + 0

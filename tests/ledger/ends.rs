@@ -102,7 +102,7 @@ fn a_lapsed_hold_is_given_back_and_booked_late() {
         see a spend                     -> 0.4 + 0
         hold w a/b 0.6 in=10 lease=900
         at 2026-11-25T09:00:00Z         -> ok !lapsed a/b 0.6
-        settle w 0.5 in=10
+        settle w 0.5 in=10              -> ok !50% a spend previous
         see a spend                     -> 0.9 + 0
         see a spend day                 -> 0 + 0
         see a spend day previous        -> 0.9
@@ -264,7 +264,7 @@ fn leases_and_windows_end_in_their_order() {
         limit b spend 1 day alert=100
         hold x a 1 lease=43100
         hold y b 1 lease=43210
-        at 2026-11-25T00:01:00Z         -> ok !100% a spend !expired a 1 !expired b 1
+        at 2026-11-25T00:01:00Z         -> ok !100% a spend !expired a 1 !100% b spend previous !expired b 1
         see a spend day previous        -> 1
         see b spend day previous        -> 1
         see b spend day                 -> 0 + 0

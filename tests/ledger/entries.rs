@@ -1,5 +1,7 @@
 //! Owns the entries of the naive ledger: accounts, holds, charges, limits, and what a call asks.
 
+use std::collections::BTreeMap;
+
 use bursar::clock::Timestamp;
 use bursar::ledger::{Measure, Period};
 
@@ -168,9 +170,23 @@ pub(crate) struct Instance {
     pub(crate) made: Timestamp,
     pub(crate) base: i128,
     pub(crate) from_totals: bool,
-    pub(crate) fired: (Option<Timestamp>, u16),
+    /// What it has told of each window, by its start; `None` for a lifetime.
+    pub(crate) told: BTreeMap<Option<Timestamp>, Told>,
     pub(crate) over: bool,
 }
+
+/// What a limit has told of one window.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Told {
+    /// What was spent in it when it was last looked at.
+    pub(crate) spent: i128,
+    pub(crate) fired: u16,
+    pub(crate) over: bool,
+}
+
+/// An alert that is due: of which account and measure, the threshold or 0 for an overrun, and
+/// whether it is about the window before the present one.
+pub(crate) type Due = (String, Measure, u16, bool);
 
 /// A call that wants in: what it asks for with some output cap.
 #[derive(Clone, Debug)]

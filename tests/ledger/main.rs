@@ -1,7 +1,7 @@
 //! The ledger, proved from tables: one line, one operation, and what comes of it.
 //!
 //! `world` and `words` read the tables and watch over the laws after each line; the chapters are
-//! `pains` to `nesting`. `oracle` holds a second ledger, `naive`, beside the real one, and gives
+//! `accounts` to `windows`. `oracle` holds a second ledger, `naive`, beside the real one, and gives
 //! both the random commands of `acts`.
 #![allow(
     clippy::unwrap_used,
@@ -16,6 +16,7 @@ mod world;
 mod accounts;
 mod corrections;
 mod ends;
+mod late;
 mod limits;
 mod nesting;
 mod pains;

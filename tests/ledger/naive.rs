@@ -10,7 +10,9 @@ use bursar::calendar::{CalendarUnit, Zone};
 use bursar::clock::Timestamp;
 use bursar::ledger::{Measure, Period};
 
-use crate::entries::{Amount, Ask, Charge, FILTERS, Hold, Instance, Life, Node, Part, Rule};
+use crate::entries::{
+    Amount, Ask, Charge, Due, FILTERS, Hold, Instance, Life, Node, Part, Rule, Told,
+};
 
 /// The whole of it.
 #[derive(Clone, Debug)]
@@ -106,6 +108,10 @@ impl Naive {
     }
 
     fn held_in(&self, instance: &Instance, holds: &[Hold]) -> i128 {
+        self.held_at(instance, holds, self.now)
+    }
+
+    fn held_at(&self, instance: &Instance, holds: &[Hold], now: Timestamp) -> i128 {
         let rule = &instance.rule;
         let holds = holds.iter().filter(|hold| {
             hold.life == Life::Open
@@ -113,17 +119,23 @@ impl Naive {
                 && self.on_line(&hold.charged(), instance)
         });
         let parts = holds.flat_map(|hold| &hold.parts);
-        let parts = parts.filter(|part| self.counts(&rule.period, part.at, self.now, true));
+        let parts = parts.filter(|part| self.counts(&rule.period, part.at, now, true));
         parts.map(|part| part.held.of(rule.measure)).sum()
     }
 
     /// Spent in the window before, if the ledger has seen it.
     pub(crate) fn previous(&self, instance: &Instance) -> i128 {
-        let Period::Calendar(unit, zone) = &instance.rule.period else { return 0 };
+        self.window_before(instance).map_or(0, |(_, before)| self.spent_at(instance, before))
+    }
+
+    /// The start of the window before and a moment in it, if the ledger has seen it.
+    fn window_before(&self, instance: &Instance) -> Option<(Timestamp, Timestamp)> {
+        let Period::Calendar(unit, zone) = &instance.rule.period else { return None };
         let start = self.window(*unit, zone, self.now).0;
         let before = Timestamp::from_micros(start.as_micros() - 1);
-        let window = (instance.rule.period.clone(), self.window(*unit, zone, before).0);
-        if self.seen_windows.contains(&window) { self.spent_at(instance, before) } else { 0 }
+        let start = self.window(*unit, zone, before).0;
+        let seen = self.seen_windows.contains(&(instance.rule.period.clone(), start));
+        seen.then_some((start, before))
     }
 
     /// Comes to the present moment.
@@ -373,7 +385,7 @@ impl Naive {
             after: self.charges.len(),
             made: self.now,
             from_totals,
-            fired: (None, 0),
+            told: BTreeMap::new(),
             over: false,
         });
     }
@@ -433,32 +445,67 @@ impl Naive {
             && !self.nodes.iter().any(|other| other.alive && other.parent == Some(node))
     }
 
-    /// The thresholds that are due, by rule and account; each is due once in a window. Windows
-    /// without a start are left to the tables.
-    pub(crate) fn take_thresholds(&mut self) -> Vec<(String, Measure, u16)> {
+    /// The alerts that are due: each threshold once in a window, in the present one and, if more is
+    /// spent there than before, in the one before; an overrun of the one before. Windows without a
+    /// start are left to the tables.
+    pub(crate) fn take_alerts(&mut self) -> Vec<Due> {
         let mut due = Vec::new();
         for index in 0..self.instances.len() {
-            let instance = &self.instances[index];
+            let mut instance = self.instances[index].clone();
             let window = match &instance.rule.period {
                 Period::Lifetime => None,
                 Period::Calendar(unit, zone) => Some(self.window(*unit, zone, self.now).0),
                 Period::Rolling(_) => continue,
             };
-            let (old, mut fired) = instance.fired;
-            fired = if old == window { fired } else { 0 };
-            let spent = self.spent(instance);
-            for percent in instance.rule.alerts.clone() {
-                let reached =
-                    spent > 0 && spent * 100 >= instance.rule.amount * i128::from(percent);
-                if percent > fired && reached {
-                    let path = self.nodes[instance.node].path.clone();
-                    due.push((path, instance.rule.measure, percent));
-                    fired = percent;
+            if let Some((start, before)) = self.window_before(&instance) {
+                // A limit has nothing to tell of a window that it was not there for.
+                if window.is_some_and(|window| instance.made < window) {
+                    self.look_back(&mut instance, start, before, &mut due);
                 }
             }
-            self.instances[index].fired = (window, fired);
+            let (spent, held) = (self.spent(&instance), self.held(&instance));
+            let over = spent + held > instance.rule.amount && !instance.rule.observe;
+            let told = instance.told.entry(window).or_default();
+            (told.spent, told.over) = (spent, over);
+            fire(&instance.rule, told, &self.nodes[instance.node].path, false, &mut due);
+            self.instances[index] = instance;
         }
         due
+    }
+
+    fn look_back(
+        &self,
+        instance: &mut Instance,
+        start: Timestamp,
+        before: Timestamp,
+        due: &mut Vec<Due>,
+    ) {
+        let (rule, path) = (instance.rule.clone(), &self.nodes[instance.node].path);
+        let spent = self.spent_at(instance, before);
+        let over = spent + self.held_at(instance, &self.holds, before) > rule.amount;
+        let told = instance.told.entry(Some(start)).or_default();
+        let (grown, same) = (spent > told.spent, spent == told.spent);
+        told.spent = spent;
+        if grown {
+            fire(&rule, told, path, true, due);
+        }
+        if !same && !over {
+            told.over = false;
+        } else if grown && !told.over && !rule.observe {
+            told.over = true;
+            due.push((path.clone(), rule.measure, 0, true));
+        }
+    }
+}
+
+/// The thresholds that have been reached and have not fired in the window.
+fn fire(rule: &Rule, told: &mut Told, path: &str, past: bool, due: &mut Vec<Due>) {
+    for percent in rule.alerts.iter().copied() {
+        let reached = told.spent > 0 && told.spent * 100 >= rule.amount * i128::from(percent);
+        if percent > told.fired && reached {
+            due.push((path.to_owned(), rule.measure, percent, past));
+            told.fired = percent;
+        }
     }
 }
 

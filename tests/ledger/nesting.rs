@@ -221,7 +221,7 @@ fn windows_of_an_inner_call() {
         hold in a/b 5.5 inside=out
         see a spend day                 -> 0 + 0.5
         see a/b spend day               -> 0 + 0.5
-        settle in 5.2
+        settle in 5.2                   -> ok !over a/b spend previous
         see a spend day previous        -> 5
         see a spend day                 -> 0.2 + 0
         see a/b spend day previous      -> 5

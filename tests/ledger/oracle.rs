@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bursar::clock::Timestamp;
 use bursar::ledger::{
-    AccountId, Adjust, Booking, Change, Command, Due, Event, Grow, HoldId, Ledger, LimitId,
+    AccountId, Adjust, Booking, Change, Command, Due, Event, Grow, HoldId, Ledger, Limit, LimitId,
     LimitView, Measure, ModelId, Notice, Path, Period, Record, Refusal, Rejection, Reserve, Retry,
     Settle, Tags, Target,
 };
@@ -14,7 +14,7 @@ use bursar::usage::Confidence;
 use proptest::prelude::*;
 
 use crate::acts::{Act, Call, PATHS, STARTS, act, bid, charged, limit, periods, pick, scope, used};
-use crate::entries::{Amount, Ask, FILTERS, Hold, Instance, Life, MODELS, Rule};
+use crate::entries::{self, Amount, Ask, FILTERS, Hold, Instance, Life, MODELS, Rule};
 use crate::naive::Naive;
 
 /// The two ledgers, and what is called what in each.
@@ -428,18 +428,25 @@ impl Both {
     fn heed(&mut self, act: &Act) {
         let notices = self.real.take_notices();
         let expired = std::mem::take(&mut self.expired);
-        let mut told: Vec<(String, Measure, u16)> = notices
-            .iter()
-            .filter_map(|notice| match notice {
-                Notice::Threshold { account, rule, percent, .. }
-                    if !matches!(rule.period(), Period::Rolling(_)) =>
-                {
-                    Some((account.to_string(), rule.measure(), *percent))
-                }
-                _ => None,
-            })
-            .collect();
-        let mut due = self.naive.take_thresholds();
+        let about = |account: &Path, rule: &Limit, percent, window: Option<Timestamp>| {
+            let rolls = matches!(rule.period(), Period::Rolling(_));
+            (!rolls).then(|| (account.to_string(), rule.measure(), percent, window.is_some()))
+        };
+        let told = notices.iter().filter_map(|notice| match notice {
+            Notice::Threshold { account, rule, percent, window, .. } => {
+                about(account, rule, *percent, *window)
+            }
+            Notice::Overrun { account, rule, window, .. } if window.is_some() => {
+                about(account, rule, 0, *window)
+            }
+            _ => None,
+        });
+        let mut told: Vec<entries::Due> = told.collect();
+        let mut due = self.naive.take_alerts();
+        if expired {
+            // A lease that ended before its window did told of it while it was the present one.
+            told.iter_mut().chain(&mut due).for_each(|(.., past)| *past = false);
+        }
         told.retain(|one| {
             !due.iter().position(|other| other == one).is_some_and(|at| {
                 due.swap_remove(at);
@@ -447,7 +454,7 @@ impl Both {
             })
         });
         // What a run was told at its end is not looked for: it is gone.
-        let gone = |(path, ..): &(String, Measure, u16)| self.node(path).is_none();
+        let gone = |(path, ..): &entries::Due| self.node(path).is_none();
         let more_is_right = expired || told.iter().all(gone);
         assert!(due.is_empty() && more_is_right, "due {due:?}, told {told:?}");
 
@@ -462,7 +469,7 @@ impl Both {
         );
         let mut overruns: Vec<&Path> = Vec::new();
         for notice in &notices {
-            if let Notice::Overrun { account, rule, .. } = notice {
+            if let Notice::Overrun { account, rule, window: None, .. } = notice {
                 if !matches!(rule.period(), Period::Rolling(_)) {
                     overruns.push(account);
                 }

@@ -99,7 +99,7 @@ fn counters_that_slept_wake_up_empty() {
         see a/2 spend day previous      -> 0.5
         at 2026-11-26T00:00:00Z
         see a/2 spend day previous      -> 0
-        settle u 1
+        settle u 1                      -> ok !100% a/1 spend previous
         see a/1 spend day previous      -> 1
         release x
         see a/1 spend day               -> 0 + 0

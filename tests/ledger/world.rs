@@ -17,7 +17,8 @@
 //!
 //! Accounts, models and windows are made when they are first named. A line ends in `-> outcome`;
 //! `ok` may be left out. What was noticed follows in the order it came: `!80% acme spend`,
-//! `!over acme spend`, `!would acme spend`, `!expired acme`. `..` at the end cuts the comparison.
+//! `!over acme spend`, `!would acme spend`, `!expired acme`; `!over acme spend previous` is about the
+//! window before the present one. `..` at the end cuts the comparison.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -310,14 +311,14 @@ impl World {
     fn take_notices(&mut self) {
         for notice in self.ledger.take_notices() {
             self.noticed += &match notice {
-                Notice::Threshold { account, rule, percent, .. } => {
-                    format!(" !{percent}% {} {}", named(&account), rule.measure())
+                Notice::Threshold { account, rule, window, percent, .. } => {
+                    format!(" !{percent}% {} {}{}", named(&account), rule.measure(), past(window))
                 }
-                Notice::Overrun { account, rule, .. } => {
-                    format!(" !over {} {}", named(&account), rule.measure())
+                Notice::Overrun { account, rule, window, .. } => {
+                    format!(" !over {} {}{}", named(&account), rule.measure(), past(window))
                 }
-                Notice::WouldRefuse { account, rule, .. } => {
-                    format!(" !would {} {}", named(&account), rule.measure())
+                Notice::WouldRefuse { account, rule, window, .. } => {
+                    format!(" !would {} {}{}", named(&account), rule.measure(), past(window))
                 }
                 Notice::Expired { path, cost, .. } => {
                     format!(" !expired {} {}", named(&path), shown(Measure::Cost, cost))
@@ -413,6 +414,11 @@ fn with_output(words: &Words<'_>, output_cap: u64) -> String {
         Some(range) if range.contains("..") => format!("ok out={output_cap}"),
         _ => "ok".to_owned(),
     }
+}
+
+/// What a notice about the window before says of it.
+fn past(window: Option<Timestamp>) -> &'static str {
+    if window.is_some() { " previous" } else { "" }
 }
 
 fn value_of(quantity: Quantity) -> i128 {
