@@ -565,7 +565,7 @@ impl Counter {
         if !self.follows {
             self.note_peak(here);
         }
-        if self.past.is_some_and(|past| past.spent != self.previous.spent) {
+        if self.past.is_some_and(|past| past.over || past.spent != self.previous.spent) {
             self.notice_past(limit, windows, out);
         }
         if here.spent >= self.alert_from {

@@ -65,6 +65,23 @@ fn a_threshold_fires_once_on_both_sides_of_midnight() {
     );
 }
 
+/// Room that a hold of yesterday gives back ends the overrun of that day; the next one is told.
+#[test]
+fn an_overrun_of_the_day_before_ends_when_there_is_room_again() {
+    table(
+        "
+        leases lapse
+        at 2026-11-24T23:59:00Z
+        hold x acme 3 lease=120
+        hold y acme 1
+        limit acme spend 2 day          -> ok !over acme spend
+        at 2026-11-25T00:02:00Z         -> ok !lapsed acme 3
+        settle x 5                      -> ok !over acme spend previous
+        settle y 1                      -> ok
+        ",
+    );
+}
+
 /// An overrun that was told in its day is not told again after it.
 #[test]
 fn an_overrun_is_told_once_on_both_sides_of_midnight() {

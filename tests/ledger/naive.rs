@@ -484,12 +484,12 @@ impl Naive {
         let spent = self.spent_at(instance, before);
         let over = spent + self.held_at(instance, &self.holds, before) > rule.amount;
         let told = instance.told.entry(Some(start)).or_default();
-        let (grown, same) = (spent > told.spent, spent == told.spent);
+        let grown = spent > told.spent;
         told.spent = spent;
         if grown {
             fire(&rule, told, path, true, due);
         }
-        if !same && !over {
+        if !over {
             told.over = false;
         } else if grown && !told.over && !rule.observe {
             told.over = true;
