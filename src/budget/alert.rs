@@ -10,6 +10,7 @@ use super::reservation::{Receipt, Reservation};
 use crate::clock::Timestamp;
 use crate::ledger::{Limit, Notice, Path, Quantity};
 use crate::money::Usd;
+use crate::usage::Doubt;
 
 /// Something that a person should know. Raised after the lock is free, once for each cause, by the
 /// thread that brought it about.
@@ -109,6 +110,20 @@ pub enum Alert {
         /// What is missing, and how to mend it.
         why: String,
     },
+    /// A bill may differ from what the provider charges. It has been booked all the same: once for
+    /// each doubt of each bill. A number that this version does not read
+    /// ([`Doubt::UnknownField`]) is told of once for each name of a field, up to a thousand names
+    /// of one manager.
+    Doubtful {
+        /// When.
+        at: Timestamp,
+        /// The account that was charged.
+        account: Path,
+        /// What was charged.
+        cost: Usd,
+        /// What is doubtful.
+        doubt: Doubt,
+    },
     /// The journal cannot be written, and what has to be booked waits in memory until it can: once
     /// for each time that it fails. If the process ends before, the holds of these calls are charged
     /// in full when their leases end.
@@ -144,13 +159,14 @@ impl Alert {
             | Alert::WouldRefuse { at, .. }
             | Alert::Expired { at, .. }
             | Alert::Unpriced { at, .. }
+            | Alert::Doubtful { at, .. }
             | Alert::Unwritten { at, .. }
             | Alert::Refunded { at, .. } => *at,
         }
     }
 
     /// What it is, as a word: `threshold`, `overrun`, `would_refuse`, `expired`, `unpriced`,
-    /// `unwritten`, `refunded`. The same as in its serde form.
+    /// `doubtful`, `unwritten`, `refunded`. The same as in its serde form.
     pub fn kind(&self) -> &'static str {
         match self {
             Alert::Threshold { .. } => "threshold",
@@ -158,6 +174,7 @@ impl Alert {
             Alert::WouldRefuse { .. } => "would_refuse",
             Alert::Expired { .. } => "expired",
             Alert::Unpriced { .. } => "unpriced",
+            Alert::Doubtful { .. } => "doubtful",
             Alert::Unwritten { .. } => "unwritten",
             Alert::Refunded { .. } => "refunded",
         }
@@ -171,6 +188,7 @@ impl Alert {
             | Alert::WouldRefuse { account, .. }
             | Alert::Expired { account, .. }
             | Alert::Unpriced { account, .. }
+            | Alert::Doubtful { account, .. }
             | Alert::Unwritten { account, .. }
             | Alert::Refunded { account, .. } => account,
         }
@@ -241,6 +259,12 @@ impl fmt::Display for Alert {
                 write!(
                     f,
                     "a call of {account} could not be priced and was charged at {cost}: {why}"
+                )
+            }
+            Alert::Doubtful { cost, doubt, .. } => {
+                write!(
+                    f,
+                    "a call of {account} was charged at {cost}, which may not be all: {doubt}"
                 )
             }
             Alert::Unwritten { waiting, why, .. } => {

@@ -5,12 +5,12 @@ use super::ask::Wishes;
 use super::books::Books;
 use super::core::{Core, number_for};
 use super::error::{AccountError, InvalidCall, RecordError};
-use super::reservation::{Receipt, price_bill};
+use super::reservation::{Priced, Receipt};
 use super::trace;
 use crate::ledger::{Booking, Command, Ledger, Path, Record, Rejection, Target};
 use crate::money::Usd;
 use crate::price::{Model, Terms};
-use crate::usage::Bill;
+use crate::usage::{Bill, Doubt};
 
 /// A call that was made without a hold, to be booked all the same: made by [`Account::charge`],
 /// ended by [`record`](Charge::record).
@@ -43,7 +43,8 @@ impl<'a> Charge<'a> {
         Charge { account, bill, model: None, wishes: Wishes::NONE, key: None }
     }
 
-    /// The model that was asked. The bill may name the one that answered.
+    /// The model that was asked: limits for models count the call by it. The bill may name the one
+    /// that answered; without a model that was asked, they count by that one.
     pub fn model(mut self, model: &Model) -> Charge<'a> {
         self.model = Some(model.clone());
         self
@@ -73,32 +74,30 @@ impl<'a> Charge<'a> {
         if let Some(wrong) = self.wishes.wrong {
             return Err(RecordError::Invalid(wrong));
         }
-        let answered = match self.bill.model.as_deref() {
-            None => Ok(None),
-            Some(name) => core.model_that_answered(self.model.as_ref(), name),
-        };
-        let terms =
-            Terms::default().billed(self.bill.service.as_ref(), self.bill.regional).into_owned();
         let key = self.key.map(|key| key_of(self.account.path(), key));
         // With a journal each call has a key, so that one that is tried again is booked once.
         let key = key.or_else(|| core.books().map(Books::new_key));
         let (owner, account, tags) = (core.id, self.account.id(), self.wishes.tags);
-        let (bill, asked_model) = (self.bill.clone(), self.model.clone());
+        let (bill, asked_model, prices) = (self.bill.clone(), self.model.clone(), core.prices());
+        let usage = bill.total_usage();
         let path = self.account.path().clone();
         let (is_our_key, mut said) = (self.key.is_none(), None);
         let work = move |ledger: &mut Ledger, now| {
-            let answered = answered.clone();
-            let mut priced = price_bill(&bill, asked_model.as_ref(), answered, &terms, now);
-            let asked = number_for(owner, ledger, now, asked_model.as_ref());
-            let model = match &priced.other_model {
-                None => asked,
-                other => number_for(owner, ledger, now, other.as_ref()),
+            let asked = asked_model.as_slice();
+            let priced = prices.price_bill(&bill, asked, &Terms::default(), now);
+            let mut priced = Priced::of(priced, asked_model.as_ref());
+            let other = priced.other_model.as_ref();
+            let model = number_for(owner, ledger, now, other.or(asked_model.as_ref()));
+            // Limits for models count by the model that was asked, or else by the one of the bill.
+            let counted = match &asked_model {
+                Some(asked) => number_for(owner, ledger, now, Some(asked)),
+                None => model,
             };
             let (Booking::Exactly(cost) | Booking::AtLeast(cost)) = priced.booking;
             let record = Record {
-                target: Target { account, tags, model: asked },
+                target: Target { account, tags, model: counted },
                 cost,
-                usage: bill.usage,
+                usage,
                 model,
                 confidence: priced.confidence,
                 key,
@@ -114,14 +113,15 @@ impl<'a> Charge<'a> {
             let receipt = Receipt {
                 cost: Usd::from_pico(cost),
                 held: Usd::ZERO,
-                usage: bill.usage,
+                usage,
                 confidence: priced.confidence,
                 computed: priced.computed,
                 model: priced.other_model.take().or_else(|| asked_model.clone()),
                 reserved_at: now,
                 settled_at: now,
             };
-            let recorded = Recorded { account: path.clone(), receipt, why: priced.why };
+            let recorded =
+                Recorded { account: path.clone(), receipt, why: priced.why, doubts: priced.doubts };
             said = Some(recorded.clone());
             Ok(recorded)
         };
@@ -153,13 +153,14 @@ struct Recorded {
     account: Path,
     receipt: Receipt,
     why: Option<String>,
+    doubts: Vec<Doubt>,
 }
 
 impl Recorded {
     fn tell(self, core: &Core) -> Receipt {
         trace::tell_recorded(&self.account, &self.receipt);
-        if core.is_watched() || self.why.is_some() {
-            core.tell_booked(self.account, &self.receipt, self.why);
+        if core.is_watched() || self.why.is_some() || !self.doubts.is_empty() {
+            core.tell_booked(self.account, &self.receipt, self.why, self.doubts);
         }
         self.receipt
     }

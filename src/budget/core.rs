@@ -2,6 +2,7 @@
 //! turning of names into numbers, and what is done after the lock is free: those who waited are
 //! woken, observers told.
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use super::alert::{Alert, Observer};
 use super::books::Books;
+use super::charge::first_half;
 use super::error::{AccountError, SetLimitError};
 use super::queue::Queue;
 use super::trace;
@@ -21,6 +23,7 @@ use crate::ledger::{
 };
 use crate::price::{Model, PriceBook, UnknownModel};
 use crate::sync::{Held, Lock};
+use crate::usage::Doubt;
 
 /// What becomes of a hold whose guard is dropped after its call was sent, because the call failed,
 /// timed out, was cancelled or panicked. Such a call has usually been billed.
@@ -94,7 +97,12 @@ pub(super) struct Core {
     books: Option<Books>,
     /// True if a call may go the short way: nobody is told of it and nothing is written.
     plain: bool,
+    /// The names of fields that were not read and have been told of, hashed.
+    unread: Lock<HashSet<u128>>,
 }
+
+/// The most names of unread fields that are told of: they come from outside.
+const MOST_UNREAD: usize = 1_000;
 
 impl Core {
     pub(super) fn new(
@@ -127,6 +135,7 @@ impl Core {
                 on_lost,
                 books,
                 plain,
+                unread: Lock::new(HashSet::new()),
             }
         })
     }
@@ -296,6 +305,14 @@ impl Core {
         self.tell(|observer| observer.on_alert(alert));
     }
 
+    /// False for a doubt about a field that has been told of before.
+    pub(super) fn is_new(&self, doubt: &Doubt) -> bool {
+        let Doubt::UnknownField { field } = doubt else { return true };
+        let name = first_half(blake3::Hasher::new().update(field.as_bytes()));
+        let mut unread = self.unread.lock();
+        unread.len() < MOST_UNREAD && unread.insert(name)
+    }
+
     /// The price book as it stands.
     pub(super) fn prices(&self) -> PriceBook {
         self.prices.lock().clone()
@@ -314,20 +331,6 @@ impl Core {
             Ok(number) => Ok(model.registered(self.id, number.0)),
             Err(_) => Ok(model), // it gets its number with its first call
         }
-    }
-
-    /// The model that answered, if it is another than the one that was asked.
-    pub(super) fn model_that_answered(
-        &self,
-        asked: Option<&Model>,
-        answered: &str,
-    ) -> Result<Option<Model>, UnknownModel> {
-        let Some(asked) = asked else { return self.prices.lock().find(answered).map(Some) };
-        if answered == asked.id() || *answered == **asked.name() {
-            return Ok(None);
-        }
-        let found = self.prices.lock().find_from(asked.price().provider(), answered)?;
-        Ok((found.name() != asked.name()).then_some(found))
     }
 
     /// The number of a model in this manager's ledger.

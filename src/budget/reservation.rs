@@ -19,9 +19,9 @@ use super::trace::CallSpan;
 use crate::clock::Timestamp;
 use crate::ledger::{Amounts, Bid, Booking, Change, Command, Event, HoldId, Ledger, Path};
 use crate::money::Usd;
-use crate::price::{Estimate, Model, Terms, UnknownModel};
+use crate::price::{Estimate, Model, PricedBill, Terms, price_plainly};
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::usage::{Bill, Confidence, Usage};
+use crate::usage::{Bill, Confidence, Doubt, Usage};
 pub(crate) use ending::{Booked, Written};
 pub(crate) use growth::Growth;
 pub(crate) use nested::OuterHold;
@@ -213,7 +213,8 @@ impl Reservation {
     }
 
     /// Books what the provider answered: a [`Bill`], or a plain [`Usage`] of the model that was
-    /// reserved.
+    /// reserved. What it comes to is decided by
+    /// [`PriceBook::price_bill`](crate::PriceBook::price_bill), at the prices of the reserve.
     ///
     /// It cannot fail (law 3): not for being over the hold or the limit, late, or unpriced. What
     /// cannot be priced is booked at the larger of the hold and of what has a price, as
@@ -224,7 +225,10 @@ impl Reservation {
     pub fn settle(mut self, bill: impl Into<Bill>) -> Receipt {
         let bill = bill.into();
         let priced = self.price(&bill);
-        self.end(Some(&bill.usage), priced)
+        match bill.extra.is_empty() {
+            true => self.end(Some(&bill.usage), priced),
+            false => self.end(Some(&bill.total_usage()), priced),
+        }
     }
 
     /// The same without blocking the thread where there is a journal. It is booked, and told to the
@@ -235,7 +239,7 @@ impl Reservation {
     ) -> impl Future<Output = Receipt> + Send + use<B> {
         let bill = bill.into();
         let priced = self.price(&bill);
-        self.end_async(Some(bill.usage), priced)
+        self.end_async(Some(bill.total_usage()), priced)
     }
 
     /// Books a plain amount: a tool's or a provider's own cost. The tokens that were held count as
@@ -310,13 +314,19 @@ impl Reservation {
     /// What a bill comes to, at the prices of the moment of the reserve.
     #[inline]
     fn price(&self, bill: &Bill) -> Priced {
-        let asked = self.model.as_ref();
-        let answered = match bill.model.as_deref() {
-            None => Ok(None),
-            Some(name) => self.core.model_that_answered(asked, name),
-        };
         let terms = self.terms.billed(bill.service.as_ref(), bill.regional);
-        price_bill(bill, asked, answered, &terms, self.at)
+        match price_plainly(bill, self.model.as_ref(), &terms, self.at) {
+            Some(cost) => Priced { computed: Some(cost), ..Priced::exactly(cost, bill.confidence) },
+            None => self.price_at_length(bill),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn price_at_length(&self, bill: &Bill) -> Priced {
+        let asked = self.model.as_slice();
+        let priced = self.core.prices().price_bill(bill, asked, &self.terms, self.at);
+        Priced::of(priced, asked.first())
     }
 
     /// Ends the hold and books what it cost.
@@ -338,7 +348,8 @@ impl Reservation {
     /// Ends the hold, if nobody is to be told of it. `None` says nothing.
     #[inline]
     fn end_plainly(&self, usage: Option<&Usage>, priced: &Priced) -> Option<(Amounts, Timestamp)> {
-        if !self.core.is_plain() || priced.other_model.is_some() || priced.why.is_some() {
+        let is_told = priced.why.is_some() || !priced.doubts.is_empty();
+        if !self.core.is_plain() || priced.other_model.is_some() || is_told {
             return None;
         }
         let Priced { booking, confidence, .. } = *priced;
@@ -423,12 +434,21 @@ impl From<Why> for Arc<str> {
 }
 
 impl Core {
-    /// Tells the observers that a call was booked, and raises the alert if it had no price.
+    /// Tells the observers that a call was booked, and raises the alerts about its bill.
     #[cold]
-    pub(super) fn tell_booked(&self, account: Path, receipt: &Receipt, why: Option<String>) {
+    pub(super) fn tell_booked(
+        &self,
+        account: Path,
+        receipt: &Receipt,
+        why: Option<String>,
+        doubts: Vec<Doubt>,
+    ) {
         self.tell(|observer| observer.on_settle(&account, receipt));
+        let (at, cost) = (receipt.settled_at, receipt.cost);
+        for doubt in doubts.into_iter().filter(|doubt| self.is_new(doubt)) {
+            self.raise(&Alert::Doubtful { at, account: account.clone(), cost, doubt });
+        }
         if let Some(why) = why {
-            let (at, cost) = (receipt.settled_at, receipt.cost);
             self.raise(&Alert::Unpriced { at, account, cost, why });
         }
     }
@@ -454,30 +474,39 @@ pub(super) struct Priced {
     pub(super) other_model: Option<Model>,
     /// Why it has no price.
     pub(super) why: Option<String>,
+    /// What is doubtful about it.
+    pub(super) doubts: Vec<Doubt>,
 }
 
 impl Priced {
-    fn exactly(cost: Usd, confidence: Confidence) -> Priced {
-        let booking = Booking::Exactly(cost.pico());
-        Priced { booking, confidence, computed: None, other_model: None, why: None }
+    /// Of a call to the model `asked`.
+    pub(super) fn of(priced: PricedBill, asked: Option<&Model>) -> Priced {
+        let PricedBill { cost, confidence, computed, model, unpriced: why, doubts } = priced;
+        let booking = match why {
+            None => Booking::Exactly(cost.pico()),
+            Some(_) => Booking::AtLeast(cost.pico()),
+        };
+        let is_other = |model: &Model| asked.is_none_or(|asked| asked.name() != model.name());
+        Priced { booking, confidence, computed, other_model: model.filter(is_other), why, doubts }
     }
 
-    fn unknown(at_least: Usd, why: String) -> Priced {
-        let booking = Booking::AtLeast(at_least.pico());
-        let why = Some(why);
-        Priced { booking, confidence: Confidence::Assumed, computed: None, other_model: None, why }
+    fn exactly(cost: Usd, confidence: Confidence) -> Priced {
+        let booking = Booking::Exactly(cost.pico());
+        let (why, doubts) = (None, Vec::new());
+        Priced { booking, confidence, computed: None, other_model: None, why, doubts }
     }
 
     /// Nobody knows what became of the call.
     fn lost() -> Priced {
-        Priced { why: None, ..Priced::unknown(Usd::ZERO, String::new()) }
+        let booking = Booking::AtLeast(0);
+        Priced { booking, ..Priced::exactly(Usd::ZERO, Confidence::Assumed) }
     }
 
     #[cold]
     fn negative(cost: Usd) -> Priced {
         let cost = cost.exact();
         let why = format!("the cost of {cost} is negative; settle with what was billed");
-        Priced::unknown(Usd::ZERO, why)
+        Priced { why: Some(why), ..Priced::lost() }
     }
 
     #[inline]
@@ -487,43 +516,6 @@ impl Priced {
             false => Priced::exactly(cost, Confidence::Reported),
         }
     }
-}
-
-/// What a bill comes to, for the model that was asked or the other one that answered. The
-/// provider's own cost wins over a computed one.
-#[inline]
-pub(super) fn price_bill(
-    bill: &Bill,
-    asked: Option<&Model>,
-    answered: Result<Option<Model>, UnknownModel>,
-    terms: &Terms,
-    at: Timestamp,
-) -> Priced {
-    let (other, unknown) = match answered {
-        Ok(other) => (other, None),
-        Err(error) => (None, Some(error.to_string())),
-    };
-    let model = other.as_ref().or(asked);
-    let computed = match (model, unknown) {
-        (_, Some(why)) => Err(why),
-        (Some(model), None) => {
-            model.price().cost(&bill.usage, terms, at).map_err(|error| error.to_string())
-        }
-        (None, None) => Err("no model is named; settle with `settle_cost`, or name the model in \
-                             the bill"
-            .to_owned()),
-    };
-    let mut priced = match (bill.reported_cost, &computed) {
-        (Some(cost), _) => Priced::reported(cost),
-        (None, Ok(cost)) => Priced::exactly(*cost, bill.confidence),
-        (None, Err(why)) => {
-            let known = |model: &Model| model.price().known_cost(&bill.usage, terms, at);
-            Priced::unknown(model.map_or(Usd::ZERO, known), why.clone())
-        }
-    };
-    priced.computed = computed.ok();
-    priced.other_model = other;
-    priced
 }
 
 /// The account that a hold is charged to.
@@ -558,7 +550,8 @@ pub struct Receipt {
     /// What the usage comes to by the price book, if it has a price; differs from `cost` where the
     /// provider reported its own.
     pub computed: Option<Usd>,
-    /// The model that answered.
+    /// The model that answered, or whose price was taken in its place: see
+    /// [`PriceBook::price_bill`](crate::PriceBook::price_bill).
     pub model: Option<Model>,
     /// The moment whose windows and prices count.
     pub reserved_at: Timestamp,

@@ -37,6 +37,8 @@ pub(super) struct Turn<'a> {
     pub(super) at: Timestamp,
     pub(super) held: &'a Amounts,
     pub(super) spent: &'a Amounts,
+    /// The model by which limits count what is spent. What is held counts by that of the target.
+    pub(super) model: ModelId,
 }
 
 /// What a step has to know beside the accounts and their counters.
@@ -75,8 +77,8 @@ impl Scene<'_> {
     /// The same of a turn.
     #[inline(never)]
     fn turn(&mut self, limit: LimitId, counter: &mut Counter, turn: Turn<'_>, plain_in: u64) {
-        let (held, spent) = (counter.of(turn.held), counter.of(turn.spent));
-        let untouched = (held == 0 && spent == 0) || !self.counts(counter);
+        let (held, spent) = self.counted(counter, turn);
+        let untouched = held == 0 && spent == 0;
         if untouched || counter.turn_plainly(plain_in, held, spent) {
             return;
         }
@@ -88,8 +90,9 @@ impl Scene<'_> {
 
     /// The same of a correction, of which a younger counter knows nothing.
     fn correct(&mut self, limit: LimitId, counter: &mut Counter, turn: Turn<'_>, charged_by: u64) {
-        let more = counter.of(turn.spent) - counter.of(turn.held);
-        if more == 0 || !self.counts(counter) {
+        let (held, spent) = self.counted(counter, turn);
+        let more = spent - held;
+        if more == 0 {
             return;
         }
         if counter.since > charged_by {
@@ -106,6 +109,18 @@ impl Scene<'_> {
     fn counts(&self, counter: &Counter) -> bool {
         counter.filter == Counter::NO_FILTER
             || self.filters[counter.filter as usize].lets_through(self.model)
+    }
+
+    /// What a counter counts of a turn: held, and spent.
+    #[inline(always)]
+    fn counted(&self, counter: &Counter, turn: Turn<'_>) -> (i128, i128) {
+        let (held, spent) = (counter.of(turn.held), counter.of(turn.spent));
+        if counter.filter == Counter::NO_FILTER {
+            return (held, spent);
+        }
+        let filter = &self.filters[counter.filter as usize];
+        let part = |of: i128, model| if filter.lets_through(model) { of } else { 0 };
+        (part(held, self.model), part(spent, turn.model))
     }
 
     /// Brings the counter up to date; returns where a charge reserved at `at` is counted.

@@ -8,7 +8,7 @@ use super::command::{Booking, Target};
 use super::counter::Counter;
 use super::holds::Part;
 use super::lines::{Tell, Turn};
-use super::settle::{booked_by, charge_of, held_tokens};
+use super::settle::{booked_by, charge_of, counted_by, held_tokens};
 use super::{AccountId, HoldId, Ledger, ModelId};
 use crate::clock::Timestamp;
 use crate::usage::{Confidence, Usage};
@@ -59,7 +59,9 @@ impl Ledger {
             return None;
         }
         self.step(at);
-        self.turn(&target, Turn { at: reserved_at, held: &held, spent: &booked }, Tell::Whole);
+        let (at, counted) = (reserved_at, counted_by(target.model, Some(model)));
+        let turn = Turn { at, held: &held, spent: &booked, model: counted };
+        self.turn(&target, turn, Tell::Whole);
         self.holds.free(id);
         match usage {
             Some(usage) => {

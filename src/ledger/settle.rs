@@ -106,11 +106,8 @@ impl Ledger {
         let parts: Vec<Part> = hold.parts().copied().collect();
         for part in &parts {
             let spent = Amounts { in_flight: 0, ..part.amounts };
-            self.turn(
-                &target,
-                Turn { at: part.at, held: &part.amounts, spent: &spent },
-                Tell::Whole,
-            );
+            let (at, held, model) = (part.at, &part.amounts, target.model);
+            self.turn(&target, Turn { at, held, spent: &spent, model }, Tell::Whole);
         }
         let usage = held_tokens(&total);
         self.charge(&target, target.model, &charge_of(&total, &usage, Confidence::Assumed));
@@ -128,7 +125,7 @@ impl Ledger {
         let hold = self.holds.at(id);
         let (target, amount) = (hold.target, hold.total().cost);
         let path = self.accounts.at(target.account.index).path.clone();
-        self.end_in_parts(id, &target, &Amounts::NONE);
+        self.end_in_parts(id, &target, &Amounts::NONE, target.model);
         self.holds.lapse(id);
         self.accounts.at_mut(target.account.index).late += 1;
         self.one_hold_less(&target);
@@ -138,7 +135,8 @@ impl Ledger {
 
     pub(crate) fn apply_recorded(&mut self, at: Timestamp, recorded: &Recorded) {
         self.step(at);
-        let turn = Turn { at, held: &Amounts::NONE, spent: &recorded.booked };
+        let (spent, model) = (&recorded.booked, recorded.target.model);
+        let turn = Turn { at, held: &Amounts::NONE, spent, model };
         self.turn(&recorded.target, turn, Tell::Whole);
         let charge = charge_of(&recorded.booked, &recorded.usage, recorded.confidence);
         self.charge(&recorded.target, recorded.model, &charge);
@@ -159,7 +157,7 @@ impl Ledger {
         self.step(at);
         let Adjust { target, cost, about, .. } = adjusted;
         let spent = Amounts { cost: *cost, ..Amounts::NONE };
-        let turn = Turn { at: *about, held: &Amounts::NONE, spent: &spent };
+        let turn = Turn { at: *about, held: &Amounts::NONE, spent: &spent, model: target.model };
         self.correct(target, turn, u64::MAX, Tell::Whole);
         self.charge(target, target.model, &charge_of(&spent, &Usage::NONE, Confidence::Reported));
     }
@@ -170,11 +168,12 @@ impl Ledger {
         let hold = self.holds.at(id);
         let target = hold.target;
         let (late, expired) = (hold.is_late(), hold.is_expired());
+        let model = counted_by(target.model, charge.as_ref().map(|(answered, _)| *answered));
         if hold.more.is_empty() && !late {
             let (at, held) = (hold.first.at, hold.first.amounts);
-            self.turn(&target, Turn { at, held: &held, spent: booked }, Tell::Whole);
+            self.turn(&target, Turn { at, held: &held, spent: booked, model }, Tell::Whole);
         } else {
-            self.end_in_parts(id, &target, booked);
+            self.end_in_parts(id, &target, booked, model);
         }
         if expired {
             let total = self.holds.at(id).total();
@@ -196,14 +195,14 @@ impl Ledger {
     /// assumed before, only the difference is booked; if it was given back, it holds nothing any more.
     #[cold]
     #[inline(never)]
-    fn end_in_parts(&mut self, id: HoldId, target: &Target, booked: &Amounts) {
+    fn end_in_parts(&mut self, id: HoldId, target: &Target, booked: &Amounts, model: ModelId) {
         let hold = self.holds.at(id);
         let (expired, charged_by) = (hold.is_expired(), hold.charged_by);
         let late = hold.is_late();
         let taker = self.holds.open_around(hold).filter(|_| !late);
         let mut touched = booked.plus(&hold.total());
         for (part, used) in shares(hold, booked) {
-            let turn = Turn { at: part.at, held: &part.amounts, spent: &used };
+            let turn = Turn { at: part.at, held: &part.amounts, spent: &used, model };
             if expired {
                 self.correct(target, turn, charged_by, Tell::Later);
                 continue;
@@ -224,7 +223,7 @@ impl Ledger {
             let taker = self.holds.at(taker).target;
             self.tell(&taker, &touched, Tell::Whole);
         }
-        self.tell(target, &touched, Tell::Whole);
+        self.tell(&Target { model, ..*target }, &touched, Tell::Whole);
     }
 
     #[inline]
@@ -273,6 +272,16 @@ impl Ledger {
         if self.accounts.at(account).state == State::Closing {
             self.fold_upward(account);
         }
+    }
+}
+
+/// The model by which limits for models count a charge: the one that was reserved; of a hold without
+/// one, the one that answered.
+#[inline]
+pub(super) fn counted_by(reserved: ModelId, answered: Option<ModelId>) -> ModelId {
+    match reserved {
+        ModelId::NONE => answered.unwrap_or(ModelId::NONE),
+        reserved => reserved,
     }
 }
 

@@ -88,11 +88,20 @@ impl PriceBook {
         PriceBook::default()
     }
 
-    /// Puts in a price, in place of the one of the same provider and id, which is returned.
+    /// Puts in a price, in place of the one of the same provider and id, which is returned. It is
+    /// [your own](ModelPrice::is_own) from now on, whoever wrote it first.
     ///
     /// # Errors
     /// [`InsertError`] if the price contradicts itself or lacks what every price needs.
     pub fn insert(&mut self, price: ModelPrice) -> Result<Option<Arc<ModelPrice>>, InsertError> {
+        self.insert_listed(price.owned(true))
+    }
+
+    /// The same with a price of a list, which is nobody's own.
+    pub(super) fn insert_listed(
+        &mut self,
+        price: ModelPrice,
+    ) -> Result<Option<Arc<ModelPrice>>, InsertError> {
         if let Some(flaw) = price.flaw() {
             return Err(InsertError { model: price.name().clone(), flaw });
         }

@@ -31,6 +31,9 @@ impl PriceBook {
     /// `src/price/catalogue.toml`, whose head explains every key. Prices are decimal text in
     /// dollars per million tokens.
     ///
+    /// The prices are [your own](ModelPrice::is_own), unless the file says in `[meta]` as of which
+    /// day it was compiled: then it is a public list like any other.
+    ///
     /// ```
     /// let mut book = bursar::PriceBook::builtin();
     /// book.merge(&bursar::PriceBook::from_toml(r#"
@@ -52,19 +55,20 @@ impl PriceBook {
     pub fn from_toml(text: &str) -> Result<PriceBook, BookError> {
         let file: File = toml::from_str(text).map_err(|error| BookError::of_file(&error))?;
         let mut book = PriceBook::empty();
-        for mut table in file.model {
+        let as_of = file.meta.and_then(|meta| meta.as_of);
+        for table in file.model {
             let name = name_of(&table);
             let flawed = |problem: String| BookError::Model { model: name.clone(), problem };
             let fees = fees(&mut table).map_err(flawed)?;
             let entry: Entry =
                 table.try_into().map_err(|e: toml::de::Error| flawed(one_line(&e)))?;
             let price = entry.price().map_err(flawed)?;
-            let price = fees.into_iter().fold(price, |price, (b, fee)| price.fee(b, fee));
-            if book.insert(price)?.is_some() {
+            let price = price.owned(as_of.is_none());
+            if book.insert_listed(price)?.is_some() {
                 return Err(flawed("it is in the list twice; keep one".to_owned()));
             }
         }
-        if let Some(date) = file.meta.and_then(|meta| meta.as_of) {
+        if let Some(date) = as_of {
             book.set_as_of(date);
         }
         Ok(book)

@@ -242,10 +242,10 @@ impl Loaded {
             Some(known) if known.costs_like(&price) => {
                 let names = |name: &&str| known.aliases().all(|known| known != *name);
                 let known = price.aliases().filter(names).fold(known.clone(), ModelPrice::alias);
-                self.book.insert(known).map_err(|e| (String::new(), e.flaw().into()))
+                self.book.insert_listed(known).map_err(|e| (String::new(), e.flaw().into()))
             }
             Some(_) => Err((String::new(), Reason::Twice)),
-            None => self.book.insert(price).map_err(|e| (String::new(), e.flaw().into())),
+            None => self.book.insert_listed(price).map_err(|e| (String::new(), e.flaw().into())),
         });
         match put {
             Ok(_) => self.remarks.extend(remarks.into_iter().map(finding)),

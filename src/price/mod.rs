@@ -32,6 +32,8 @@
 //!   second of audio, a container), nor for the surcharge for data residency: a call that uses them
 //!   without a price is an error, and never free.
 
+mod answered;
+mod bill;
 mod book;
 mod catalogue;
 mod cost;
@@ -51,6 +53,8 @@ mod schedule;
 #[cfg(test)]
 mod tests;
 
+pub use bill::PricedBill;
+pub(crate) use bill::price_plainly;
 pub use book::{InsertError, PriceBook, UnknownModel};
 pub use catalogue::BookError;
 pub use cost::{PriceError, Terms};

@@ -51,9 +51,9 @@ pub struct ModelPrice {
     /// Found only together with its provider: a public list has it of a reseller.
     pub(super) resold: bool,
     pub(super) free: bool,
-    fees: Fees,
-    /// A bucket of tokens that was given a fee.
-    pub(super) wrong_fee: Option<Bucket>,
+    own: bool,
+    per_search: Option<Fee>,
+    per_request: Option<Fee>,
     regional: Option<Ratio>,
     pub(super) fast: Option<Ratio>,
     /// As written down.
@@ -97,8 +97,9 @@ impl ModelPrice {
             note: None,
             resold: false,
             free: false,
-            fees: Fees::default(),
-            wrong_fee: None,
+            own: false,
+            per_search: None,
+            per_request: None,
             regional: None,
             fast: None,
             epochs,
@@ -286,6 +287,12 @@ impl ModelPrice {
         self
     }
 
+    /// The same price as one that the user wrote down, or did not.
+    pub(super) fn owned(mut self, own: bool) -> ModelPrice {
+        self.own = own;
+        self
+    }
+
     fn change(mut self, change: impl FnOnce(&mut Epoch)) -> ModelPrice {
         if let Some(last) = self.epochs.last_mut() {
             change(last);
@@ -364,13 +371,35 @@ impl ModelPrice {
         self.free
     }
 
-    /// The fee of one thing that is no token; `None` if it has no price, or if it is tokens.
-    #[inline]
-    pub fn fee_of(&self, bucket: Bucket) -> Option<Fee> {
-        match self.free && !bucket.is_tokens() {
-            true => Some(Fee::ZERO),
-            false => self.fees.get(bucket),
-        }
+    /// True for a price that you wrote down: with [`PriceBook::insert`](super::PriceBook::insert),
+    /// [`BudgetManager::insert_price`](crate::BudgetManager::insert_price) or in a file of your own
+    /// ([`PriceBook::from_toml`](super::PriceBook::from_toml)). False for what comes with this
+    /// version or was loaded from a public list.
+    ///
+    /// Such a price goes before a cost that the provider states, and stays when another name answers
+    /// than was asked: see [`PriceBook::price_bill`](super::PriceBook::price_bill).
+    ///
+    /// ```
+    /// use bursar::{ModelPrice, PriceBook};
+    ///
+    /// let mut book = PriceBook::builtin();
+    /// book.insert(ModelPrice::new("azure", "prod-chat", "1".parse()?, "4".parse()?))?;
+    /// assert!(book.find("azure/prod-chat")?.price().is_own());
+    /// assert!(!book.find("openai/gpt-4o")?.price().is_own());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn is_own(&self) -> bool {
+        self.own
+    }
+
+    /// The fee of one web search.
+    pub fn search_fee(&self) -> Option<Fee> {
+        if self.free { Some(Fee::ZERO) } else { self.per_search }
+    }
+
+    /// The fee of one request.
+    pub fn request_fee(&self) -> Option<Fee> {
+        if self.free { Some(Fee::ZERO) } else { self.per_request }
     }
 
     /// The rate of a bucket in a request of so many input tokens, and where it comes from; `None`
@@ -499,6 +528,12 @@ impl Model {
     /// What it costs.
     pub fn price(&self) -> &ModelPrice {
         &self.0.price
+    }
+
+    /// True if a provider's answer calls the model by that name: its id, or `provider/id`.
+    #[inline]
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        name == self.id() || *name == **self.name()
     }
 
     /// Begins the estimate of a call: nothing in, as much out as the model can answer.

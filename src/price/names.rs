@@ -17,7 +17,7 @@ pub(crate) fn shorter(name: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Takes off `-v1:0`.
-fn without_version(name: &str) -> Option<&str> {
+pub(super) fn without_version(name: &str) -> Option<&str> {
     let (rest, minor) = name.rsplit_once(':')?;
     let (rest, major) = rest.rsplit_once("-v")?;
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
@@ -25,7 +25,7 @@ fn without_version(name: &str) -> Option<&str> {
 }
 
 /// Takes off `-2026-03-05`, `-20260305`, `@20260305` and `@2026-03-05`.
-fn without_date(name: &str) -> Option<&str> {
+pub(super) fn without_date(name: &str) -> Option<&str> {
     [10, 8].into_iter().find_map(|length| {
         let (rest, date) = name.split_at_checked(name.len().checked_sub(length)?)?;
         let rest = rest.strip_suffix(['-', '@'])?;

@@ -66,6 +66,13 @@ pub enum Doubt {
         /// The model whose price was taken, as `provider/id`.
         priced_as: String,
     },
+    /// A part of the answer was made by a model that the answer does not name, or that has no price.
+    UnpricedPart {
+        /// The name in the answer; `None`: there is none.
+        model: Option<String>,
+        /// The model whose price was taken, as `provider/id`.
+        priced_as: String,
+    },
     /// The provider stated a cost, and the price that the user wrote down was taken instead.
     StatedCost {
         /// What the provider stated.
@@ -111,7 +118,19 @@ impl fmt::Display for Doubt {
             }
             Doubt::OtherModel { asked, answered, priced_as } => write!(
                 f,
-                "{asked} was asked and `{answered}` answered; the price is that of {priced_as}"
+                "{asked} was asked and `{answered}` answered, and the answer does not say why; the \
+                 price is that of {priced_as}; if both names mean one model, give its price the \
+                 other name with `ModelPrice::alias`"
+            ),
+            Doubt::UnpricedPart { model: Some(model), priced_as } => write!(
+                f,
+                "a part of the answer was made by `{model}`, which has no price; the price is that \
+                 of {priced_as}; insert a `ModelPrice` for it"
+            ),
+            Doubt::UnpricedPart { model: None, priced_as } => write!(
+                f,
+                "a part of the answer was made by a model that it does not name; the price is that \
+                 of {priced_as}"
             ),
             Doubt::StatedCost { stated } => write!(
                 f,

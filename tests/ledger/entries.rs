@@ -123,8 +123,21 @@ pub(crate) struct Charge {
     pub(crate) model: usize,
     pub(crate) at: Timestamp,
     pub(crate) amount: Amount,
+    /// What was assumed before, and of which model: it is taken back.
+    pub(crate) assumed: (usize, Amount),
     /// When it was booked; a correction counts from when the assumption was.
     pub(crate) tick: u64,
+}
+
+impl Charge {
+    /// What a filter counts of it.
+    pub(crate) fn counted(&self, filter: usize) -> Amount {
+        let part = |model: usize, amount: Amount| match FILTERS[filter].1[model] {
+            true => amount,
+            false => Amount::default(),
+        };
+        part(self.model, self.amount).minus(&part(self.assumed.0, self.assumed.1))
+    }
 }
 
 /// What limits are set for.

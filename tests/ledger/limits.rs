@@ -380,3 +380,39 @@ fn limits_that_make_no_sense_are_refused() {
         ",
     );
 }
+
+/// A hold that names no model is settled with a bill that does: limits for models count the charge,
+/// and never what was held.
+#[test]
+fn a_hold_without_a_model_counts_by_the_one_that_answered() {
+    table(
+        "
+        limit a spend 1 only=p/m alert=50
+        limit a spend 9 day
+        limit a tokens 100 day only=p/m
+        hold x a 0.6 in=40
+        see a spend only=p/m            -> 0 + 0
+        settle x 0.6 in=30 model=p/m    -> ok !50% a spend
+        see a spend only=p/m            -> 0.6 + 0
+        see a tokens day only=p/m       -> 30 + 0
+        see a spend day                 -> 0.6 + 0
+        // The model that was reserved counts, whatever answers.
+        hold y a 0.1 model=p/m
+        settle y 0.2 model=q/other
+        see a spend only=p/m            -> 0.8 + 0
+        // A late one, whose hold was charged to no model: of two parts, too.
+        hold z a 0.5 in=10 lease=60
+        +10s
+        grow z 0.1 in=10
+        +50s                            -> ok !expired a 0.6
+        see a spend only=p/m            -> 0.8 + 0
+        settle z 0.4 in=15 model=p/m    -> ok !over a spend
+        see a spend only=p/m            -> 1.2 + 0
+        see a tokens day only=p/m       -> 45 + 0
+        see a spend day                 -> 1.2 + 0
+        hold w a 0.5
+        release w
+        see a spend only=p/m            -> 1.2 + 0
+        ",
+    );
+}

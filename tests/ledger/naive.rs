@@ -73,7 +73,6 @@ impl Naive {
 
     fn counted(&self, instance: &Instance, charge: &Charge) -> bool {
         (instance.from_totals || charge.tick > instance.tick)
-            && FILTERS[instance.rule.filter].1[charge.model]
             && self.on_line(&charge.nodes, instance)
     }
 
@@ -89,8 +88,8 @@ impl Naive {
         }
         for (index, charge) in self.charges.iter().enumerate() {
             if self.counted(instance, charge) && self.counts(&rule.period, charge.at, now, false) {
-                let (sum, by) =
-                    (places.entry(slot(charge.at)).or_default(), charge.amount.of(rule.measure));
+                let by = charge.counted(rule.filter).of(rule.measure);
+                let sum = places.entry(slot(charge.at)).or_default();
                 // Nothing is taken back that is not there.
                 let least = if index < instance.after { i128::MIN } else { (*sum).min(0) };
                 *sum = (*sum + by).max(least);
@@ -162,7 +161,7 @@ impl Naive {
         let charges = self.charges.iter().filter(|charge| below(&charge.nodes));
         let holds = self.holds.iter().filter(|hold| hold.life == Life::Open);
         let holds = holds.filter(|hold| below(&hold.charged()));
-        (charges.map(|c| c.amount.cost).sum(), holds.map(|hold| hold.total().cost).sum())
+        (charges.map(|c| c.counted(0).cost).sum(), holds.map(|hold| hold.total().cost).sum())
     }
 
     pub(crate) fn frozen(&self, nodes: &[usize]) -> bool {
@@ -267,20 +266,24 @@ impl Naive {
         shares.collect()
     }
 
-    /// Ends a hold and books what was used: nothing, for a release.
-    pub(crate) fn end(&mut self, index: usize, used: &Amount) {
+    /// Ends a hold and books what was used, by the model that answered if none was reserved:
+    /// nothing, for a release.
+    pub(crate) fn end(&mut self, index: usize, used: &Amount, answered: usize) {
         let hold = self.holds[index].clone();
-        let (nodes, model) = (hold.charged(), hold.model);
+        let nodes = hold.charged();
+        let model = if hold.model == 0 { answered } else { hold.model };
         let late = match hold.life {
             Life::Late(tick) => Some(tick),
             _ => None,
         };
         self.holds[index].life = Life::Ended;
         for (part, share) in Naive::shares(&hold, used) {
-            let assumed = Amount { flight: 0, ..part.held };
-            let amount = if late.is_some() { share.minus(&assumed) } else { share };
+            let held = Amount { flight: 0, ..part.held };
+            let assumed = if late.is_some() { held } else { Amount::default() };
+            let (at, assumed) = (part.at, (hold.model, assumed));
             let tick = late.unwrap_or(self.tick);
-            self.charges.push(Charge { nodes: nodes.clone(), model, at: part.at, amount, tick });
+            let nodes = nodes.clone();
+            self.charges.push(Charge { nodes, model, at, amount: share, assumed, tick });
             let rest = part.held.minus(&part.held.least(&Amount { cached: 0, ..share }));
             if hold.life == Life::Open && part.depth > 0 && !rest.is_none() {
                 self.give_back(&hold, &part, rest);
@@ -324,6 +327,7 @@ impl Naive {
                 model: hold.model,
                 at: part.at,
                 amount: Amount { flight: 0, ..part.held },
+                assumed: (0, Amount::default()),
                 tick: self.tick,
             });
         }
@@ -332,7 +336,7 @@ impl Naive {
 
     /// As a release, with a late word to come.
     pub(crate) fn lapse(&mut self, index: usize) {
-        self.end(index, &Amount::default());
+        self.end(index, &Amount::default(), 0);
         self.holds[index].life = Life::Lapsed;
     }
 
@@ -342,8 +346,8 @@ impl Naive {
     }
 
     pub(crate) fn record(&mut self, nodes: Vec<usize>, model: usize, amount: Amount) {
-        let (at, tick) = (self.now, self.tick);
-        self.charges.push(Charge { nodes, model, at, amount, tick });
+        let (at, tick, assumed) = (self.now, self.tick, (0, Amount::default()));
+        self.charges.push(Charge { nodes, model, at, amount, assumed, tick });
     }
 
     /// True if a correction leaves nobody on the line with less than nothing.
@@ -354,8 +358,8 @@ impl Naive {
 
     pub(crate) fn adjust(&mut self, nodes: Vec<usize>, model: usize, by: i128, about: Timestamp) {
         let (at, tick) = (about.min(self.now), self.tick);
-        let amount = Amount { cost: by, ..Amount::default() };
-        self.charges.push(Charge { nodes, model, at, amount, tick });
+        let (amount, assumed) = (Amount { cost: by, ..Amount::default() }, (0, Amount::default()));
+        self.charges.push(Charge { nodes, model, at, amount, assumed, tick });
     }
 
     pub(crate) fn remember(&mut self, key: u128) {

@@ -78,7 +78,7 @@ impl Both {
                 let result = self.run(&Command::Release { hold: self.holds[index] });
                 assert_eq!(result.is_ok(), known, "{result:?}");
                 if known {
-                    self.naive.end(index, &Amount::default());
+                    self.naive.end(index, &Amount::default(), 0);
                 }
             }
             Act::Renew(hold, lease) => {
@@ -261,7 +261,9 @@ impl Both {
         let booking = cost.map_or(Booking::AtLeast(20), Booking::Exactly);
         let mut settle = Settle::cost(self.holds[index], booking);
         settle.usage = usage.map(used);
-        settle.model = ModelId::NONE;
+        // Any model answers, or none that is named.
+        let model = hold % MODELS.len();
+        settle.model = self.model_id(model);
         let booked = Amount {
             cost: cost.unwrap_or(held.cost.max(20)),
             input: usage.map_or(held.input, |usage| usage.0.into()),
@@ -274,7 +276,7 @@ impl Both {
         let result = self.run(&Command::Settle(settle));
         assert_eq!(result.is_ok(), known, "law 3: {result:?}");
         if known {
-            self.naive.end(index, &booked);
+            self.naive.end(index, &booked, model);
         }
     }
 
@@ -543,11 +545,14 @@ impl Both {
         for tag in tags {
             all = all.with(self.accounts[*tag]).unwrap();
         }
-        let model = match model {
+        Target { account: self.accounts[node], tags: all, model: self.model_id(model) }
+    }
+
+    fn model_id(&self, model: usize) -> ModelId {
+        match model {
             0 => ModelId::NONE,
             model => self.real.find_model(MODELS[model]).unwrap(),
-        };
-        Target { account: self.accounts[node], tags: all, model }
+        }
     }
 
     /// The living account of that path.

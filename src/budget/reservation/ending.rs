@@ -19,7 +19,7 @@ use crate::ledger::{
 use crate::money::Usd;
 use crate::price::Model;
 use crate::sync::Lock;
-use crate::usage::{Confidence, Usage};
+use crate::usage::{Confidence, Doubt, Usage};
 
 /// How a hold is to end: all that has to be known to settle it, again if need be.
 #[derive(Clone)]
@@ -32,6 +32,7 @@ pub(super) struct Ending {
     usage: Option<Usage>,
     confidence: Confidence,
     why: Option<String>,
+    doubts: Vec<Doubt>,
     held: Usd,
     computed: Option<Usd>,
     reserved_at: Timestamp,
@@ -46,6 +47,7 @@ pub(super) struct Ended {
     account: Path,
     receipt: Receipt,
     why: Option<String>,
+    doubts: Vec<Doubt>,
     span: CallSpan,
 }
 
@@ -53,7 +55,7 @@ impl Ended {
     /// Tells of it, once it is booked.
     fn tell(self, core: &Core) -> Receipt {
         self.span.settled(&self.receipt);
-        core.tell_booked(self.account, &self.receipt, self.why);
+        core.tell_booked(self.account, &self.receipt, self.why, self.doubts);
         self.receipt
     }
 
@@ -106,7 +108,8 @@ impl Ending {
         }
         let settled = decided.ok()?;
         let receipt = self.receipt(settled.booked.cost, settled.usage, confidence, now);
-        Some((settled, Ended { account, receipt, why, span: self.span.clone() }))
+        let (doubts, span) = (self.doubts.clone(), self.span.clone());
+        Some((settled, Ended { account, receipt, why, doubts, span }))
     }
 
     fn receipt(&self, cost: i128, usage: Usage, confidence: Confidence, at: Timestamp) -> Receipt {
@@ -197,6 +200,7 @@ impl Reservation {
             usage,
             confidence: priced.confidence,
             why: priced.why.clone(),
+            doubts: priced.doubts.clone(),
             held: self.held,
             computed: priced.computed,
             reserved_at: self.at,
