@@ -10,9 +10,11 @@
 //!
 //! - `"usage": {bucket: count}`, answered by `{"id", "cost_usd"}`;
 //! - `"response"`: what the provider answered, as JSON or as text (JSON, or a whole event stream),
-//!   answered by `{"id", "model", "usage", "cost_usd", "confidence"}`. A cost that the provider
-//!   reports wins: its confidence is `reported`. What the response says of its model and service
-//!   wins over the line.
+//!   answered by `{"id", "model", "usage", "cost_usd", "confidence"}`. What it comes to is decided
+//!   by `PriceBook::price_bill`, like that of a call of a budget: a cost that the provider reports
+//!   wins as a rule, and its confidence is `reported`. What the response says of its service wins
+//!   over the line. `usage` is that of the model that answered; `cost_usd` has what other models
+//!   used for the answer too.
 //!
 //! `provider`, `at` (RFC 3339, or a day; now), `service` (`standard`) and `regional` (`false`) may
 //! be left out, and `model` if the response names it. A line that cannot be priced is answered by
@@ -133,7 +135,7 @@ fn answer(book: &PriceBook, line: &[u8], usage_only: bool) -> Result<String, Box
         let confidence = bill.confidence;
         return Ok(format!(r#""model":{model},"usage":{usage},"confidence":"{confidence}""#));
     }
-    let (cost, confidence) = cost(book, &call, &bill)?;
+    let (cost, confidence) = cost(book, &call, bill)?;
     let cost = format!(r#""cost_usd":"{}""#, cost.exact());
     Ok(match call.response {
         None => cost,
@@ -155,39 +157,51 @@ fn bill_of(response: &RawValue) -> Result<Bill, Box<dyn Error>> {
 fn cost(
     book: &PriceBook,
     call: &Call<'_>,
-    bill: &Bill,
+    bill: Bill,
 ) -> Result<(Usd, Confidence), Box<dyn Error>> {
-    if let Some(cost) = bill.reported_cost {
-        return Ok((cost, Confidence::Reported));
-    }
-    let model = model(book, call, bill)?;
     let at = match &call.at {
         Some(text) => moment(text)?,
         None => SystemClock::new().now(),
     };
-    let asked = call.service.as_deref().map_or(Service::Standard, Service::from);
-    let service = bill.service.clone().unwrap_or(asked);
-    let regional = bill.regional.or(call.regional).unwrap_or(false);
-    let cost = model.price().cost(&bill.usage, &Terms { service, regional }, at)?;
-    Ok((cost, bill.confidence))
+    let service = call.service.as_deref().map_or(Service::Standard, Service::from);
+    let terms = Terms { service, regional: call.regional.unwrap_or(false) };
+    let (asked, bill) = asked(book, call, bill)?;
+    let priced = book.price_bill(&bill, asked.as_slice(), &terms, at);
+    match priced.unpriced {
+        None => Ok((priced.cost, priced.confidence)),
+        Some(why) => Err(why.into()),
+    }
 }
 
-/// The model that answered, as the provider of the line or of its model sells it; where the answer
-/// names none, or none that is known, the model of the line.
-fn model(book: &PriceBook, call: &Call<'_>, bill: &Bill) -> Result<Model, Box<dyn Error>> {
-    let find = |name: &String| match &call.provider {
+/// The model that was asked, and the bill as it is priced. The model is that of the line, as the
+/// provider of the line sells it; without one it is that of the answer. A name in the answer that is
+/// not known is another name of the model of the line.
+fn asked(
+    book: &PriceBook,
+    call: &Call<'_>,
+    bill: Bill,
+) -> Result<(Option<Model>, Bill), Box<dyn Error>> {
+    let find = |name: &str| match &call.provider {
         Some(provider) => book.find_in(provider, name),
         None => book.find(name),
     };
-    let asked = call.model.as_ref().map(find);
-    let answered = bill.model.as_ref().map(|name| match &asked {
-        Some(Ok(asked)) => book.find_from(asked.price().provider(), name),
-        _ => find(name),
-    });
-    match (answered, asked) {
-        (Some(Ok(model)), _) | (_, Some(Ok(model))) => Ok(model),
+    let anonymous = |mut bill: Bill| {
+        bill.model = None;
+        bill
+    };
+    let has_price = bill.reported_cost.is_some() || bill.unbilled;
+    let asked = call.model.as_deref().map(find);
+    if let Some(Ok(asked)) = asked {
+        let provider = asked.price().provider();
+        let known = bill.model.as_deref().map(|name| book.find_from(provider, name).is_ok());
+        let bill = if known == Some(false) { anonymous(bill) } else { bill };
+        return Ok((Some(asked), bill));
+    }
+    match (bill.model.as_deref().map(find), asked) {
+        (Some(Ok(answered)), _) => Ok((Some(answered), anonymous(bill))),
+        _ if has_price => Ok((None, bill)),
         (Some(Err(unknown)), _) | (None, Some(Err(unknown))) => Err(unknown.into()),
-        (None, None) => Err("no `model` is named".into()),
+        _ => Err("no `model` is named".into()),
     }
 }
 

@@ -38,8 +38,9 @@ impl Correction {
         Correction { by, model: None, tags: Vec::new() }
     }
 
-    /// The model that it is about, as the ledger names it (`openai/gpt-6-luna`): its report and limits on that model
-    /// are corrected too, and an invoice is [compared](crate::journal) with it. An empty name is none.
+    /// The model that it is about, as the ledger or the price book names it (`openai/gpt-6-luna`, or `gpt-6-luna`
+    /// alone): its report and limits on that model are corrected too, and an invoice is [compared](crate::journal) with
+    /// it. A name that neither knows is taken as it is; an empty one is none.
     pub fn model(mut self, name: &str) -> Correction {
         self.model = Some(name).filter(|name| !name.is_empty()).map(Arc::from);
         self
@@ -84,8 +85,17 @@ impl BudgetManager {
             all = all.with(tag.id()).ok_or(RecordError::Invalid(InvalidCall::Tags))?;
         }
         let (cost, charged) = (by.pico(), account.id());
+        // A name that the ledger has is one of its models; another may be an alias of one.
+        let listed = model.as_deref().and_then(|name| self.prices().find(name).ok());
+        let listed = listed.map(|model| Arc::clone(model.name()));
         let done = self.core.change(move |ledger, now| {
-            let model = model.as_ref().map_or(ModelId::NONE, |name| number_of(ledger, now, name));
+            let model = match &model {
+                None => ModelId::NONE,
+                Some(name) => match ledger.find_model(name) {
+                    Some(known) => known,
+                    None => number_of(ledger, now, listed.as_ref().unwrap_or(name)),
+                },
+            };
             let target = Target { account: charged, tags: all, model };
             let adjust = Adjust { target, cost, about, why: Arc::clone(&why) };
             ledger.execute(now, &Command::Adjust(adjust))

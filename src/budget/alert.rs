@@ -264,7 +264,7 @@ impl fmt::Display for Alert {
             Alert::Doubtful { cost, doubt, .. } => {
                 write!(
                     f,
-                    "a call of {account} was charged at {cost}, which may not be all: {doubt}"
+                    "a call of {account} was charged at {cost}, and may be billed otherwise: {doubt}"
                 )
             }
             Alert::Unwritten { waiting, why, .. } => {

@@ -203,7 +203,8 @@ impl Pricing<'_> {
                 Computed { is_estimated: true, ..self.dearest(usage, [asked, answered]) }
             }
             Payer::Unknown(why) => {
-                Computed { why: Some(why.clone()), ..self.dearest(usage, self.asked) }
+                let why = Some(why.clone());
+                Computed { cost: None, why, ..self.dearest(usage, self.asked) }
             }
         };
         self.doubt_answer(&mut computed);
