@@ -189,7 +189,7 @@ fn asked(
         bill.model = None;
         bill
     };
-    let has_price = bill.reported_cost.is_some() || bill.unbilled;
+    let has_price = bill.reported_cost.is_some() || bill.unbilled_since.is_some();
     let asked = call.model.as_deref().map(find);
     if let Some(Ok(asked)) = asked {
         let provider = asked.price().provider();

@@ -120,7 +120,7 @@ pub(crate) fn price_plainly(
     let plain = bill.reported_cost.is_none()
         && bill.extra.is_empty()
         && bill.doubts.is_empty()
-        && !bill.unbilled
+        && bill.unbilled_since.is_none()
         && bill.model.as_deref().is_none_or(|name| asked.is_called(name));
     if plain { asked.price().cost(&bill.usage, terms, at).ok() } else { None }
 }
@@ -164,7 +164,14 @@ impl Pricing<'_> {
         let stated = bill.reported_cost.filter(|cost| self.is_a_statement(*cost, known));
         let own = computed.model.as_ref().is_some_and(|model| model.price().is_own());
         match (stated, known) {
-            _ if bill.unbilled => (priced.cost, priced.confidence) = (Usd::ZERO, Confidence::Exact),
+            _ if bill.is_unbilled(self.at) => {
+                let has_extra = !self.bill.extra.is_empty();
+                computed.settle_for(&mut priced);
+                if !has_extra {
+                    (priced.cost, priced.confidence) = (Usd::ZERO, Confidence::Exact);
+                    priced.unpriced = None;
+                }
+            }
             (Some(cost), _) if cost.is_negative() => {
                 let cost = cost.exact();
                 let why = format!("the cost of {cost} is negative; settle with what was billed");
@@ -196,7 +203,10 @@ impl Pricing<'_> {
     }
 
     fn compute(&self) -> Computed {
-        let usage = &self.bill.usage;
+        let usage = match self.bill.is_unbilled(self.at) {
+            true => &Usage::NONE,
+            false => &self.bill.usage,
+        };
         let mut computed = match &self.payer {
             Payer::One(model) | Payer::Own { model, .. } => self.dearest(usage, [model]),
             Payer::Dearer(asked, answered) => {

@@ -56,13 +56,14 @@ impl PriceBook {
         let file: File = toml::from_str(text).map_err(|error| BookError::of_file(&error))?;
         let mut book = PriceBook::empty();
         let as_of = file.meta.and_then(|meta| meta.as_of);
-        for table in file.model {
+        for mut table in file.model {
             let name = name_of(&table);
             let flawed = |problem: String| BookError::Model { model: name.clone(), problem };
             let fees = fees(&mut table).map_err(flawed)?;
             let entry: Entry =
                 table.try_into().map_err(|e: toml::de::Error| flawed(one_line(&e)))?;
             let price = entry.price().map_err(flawed)?;
+            let price = fees.into_iter().fold(price, |price, (b, fee)| price.fee(b, fee));
             let price = price.owned(as_of.is_none());
             if book.insert_listed(price)?.is_some() {
                 return Err(flawed("it is in the list twice; keep one".to_owned()));

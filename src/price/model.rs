@@ -51,9 +51,10 @@ pub struct ModelPrice {
     /// Found only together with its provider: a public list has it of a reseller.
     pub(super) resold: bool,
     pub(super) free: bool,
+    fees: Fees,
+    /// A bucket of tokens that was given a fee.
+    pub(super) wrong_fee: Option<Bucket>,
     own: bool,
-    per_search: Option<Fee>,
-    per_request: Option<Fee>,
     regional: Option<Ratio>,
     pub(super) fast: Option<Ratio>,
     /// As written down.
@@ -97,9 +98,9 @@ impl ModelPrice {
             note: None,
             resold: false,
             free: false,
+            fees: Fees::default(),
+            wrong_fee: None,
             own: false,
-            per_search: None,
-            per_request: None,
             regional: None,
             fast: None,
             epochs,
@@ -392,14 +393,13 @@ impl ModelPrice {
         self.own
     }
 
-    /// The fee of one web search.
-    pub fn search_fee(&self) -> Option<Fee> {
-        if self.free { Some(Fee::ZERO) } else { self.per_search }
-    }
-
-    /// The fee of one request.
-    pub fn request_fee(&self) -> Option<Fee> {
-        if self.free { Some(Fee::ZERO) } else { self.per_request }
+    /// The fee of one thing that is no token; `None` if it has no price, or if it is tokens.
+    #[inline]
+    pub fn fee_of(&self, bucket: Bucket) -> Option<Fee> {
+        match self.free && !bucket.is_tokens() {
+            true => Some(Fee::ZERO),
+            false => self.fees.get(bucket),
+        }
     }
 
     /// The rate of a bucket in a request of so many input tokens, and where it comes from; `None`

@@ -211,9 +211,6 @@ pub struct Bill {
     /// attempts.
     #[serde(default)]
     pub fell_back: bool,
-    /// True if the provider does not bill this call, whatever it counts: it costs nothing.
-    #[serde(default)]
-    pub unbilled: bool,
     /// What is doubtful about the bill. Each doubt raises an alert when the bill is booked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doubts: Vec<Doubt>,
@@ -232,7 +229,6 @@ impl Bill {
             extra: Vec::new(),
             unbilled_since: None,
             fell_back: false,
-            unbilled: false,
             doubts: Vec::new(),
         }
     }
@@ -245,7 +241,8 @@ impl Bill {
 
     /// Marks the call as one that the provider does not bill although it counts what was used, like
     /// a refusal of Anthropic's before any output. It costs nothing, and this is
-    /// [`Exact`](Confidence::Exact); its counts are booked as they are.
+    /// [`Exact`](Confidence::Exact); its counts are booked as they are, and what
+    /// [other models](Bill::extra) used for the answer is billed.
     ///
     /// A stated cost of zero beside counts is not enough: many relays state zero for what they do
     /// not price.
@@ -262,9 +259,13 @@ impl Bill {
     /// ```
     #[must_use]
     pub fn unbilled(mut self) -> Bill {
-        self.unbilled = true;
-        self.confidence = Confidence::Exact;
+        self.unbilled_since = Some(Timestamp::MIN);
         self
+    }
+
+    /// True if the provider does not bill a call that was made at this moment.
+    pub fn is_unbilled(&self, at: Timestamp) -> bool {
+        self.unbilled_since.is_some_and(|since| at >= since)
     }
 
     /// Names the model that answered.
