@@ -120,7 +120,7 @@ fn the_price_is_that_of_what_answered_where_that_may_answer() {
         (
             "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
             "claude-sonnet-4-5-20250929",
-            "3.3",
+            "6.6",
             "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
             Exact,
             &[],
