@@ -1,4 +1,4 @@
-//! Owns [`Comparison`]: a ledger and an invoice side by side, day by day and model by model.
+//! [`Comparison`]: a ledger and an invoice side by side, day by day and model by model.
 
 mod names;
 mod table;
@@ -119,14 +119,18 @@ impl Invoice {
     /// **Providers.** Of the ledger only models of the one that bills are compared; see
     /// [`any_provider`](Invoice::any_provider).
     ///
-    /// **Models** are matched by the rules by which a [`PriceBook`](crate::PriceBook) finds prices, and by no others.
+    /// **Models** are matched by the rules by which a [`PriceBook`](crate::PriceBook) finds prices, and by their words.
     /// A name on the invoice is, in this order:
     ///
     /// 1. what [`same_model`](Invoice::same_model) says;
     /// 2. the model of exactly that name, with or without its provider: `gpt-6.1-terra`,
     ///    `openai/gpt-6.1-terra`;
     /// 3. the same without a region, version or date: `gpt-6.1-terra-2026-09-01`;
-    /// 4. the one model of the ledger that is a dated one of that name.
+    /// 4. the one model of the ledger that is a dated one of that name;
+    /// 5. the one model of the ledger that has the same words, in any order, and the same numbers in theirs: `Claude
+    ///    Haiku 3.5` is `anthropic/claude-3-5-haiku-latest`. Capitals, dots, dashes and blanks, `latest`, a `.0`
+    ///    and the name of the company in front are no part of it. Nor is a date that one of them lacks; two
+    ///    dates have to be the same.
     ///
     /// Several names may be one model: their rows are added up. What matches nothing, or more than one model, is
     /// not guessed: it stands on its own line, and among the unmatched.

@@ -62,8 +62,10 @@ impl Invoice {
     /// | OpenRouter, Activity | dollars and tokens of each call | `generation_id`, `created_at`, `cost_total`, `tokens_prompt`, `tokens_completion`, `model_permaslug` | `CodexClawd/codexclawd`, `aggregate_openrouter_costs.py` |
     ///
     /// No provider documents its files: these are the columns of files that users have published on GitHub, as
-    /// they were in November 2026. Other columns are ignored. Every other form, OpenRouter's daily export among
-    /// them, is read by [`read_columns`](Invoice::read_columns).
+    /// they were in November 2026. OpenRouter's cost is `cost_total`, its credits, and `byok_usage_inference`, what the
+    /// provider of one's own key bills for the call, as its Activity page adds them
+    /// (<https://openrouter.ai/docs/guides/guides/activity-export>). Other columns are ignored. Every other form,
+    /// OpenRouter's daily export among them, is read by [`read_columns`](Invoice::read_columns).
     ///
     /// Amounts are taken from their text, also as `1.25e-5`; what is finer than a picodollar is rounded
     /// half to even. A cost in another currency than dollars is refused. An empty cell is nothing; a row that says
@@ -123,7 +125,7 @@ impl Invoice {
                 input_tokens: said(&places.input),
                 cached_tokens: said(&places.cached),
                 output_tokens: said(&places.output),
-                cost: places.cost.map(|_| Usd::ZERO),
+                cost: said(&places.cost).map(|_| Usd::ZERO),
             },
             same: BTreeMap::new(),
             source: columns.source,
@@ -149,7 +151,7 @@ impl Invoice {
         if !figures.any(said) {
             return Ok(());
         }
-        if let Some(currency) = places.currency.filter(|_| places.cost.as_ref().is_some_and(said)) {
+        if let Some(currency) = places.currency.filter(|_| places.cost.iter().any(said)) {
             row.read(currency, cells::is_dollars)?;
         }
         let model =
@@ -166,10 +168,10 @@ impl Invoice {
         add(&mut sum.input_tokens, &places.input)?;
         add(&mut sum.cached_tokens, &places.cached)?;
         add(&mut sum.output_tokens, &places.output)?;
-        if let Some(place) = places.cost {
-            let cost = row.read(place, cells::money)?;
+        for place in &places.cost {
+            let cost = row.read(*place, cells::money)?;
             sum.cost = sum.cost.unwrap_or(Usd::ZERO).checked_add(cost);
-            sum.cost.ok_or_else(|| row.wrong(place, TOO_MUCH))?;
+            sum.cost.ok_or_else(|| row.wrong(*place, TOO_MUCH))?;
         }
         Ok(())
     }

@@ -49,6 +49,65 @@ fn compare(folder: &Folder, name: &str) -> Comparison {
     Invoice::read(fixture(name)).unwrap().compare(charges(folder)).unwrap()
 }
 
+/// A charge of that model on the first day of the invoices.
+fn charge(model: &str, cost: Usd) -> Posting {
+    let at = "2026-11-24T12:00:00Z".parse().unwrap();
+    Posting {
+        at,
+        reserved_at: at,
+        account: bursar::Path::root(),
+        tags: Vec::new(),
+        model: model.into(),
+        kind: Charging::Settled,
+        cost: cost.pico(),
+        usage: Usage::NONE,
+        confidence: bursar::usage::Confidence::Reported,
+        why: None,
+    }
+}
+
+/// OpenRouter bills its fee, and the provider of the key the call.
+#[test]
+fn a_call_with_ones_own_key_costs_what_both_bill() {
+    let header = "generation_id,created_at,cost_total,cost_web_search,byok_usage_inference,tokens_prompt,\
+                  tokens_completion,tokens_cached,model_permaslug";
+    let row = |cost, own| {
+        format!("gen-1,2026-11-24 10:00:00.000,{cost},0,{own},10,20,0,anthropic/claude-3.5-haiku")
+    };
+    let model = "openrouter/anthropic/claude-3-5-haiku";
+    for (rows, has) in [
+        (vec![row("0.0019", "0.0342")], "0.0361"),
+        (vec![row("0", "0.0361")], "0.0361"),
+        (vec![row("0.0361", "")], "0.0361"),
+        (vec![row("0.0019", "0.0342"), row("0.25", "0")], "0.2861"),
+    ] {
+        let invoice = Invoice::read(format!("{header}\n{}\n", rows.join("\n")).as_bytes()).unwrap();
+        let comparison = invoice.compare([Ok(charge(model, usd("0.0361")))]).unwrap();
+        assert_eq!(comparison.lines.len(), 1, "{comparison:?}");
+        assert_eq!(comparison.total.invoice.cost, Some(usd(has)));
+        assert_eq!(comparison.correction(), usd(has).checked_sub(usd("0.0361")).unwrap());
+    }
+    // An export from before there were own keys.
+    let old = format!("{header}\n{}\n", row("0.0361", "0"));
+    let old = old.replace(",byok_usage_inference", "").replace(",0,0,10", ",0,10");
+    let comparison = Invoice::read(old.as_bytes()).unwrap();
+    let comparison = comparison.compare([Ok(charge(model, usd("0.0361")))]).unwrap();
+    assert_eq!(comparison.correction(), Usd::ZERO);
+}
+
+/// An invoice writes a model for people, and a ledger as the call did.
+#[test]
+fn a_display_name_is_the_model_that_was_called() {
+    let csv = "usage_date_utc,model,workspace,api_key,usage_type,context_window,token_type,cost_usd\n\
+               2026-11-24,Claude Haiku 3.5,Default,crawler,message,≤ 200k,output,0.03\n";
+    let invoice = Invoice::read(csv.as_bytes()).unwrap();
+    let charges = [Ok(charge("anthropic/claude-3-5-haiku-latest", Usd::cents(3)))];
+    let comparison = invoice.compare(charges).unwrap();
+    assert!(comparison.lines.len() == 1 && comparison.correction().is_zero(), "{comparison:?}");
+    assert_eq!(comparison.lines[0].found, Found::InBoth);
+    assert!(comparison.unmatched_on_invoice.is_empty());
+}
+
 #[test]
 fn tokens_are_compared_by_day_and_model() {
     let folder = Folder::new("tokens");

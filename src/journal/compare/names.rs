@@ -1,8 +1,11 @@
-//! Owns which name on an invoice is which model of a ledger.
+//! `Names`: which name on an invoice is which model of a ledger.
+
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use self::words::Words;
 use super::Unmatched;
 use crate::journal::Invoice;
 use crate::price::shorter;
@@ -82,7 +85,9 @@ fn found(
         shorter(id(model)).any(|form| form == &**name) || shorter(model).any(|form| form == &**name)
     };
     let by_ours = std::iter::once_with(|| ledger.iter().filter(dated).collect());
-    let first = by_their_name.chain(by_ours).find(|models| !models.is_empty());
+    let spelled = [true, false].into_iter().map(|same_date| spelled_as(name, same_date, ledger));
+    let ways = by_their_name.chain(by_ours).chain(spelled);
+    let first = ways.into_iter().find(|models| !models.is_empty());
     match first.as_deref() {
         None => Err(nothing()),
         Some([model]) => Ok(Arc::clone(model)),
@@ -91,6 +96,25 @@ fn found(
             Err(Unmatched { could_be, ..nothing() })
         }
     }
+}
+
+/// The models that have the same words as a name, and the same date, or one of them none.
+fn spelled_as<'a>(
+    name: &str,
+    same_date: bool,
+    ledger: &'a BTreeSet<Arc<str>>,
+) -> Vec<&'a Arc<str>> {
+    let (path, name) = name.rsplit_once('/').unwrap_or(("", name));
+    let theirs = Words::forms(name);
+    let is_spelled = |model: &&Arc<str>| {
+        let (above, model) = model.rsplit_once('/').unwrap_or(("", model));
+        let mut path = path.split('/').filter(|part| !part.is_empty());
+        let is_below =
+            path.all(|part| above.split('/').any(|other| other.eq_ignore_ascii_case(part)));
+        let is = |our: &Words| theirs.iter().any(|their| our.is(their, same_date));
+        is_below && Words::forms(model).iter().any(is)
+    };
+    ledger.iter().filter(is_spelled).collect()
 }
 
 /// A model's name without its provider.
@@ -124,7 +148,14 @@ mod tests {
             ("gpt-4o-2024-08-06", "nothing"), // another snapshot
             ("gpt-5-pro", "nothing"),         // never a mere prefix
             ("azure/gpt-5", "nothing"),
-            ("GPT-5", "nothing"),
+            ("GPT-5", "openai/gpt-5"),
+            ("GPT 5 Mini", "openai/gpt-5-mini"),
+            ("mini GPT-5", "openai/gpt-5-mini"),
+            ("OpenAI GPT-5", "openai/gpt-5"),
+            ("Azure GPT-5", "nothing"),
+            ("GPT-4o", "openai/gpt-4o-2024-05-13"),
+            ("GPT-4o 2024-05-13", "openai/gpt-4o-2024-05-13"),
+            ("GPT-4o (2024-08-06)", "nothing"), // another snapshot
             ("", "nothing"),
         ] {
             assert_eq!(meant(name, &ledger), expected, "{name}");
@@ -153,6 +184,52 @@ mod tests {
         );
         let router = ["openrouter/anthropic/claude-opus-4.8"];
         assert_eq!(meant("anthropic/claude-opus-4.8-20260528", &router), router[0]);
-        assert_eq!(meant("anthropic/claude-4.8-opus-20260528", &router), "nothing");
+        assert_eq!(meant("anthropic/claude-4.8-opus-20260528", &router), router[0]);
+        assert_eq!(meant("openai/claude-4.8-opus", &router), "nothing");
+    }
+
+    #[test]
+    fn words_may_stand_in_any_order_and_numbers_in_theirs_alone() {
+        let ledger = [
+            "anthropic/claude-3-5-haiku-latest",
+            "anthropic/claude-haiku-4-5",
+            "anthropic/claude-opus-4-0",
+            "anthropic/claude-opus-4-20250514",
+            "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            "google/gemini-2.5-flash",
+            "google/gemini-2.5-flash-lite",
+            "mistral/mistral-large-latest",
+            "openai/gpt-5.4",
+        ];
+        for (name, expected) in [
+            ("Claude Haiku 3.5", "anthropic/claude-3-5-haiku-latest"),
+            ("claude-haiku-3-5", "anthropic/claude-3-5-haiku-latest"),
+            ("claude-3.5-haiku", "anthropic/claude-3-5-haiku-latest"),
+            ("claude-3-5-haiku-20241022", "anthropic/claude-3-5-haiku-latest"),
+            ("Claude 3.5 Haiku (2024-10-22)", "anthropic/claude-3-5-haiku-latest"),
+            ("anthropic/claude-3.5-haiku", "anthropic/claude-3-5-haiku-latest"),
+            ("Anthropic Claude Haiku 3.5", "anthropic/claude-3-5-haiku-latest"),
+            ("Claude Haiku 4.5", "anthropic/claude-haiku-4-5"),
+            ("Claude Haiku 5.3", "nothing"), // the numbers of 3.5, the other way round
+            ("Claude Haiku 4", "nothing"),
+            ("Claude Haiku", "nothing"),
+            ("Claude Opus 4", "anthropic/claude-opus-4-0"),
+            ("claude-opus-4-20250514", "anthropic/claude-opus-4-20250514"),
+            ("Claude Sonnet 4.5", "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+            ("Gemini 2.5 Flash", "google/gemini-2.5-flash"),
+            ("gemini-2-5-flash-lite", "google/gemini-2.5-flash-lite"),
+            ("Gemini 2.5 Flash Lite Preview", "nothing"),
+            ("Mistral Large", "mistral/mistral-large-latest"),
+            ("Large", "nothing"),
+            ("GPT 5.4", "openai/gpt-5.4"),
+            ("GPT 4.5", "nothing"),
+            ("latest", "nothing"),
+            ("2025-05-14", "nothing"),
+            ("---", "nothing"),
+        ] {
+            assert_eq!(meant(name, &ledger), expected, "{name}");
+        }
+        let two = ["anthropic/claude-3-5-haiku-latest", "openrouter/anthropic/claude-3.5-haiku"];
+        assert_eq!(meant("Claude Haiku 3.5", &two), two.join(" or "));
     }
 }

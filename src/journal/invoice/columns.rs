@@ -31,7 +31,7 @@ pub struct Columns {
     input: Vec<String>,
     cached: Vec<String>,
     output: Vec<String>,
-    cost: Option<String>,
+    cost: Vec<String>,
     currency: Option<String>,
 }
 
@@ -48,7 +48,7 @@ impl Columns {
             input: Vec::new(),
             cached: Vec::new(),
             output: Vec::new(),
-            cost: None,
+            cost: Vec::new(),
             currency: None,
         }
     }
@@ -89,10 +89,11 @@ impl Columns {
         self
     }
 
-    /// The column of the cost, in dollars.
+    /// A column of the cost, in dollars. Several are added up: what a provider of yours bills for calls
+    /// with your own key, if it stands apart.
     #[must_use]
     pub fn cost(mut self, column: impl Into<String>) -> Columns {
-        self.cost = Some(column.into());
+        self.cost.push(column.into());
         self
     }
 
@@ -121,6 +122,7 @@ impl Columns {
         columns.input.retain(has);
         columns.cached.retain(has);
         columns.output.retain(has);
+        columns.cost.retain(has);
         columns.requests = columns.requests.filter(has);
         Some(columns)
     }
@@ -145,7 +147,7 @@ impl Columns {
             input: all(&self.input)?,
             cached: all(&self.cached)?,
             output: all(&self.output)?,
-            cost: self.cost.as_ref().map(place).transpose()?,
+            cost: all(&self.cost)?,
             currency: self.currency.as_ref().map(place).transpose()?,
         })
     }
@@ -160,7 +162,7 @@ pub(super) struct Places {
     pub(super) input: Vec<usize>,
     pub(super) cached: Vec<usize>,
     pub(super) output: Vec<usize>,
-    pub(super) cost: Option<usize>,
+    pub(super) cost: Vec<usize>,
     pub(super) currency: Option<usize>,
 }
 
@@ -231,7 +233,8 @@ fn known() -> [(&'static [&'static str], Columns); 5] {
                 .input("tokens_prompt")
                 .cached("tokens_cached")
                 .output("tokens_completion")
-                .cost("cost_total"),
+                .cost("cost_total")
+                .cost("byok_usage_inference"),
         ),
     ]
 }
