@@ -138,7 +138,8 @@ impl Account {
         self.core.would_admit(self.who(), estimate, &Wishes::NONE)
     }
 
-    /// What is booked on it and everything below it, over its lifetime.
+    /// What is booked on it and everything below it, over its lifetime. With a journal it may block, as
+    /// [`BudgetManager::spent`](super::BudgetManager::spent) says.
     pub fn spent(&self) -> Usd {
         self.balance(|balance| balance.spent)
     }

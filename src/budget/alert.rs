@@ -137,6 +137,20 @@ pub enum Alert {
         /// What is wrong, and how to mend it.
         why: String,
     },
+    /// The journal's time is ahead of this process's clock by more than a minute, because another
+    /// process's clock is ahead, or this one's is behind: once, until it is not. Time never goes back, so
+    /// until the clock has caught up the windows stand where the journal's time is. Leases end by each
+    /// process's own clock.
+    ClockAhead {
+        /// When, by the journal.
+        at: Timestamp,
+        /// The root: it concerns everybody.
+        account: Path,
+        /// The time of the journal's last event.
+        journal: Timestamp,
+        /// What this process's clock says.
+        clock: Timestamp,
+    },
     /// A call that had been sent was released without a charge.
     Refunded {
         /// When.
@@ -161,12 +175,13 @@ impl Alert {
             | Alert::Unpriced { at, .. }
             | Alert::Doubtful { at, .. }
             | Alert::Unwritten { at, .. }
+            | Alert::ClockAhead { at, .. }
             | Alert::Refunded { at, .. } => *at,
         }
     }
 
     /// What it is, as a word: `threshold`, `overrun`, `would_refuse`, `expired`, `unpriced`,
-    /// `doubtful`, `unwritten`, `refunded`. The same as in its serde form.
+    /// `unwritten`, `clock_ahead`, `refunded`. The same as in its serde form.
     pub fn kind(&self) -> &'static str {
         match self {
             Alert::Threshold { .. } => "threshold",
@@ -176,6 +191,7 @@ impl Alert {
             Alert::Unpriced { .. } => "unpriced",
             Alert::Doubtful { .. } => "doubtful",
             Alert::Unwritten { .. } => "unwritten",
+            Alert::ClockAhead { .. } => "clock_ahead",
             Alert::Refunded { .. } => "refunded",
         }
     }
@@ -190,6 +206,7 @@ impl Alert {
             | Alert::Unpriced { account, .. }
             | Alert::Doubtful { account, .. }
             | Alert::Unwritten { account, .. }
+            | Alert::ClockAhead { account, .. }
             | Alert::Refunded { account, .. } => account,
         }
     }
@@ -271,6 +288,12 @@ impl fmt::Display for Alert {
                 let s = if *waiting == 1 { "" } else { "s" };
                 write!(f, "{waiting} charge{s} or release{s} cannot be written and wait: {why}")
             }
+            Alert::ClockAhead { journal, clock, .. } => write!(
+                f,
+                "the journal's last event is of {journal}, and the clock of this process says {clock}: \
+                 set the clock right that is wrong, and restart its process; windows stand still until \
+                 the clock has caught up"
+            ),
             Alert::Refunded { amount, why, .. } => write!(
                 f,
                 "a call of {account} that had been sent was released, {amount} uncharged: {why}"

@@ -1,4 +1,4 @@
-//! Owns writing through a journal: callers queue, one of them leads and commits what waits as one
+//! [`Books`]: writing through a journal. Callers queue, one of them leads and commits what waits as one
 //! transaction, then all are answered. What has to be booked and could not be written waits in the
 //! outbox and is decided anew.
 //!
@@ -8,6 +8,7 @@
 //! that has just failed.
 
 mod job;
+mod news;
 #[cfg(test)]
 pub(super) mod tape;
 #[cfg(test)]
@@ -25,7 +26,7 @@ use std::time::Duration;
 
 use super::alert::Alert;
 use super::charge::first_half;
-use super::core::{Core, LostCall, State, alerts_of, catch_up};
+use super::core::{Core, State, alerts_of};
 use super::queue::Queue;
 use crate::clock::{Timestamp, wake_all};
 use crate::journal::{Journal, JournalError, News};
@@ -34,6 +35,7 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Lock, Thread, block_on, park, park_timeout, spawn, yield_now};
 pub(super) use job::{After, Job, Ticket};
 use job::{Errand, Look, Task, never_run};
+use news::Others;
 
 /// How often what waits in the outbox is tried again when nobody else writes.
 const RETRY: Duration = Duration::from_secs(1);
@@ -49,6 +51,8 @@ pub(super) struct Books {
     core: Weak<Core>,
     /// The holds that have a guard in this process, or an end that is not written yet.
     own: Lock<HashSet<HoldId>>,
+    /// What is known of the others, and when the journal was read.
+    others: Others,
     /// What the keys of this process are made of: two numbers of the machine's chance.
     seed: u128,
     keys: AtomicU64,
@@ -74,6 +78,8 @@ struct Writer {
     in_trouble: bool,
     /// The number of events at the last snapshot.
     snapshot_at: u64,
+    /// The journal's time is ahead of the clock; that has been told.
+    is_ahead: bool,
 }
 
 impl Books {
@@ -81,6 +87,7 @@ impl Books {
     pub(super) fn open(
         mut journal: Box<dyn Journal>,
         clock: Timestamp,
+        refresh: Duration,
     ) -> Result<(Books, Ledger), JournalError> {
         let News { snapshot, events } = journal.begin(0)?;
         journal.roll_back();
@@ -99,13 +106,15 @@ impl Books {
         }
         let view = ledger.clone();
         ledger.keep_entries(true);
-        let (outbox, in_trouble) = (Vec::new(), false);
-        let writer = Lock::new(Writer { journal, ledger, outbox, in_trouble, snapshot_at });
+        let others = Others::new(&view, clock, refresh);
+        let (outbox, in_trouble, is_ahead) = (Vec::new(), false, false);
+        let writer = Writer { journal, ledger, outbox, in_trouble, snapshot_at, is_ahead };
+        let writer = Lock::new(writer);
         let chance = || u128::from(RandomState::new().hash_one(std::process::id()));
         let (line, core, keys) = (Lock::new(Line::default()), Weak::new(), AtomicU64::new(0));
         let seed = (chance() << 64) | chance();
         let own = Lock::new(HashSet::new());
-        Ok((Books { line, writer, core, own, seed, keys }, view))
+        Ok((Books { line, writer, core, own, others, seed, keys }, view))
     }
 
     pub(super) fn belong_to(&mut self, core: &Weak<Core>) {
@@ -124,11 +133,15 @@ impl Books {
 
     /// The event is written: it may have ended a hold.
     fn note_written(&self, event: &Event) {
-        match &event.change {
-            Change::Settled(settled) => self.own.lock().remove(&settled.hold),
-            Change::Released { hold } => self.own.lock().remove(hold),
-            _ => false,
+        let ended = match &event.change {
+            Change::Settled(settled) => settled.hold,
+            Change::Released { hold } => *hold,
+            Change::Expired { hold } | Change::Lapsed { hold } => return self.others.forget(*hold),
+            _ => return,
         };
+        if !self.own.lock().remove(&ended) {
+            self.others.forget(ended);
+        }
     }
 
     /// A key that no other call has, in this process or another.
@@ -367,6 +380,10 @@ impl Core {
         });
         let at = writer.ledger.now();
         writer.in_trouble &= outcome.is_err();
+        let outcome = outcome.map(|mut alerts| {
+            alerts.extend(writer.ahead_of(self.now()));
+            alerts
+        });
         drop(writer);
 
         let result = outcome.as_ref().map(|_| ());
@@ -428,11 +445,8 @@ impl Core {
         self.take_news(ledger, snapshot_at, news);
         let before = ledger.events();
         let now = self.time_for(ledger);
-        if now >= ledger.next_due() {
-            // What a guard of this process has may still be settled: its lease ends as ever.
-            let releases = self.on_lost == LostCall::Release;
-            let gone = |hold| releases && !self.books().is_some_and(|books| books.has_guard(hold));
-            catch_up(ledger, now, gone);
+        if self.books().is_some_and(|books| books.has_due(ledger, now, self.now())) {
+            self.end_leases(&mut **journal, ledger, now);
         }
         self.serve(ledger, &mut self.view().queue, now);
         for job in jobs {
@@ -483,31 +497,6 @@ impl Core {
         if let Some(books) = self.books() {
             books.note_written(event);
         }
-    }
-
-    /// Takes over what other processes have written. They have told of it.
-    fn take_news(&self, ledger: &mut Ledger, snapshot_at: &mut u64, news: News) {
-        if news.snapshot.is_none() && news.events.is_empty() {
-            return;
-        }
-        let short = news.snapshot.is_none() && news.events.len() < 1_000;
-        let mut view = self.view();
-        if let Some(snapshot) = news.snapshot {
-            *snapshot_at = snapshot.events();
-            view.ledger = snapshot;
-        }
-        news.events.iter().for_each(|event| self.show(&mut view.ledger, event));
-        let _ = view.ledger.take_notices();
-        match short {
-            // Cheaper than a copy of everything.
-            true => {
-                ledger.keep_entries(false);
-                news.events.iter().for_each(|event| ledger.apply(event));
-                let _ = ledger.take_notices();
-            }
-            false => *ledger = view.ledger.clone(),
-        }
-        ledger.keep_entries(true);
     }
 }
 

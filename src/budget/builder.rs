@@ -39,8 +39,11 @@ pub struct Builder {
     lease: Option<Duration>,
     on_lost: LostCall,
     journal: Option<Box<dyn Journal>>,
+    refresh: Duration,
 }
 
+/// How old what is read of other processes may be, unless told otherwise.
+const REFRESH: Duration = Duration::from_secs(1);
 /// How long a lease is with a journal, unless told otherwise.
 const LEASE: Duration = Duration::from_secs(15 * 60);
 
@@ -55,6 +58,7 @@ impl Builder {
             lease: None,
             on_lost: LostCall::default(),
             journal: None,
+            refresh: REFRESH,
         }
     }
 
@@ -65,8 +69,32 @@ impl Builder {
     /// what a process that died has held is charged when its lease ends, or given back if
     /// [`on_lost_call`](Builder::on_lost_call) says so. Limits that were set once stay until they are
     /// lifted, whether the next process sets them or not.
+    ///
+    /// A lease ends by the clock of the process that ends it. A hold of another process, while any other
+    /// has the journal open, is first watched for as long as its lease had left when it was first seen
+    /// here, so that a process whose clock is ahead ends no call of others; an [`Alert::ClockAhead`] tells
+    /// the others of it.
     pub fn journal(mut self, journal: impl Journal) -> Builder {
         self.journal = Some(Box::new(journal));
+        self
+    }
+
+    /// With a journal: how old the part of other processes may be in what is read (`spent`, `held`,
+    /// `report`, `can_afford`); one second of the budget's clock unless told otherwise, and nothing at
+    /// all with [`Duration::ZERO`]. A read that finds it older first reads what they have written, in some
+    /// microseconds and beside a process that writes. Calls are admitted by what is written at that moment,
+    /// always. [`Report::as_of`](super::Report::as_of) says when the journal was last read.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # use bursar::BudgetManager;
+    ///
+    /// // A dashboard beside the processes that spend.
+    /// let budget = BudgetManager::builder().refresh_every(Duration::from_secs(10)).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn refresh_every(mut self, age: Duration) -> Builder {
+        self.refresh = age;
         self
     }
 
@@ -149,7 +177,7 @@ impl Builder {
         let watch = Watch { observers: self.observers.into(), each_call: self.watched };
         let books = match self.journal {
             None => None,
-            Some(journal) => Some(Books::open(journal, clock.now())?),
+            Some(journal) => Some(Books::open(journal, clock.now(), self.refresh)?),
         };
         let lease = self.lease.or_else(|| books.as_ref().map(|_| LEASE));
         let core = Core::new(clock, prices, watch, lease, self.on_lost, books);

@@ -166,8 +166,8 @@ impl Core {
         self.state.lock()
     }
 
-    /// Looks at the ledger. With a journal it is what is written; what has fallen due is written
-    /// first, as far as that can be.
+    /// Looks at the ledger. With a journal it is what is written: what others have written is read first, if
+    /// that was not done for a while, and what has fallen due is written, as far as that can be.
     #[inline]
     pub(super) fn read<R>(&self, look: impl FnOnce(&Ledger, Timestamp) -> R) -> R {
         self.read_with_queue(|ledger, _, now| look(ledger, now))
@@ -179,12 +179,15 @@ impl Core {
         &self,
         look: impl FnOnce(&Ledger, &Queue, Timestamp) -> R,
     ) -> R {
-        if self.books.is_none() {
+        let Some(books) = &self.books else {
             return self.locked_with_queue(|ledger, queue, now| look(ledger, queue, now));
+        };
+        if books.wants_news(self.now()) {
+            self.look_for_news(books);
         }
         let state = self.view();
         let now = self.time_for(&state.ledger);
-        if now < state.ledger.next_due() {
+        if !books.has_due(&state.ledger, now, self.now()) {
             return look(&state.ledger, &state.queue, now);
         }
         drop(state);
@@ -243,7 +246,7 @@ impl Core {
     #[cold]
     #[inline(never)]
     fn come_up_to(&self, ledger: &mut Ledger, queue: &mut Queue, now: Timestamp) {
-        catch_up(ledger, now, |_| false);
+        catch_up(ledger, now, |_, _| Some(LostCall::ChargeHold));
         self.serve(ledger, queue, now);
     }
 
@@ -369,22 +372,71 @@ pub(super) fn number_for(
     }
 }
 
-/// Rolls the windows and ends the leases that are due, as events of their own (fine print). What a
-/// hold has that is `gone` is given back instead of charged.
-pub(super) fn catch_up(ledger: &mut Ledger, now: Timestamp, gone: impl Fn(HoldId) -> bool) {
+/// Rolls the windows and ends the leases that are due, as events of their own (fine print). `end` says
+/// what becomes of a hold whose lease has ended at a moment; `None` is nothing yet. False if there is
+/// such a hold.
+pub(super) fn catch_up(
+    ledger: &mut Ledger,
+    now: Timestamp,
+    mut end: impl FnMut(HoldId, Timestamp) -> Option<LostCall>,
+) -> bool {
     while let Some(due) = ledger.due(now) {
         let command = match due {
-            Due::Expire(hold) if gone(hold) => Command::Lapse { hold },
-            Due::Expire(hold) => Command::Expire { hold },
+            Due::Expire(hold) => match end(hold, ledger.next_due()) {
+                Some(lost) => ending(hold, lost),
+                None => {
+                    catch_up_around(ledger, now, end);
+                    return false;
+                }
+            },
             Due::Roll { window, unit, zone } => {
                 Command::RollWindow { window, bounds: window_around(unit, zone, now) }
             }
         };
-        if let Err(rejection) = ledger.execute(now, &command) {
-            debug_assert!(false, "what is due is refused: {rejection}");
+        if !is_done(ledger, now, &command) {
+            break;
+        }
+    }
+    true
+}
+
+/// The same, around holds that are not to end yet.
+#[cold]
+fn catch_up_around(
+    ledger: &mut Ledger,
+    now: Timestamp,
+    mut end: impl FnMut(HoldId, Timestamp) -> Option<LostCall>,
+) {
+    while let Some(Due::Roll { window, unit, zone }) = ledger.roll_due(now) {
+        let bounds = window_around(unit, zone, now);
+        if !is_done(ledger, now, &Command::RollWindow { window, bounds }) {
             return;
         }
     }
+    let mut due: Vec<(Timestamp, HoldId)> = ledger
+        .holds()
+        .filter(|(.., until)| *until <= now)
+        .map(|(hold, _, at)| (at, hold))
+        .collect();
+    due.sort_by_key(|(until, _)| *until);
+    for (until, hold) in due {
+        if let Some(lost) = end(hold, until) {
+            is_done(ledger, now, &ending(hold, lost));
+        }
+    }
+}
+
+fn ending(hold: HoldId, lost: LostCall) -> Command {
+    match lost {
+        LostCall::ChargeHold => Command::Expire { hold },
+        LostCall::Release => Command::Lapse { hold },
+    }
+}
+
+fn is_done(ledger: &mut Ledger, now: Timestamp, command: &Command) -> bool {
+    let done = ledger.execute(now, command);
+    debug_assert!(done.is_ok(), "what is due is refused: {done:?}");
+    done.is_ok()
 }
 
 pub(super) fn alerts_of(ledger: &mut Ledger) -> Vec<Alert> {

@@ -105,6 +105,9 @@ impl BudgetManager {
 
     /// The account of that path, opened if it is not there, with those above it. `""` is the root.
     ///
+    /// With a journal, opening a new one blocks until it is written; in async code open accounts at the
+    /// start, or on a thread that may block (`tokio::task::spawn_blocking`).
+    ///
     /// # Errors
     /// [`AccountError`] if the path is malformed or a tag's, or the account is being closed.
     pub fn account(&self, path: &str) -> Result<Account, AccountError> {
@@ -195,11 +198,16 @@ impl BudgetManager {
     }
 
     /// What is booked in all, over the lifetime of the budget. Tags are not added.
+    ///
+    /// With a journal it may block on the disk: to read what other processes have written, at most
+    /// [so often](Builder::refresh_every), and to write a window's or a lease's end, once for each. In
+    /// async code await [`flush_async`](BudgetManager::flush_async) first, which does both, or read on
+    /// a thread that may block.
     pub fn spent(&self) -> Usd {
         self.root().spent()
     }
 
-    /// What is held in all, for calls under way.
+    /// What is held in all, for calls under way. As for [`spent`](BudgetManager::spent), it may block.
     pub fn held(&self) -> Usd {
         self.root().held()
     }
@@ -300,7 +308,9 @@ impl BudgetManager {
         self.core.change_later(|_, _, _| (), |()| ())
     }
 
-    /// Everything as it stands, from one moment: accounts, models, limits, tags. Prints as a table.
+    /// Everything as it stands, from one moment: accounts, models, limits, tags. Prints as a table. As for
+    /// [`spent`](BudgetManager::spent), it may block; of other processes it is
+    /// [as of](Report::as_of) the last time that the journal was read.
     pub fn report(&self) -> Report {
         Report::of(&self.core)
     }

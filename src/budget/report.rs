@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::Core;
+use super::books::Books;
 use crate::clock::Timestamp;
 use crate::ledger::{
     AccountView, Ledger, Limit, LimitView, Measure, ModelId, Path, Quantity, Scope, Totals,
@@ -54,6 +55,10 @@ pub struct Report {
     /// With a journal: what is held by calls that have no guard in this process.
     #[serde(default)]
     pub elsewhere: Option<HeldElsewhere>,
+    /// With a journal: when this process last read what others have written, by its clock; see
+    /// [`refresh_every`](super::Builder::refresh_every). It stays behind while the journal cannot be read.
+    #[serde(default)]
+    pub as_of: Option<Timestamp>,
 }
 
 /// What is held by calls of other processes, or of ones that have died.
@@ -154,12 +159,13 @@ pub struct LimitReport {
 
 impl Report {
     pub(super) fn of(core: &Core) -> Report {
-        let as_of = core.prices().as_of();
-        let (at, mut nodes, figures, names, elsewhere) = core.read(|ledger, now| {
+        let checked = core.prices().as_of();
+        let (at, mut nodes, figures, names, (elsewhere, as_of)) = core.read(|ledger, now| {
             let nodes: Vec<Node> = ledger.accounts().map(|view| Node::of(&view)).collect();
             let figures: Vec<Figures> = ledger.limits_at(now).map(|v| Figures::of(&v)).collect();
             let names = names_of(ledger, &nodes);
-            (now, nodes, figures, names, HeldElsewhere::of(core, ledger))
+            let others = (HeldElsewhere::of(core, ledger), core.books().map(Books::read_at));
+            (now, nodes, figures, names, others)
         });
         nodes.sort_by(|one, other| one.report.account.order().cmp(other.report.account.order()));
         let mut limits: Vec<LimitReport> = figures.into_iter().map(Figures::report).collect();
@@ -167,9 +173,19 @@ impl Report {
         let models = models_of(&nodes, &names);
         let all = add_upward(nodes);
         let (tags, accounts) = all.into_iter().partition(|account| account.account.is_tag());
-        let prices_as_of = as_of.map(|date| date.to_string());
-        let prices_age_days = as_of.map(|date| at.since(date.start()).as_secs() / 86_400);
-        Report { at, prices_as_of, prices_age_days, limits, accounts, tags, models, elsewhere }
+        let prices_as_of = checked.map(|date| date.to_string());
+        let prices_age_days = checked.map(|date| at.since(date.start()).as_secs() / 86_400);
+        Report {
+            at,
+            prices_as_of,
+            prices_age_days,
+            limits,
+            accounts,
+            tags,
+            models,
+            elsewhere,
+            as_of,
+        }
     }
 
     /// The account of that path, with everything below it.

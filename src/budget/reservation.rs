@@ -132,7 +132,8 @@ impl Reservation {
     }
 
     /// Makes the lease end so long from now, where the budget gives leases. False if it has ended
-    /// already.
+    /// already. With a journal it blocks until that is written; in async code use a thread that may
+    /// block, or give [leases](super::Builder::lease) that are long enough.
     pub fn renew(&self, lease: Duration) -> bool {
         let hold = self.hold;
         let has_leases = self.core.lease_until(self.at) != Timestamp::MAX;
@@ -251,6 +252,9 @@ impl Reservation {
     /// Gives back what is held. For a call that was never sent, or that the provider rejected
     /// without a bill: connection refused, 4xx. A call that had been sent, or whose lease has ended,
     /// raises an [`Alert::Refunded`].
+    ///
+    /// With a journal it blocks until that is written, or could not be. In async code drop the guard of
+    /// a call that was never sent instead: that releases it too, and the journal's thread writes it.
     pub fn release(self) {
         let mut hold = self;
         hold.give_back(
@@ -259,7 +263,8 @@ impl Reservation {
         );
     }
 
-    /// Gives back what is held, and says why.
+    /// Gives back what is held, and says why. With a journal it blocks until that is written, or could
+    /// not be; in async code use a thread that may block (`tokio::task::spawn_blocking`).
     pub fn refund(mut self, why: impl Into<Arc<str>>) {
         self.give_back(Why::Said(why.into()), true);
     }

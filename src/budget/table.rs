@@ -1,6 +1,7 @@
 //! Owns how a report looks in a terminal of 80 columns.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::report::{AccountReport, LimitReport, ModelReport, Report};
 use crate::clock::Timestamp;
@@ -13,6 +14,8 @@ const ROWS: usize = 40;
 /// The most limits; the fullest are kept.
 const LIMITS: usize = 12;
 const BAR: u64 = 16;
+/// How old what is known of other processes may be before the table says so.
+const STALE: Duration = Duration::from_secs(60);
 /// Days after which the report asks for a newer price list.
 const OLD_PRICES: u64 = 60;
 
@@ -40,6 +43,13 @@ impl fmt::Display for Report {
                 "\n{held} is held by {calls} call{s} of other processes, running or dead;"
             )?;
             writeln!(f, "what a dead one held is settled when its lease ends, from {end} on")?;
+        }
+        if let Some(read) = self.as_of.filter(|read| self.at.since(*read) > STALE) {
+            writeln!(
+                f,
+                "\nOther processes as of {}: the journal was not read since.",
+                moment(read)
+            )?;
         }
         let frozen = self.accounts.iter().chain(&self.tags);
         for (account, why) in frozen.filter_map(|a| Some((&a.account, a.frozen.as_ref()?))) {

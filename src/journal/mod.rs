@@ -48,6 +48,27 @@ pub trait Journal: Send + 'static {
     /// [`JournalError`]; then no transaction is open.
     fn begin(&mut self, after: u64) -> Result<News, JournalError>;
 
+    /// Reads what others have appended after event number `after`, for somebody who only looks. No
+    /// transaction is open before or after. Unless it is overridden, it begins one and rolls it back; a
+    /// journal that can read beside a writer should do that instead.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    fn peek(&mut self, after: u64) -> Result<News, JournalError> {
+        let news = self.begin(after);
+        self.roll_back();
+        news
+    }
+
+    /// True if no other process has this journal open now. Asked within a transaction, when the lease of
+    /// another process's hold has ended by this process's clock: if it is alone, that process has died,
+    /// and the hold is ended at once; if not, this process first watches it for as long as its lease had
+    /// left when it was first seen here, so that a clock that is ahead ends no call of others. Unless it is
+    /// overridden it is true, and clocks are trusted.
+    fn is_alone(&mut self) -> bool {
+        true
+    }
+
     /// Adds events to the open transaction; the first has the number `first`.
     ///
     /// # Errors

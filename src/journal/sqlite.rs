@@ -1,10 +1,12 @@
-//! Owns the file: [`SqliteJournal`], a journal in an SQLite database that people can query.
+//! [`SqliteJournal`]: a journal in an SQLite database that people can query.
 
+mod log;
 mod place;
 mod read;
 mod charges;
 mod rows;
 mod schema;
+mod seals;
 mod verify;
 
 use std::path::{Path as FilePath, PathBuf};
@@ -22,13 +24,20 @@ pub use verify::Verified;
 const KEEP_CHARGES: Duration = Duration::from_secs(400 * 86_400);
 /// How many of them one snapshot forgets at most, so that no call waits for long.
 const FORGET_AT_ONCE: i64 = 20_000;
+/// How long to wait for other processes, unless told otherwise.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the write-ahead log may stay, in bytes. SQLite copies it into the file from 4 MB on.
+const LOG_LIMIT: u32 = 8 << 20;
+/// After how many commits a log that is longer is tried to be cut again.
+const CUT_EVERY: u32 = 64;
 
 /// What a committed transaction survives. Feature `sqlite`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Durability {
     /// The death of the process (`kill -9`, a panic). A power cut can lose the last transactions,
-    /// never the file: `synchronous=NORMAL`.
+    /// never the file: `synchronous=NORMAL`. If it left a log in which earlier ones are lost and
+    /// later ones are not, opening says so and names the remedy.
     #[default]
     ProcessDeath,
     /// A power cut too, at the price of one wait for the disk for each transaction:
@@ -80,16 +89,16 @@ impl SqliteOptions {
     /// # Errors
     /// [`JournalError`], which names the file and the remedy.
     pub fn open(self, file: impl AsRef<FilePath>) -> Result<SqliteJournal, JournalError> {
-        let file = file.as_ref().to_path_buf();
-        place::check(&file)?;
+        let (name, file) = (file.as_ref().to_path_buf(), place::resolve(file.as_ref())?);
+        log::check(&file)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let told = |error: rusqlite::Error| explain(&file, &error);
+        let told = |error: rusqlite::Error| explain(&name, &error);
         let connection = Connection::open_with_flags(&file, flags).map_err(told)?;
         // SQLite opens what it cannot write to for reading, and says so at the first write only.
         if connection.is_readonly("main").map_err(told)? {
-            return Err(place::not_writable(&file));
+            return Err(place::not_writable(&name));
         }
         connection.busy_timeout(self.patience).map_err(told)?;
         let synchronous = match self.durability {
@@ -97,41 +106,65 @@ impl SqliteOptions {
             Durability::PowerLoss => "FULL",
         };
         connection.pragma_update(None, "synchronous", synchronous).map_err(told)?;
-        schema::prepare(&connection, &file)?;
+        schema::prepare(&connection, &name)?;
+        connection.pragma_update(None, "journal_size_limit", LOG_LIMIT / 2).map_err(told)?;
         connection.set_prepared_statement_cache_capacity(32);
-        let (keep_charges, place) = (self.keep_charges, Place::of(&file));
-        Ok(SqliteJournal { connection, file, place, keep_charges, open: false, seen: None })
+        let mut journal = SqliteJournal::over(connection, name, &file);
+        (journal.keep_charges, journal.patience) = (self.keep_charges, self.patience);
+        journal.presence = place::Presence::of(&file);
+        Ok(journal)
     }
 }
 
-/// The file of a ledger for reading alone, all of it as of one moment, whatever others write.
-fn read_only(file: &FilePath) -> Result<Connection, JournalError> {
-    if !file.exists() {
+/// The file of a ledger for reading alone, all of it as of one moment, whatever others write; and where
+/// it is.
+fn read_only(file: &FilePath) -> Result<(Connection, PathBuf), JournalError> {
+    let found = place::resolve(file)?;
+    if !found.exists() {
         let what = format!("there is no {}; name the file of a ledger", file.display());
         return Err(JournalError::new(what));
     }
+    log::check(&found)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let told = |error: rusqlite::Error| explain(file, &error);
-    let connection = Connection::open_with_flags(file, flags).map_err(told)?;
-    connection.busy_timeout(Duration::from_secs(5)).map_err(told)?;
+    let connection = Connection::open_with_flags(&found, flags).map_err(told)?;
+    connection.busy_timeout(PATIENCE).map_err(told)?;
     connection.execute_batch("BEGIN").map_err(told)?;
     schema::check(&connection, file)?;
-    Ok(connection)
+    Ok((connection, found))
 }
 
 /// A journal in a file, which any number of processes of one machine may share. Not for a network
 /// file system, whose locks cannot be trusted. Feature `sqlite`.
+///
+/// **Names.** A file is named by its path, never by a URI, and a symbolic link is the file that it
+/// names. A new ledger is begun where there is no file, or an empty one as `touch` makes it. What may have
+/// been a ledger is refused: an empty file that was emptied after it was made, that has a log beside it,
+/// or that a link names; a link to a file that is not there; a log without its file; a device.
+///
+/// **The log.** SQLite writes to `FILE-wal` first and copies it into the file later; `FILE-shm` is its
+/// index. They are part of the ledger: move and copy all three together, while no process has them open.
+/// If one of the three is removed or replaced under a running process, each call of it is refused until
+/// it is put back or the process restarts (on Unix; on other systems this is not noticed, nor do they
+/// let most programs do it). A log in which transactions are lost by damage is refused when it is opened;
+/// damage in its last transaction, and a log that was cut off or removed while no process had it open, are
+/// what a process leaves that dies while it writes, and go unnoticed. A log that grows past 8 MB beside a
+/// reader is cut when the reader has gone.
+///
+/// **Other processes.** On Linux each process that has the ledger open holds a shared `flock` on the
+/// log: so one that is alone knows that the holds of others are of processes that have died. Elsewhere
+/// it watches them for as long as their leases had left, see [`Builder::journal`](crate::budget::Builder::journal).
 ///
 /// The tables `charges` and `meta` and the views are for people; `events` and `snapshots` are what
 /// the ledger is made of again.
 ///
 /// | table or view | what it has |
 /// |---|---|
-/// | `charges` | a line for each amount that was booked: `at` and `reserved_at` (UTC text), `account`, `tags` (a JSON array), `model`, `kind` (`settled`, `recorded`, `expired`, `taken back`, `adjusted`), `cost` (dollars as exact decimal text), `confidence`, a column for each bucket of [`Usage`](crate::Usage), `why`. The lines of an account add up to what it has spent directly |
+/// | `charges` | a line for each amount that was booked: `at` and `reserved_at` (UTC text), `account`, `tags` (a JSON array), `model`, `kind` (`settled`, `recorded`, `expired`, `taken back`, `adjusted`), `cost` (dollars as exact decimal text), `confidence`, a column for each bucket of [`Usage`](crate::Usage), `why`, `seal` (a checksum). The lines of an account add up to what it has spent directly |
 /// | `spend_by_day`, `spend_by_account`, `spend_by_model` | sums in dollars, as floating point: to look at. The shell's `decimal_sum(cost)` adds exactly |
 /// | `events` | `number`, `event` (JSON), `seal` (a checksum) |
 /// | `snapshots` | `number`, `ledger` (JSON), `seal` |
-/// | `meta` | `schema`, the version of all this |
+/// | `meta` | `schema`, the version of all this; `charges_from` and `sealed_from`, the first line of `charges` and the first with a seal |
 ///
 /// `events` and `snapshots` keep what opening and other processes need, at most some 20,000 events or
 /// twenty for each thing in the ledger. `charges` is history, kept for 400 days unless
@@ -158,12 +191,18 @@ fn read_only(file: &FilePath) -> Result<Connection, JournalError> {
 #[derive(Debug)]
 pub struct SqliteJournal {
     connection: Connection,
+    /// As it was named.
     file: PathBuf,
     /// Where it is, to see that it is there still.
     place: Place,
     keep_charges: Option<Duration>,
+    patience: Duration,
+    /// How many commits there were since the length of the log was looked at.
+    commits: u32,
     open: bool,
     seen: Option<Seen>,
+    /// Says to other processes that this one has the file open.
+    presence: place::Presence,
 }
 
 /// What the last transaction knew: while no other connection writes, there is nothing to read.
@@ -190,8 +229,23 @@ impl SqliteJournal {
     pub fn options() -> SqliteOptions {
         SqliteOptions {
             durability: Durability::default(),
-            patience: Duration::from_secs(5),
+            patience: PATIENCE,
             keep_charges: Some(KEEP_CHARGES),
+        }
+    }
+
+    /// A journal of the ordinary options; `file` is where it is.
+    fn over(connection: Connection, name: PathBuf, file: &FilePath) -> SqliteJournal {
+        SqliteJournal {
+            connection,
+            file: name,
+            place: Place::of(file),
+            presence: place::Presence::default(),
+            keep_charges: Some(KEEP_CHARGES),
+            patience: PATIENCE,
+            commits: 0,
+            open: false,
+            seen: None,
         }
     }
 
@@ -199,18 +253,35 @@ impl SqliteJournal {
         explain(&self.file, error)
     }
 
-    /// Forgets the oldest lines of `charges` that are older than `oldest`. They lie in the order of
-    /// time, so that the first says whether there are any.
+    /// Cuts a log that has grown beside a reader, who has to be gone for that: tried now and then, waiting
+    /// for nobody.
+    fn cut_log(&mut self) {
+        self.commits = self.commits.wrapping_add(1);
+        if self.commits % CUT_EVERY > 0 || self.place.log_length() <= u64::from(LOG_LIMIT) {
+            return;
+        }
+        let cut = || -> rusqlite::Result<()> {
+            self.connection.busy_timeout(Duration::ZERO)?;
+            self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        };
+        // Who reads the log is in the way, and it is tried again.
+        let _ = cut();
+        let _ = self.connection.busy_timeout(self.patience);
+    }
+
+    /// Forgets the oldest lines of `charges` that are older than `oldest`, but for the last, so that
+    /// their numbers go on. They lie in the order of time, so that the first says whether there are any.
     fn forget_charges(&self, oldest: &str) -> rusqlite::Result<()> {
         let first = "SELECT at < ?1 FROM charges ORDER BY id LIMIT 1";
         let any: Option<bool> =
             self.connection.query_row(first, [oldest], |row| row.get(0)).optional()?;
         if any == Some(true) {
             self.connection.execute(
-                "DELETE FROM charges WHERE at < ?1 AND id IN \
+                "DELETE FROM charges WHERE at < ?1 AND id < (SELECT max(id) FROM charges) AND id IN \
                  (SELECT id FROM charges ORDER BY id LIMIT ?2)",
                 params![oldest, FORGET_AT_ONCE],
             )?;
+            seals::forgot(&self.connection)?;
         }
         Ok(())
     }
@@ -232,6 +303,23 @@ impl Journal for SqliteJournal {
         begun.and_then(|mut begin| begin.execute([])).map_err(|error| self.told(&error))?;
         self.open = true;
         self.news(after).inspect_err(|_| self.roll_back())
+    }
+
+    fn peek(&mut self, after: u64) -> Result<News, JournalError> {
+        self.place.check(&self.file)?;
+        // What is read is as of one moment, and no writer is locked out.
+        let begun = self.connection.prepare_cached("BEGIN").and_then(|mut begin| begin.execute([]));
+        begun.map_err(|error| self.told(&error))?;
+        self.open = true;
+        let news = self.news(after);
+        let seen = self.seen.filter(|_| news.is_ok());
+        self.roll_back();
+        self.seen = seen;
+        news
+    }
+
+    fn is_alone(&mut self) -> bool {
+        self.presence.is_alone()
     }
 
     fn append(&mut self, first: u64, entries: &[Entry]) -> Result<(), JournalError> {
@@ -274,6 +362,7 @@ impl Journal for SqliteJournal {
         let committed = self.connection.prepare_cached("COMMIT");
         committed.and_then(|mut commit| commit.execute([])).map_err(|error| self.told(&error))?;
         self.open = false;
+        self.cut_log();
         Ok(())
     }
 

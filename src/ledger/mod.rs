@@ -363,6 +363,11 @@ impl Ledger {
                 return Some(Due::Expire(hold));
             }
         }
+        self.roll_due(now)
+    }
+
+    /// The window that has ended by `now`, whatever leases have ended too.
+    pub(crate) fn roll_due(&self, now: Timestamp) -> Option<Due<'_>> {
         if self.next_roll > now {
             return None;
         }

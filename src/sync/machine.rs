@@ -27,6 +27,11 @@ impl<T> Lock<T> {
     pub(crate) fn lock(&self) -> Held<'_, T> {
         self.0.lock()
     }
+
+    /// The lock, if nobody has it.
+    pub(crate) fn try_lock(&self) -> Option<Held<'_, T>> {
+        self.0.try_lock()
+    }
 }
 
 /// Calls a thread that waits for a change under a lock.

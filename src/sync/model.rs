@@ -24,6 +24,10 @@ impl<T> Lock<T> {
     pub(crate) fn lock(&self) -> Held<'_, T> {
         Held(Some(self.0.lock().unwrap_or_else(PoisonError::into_inner)))
     }
+
+    pub(crate) fn try_lock(&self) -> Option<Held<'_, T>> {
+        self.0.try_lock().ok().map(|held| Held(Some(held)))
+    }
 }
 
 #[allow(clippy::expect_used, reason = "no user builds this")]

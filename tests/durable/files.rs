@@ -99,7 +99,7 @@ fn a_file_that_another_holds_is_waited_for_and_then_explained() {
     assert_eq!(refusal(&file), "it opens");
 }
 
-/// As `touch` makes it, and `mktemp`. It cannot be told from one that was cut off, but for its log.
+/// As `touch` makes it, and `mktemp`. One that was emptied is told by its times, its log or a link.
 #[test]
 fn an_empty_file_is_a_new_ledger() {
     let folder = Folder::new("empty");
@@ -166,7 +166,8 @@ fn a_page_that_was_overwritten_is_found_or_does_no_harm() {
     assert!(found > 40 && harmless > 10, "{found} found, {harmless} harmless");
 }
 
-/// What a power cut leaves of the log: its transactions up to the first that is not whole.
+/// What a power cut leaves of the log: its transactions up to the first that is not whole. Where whole
+/// ones lie behind, opening says so.
 #[test]
 fn a_log_that_was_cut_off_or_changed_gives_all_of_an_earlier_moment() {
     let folder = Folder::new("log");
@@ -179,7 +180,7 @@ fn a_log_that_was_cut_off_or_changed_gives_all_of_an_earlier_moment() {
     }
     let (bytes, log) = (fs::read(&file).unwrap(), fs::read(folder.file("whole.db-wal")).unwrap());
     assert!(log.len() > 400_000, "{}", log.len());
-    let mut last = 0;
+    let (mut last, mut found) = (0, 0);
     for part in 0..=42 {
         for cut in [true, false] {
             let place = (log.len() * part / 42).saturating_sub(7 * (part % 3));
@@ -193,6 +194,11 @@ fn a_log_that_was_cut_off_or_changed_gives_all_of_an_earlier_moment() {
             fs::write(folder.file(&format!("{part}-{cut}.db-wal")), log).unwrap();
             let calls = match calls_of(&copy) {
                 Ok(calls) => calls,
+                // Not what a process leaves that died: see `log`.
+                Err(sentence) if !cut && sentence.contains("-wal is damaged at its frame") => {
+                    found += 1;
+                    continue;
+                }
                 Err(sentence) => panic!("{part} {cut}: {sentence}"),
             };
             assert!(calls <= 60 && (part < 42 || calls == 60), "{part} {cut}: {calls}");
@@ -202,6 +208,7 @@ fn a_log_that_was_cut_off_or_changed_gives_all_of_an_earlier_moment() {
             }
         }
     }
+    assert!(found >= 40, "{found}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Owns the tests of what survives: a restart, `kill -9`, several processes, a failing journal, a broken
+//! The tests of what survives: a restart, `kill -9`, several processes, a failing journal, a broken
 //! disk, a damaged file; and of what is made of it: exports, and comparisons with invoices.
 //!
 //! Each of these faults was put into the code once, and this is who saw it first:
@@ -21,6 +21,10 @@
 //! | seals, gaps, an older copy, charges without events are not looked at | `verify`, `files` |
 //! | a clock far behind, a newer schema, a file of others, a folder, an empty file with a log are taken | `files` |
 //! | a file that was moved or replaced, its lost log, a file for reading only are not seen | `disk` |
+//! | what others write is read by writers alone; a time of theirs, or a clock that is ahead, ends calls; no alert | `others` |
+//! | names that are URIs or in memory, a link's empty or missing target are taken | `places` |
+//! | a removed log or index, damage in a log are not looked at; a log is never cut | `log` |
+//! | a cell of `charges`, a line more or less are not looked at | `verify` |
 //!
 //! What SQLite is told about the disk (`synchronous`) is looked at beside the code: no test here can cut
 //! the power.
@@ -35,6 +39,9 @@ mod fixtures;
 mod invoices;
 mod kill;
 mod life;
+mod log;
+mod others;
+mod places;
 mod reconcile;
 mod shared;
 mod verify;

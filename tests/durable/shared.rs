@@ -138,12 +138,14 @@ fn a_late_word_is_booked_though_another_process_has_given_the_hold_back() {
             .unwrap()
     };
     let (here, there) = (open(LostCall::ChargeHold), open(LostCall::Release));
-    let call = || {
+    // The other process sees it, and from then on watches it.
+    let call = |there: &BudgetManager| {
         let hold = here.reserve("a/b", &Estimate::fixed(Usd::dollars(2))).unwrap();
         hold.mark_sent();
+        there.flush().unwrap();
         hold
     };
-    let settled = call();
+    let settled = call(&there);
     clock.advance(Duration::from_secs(15 * 60));
     there.flush().unwrap();
     assert_eq!((there.spent(), there.held()), (Usd::ZERO, Usd::ZERO));
@@ -163,7 +165,7 @@ fn a_late_word_is_booked_though_another_process_has_given_the_hold_back() {
     }
 
     // Lost, after it was given back: the policy of the process that lost it.
-    let lost = call();
+    let lost = call(&there);
     clock.advance(Duration::from_secs(15 * 60));
     there.flush().unwrap();
     assert_eq!(there.held(), Usd::ZERO);
@@ -173,6 +175,7 @@ fn a_late_word_is_booked_though_another_process_has_given_the_hold_back() {
     // Never sent, after all.
     clock.advance(Duration::from_secs(86_400));
     let unsent = here.reserve("a", &Estimate::fixed(Usd::dollars(1))).unwrap();
+    there.flush().unwrap();
     clock.advance(Duration::from_secs(15 * 60));
     there.flush().unwrap();
     assert_eq!(there.held(), Usd::ZERO);

@@ -122,6 +122,67 @@ fn damage_before_the_newest_snapshot_is_found_by_looking() {
     }
 }
 
+/// What a person or a disk does to a line of `charges`, of an event that is kept and of one that is
+/// forgotten: each column, and lines more or less.
+#[test]
+fn a_line_of_charges_is_what_was_written() {
+    let folder = Folder::new("lines");
+    let whole = make(&folder);
+    let file = folder.file("altered.db");
+    let columns: Vec<(String, String)> = {
+        let connection = Connection::open(&whole).unwrap();
+        let mut ask =
+            connection.prepare("SELECT name, type FROM pragma_table_info('charges')").unwrap();
+        ask.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect()
+    };
+    assert!(columns.len() >= 25, "{columns:?}");
+    let mut changes = Vec::new();
+    for (column, kind) in &columns {
+        for id in [5, 55] {
+            let value = match (&**column, &**kind) {
+                ("id", _) => "1000".to_owned(),
+                ("cost", _) => "'0.02'".to_owned(),
+                ("at" | "reserved_at", _) => format!("replace({column}, '2026', '2025')"),
+                (_, "INTEGER") => format!("{column} + 1"),
+                _ => format!("coalesce({column}, '') || 'x'"),
+            };
+            changes.push((format!("UPDATE charges SET {column} = {value} WHERE id = {id}"), id));
+        }
+    }
+    for id in [5, 55] {
+        changes.push((format!("UPDATE charges SET seal = NULL WHERE id = {id}"), id));
+    }
+    for id in [1, 5, 20, 21, 55, 60] {
+        changes.push((format!("DELETE FROM charges WHERE id = {id}"), id));
+    }
+    let others = columns.iter().map(|(name, _)| &**name).filter(|name| *name != "id");
+    let others = others.collect::<Vec<_>>().join(", ");
+    let double = |to| {
+        format!(
+            "INSERT INTO charges (id, {others}) SELECT {to}, {others} FROM charges WHERE id = 60"
+        )
+    };
+    changes.extend([(double(61), 61), (double(0), 0)]);
+    for (sql, id) in changes {
+        fs::copy(&whole, &file).unwrap();
+        change(&file, &sql);
+        let found = SqliteJournal::verify(&file).unwrap_err().to_string();
+        let says = [format!("the charge with the id {id} is not"), "what event 120 charged".into()];
+        let says =
+            says.iter().any(|says| found.contains(says)) || found.contains("the id 1 is not there");
+        assert!(says && found.contains("is damaged: "), "{sql}: {found}");
+    }
+    // All lines at once.
+    fs::copy(&whole, &file).unwrap();
+    Connection::open(&file).unwrap().execute_batch("DELETE FROM charges").unwrap();
+    let found = SqliteJournal::verify(&file).unwrap_err().to_string();
+    assert!(found.contains("what event 42 charged is not there"), "{found}");
+    assert!(SqliteJournal::verify(&whole).is_ok());
+}
+
 /// Events and a snapshot that are each what was written, of two ledgers that are not one.
 #[test]
 fn a_snapshot_of_another_ledger_is_found() {

@@ -6,7 +6,7 @@ use std::future::Future;
 use super::super::account::Account;
 use super::{Booked, Priced, Reservation};
 use crate::journal::JournalError;
-use crate::ledger::{HoldId, Ledger};
+use crate::ledger::HoldId;
 use crate::money::Usd;
 use crate::usage::{Bill, Confidence, Usage};
 
@@ -80,9 +80,10 @@ impl Account {
     pub(crate) fn catch_up_later(
         &self,
     ) -> Option<impl Future<Output = Result<(), JournalError>> + Send + use<>> {
-        self.core.books()?;
-        let due = self.core.peek(Ledger::next_due);
-        if self.core.now() < due { None } else { self.flush_later() }
+        let books = self.core.books()?;
+        let now = self.core.now();
+        let is_due = self.core.peek(|ledger| books.has_due(ledger, now, now));
+        if is_due { self.flush_later() } else { None }
     }
 
     /// What is left of a hold of its budget for inner calls; zero once it has ended.

@@ -17,8 +17,8 @@ const PAGE: u32 = 500;
 /// hundred of them in memory, however many there are.
 ///
 /// It needs no manager and writes nothing: an accountant may read the file of a budget that is in use. It
-/// sees the file as it was when it was opened. While it is open the file's write-ahead log grows, so
-/// that it should not be kept longer than it takes.
+/// sees the file as it was when it was opened. While it is open the file's write-ahead log grows, to be
+/// cut when it has gone, so that it should not be kept longer than it takes.
 ///
 /// [`write_csv`](Charges::write_csv) and [`write_json_lines`](Charges::write_json_lines) export
 /// them; [`Invoice::compare`](crate::journal::Invoice::compare) holds them against what a provider says.
@@ -63,7 +63,7 @@ impl Charges {
     /// another process has it open.
     pub fn open(file: impl AsRef<FilePath>) -> Result<Charges, JournalError> {
         let file = file.as_ref().to_path_buf();
-        let connection = read_only(&file)?;
+        let (connection, _) = read_only(&file)?;
         let page = Vec::new().into_iter();
         Ok(Charges { connection, file, from: None, until: None, page, last: Some(i64::MIN) })
     }

@@ -1,75 +1,177 @@
-//! Owns the file as a thing on a disk: what may stand in its place, whether it is still the one that
+//! A ledger's file as a thing on a disk: what may stand in its place, whether it is still the one that
 //! was opened, and what is said when SQLite cannot use it.
 
 use std::fs;
+use std::io;
 use std::path::{Path as FilePath, PathBuf};
+use std::time::Duration;
 
 use rusqlite::ErrorCode as Code;
 use rusqlite::ffi::SQLITE_IOERR_WRITE;
 
 use super::super::JournalError;
+use super::log;
 
-/// Refuses what SQLite would misunderstand.
-pub(super) fn check(file: &FilePath) -> Result<(), JournalError> {
-    let name = file.display();
-    let Ok(there) = fs::metadata(file) else { return Ok(()) };
-    if there.is_dir() {
-        return Err(JournalError::new(format!("{name} is a folder; name a file in it")));
+/// How much later than it was made an empty file may have been written to last: `touch` makes a file and
+/// then sets its time.
+const MADE: Duration = Duration::from_secs(1);
+
+/// The file that a name stands for: absolute and without symbolic links, as SQLite will see it, so that
+/// SQLite takes no name for a URI or for a database in memory. Refuses what SQLite would misunderstand.
+pub(super) fn resolve(name: &FilePath) -> Result<PathBuf, JournalError> {
+    let shown = name.display();
+    let refused = |what: String| Err(JournalError::new(what));
+    let text = name.as_os_str().as_encoded_bytes();
+    if text.is_empty() {
+        return refused("the name of the ledger's file is empty; name a file".to_owned());
     }
-    let log = log_of(file);
-    // SQLite would take it for a new file, and throw away what is in the log.
-    if there.len() == 0 && fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+    if text == b":memory:" || text.starts_with(b"file:") {
+        return refused(format!(
+            "`{shown}` is SQLite's way to name a database in memory or by a URI, and a ledger is a file, \
+             named by its path: a budget without a journal is kept in memory, and a file that is really \
+             called so is named `./{shown}`"
+        ));
+    }
+    let file = match fs::canonicalize(name) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return missing(name),
+        // SQLite says what is wrong with it.
+        Err(_) => return Ok(absolute(name)),
+    };
+    let Ok(there) = fs::metadata(&file) else { return Ok(file) };
+    if there.is_dir() {
+        return refused(format!("{shown} is a folder; name a file in it"));
+    }
+    if !there.is_file() {
+        return refused(format!(
+            "{shown} is a device or a pipe, which keeps nothing; name an ordinary file"
+        ));
+    }
+    if there.len() == 0 {
+        let made = there.created().and_then(|made| Ok(there.modified()?.duration_since(made)));
+        let was_cut = made.is_ok_and(|later| later.is_ok_and(|later| later > MADE));
+        let is_link = fs::symlink_metadata(name).is_ok_and(|name| name.is_symlink());
+        let log = log::beside(&file);
+        // SQLite would take it for a new file, and throw away what is in the log.
+        if fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+            return refused(format!(
+                "{shown} is empty, and {} beside it is not: it has been cut off; put back a copy, or \
+                 remove both to begin a new ledger",
+                log.display()
+            ));
+        }
+        if was_cut || is_link {
+            let why =
+                if was_cut { "was emptied after it was made" } else { "is reached by a link" };
+            return refused(format!(
+                "{shown} is empty and {why}, so that it may have been a ledger: put back a copy, or \
+                 remove {} to begin a new one",
+                file.display()
+            ));
+        }
+    }
+    Ok(file)
+}
+
+/// A file that is not there, and may be made: unless something says that it was.
+fn missing(name: &FilePath) -> Result<PathBuf, JournalError> {
+    let shown = name.display();
+    if let Ok(target) = fs::read_link(name) {
         return Err(JournalError::new(format!(
-            "{name} is empty, and {} beside it is not: it has been cut off; put back a copy, or \
-             remove both to begin a new ledger",
+            "{shown} is a link to {}, which is not there: put that file back, or open it by its own name \
+             to begin a new ledger",
+            target.display()
+        )));
+    }
+    // The folder as SQLite sees it; without one SQLite says so.
+    let file = absolute(name);
+    let folder = file.parent().and_then(|folder| fs::canonicalize(folder).ok());
+    let file =
+        folder.zip(file.file_name()).map_or(file.clone(), |(folder, name)| folder.join(name));
+    let log = log::beside(&file);
+    if fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+        return Err(JournalError::new(format!(
+            "{shown} is not there, and {} is: the ledger was moved or removed without its log; put it \
+             back beside it, or remove the log to begin a new ledger",
             log.display()
         )));
     }
-    Ok(())
+    Ok(file)
 }
 
-/// Where SQLite writes first.
-fn log_of(file: &FilePath) -> PathBuf {
-    let mut log = file.as_os_str().to_os_string();
-    log.push("-wal");
-    PathBuf::from(log)
+fn absolute(name: &FilePath) -> PathBuf {
+    std::path::absolute(name).unwrap_or_else(|_| name.to_path_buf())
 }
 
-/// Where a file and its log were when they were opened, and which ones they were.
+/// A file, its log and the index of the log, and which ones they were when they were opened.
+///
+/// What is written to a file without a name is lost with the process, and two processes with a log each
+/// are two ledgers under one limit. A file is known by its device and number; where a system has no
+/// such numbers (it is not Unix), it is taken to be the same.
 #[derive(Debug)]
 pub(super) struct Place {
-    file: Spot,
-    log: Spot,
-    /// The file was away; then its log may have been thrown away too.
-    was_away: bool,
+    spots: [Spot; 3],
 }
 
 impl Place {
-    /// The present place of a file that is open.
+    /// The present place of a file that is open. Its log and index are there from the first
+    /// transaction to the last close.
     pub(super) fn of(file: &FilePath) -> Place {
-        let path = std::path::absolute(file).unwrap_or_else(|_| file.to_path_buf());
-        Place { log: Spot::of(log_of(&path)), file: Spot::of(path), was_away: false }
+        let spot = |end| Spot::of(log::with_end(file, end), end);
+        Place { spots: [spot(""), spot("-wal"), spot("-shm")] }
     }
 
-    /// Says so if the file is gone or another has its name: what is written to a file without a name is
-    /// lost with the process, and two ledgers would share one limit.
-    pub(super) fn check(&mut self, name: &FilePath) -> Result<(), JournalError> {
-        if self.file.is_same() && (!self.was_away || self.log.is_same()) {
-            self.was_away = false;
-            return Ok(());
+    /// How long the log is.
+    pub(super) fn log_length(&self) -> u64 {
+        fs::metadata(&self.spots[1].path).map_or(0, |log| log.len())
+    }
+
+    /// An error if one of them is gone or another has its name.
+    pub(super) fn check(&self, name: &FilePath) -> Result<(), JournalError> {
+        match self.spots.iter().find(|spot| !spot.is_same()) {
+            None => Ok(()),
+            Some(spot) => Err(spot.explain(name)),
         }
-        self.was_away = true;
-        let name = name.display();
-        let log = self.file.is_same();
-        let (which, spot) = if log { ("-wal", &self.log) } else { ("", &self.file) };
-        let what = match spot.path.exists() {
-            true => "another file was put in its place",
-            false => "it was moved or removed",
-        };
-        Err(JournalError::new(format!(
-            "{name}{which} is not the file that was opened: {what} while it was in use; put that one \
-             back, or restart the process to go on with what is there"
-        )))
+    }
+}
+
+/// The sign of a process that has a ledger open: a shared lock (`flock`) on the log, on which SQLite takes
+/// none. It goes with the process, however that ends.
+#[derive(Debug, Default)]
+pub(super) struct Presence {
+    #[cfg(target_os = "linux")]
+    log: Option<fs::File>,
+}
+
+#[cfg(target_os = "linux")]
+impl Presence {
+    /// Of a file that is open.
+    pub(super) fn of(file: &FilePath) -> Presence {
+        use rustix::fs::{FlockOperation, flock};
+        let log = fs::File::open(log::beside(file)).ok();
+        Presence { log: log.filter(|log| flock(log, FlockOperation::LockShared).is_ok()) }
+    }
+
+    /// True if nobody else has such a sign; false where that is not known. Asked with SQLite's lock for
+    /// writing, so that no two ask at a time.
+    pub(super) fn is_alone(&self) -> bool {
+        use rustix::fs::{FlockOperation, flock};
+        let Some(log) = &self.log else { return false };
+        let is_alone = flock(log, FlockOperation::NonBlockingLockExclusive).is_ok();
+        let _ = flock(log, FlockOperation::LockShared);
+        is_alone
+    }
+}
+
+/// Where the standard library of this crate's oldest compiler has no such lock, nothing is known.
+#[cfg(not(target_os = "linux"))]
+impl Presence {
+    pub(super) fn of(_: &FilePath) -> Presence {
+        Presence::default()
+    }
+
+    pub(super) fn is_alone(&self) -> bool {
+        false
     }
 }
 
@@ -77,20 +179,33 @@ impl Place {
 #[derive(Debug)]
 struct Spot {
     path: PathBuf,
+    end: &'static str,
     number: Option<Number>,
 }
 
-/// What tells a file from another that later has its name. Where a system has none, or for what is
-/// only in memory, there is nothing to compare.
+/// What tells a file from another that later has its name.
 type Number = (u64, u64);
 
 impl Spot {
-    fn of(path: PathBuf) -> Spot {
-        Spot { number: number(&path), path }
+    fn of(path: PathBuf, end: &'static str) -> Spot {
+        Spot { number: number(&path), path, end }
     }
 
     fn is_same(&self) -> bool {
         self.number.is_none() || number(&self.path) == self.number
+    }
+
+    #[cold]
+    fn explain(&self, name: &FilePath) -> JournalError {
+        let (name, end) = (name.display(), self.end);
+        let what = match self.path.exists() {
+            true => "another file was put in its place",
+            false => "it was moved or removed",
+        };
+        JournalError::new(format!(
+            "{name}{end} is not the file that was opened: {what} while it was in use; put that one \
+             back, or restart the process to go on with what is there"
+        ))
     }
 }
 

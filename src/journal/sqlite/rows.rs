@@ -9,6 +9,7 @@ use rusqlite::{Connection, Row, Statement, ToSql, params};
 use serde::de::IntoDeserializer;
 use serde::{Deserialize, Serialize};
 
+use super::seals;
 use crate::clock::Timestamp;
 use crate::ledger::{Charging, Entry, Path, Posting};
 use crate::money::Usd;
@@ -27,6 +28,7 @@ pub(super) fn append(
         insert.execute(params![number, event, seal(number, &event)])?;
         for posting in &entry.charges {
             charge(connection, number, posting)?;
+            seals::seal(connection, connection.last_insert_rowid())?;
         }
     }
     Ok(())
@@ -136,6 +138,11 @@ pub(super) fn moment_before(now: Timestamp, span: Duration) -> Option<String> {
 pub(super) fn seal(number: i64, text: &str) -> i64 {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&number.to_le_bytes()).update(text.as_bytes());
+    first_half(&hasher)
+}
+
+/// The first 64 bits of a hash.
+pub(super) fn first_half(hasher: &blake3::Hasher) -> i64 {
     let mut half = [0; 8];
     half.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
     i64::from_le_bytes(half)

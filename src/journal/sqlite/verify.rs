@@ -1,13 +1,14 @@
-//! Owns looking through a whole file: [`SqliteJournal::verify`].
+//! [`SqliteJournal::verify`]: looks through a whole file.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::path::Path as FilePath;
 
 use super::super::JournalError;
-use super::place::Place;
+use super::seals::Seals;
 use super::{SqliteJournal, read_only, rows};
 use crate::clock::Timestamp;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Posting};
 
 /// What [`SqliteJournal::verify`] has found whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,17 +39,19 @@ impl fmt::Display for Verified {
 
 impl SqliteJournal {
     /// Looks through all of a file, where opening reads what it needs: whether SQLite finds each page
-    /// in order, each event and snapshot is what was written, and each snapshot is what the events before
-    /// it make. Other processes may go on working meanwhile; nothing is changed.
+    /// in order, each event, snapshot and line of `charges` is what was written, each snapshot is what the
+    /// events before it make, and the lines of `charges` are what the events that are kept have charged.
+    /// Of the write-ahead log it finds damage that has lost transactions; damage in its last
+    /// transaction, and a log that was cut off or removed when no process had it open, leave what a process
+    /// leaves that dies while it writes, and go unnoticed. Other processes may go on working meanwhile;
+    /// nothing is changed.
     ///
     /// # Errors
     /// [`JournalError`]: there is no such file, it cannot be opened, or what is damaged in it.
     pub fn verify(file: impl AsRef<FilePath>) -> Result<Verified, JournalError> {
         let file = file.as_ref().to_path_buf();
-        let (connection, place) = (read_only(&file)?, Place::of(&file));
-        let (keep_charges, open, seen) = (None, false, None);
-        let journal = SqliteJournal { connection, file, place, keep_charges, open, seen };
-        journal.look_through()
+        let (connection, found) = read_only(&file)?;
+        SqliteJournal::over(connection, file, &found).look_through()
     }
 
     fn look_through(&self) -> Result<Verified, JournalError> {
@@ -70,9 +73,14 @@ impl SqliteJournal {
         }
         let begun = ledger.events();
         let mut next = waiting.next();
+        let mut charged = VecDeque::new();
         self.each_event(begun, |event| {
+            ledger.keep_entries(true);
             ledger.apply(&event);
             let _ = ledger.take_notices();
+            let charges = ledger.take_entries().into_iter().flat_map(|entry| entry.charges);
+            charged.extend(charges.map(|charge| (ledger.events(), charge)));
+            ledger.keep_entries(false);
             match next {
                 Some(snapshot) if snapshot.events() == ledger.events() => {
                     next = waiting.next();
@@ -88,16 +96,62 @@ impl SqliteJournal {
             )));
         }
         ledger.check_invariants().map_err(|error| self.damaged(&error.to_string()))?;
-        let charges = "SELECT count(*) FROM charges";
-        let charges: i64 =
-            self.connection.query_row(charges, [], |row| row.get(0)).map_err(told)?;
+        let charges = self.check_charges(begun, charged)?;
         Ok(Verified {
             events: last,
             replayed: last.saturating_sub(begun),
             snapshots: snapshots.len(),
-            charges: rows::number(charges),
+            charges,
             last: ledger.now(),
         })
+    }
+
+    /// Each line of `charges` by its seal, and those of the events that are kept by what these charged.
+    /// Returns how many there are.
+    fn check_charges(
+        &self,
+        begun: u64,
+        mut charged: VecDeque<(u64, Posting)>,
+    ) -> Result<u64, JournalError> {
+        let told = |error: rusqlite::Error| self.told(&error);
+        let mut seals = Seals::of(&self.connection).map_err(told)?;
+        let mut ask = self.connection.prepare("SELECT * FROM charges ORDER BY id").map_err(told)?;
+        let mut lines = ask.query([]).map_err(told)?;
+        let mut count = 0_u64;
+        while let Some(line) = lines.next().map_err(told)? {
+            if let Some(wrong) = seals.check(line).map_err(told)? {
+                return Err(self.damaged(&wrong));
+            }
+            let event = rows::number(line.get("event").map_err(told)?);
+            if count == 0 {
+                // Forgotten with the lines before this one.
+                charged.retain(|(charging, _)| *charging >= event);
+            }
+            count = count.saturating_add(1);
+            let found = rows::posting(line).ok();
+            let is_charged = match charged.front() {
+                _ if event <= begun => found.is_some(),
+                Some((charging, charge)) => {
+                    *charging == event && found.is_some_and(|found| is_same(&found, charge))
+                }
+                None => false,
+            };
+            if !is_charged {
+                let id: i64 = line.get("id").map_err(told)?;
+                return Err(self.damaged(&format!(
+                    "the charge with the id {id} is not what event {event} charged"
+                )));
+            }
+            if event > begun {
+                charged.pop_front();
+            }
+        }
+        match charged.front().filter(|_| count > 0 || seals.are_known()) {
+            Some((event, _)) => {
+                Err(self.damaged(&format!("what event {event} charged is not there")))
+            }
+            None => Ok(count),
+        }
     }
 
     fn check_snapshot(&self, snapshot: &Ledger, made: &Ledger) -> Result<(), JournalError> {
@@ -109,4 +163,10 @@ impl SqliteJournal {
             ))),
         }
     }
+}
+
+/// Whether a line says what an event charged, in all that a later version counts as this one does.
+fn is_same(found: &Posting, charge: &Posting) -> bool {
+    let of = |charge: &Posting| (charge.at, charge.kind, charge.cost);
+    of(found) == of(charge) && found.account == charge.account
 }

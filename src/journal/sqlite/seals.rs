@@ -1,0 +1,108 @@
+//! The seals of `charges`: a checksum of each line, and which lines there should be.
+//!
+//! An older version of this crate has written lines without a seal, and may have forgotten some;
+//! `meta` keeps the first line that has one (`sealed_from`) and the first that is kept
+//! (`charges_from`). The lines are numbered without a gap.
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Row, Statement};
+
+use super::rows;
+
+/// Makes room for the seals in a new file, and in one that an older version has written.
+pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    let has = "SELECT EXISTS (SELECT 1 FROM pragma_table_info('charges') WHERE name = 'seal')";
+    if connection.query_row(has, [], |row| row.get(0))? {
+        return Ok(());
+    }
+    connection.execute_batch(
+        "ALTER TABLE charges ADD COLUMN seal INTEGER;
+         INSERT INTO meta (name, value)
+             SELECT 'charges_from', coalesce(min(id), 1) FROM charges
+             UNION ALL SELECT 'sealed_from', coalesce(max(id), 0) + 1 FROM charges;",
+    )
+}
+
+/// Seals the line that was just written.
+pub(super) fn seal(connection: &Connection, id: i64) -> rusqlite::Result<()> {
+    let mut ask = connection.prepare_cached("SELECT * FROM charges WHERE id = ?1")?;
+    let seal = ask.query_row([id], of)?;
+    connection
+        .prepare_cached("UPDATE charges SET seal = ?2 WHERE id = ?1")?
+        .execute([id, seal])
+        .map(|_| ())
+}
+
+/// Remembers which line is the first that is kept, after some have been forgotten.
+pub(super) fn forgot(connection: &Connection) -> rusqlite::Result<()> {
+    let text = "UPDATE meta SET value = (SELECT min(id) FROM charges) WHERE name = 'charges_from'";
+    connection.execute(text, []).map(|_| ())
+}
+
+/// The seal of a line: of its number and of the name and value of each cell that says something. A column
+/// that a later version adds, empty or 0 in older lines, changes none.
+fn of(row: &Row<'_>) -> rusqlite::Result<i64> {
+    let statement: &Statement<'_> = row.as_ref();
+    let mut hasher = blake3::Hasher::new();
+    for (place, name) in statement.column_names().into_iter().enumerate() {
+        let cell = row.get_ref(place)?;
+        let number;
+        let (kind, bytes): (u8, &[u8]) = match cell {
+            _ if name == "seal" => continue,
+            ValueRef::Null | ValueRef::Integer(0) => continue,
+            ValueRef::Integer(value) => {
+                number = value.to_le_bytes();
+                (1, &number)
+            }
+            ValueRef::Real(value) => {
+                number = value.to_bits().to_le_bytes();
+                (2, &number)
+            }
+            ValueRef::Text(text) => (3, text),
+            ValueRef::Blob(blob) => (4, blob),
+        };
+        hasher.update(name.as_bytes()).update(&[0, kind]);
+        hasher.update(&(bytes.len() as u64).to_le_bytes()).update(bytes);
+    }
+    Ok(rows::first_half(&hasher))
+}
+
+/// What is expected of the lines of `charges`, one after the other.
+pub(super) struct Seals {
+    /// The next line; `None` if an older version has not said which is the first.
+    next: Option<i64>,
+    sealed_from: i64,
+}
+
+impl Seals {
+    pub(super) fn of(connection: &Connection) -> rusqlite::Result<Seals> {
+        let meta = |name: &str| {
+            let text = "SELECT value FROM meta WHERE name = ?1";
+            connection.query_row(text, [name], |row| row.get::<_, i64>(0)).optional()
+        };
+        let sealed_from = meta("sealed_from")?.unwrap_or(i64::MAX);
+        Ok(Seals { next: meta("charges_from")?, sealed_from })
+    }
+
+    /// True if it is known which lines there should be.
+    pub(super) fn are_known(&self) -> bool {
+        self.next.is_some()
+    }
+
+    /// What is wrong with the next line, if anything is.
+    pub(super) fn check(&mut self, row: &Row<'_>) -> rusqlite::Result<Option<String>> {
+        let id: i64 = row.get("id")?;
+        let expected = self.next.unwrap_or(id);
+        self.next = id.checked_add(1);
+        if id != expected {
+            return Ok(Some(format!("the charge with the id {expected} is not there")));
+        }
+        // A file that no newer version has opened has no such column.
+        let found: Option<i64> = if id < self.sealed_from { None } else { row.get("seal")? };
+        let is_whole = match found {
+            Some(found) => found == of(row)?,
+            None => id < self.sealed_from,
+        };
+        Ok((!is_whole).then(|| format!("the charge with the id {id} is not what was written")))
+    }
+}
