@@ -91,6 +91,7 @@ impl SqliteOptions {
     pub fn open(self, file: impl AsRef<FilePath>) -> Result<SqliteJournal, JournalError> {
         let (name, file) = (file.as_ref().to_path_buf(), place::resolve(file.as_ref())?);
         log::check(&file)?;
+        place::check_log(&name, &file)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -146,7 +147,7 @@ fn read_only(file: &FilePath) -> Result<(Connection, PathBuf), JournalError> {
 /// index. They are part of the ledger: move and copy all three together, while no process has them open.
 /// If one of the three is removed or replaced under a running process, each call of it is refused until
 /// it is put back or the process restarts (on Unix; on other systems this is not noticed, nor do they
-/// let most programs do it). A log in which transactions are lost by damage is refused when it is opened;
+/// let most programs do it); and while that process lives, no other opens the file without its log. A log in which transactions are lost by damage is refused when it is opened;
 /// damage in its last transaction, and a log that was cut off or removed while no process had it open, are
 /// what a process leaves that dies while it writes, and go unnoticed. A log that grows past 8 MB beside a
 /// reader is cut when the reader has gone.

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use bursar::clock::ManualClock;
 use bursar::journal::{Charges, SqliteJournal};
@@ -67,6 +68,51 @@ fn a_log_that_was_removed_or_replaced_makes_no_second_ledger() {
             spend(&budget, 5).unwrap();
             assert_eq!(budget.spent(), Usd::cents(10));
         }
+    }
+}
+
+/// Says to this test binary that it is a child, and which file it is to open.
+const CHILD: &str = "BURSAR_LOG_CHILD";
+
+/// While the old process lives, a new one does not begin anew: it would not see what the old one spent.
+#[test]
+fn a_file_whose_log_was_removed_is_not_opened_by_another_process() {
+    let folder = Folder::new("two-ledgers");
+    let file = folder.file("budget.db");
+    let budget = open(&file);
+    spend(&budget, 5).unwrap();
+    let child = || {
+        let words = ["--ignored", "--exact", "log::another_process", "--nocapture"];
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        let output = command.args(words).env(CHILD, &file).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert!(child().contains("spent $0.05"), "{}", child());
+    for end in ["-wal", "-shm"] {
+        fs::rename(beside(&file, end), beside(&file, &format!("{end}.away"))).unwrap();
+    }
+    let refused = [child(), try_open(&file).unwrap_err()];
+    for refused in refused {
+        assert!(refused.contains("is open in another process, and its log"), "{refused}");
+    }
+    for end in ["-wal", "-shm"] {
+        let _ = fs::remove_file(beside(&file, end));
+        fs::rename(beside(&file, &format!("{end}.away")), beside(&file, end)).unwrap();
+    }
+    spend(&budget, 5).unwrap();
+    assert!(child().contains("spent $0.10"), "{}", child());
+    drop(budget);
+    assert!(!beside(&file, "-wal").exists());
+    assert!(child().contains("spent $0.10"), "{}", child());
+}
+
+#[test]
+#[ignore = "the child of the test above"]
+fn another_process() {
+    let Some(file) = std::env::var_os(CHILD) else { return };
+    match try_open(Path::new(&file)) {
+        Ok(budget) => println!("spent {}", budget.spent()),
+        Err(error) => println!("{error}"),
     }
 }
 

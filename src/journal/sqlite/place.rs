@@ -6,12 +6,14 @@ use std::io;
 use std::path::{Path as FilePath, PathBuf};
 use std::time::Duration;
 
-use rusqlite::ErrorCode as Code;
 use rusqlite::ffi::SQLITE_IOERR_WRITE;
+use rusqlite::{Connection, ErrorCode as Code, OpenFlags};
 
 use super::super::JournalError;
 use super::log;
 
+/// How long another process may take to open or close a file.
+const OPENING: Duration = Duration::from_millis(200);
 /// How much later than it was made an empty file may have been written to last: `touch` makes a file and
 /// then sets its time.
 const MADE: Duration = Duration::from_secs(1);
@@ -97,6 +99,34 @@ fn missing(name: &FilePath) -> Result<PathBuf, JournalError> {
         )));
     }
     Ok(file)
+}
+
+/// Refuses a file that somebody has open whose log has been removed since: whoever opens it now would
+/// begin another log, and not see what is in that one. From its first transaction to the last close
+/// there is a log.
+pub(super) fn check_log(name: &FilePath, file: &FilePath) -> Result<(), JournalError> {
+    let log = log::beside(file);
+    if log.exists() || fs::metadata(file).map_or(0, |file| file.len()) == 0 {
+        return Ok(());
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let probe = || -> rusqlite::Result<()> {
+        let connection = Connection::open_with_flags(file, flags)?;
+        connection.busy_timeout(OPENING)?;
+        // Then the first look takes the whole file, which nobody gets while another has it open.
+        connection.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+    };
+    let is_open = probe().is_err_and(|error| error.sqlite_error_code() == Some(Code::DatabaseBusy));
+    match is_open && !log.exists() {
+        false => Ok(()),
+        true => Err(JournalError::new(format!(
+            "{} is open in another process, and its log {} was moved or removed meanwhile: put the log \
+             back, or end that process to go on without what is in it",
+            name.display(),
+            log.display()
+        ))),
+    }
 }
 
 fn absolute(name: &FilePath) -> PathBuf {
