@@ -146,11 +146,12 @@ fn read_only(file: &FilePath) -> Result<(Connection, PathBuf), JournalError> {
 /// **The log.** SQLite writes to `FILE-wal` first and copies it into the file later; `FILE-shm` is its
 /// index. They are part of the ledger: move and copy all three together, while no process has them open.
 /// If one of the three is removed or replaced under a running process, each call of it is refused until
-/// it is put back or the process restarts (on Unix; on other systems this is not noticed, nor do they
-/// let most programs do it); and while that process lives, no other opens the file without its log. A log in which transactions are lost by damage is refused when it is opened;
-/// damage in its last transaction, and a log that was cut off or removed while no process had it open, are
-/// what a process leaves that dies while it writes, and go unnoticed. A log that grows past 8 MB beside a
-/// reader is cut when the reader has gone.
+/// it is put back or the process restarts; and while that process lives, no other opens the file without
+/// its log. (A removed file is noticed on Unix; other systems let most programs remove none that is open.)
+/// A log in which transactions are lost by damage is refused when it is opened; damage in its last
+/// transaction, and a log that was cut off or removed while no process had it open, are what a process
+/// leaves that dies while it writes, and go unnoticed. A log that grows past 8 MB beside a reader is cut
+/// when the reader has gone.
 ///
 /// **Other processes.** On Linux each process that has the ledger open holds a shared `flock` on the
 /// log: so one that is alone knows that the holds of others are of processes that have died. Elsewhere
