@@ -181,7 +181,7 @@ impl Alert {
     }
 
     /// What it is, as a word: `threshold`, `overrun`, `would_refuse`, `expired`, `unpriced`,
-    /// `unwritten`, `clock_ahead`, `refunded`. The same as in its serde form.
+    /// `doubtful`, `unwritten`, `clock_ahead`, `refunded`. The same as in its serde form.
     pub fn kind(&self) -> &'static str {
         match self {
             Alert::Threshold { .. } => "threshold",

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use super::super::JournalError;
 use super::place::explain;
 use super::seals;
+use crate::usage::Bucket;
 
 /// The version of the tables and of the events inside.
 pub(super) const VERSION: i64 = 1;
@@ -57,6 +58,7 @@ pub(super) fn prepare(connection: &Connection, file: &FilePath) -> Result<(), Jo
         .map_err(told)?;
     if application == 0 && tables == 0 {
         transaction.execute_batch(TABLES).map_err(told)?;
+        add_buckets(&transaction).map_err(told)?;
         seals::prepare(&transaction).map_err(told)?;
         transaction
             .execute("INSERT INTO meta (name, value) VALUES ('schema', ?1)", [VERSION])
@@ -65,8 +67,24 @@ pub(super) fn prepare(connection: &Connection, file: &FilePath) -> Result<(), Jo
         return transaction.commit().map_err(told);
     }
     recognise(&transaction, application, file)?;
+    add_buckets(&transaction).map_err(told)?;
     seals::prepare(&transaction).map_err(told)?;
     transaction.commit().map_err(told)
+}
+
+/// Gives `charges` a column for each bucket of usage that it lacks: a new file has none yet, and an
+/// older version knew fewer. Lines that are there count 0 of it. A version that does not know a
+/// column goes on writing.
+fn add_buckets(connection: &Connection) -> rusqlite::Result<()> {
+    let mut ask = connection.prepare("SELECT name FROM pragma_table_info('charges')")?;
+    let known: Vec<String> = ask.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for bucket in Bucket::ALL.iter().map(|bucket| bucket.as_str()) {
+        if known.iter().all(|column| column != bucket) {
+            let column = format!("{bucket} INTEGER NOT NULL DEFAULT 0");
+            connection.execute_batch(&format!("ALTER TABLE charges ADD COLUMN {column}"))?;
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a file that is not ours or newer than we are. Reads, and changes nothing.
