@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use super::ask::{Ask, Who, Wishes};
 use super::charge::Charge;
-use super::core::{Core, open_below, set_limit};
+use super::core::{Core, set_limit};
 use super::error::{AccountError, RecordError, ReserveError, SetLimitError};
+use super::opening::open_below;
 use super::reservation::{Receipt, Reservation};
 use crate::clock::Timestamp;
 use crate::ledger::{AccountId, Command, Limit, LimitView, Measure, Path, Scope};
@@ -63,11 +64,24 @@ impl Account {
     /// # Errors
     /// [`AccountError`] if `name` is no segment of a path, or this account has been closed.
     pub fn child(&self, name: &str) -> Result<Account, AccountError> {
-        let path = self.path.child(name)?;
-        let wanted = path.clone();
+        self.open_child(self.path.child(name)?)
+    }
+
+    /// The account below for an id that comes from outside: a user, a customer. Any text will do, and
+    /// different texts are different accounts, see [`Path::child_for`]. What keeps others from opening
+    /// accounts without end is [`Builder::max_children`](super::Builder::max_children).
+    ///
+    /// # Errors
+    /// [`AccountError`] if this account has been closed, or has as many accounts below it as it may.
+    pub fn child_for(&self, id: &str) -> Result<Account, AccountError> {
+        self.open_child(self.path.child_for(id)?)
+    }
+
+    fn open_child(&self, path: Path) -> Result<Account, AccountError> {
+        let (wanted, places) = (path.clone(), self.core.places.clone());
         let id = self.core.change(move |ledger, now| match ledger.find(wanted.as_str()) {
             Some(id) => Ok(id),
-            None => open_below(ledger, now, &wanted),
+            None => open_below(ledger, now, &wanted, &places),
         })??;
         Ok(Account::new(&self.core, id, path))
     }
@@ -78,10 +92,10 @@ impl Account {
     /// [`AccountError`] if `name` is no segment, or there is an account of that name.
     pub fn run(&self, name: &str) -> Result<Run, AccountError> {
         let path = self.path.child(name)?;
-        let wanted = path.clone();
+        let (wanted, places) = (path.clone(), self.core.places.clone());
         let id = self.core.change(move |ledger, now| match ledger.find(wanted.as_str()) {
             Some(_) => Err(AccountError::Exists(wanted.clone())),
-            None => open_below(ledger, now, &wanted),
+            None => open_below(ledger, now, &wanted, &places),
         })??;
         Ok(Run { account: Account::new(&self.core, id, path), limits: Vec::new() })
     }
@@ -132,14 +146,7 @@ impl Account {
         Charge::new(self, bill.into())
     }
 
-    /// Advice, not a promise: whether the call would be admitted at this very moment. By the next
-    /// one somebody else may have taken the money; [`reserve`](Account::reserve) is what decides.
-    pub fn can_afford(&self, estimate: &Estimate) -> bool {
-        self.core.would_admit(self.who(), estimate, &Wishes::NONE)
-    }
-
-    /// What is booked on it and everything below it, over its lifetime. With a journal it may block, as
-    /// [`BudgetManager::spent`](super::BudgetManager::spent) says.
+    /// What is booked on it and everything below it, over its lifetime.
     pub fn spent(&self) -> Usd {
         self.balance(|balance| balance.spent)
     }
@@ -431,6 +438,10 @@ impl Tag {
 
     pub(super) fn id(&self) -> AccountId {
         self.0.id
+    }
+
+    pub(super) fn account(&self) -> &Account {
+        &self.0
     }
 
     pub(super) fn owner(&self) -> u64 {

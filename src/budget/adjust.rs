@@ -104,6 +104,7 @@ impl BudgetManager {
             Ok(_) => Ok(()),
             Err(Rejection::Impossible) => Err(RecordError::Invalid(InvalidCall::Impossible)),
             Err(Rejection::BadTags) => Err(RecordError::Invalid(InvalidCall::Tags)),
+            Err(Rejection::NoSuchTag) => Err(RecordError::Invalid(InvalidCall::TagForgotten)),
             Err(other) => Err(AccountError::from_rejection(&other, account.path()).into()),
         }
     }

@@ -8,12 +8,14 @@ use super::ask::{Who, Wishes};
 use super::core::{Core, State, number_for};
 use super::error::{InvalidCall, ReserveError};
 use super::queue::{Asking, LAST, Queue};
+use super::quote::Quote;
 use super::reservation::{Admitted, Price, Reservation};
 use super::trace;
 use crate::clock::Timestamp;
+use crate::journal::JournalError;
 use crate::ledger::{
-    AccountId, Bid, Change, Event, Ledger, LimitId, ModelId, Need, Path, Rejection, Reserve, Retry,
-    Target,
+    AccountId, Bid, Change, Event, Ledger, LimitId, ModelId, Need, Path, Rejection, Reserve,
+    Reserved, Retry, Target,
 };
 use crate::money::Usd;
 use crate::price::{Bound, Estimate, Model, PriceError};
@@ -59,7 +61,7 @@ impl Core {
         estimates: impl Iterator<Item = &'e Estimate>,
         wishes: &Wishes<'_>,
     ) -> Result<Admitted, ReserveError> {
-        let asks = (who.find(ledger, now)?, estimates);
+        let asks = (who.find(ledger, now, &self.places)?, estimates);
         let asking = Asking { place: LAST, wrap_up: wishes.wrap_up };
         let mut refused = Refused::new(false);
         match self.admit_first(ledger, queue, now, asks, wishes, asking, &mut refused) {
@@ -187,35 +189,22 @@ impl Core {
                 }
             };
             let reserve = self.reserve_of(ledger, now, account, estimate.model(), &bound, wishes);
-            let decided = ledger.decide_reserve(now, &reserve);
-            let looks = refused.can_wait || queue.is_busy();
-            let needs = if looks { ledger.needs(now, &reserve) } else { Vec::new() };
-            let behind = needs.iter().find(|need| queue.is_before(asking, need));
-            let stop = match (decided, behind) {
-                (Err(rejection), _) if !may_pass_later(&rejection) => {
-                    refused.add(Stop::Rejected(rejection));
-                    continue;
-                }
-                (_, Some(need)) => Stop::Behind(need.limit, queue.ahead_of(asking, need)),
-                (Err(rejection), None) => Stop::Rejected(rejection),
-                (Ok(reserved), None) => {
-                    let admitted = Admitted {
-                        hold: reserved.hold,
-                        at: now,
-                        held: Usd::from_pico(reserved.amounts.cost),
-                        max_output_tokens: reserved.output_cap,
-                        output: price_of(&bound, wishes),
-                        alternative,
-                    };
-                    ledger.apply(&Event { at: now, change: Change::Reserved(reserved) });
-                    if reserve.outer.is_none() {
-                        queue.note_taken();
-                    }
-                    return Some(admitted);
-                }
+            let assumed = assumed_output(estimate, &bound, wishes);
+            let decided = examine(ledger, queue, now, &reserve, assumed, asking, refused);
+            let Some(reserved) = decided else { continue };
+            let admitted = Admitted {
+                hold: reserved.hold,
+                at: now,
+                held: Usd::from_pico(reserved.amounts.cost),
+                max_output_tokens: reserved.output_cap,
+                output: price_of(&bound, wishes),
+                alternative,
             };
-            refused.add(stop);
-            refused.add_hope(&needs, |need| queue.is_before(asking, need));
+            ledger.apply(&Event { at: now, change: Change::Reserved(reserved) });
+            if reserve.outer.is_none() {
+                queue.note_taken();
+            }
+            return Some(admitted);
         }
         None
     }
@@ -229,8 +218,9 @@ impl Core {
         asked_by: &Path,
     ) -> ReserveError {
         match refused.stop {
-            Some(Stop::Rejected(rejection)) => {
-                ReserveError::from_rejection(ledger, rejection, asked_by)
+            Some(Stop::Rejected(rejection, assumed)) => {
+                let error = ReserveError::from_rejection(ledger, rejection, asked_by);
+                error.with_assumed_output(assumed)
             }
             Some(Stop::Price(error)) => error.into(),
             Some(Stop::Behind(limit, ahead)) => {
@@ -272,47 +262,56 @@ impl Core {
         }
     }
 
-    /// Whether the call would be admitted at this moment.
-    pub(super) fn would_admit(
-        &self,
+    /// What the call would hold if it asked at this moment, or why it would be refused. Nothing is held,
+    /// nobody is told and no account is opened; only a model without a number gets one.
+    pub(super) fn quote(
+        self: &Arc<Core>,
         who: Who<'_>,
-        estimate: &Estimate,
+        first: &Estimate,
+        others: &[Estimate],
         wishes: &Wishes<'_>,
-    ) -> bool {
-        if self.books().is_some() {
-            return self.would_admit_written(who, estimate, wishes);
+    ) -> Result<Quote, ReserveError> {
+        wishes.check(self).map_err(ReserveError::Invalid)?;
+        let mut all = Vec::with_capacity(others.len().saturating_add(1));
+        for estimate in std::iter::once(first).chain(others) {
+            all.push((self.number_to_quote(estimate.model())?, estimate));
         }
-        wishes.wrong.is_none()
-            && self.locked_with_queue(|ledger, queue, now| {
-                let (Some(account), Ok(bound)) = (who.nearest(ledger), estimate.bound(now)) else {
-                    return false;
+        self.read_with_queue(|ledger, queue, now| {
+            let account = who.nearest(ledger)?;
+            let asking = Asking { place: LAST, wrap_up: wishes.wrap_up };
+            let mut refused = Refused::new(false);
+            for (alternative, (model, estimate)) in all.iter().enumerate() {
+                let bound = match estimate.bound(now) {
+                    Ok(bound) => bound,
+                    Err(error) => {
+                        refused.add(Stop::Price(error));
+                        continue;
+                    }
                 };
-                let model = estimate.model();
-                let reserve = self.reserve_of(ledger, now, account, model, &bound, wishes);
-                lets_through(ledger, queue, now, &reserve)
-            })
+                let reserve = self.reserve_with(now, account, *model, &bound, wishes);
+                let assumed = assumed_output(estimate, &bound, wishes);
+                let decided = examine(ledger, queue, now, &reserve, assumed, asking, &mut refused);
+                let Some(reserved) = decided else { continue };
+                return Ok(Quote {
+                    held: Usd::from_pico(reserved.amounts.cost),
+                    max_output_tokens: reserved.output_cap,
+                    alternative,
+                    cap_is_assumed: estimate.cap_is_assumed(),
+                });
+            }
+            Err(self.in_words(ledger, refused, &who.path()))
+        })
     }
 
-    /// The same by what is written. A model that has no number yet gets one.
-    fn would_admit_written(&self, who: Who<'_>, estimate: &Estimate, wishes: &Wishes<'_>) -> bool {
-        let known =
-            estimate.model().map_or(Some(ModelId::NONE.0), |model| model.number_of(self.id));
-        let named = match known {
+    /// The number of a model, which is given one if it has none.
+    fn number_to_quote(&self, model: Option<&Model>) -> Result<ModelId, JournalError> {
+        match model.map_or(Some(ModelId::NONE.0), |model| model.number_of(self.id)) {
             Some(number) => Ok(ModelId(number)),
             None => {
-                let (owner, model) = (self.id, estimate.model().cloned());
+                let (owner, model) = (self.id, model.cloned());
                 self.change(move |ledger, now| number_for(owner, ledger, now, model.as_ref()))
             }
-        };
-        let Ok(model) = named else { return false };
-        wishes.wrong.is_none()
-            && self.read_with_queue(|ledger, queue, now| {
-                let (Some(account), Ok(bound)) = (who.nearest(ledger), estimate.bound(now)) else {
-                    return false;
-                };
-                let reserve = self.reserve_with(now, account, model, &bound, wishes);
-                lets_through(ledger, queue, now, &reserve)
-            })
+        }
     }
 
     /// The guard of what was admitted: from now on this process has it.
@@ -413,10 +412,38 @@ impl Drop for Answer {
     }
 }
 
-/// Whether a call fits and stands behind nobody.
-fn lets_through(ledger: &Ledger, queue: &Queue, now: Timestamp, reserve: &Reserve) -> bool {
-    let asking = Asking { place: LAST, wrap_up: reserve.wrap_up };
-    ledger.decide_reserve(now, reserve).is_ok() && !queue.stops(ledger, now, reserve, asking)
+/// Decides about an alternative that stands behind nobody; else notes what stops it and, if the call
+/// can wait, where it would have to.
+fn examine(
+    ledger: &Ledger,
+    queue: &Queue,
+    now: Timestamp,
+    reserve: &Reserve,
+    assumed_output: Option<u64>,
+    asking: Asking,
+    refused: &mut Refused,
+) -> Option<Reserved> {
+    let decided = ledger.decide_reserve(now, reserve);
+    let looks = refused.can_wait || queue.is_busy();
+    let needs = if looks { ledger.needs(now, reserve) } else { Vec::new() };
+    let behind = needs.iter().find(|need| queue.is_before(asking, need));
+    let stop = match (decided, behind) {
+        (Ok(reserved), None) => return Some(reserved),
+        (Err(rejection), _) if !may_pass_later(&rejection) => {
+            refused.add(Stop::Rejected(rejection, assumed_output));
+            return None;
+        }
+        (_, Some(need)) => Stop::Behind(need.limit, queue.ahead_of(asking, need)),
+        (Err(rejection), None) => Stop::Rejected(rejection, assumed_output),
+    };
+    refused.add(stop);
+    refused.add_hope(&needs, |need| queue.is_before(asking, need));
+    None
+}
+
+/// The output cap that is asked for in full although nobody has named it.
+fn assumed_output(estimate: &Estimate, bound: &Bound, wishes: &Wishes<'_>) -> Option<u64> {
+    (estimate.cap_is_assumed() && wishes.at_least.is_none()).then_some(bound.cap)
 }
 
 #[inline]
@@ -439,7 +466,8 @@ fn bid(bound: &Bound, at_least: Option<u64>) -> Bid {
 /// What stops an alternative.
 #[derive(Debug)]
 pub(super) enum Stop {
-    Rejected(Rejection),
+    /// With the output cap that was asked for because none was named.
+    Rejected(Rejection, Option<u64>),
     Price(PriceError),
     /// Others who wait for a limit, and how many they are.
     Behind(LimitId, usize),
@@ -449,7 +477,7 @@ impl Stop {
     /// When a limit lets it pass; `None` if it is none that stops it.
     fn passes(&self) -> Option<Retry> {
         match self {
-            Stop::Rejected(Rejection::Blocked(refusal)) => Some(refusal.retry),
+            Stop::Rejected(Rejection::Blocked(refusal), _) => Some(refusal.retry),
             Stop::Behind(..) => Some(Retry::WhenHoldsEnd),
             _ => None,
         }
@@ -484,7 +512,7 @@ impl Refused {
     }
 
     pub(super) fn is_frozen(&self) -> bool {
-        matches!(self.stop, Some(Stop::Rejected(Rejection::Frozen { .. })))
+        matches!(self.stop, Some(Stop::Rejected(Rejection::Frozen { .. }, _)))
     }
 
     fn add(&mut self, stop: Stop) {

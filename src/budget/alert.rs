@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::error::ReserveError;
 use super::reservation::{Receipt, Reservation};
 use crate::clock::Timestamp;
-use crate::ledger::{Limit, Notice, Path, Quantity};
+use crate::ledger::{Limit, Measure, Notice, Path, Quantity};
 use crate::money::Usd;
 use crate::usage::Doubt;
 
@@ -57,7 +57,8 @@ pub enum Alert {
     },
     /// Spent and held are together above a limit, because a provider billed more than was held, a
     /// call was recorded without a hold, or the limit was lowered. Calls are refused until there
-    /// is room again.
+    /// is room again. Of a limit [for each call](Limit::per_call): a provider billed more for one call,
+    /// or one was recorded that cost more; no call is refused for it.
     Overrun {
         /// When.
         at: Timestamp,
@@ -65,15 +66,11 @@ pub enum Alert {
         account: Path,
         /// The limit.
         limit: Limit,
-        /// When the window began that it is about, if that is over: a call that was reserved in it
-        /// was settled later, or a correction was about it. `None`: the present window, or a limit
-        /// without one.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        window: Option<Timestamp>,
-        /// Spent and held.
+        /// Spent and held; of a limit for each call, the bill.
         committed: Quantity,
     },
-    /// A limit that only watches would have refused a call: once for each window.
+    /// A limit that only watches would have refused a call: once for each window, of a limit
+    /// [for each call](Limit::per_call) for each call.
     WouldRefuse {
         /// When.
         at: Timestamp,
@@ -81,12 +78,7 @@ pub enum Alert {
         account: Path,
         /// The limit.
         limit: Limit,
-        /// When the window began that it is about, if that is over: a call that was reserved in it
-        /// was settled later, or a correction was about it. `None`: the present window, or a limit
-        /// without one.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        window: Option<Timestamp>,
-        /// Spent and held, with the call.
+        /// Spent and held, with the call; of a limit for each call, what this one holds.
         committed: Quantity,
     },
     /// A lease has ended without a word of its call: what was held has been charged, as assumed.
@@ -248,16 +240,19 @@ impl fmt::Display for Alert {
                     None => Ok(()),
                 }
             }
-            Alert::Overrun { limit, window: Some(start), committed, .. } => write!(
-                f,
-                "{account} was over its limit of {limit} in the window that began {start}: \
-                 {committed} was spent or held"
-            ),
-            Alert::WouldRefuse { limit, window: Some(start), committed, .. } => write!(
-                f,
-                "{account} was over its limit of {limit}, which only watches, in the window that \
-                 began {start}: {committed} was spent or held"
-            ),
+            Alert::Overrun { limit, committed, .. } if limit.measure() == Measure::PerCall => {
+                write!(
+                    f,
+                    "a call of {account} was billed {committed}, more than its limit of {limit}"
+                )
+            }
+            Alert::WouldRefuse { limit, committed, .. } if limit.measure() == Measure::PerCall => {
+                write!(
+                    f,
+                    "a call of {account} holds {committed}, more than its limit of {limit}, which \
+                     only watches"
+                )
+            }
             Alert::Overrun { limit, committed, .. } => write!(
                 f,
                 "{account} is over its limit of {limit}: {committed} is spent or held; \

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::account::{Account, Tag};
-use super::core::{Core, open_account};
+use super::core::Core;
 use super::error::{AccountError, InvalidCall, ReserveError};
+use super::opening::{Places, open_account};
 use super::reservation::{OuterHold, Reservation};
 use crate::clock::Timestamp;
 use crate::ledger::{AccountId, HoldId, Ledger, Path, Tags};
@@ -192,15 +193,6 @@ impl<'a> Ask<'a> {
         }
         core.reserve_written(self.account, &self.first, &self.others, &self.wishes).await
     }
-
-    /// Advice, not a promise: whether one of the alternatives would be admitted at this very moment,
-    /// see [`Account::can_afford`].
-    pub fn can_afford(&self) -> bool {
-        let mut all = std::iter::once(&*self.first).chain(&*self.others);
-        all.any(|estimate| {
-            self.account.core.would_admit(self.account.who(), estimate, &self.wishes)
-        })
-    }
 }
 
 /// Who asks.
@@ -217,12 +209,13 @@ impl Who<'_> {
         self,
         ledger: &mut Ledger,
         now: Timestamp,
+        places: &Places,
     ) -> Result<AccountId, AccountError> {
         match self {
             Who::Account(id, _) => Ok(id),
             Who::Named(name) => match ledger.find(name) {
                 Some(id) => Ok(id),
-                None => open_account(ledger, now, &account_path(name)?),
+                None => open_account(ledger, now, &account_path(name)?, places),
             },
         }
     }
@@ -236,21 +229,18 @@ impl Who<'_> {
     }
 
     /// Looks without opening: the account, or the nearest one above it that is there.
-    pub(super) fn nearest(self, ledger: &Ledger) -> Option<AccountId> {
-        let Who::Named(name) = self else { return self.id() };
-        let mut path = account_path(name).ok()?;
+    pub(super) fn nearest(self, ledger: &Ledger) -> Result<AccountId, AccountError> {
+        let name = match self {
+            Who::Account(id, _) => return Ok(id),
+            Who::Named(name) => name,
+        };
+        let mut path = account_path(name)?;
         loop {
-            match ledger.find(path.as_str()) {
-                Some(account) => return Some(account),
-                None => path = path.parent()?,
+            match (ledger.find(path.as_str()), path.parent()) {
+                (Some(account), _) => return Ok(account),
+                (None, Some(above)) => path = above,
+                (None, None) => return Ok(AccountId::ROOT),
             }
-        }
-    }
-
-    fn id(self) -> Option<AccountId> {
-        match self {
-            Who::Account(id, _) => Some(id),
-            Who::Named(_) => None,
         }
     }
 }
@@ -262,4 +252,29 @@ pub(super) fn account_path(name: &str) -> Result<Path, AccountError> {
         true => Err(AccountError::WrongTree(path, "an account; ask for it with `tag`")),
         false => Ok(path),
     }
+}
+
+/// A path of a tag tree, below its root: a call that is charged to the root alone would pass the
+/// limits of every tag (`user:*`).
+pub(super) fn tag_path(name: &str) -> Result<Path, AccountError> {
+    let path = Path::new(name)?;
+    let what = match (path.is_tag(), path.is_root()) {
+        (true, false) => return Ok(path),
+        (false, _) => "a tag; a tag has a tree of its own, such as `user:42`",
+        (true, true) => {
+            "a tag: the id after the `:` is empty; write one, as in `user:42`, and take an id from \
+             outside to `tag_for`, which accepts any text"
+        }
+    };
+    Err(AccountError::WrongTree(path, what))
+}
+
+/// The account below `parent` for an id from outside. A parent that is a tag tree may be written
+/// without its `:`.
+pub(super) fn path_for(parent: &str, id: &str, is_tag: bool) -> Result<Path, AccountError> {
+    let parent = match is_tag && !parent.contains(':') {
+        true => Path::new(&format!("{parent}:"))?,
+        false => Path::new(parent)?,
+    };
+    Ok(parent.child_for(id)?)
 }

@@ -6,12 +6,13 @@ use std::time::Duration;
 use super::alert::{Alert, Observer, OnAlert};
 use super::books::Books;
 use super::core::{LostCall, Watch};
-use super::error::SetLimitError;
+use super::error::{AccountError, SetLimitError};
+use super::opening::Places;
 use super::policy::{Policy, first_double};
 use super::{BudgetManager, Core};
 use crate::clock::{Clock, SystemClock};
 use crate::journal::{Journal, JournalError};
-use crate::ledger::{Limit, Scope};
+use crate::ledger::{Limit, Path, Scope};
 use crate::price::PriceBook;
 
 /// Makes a [`BudgetManager`].
@@ -39,7 +40,8 @@ pub struct Builder {
     lease: Option<Duration>,
     on_lost: LostCall,
     journal: Option<Box<dyn Journal>>,
-    refresh: Duration,
+    max_accounts: usize,
+    max_children: Vec<(String, usize)>,
 }
 
 /// How old what is read of other processes may be, unless told otherwise.
@@ -58,7 +60,8 @@ impl Builder {
             lease: None,
             on_lost: LostCall::default(),
             journal: None,
-            refresh: REFRESH,
+            max_accounts: Places::MOST,
+            max_children: Vec::new(),
         }
     }
 
@@ -161,6 +164,54 @@ impl Builder {
         self
     }
 
+    /// The most accounts and tags that may be open at once, the roots included; two million unless
+    /// set. One takes some 500 bytes of memory, and 500 more for each limit on it.
+    ///
+    /// It keeps names from outside from filling the memory: a call, a tag or a run for which another
+    /// account would have to be opened is refused with [`AccountError::TooMany`], and nothing changes.
+    /// What is open stays open, also where a journal has more. A [`Run`](super::Run) gives its place
+    /// back when it is closed, and [`Account::forget`](super::Account::forget) and
+    /// [`Tag::forget`](super::Tag::forget) free those that are no longer used.
+    pub fn max_accounts(mut self, most: usize) -> Builder {
+        self.max_accounts = most;
+        self
+    }
+
+    /// The most accounts that may be open at once directly below one account (`customers`) or in a tag
+    /// tree (`user:`), no more than [`max_accounts`](Builder::max_accounts) unless set. Give it for each
+    /// account below which [`account_for`](BudgetManager::account_for) or
+    /// [`tag_for`](BudgetManager::tag_for) open what others name, so that these cannot use up the places
+    /// of the rest. Of two numbers for the same account the later one counts.
+    ///
+    /// ```
+    /// use bursar::BudgetManager;
+    ///
+    /// let budget = BudgetManager::builder().max_children("user:", 2).build()?;
+    /// budget.tag_for("user", "ada")?;
+    /// budget.tag_for("user", "bob")?;
+    /// let refused = budget.tag_for("user", "eve").unwrap_err();
+    /// assert!(refused.to_string().starts_with(
+    ///     "`user:eve` is not opened: `user:` has 2 accounts below it, the most that \
+    ///      `Builder::max_children` allows; raise it",
+    /// ));
+    /// assert!(budget.tag_for("user", "ada").is_ok()); // it is open
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn max_children(mut self, account: impl Into<String>, most: usize) -> Builder {
+        self.max_children.push((account.into(), most));
+        self
+    }
+
+    fn places(&self) -> Result<Places, BuildError> {
+        // The last number for an account comes first.
+        let below = self.max_children.iter().rev().map(|(account, most)| {
+            let path = Path::new(account).map_err(AccountError::from)?;
+            Ok((path, *most))
+        });
+        let below = below.collect::<Result<_, AccountError>>().map_err(BuildError::MaxChildren)?;
+        Ok(Places { most: self.max_accounts, below })
+    }
+
     /// Makes the manager.
     ///
     /// # Errors
@@ -172,6 +223,7 @@ impl Builder {
         if let Some(twice) = given_twice(&self.limits) {
             return Err(twice);
         }
+        let places = self.places()?;
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let prices = self.prices.unwrap_or_else(PriceBook::builtin);
         let watch = Watch { observers: self.observers.into(), each_call: self.watched };
@@ -180,7 +232,7 @@ impl Builder {
             Some(journal) => Some(Books::open(journal, clock.now(), self.refresh)?),
         };
         let lease = self.lease.or_else(|| books.as_ref().map(|_| LEASE));
-        let core = Core::new(clock, prices, watch, lease, self.on_lost, books);
+        let core = Core::new(clock, prices, watch, lease, self.on_lost, places, books);
         let budget = BudgetManager { core };
         for (place, (accounts, limit)) in self.limits.into_iter().enumerate() {
             let number = place.saturating_add(1);
@@ -255,6 +307,9 @@ pub enum BuildError {
     /// The journal cannot be read.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// A number of [`max_children`](Builder::max_children) is for what is not an account.
+    #[error("max_children: {0}")]
+    MaxChildren(AccountError),
     /// A lease of no length.
     #[error("the lease is zero; leave it out for holds without one")]
     Lease,

@@ -141,6 +141,7 @@ impl<'a> Charge<'a> {
                 RecordError::AlreadyBooked(self.key.unwrap_or_default().chars().take(60).collect())
             }
             Rejection::BadTags => RecordError::Invalid(InvalidCall::Tags),
+            Rejection::NoSuchTag => RecordError::Invalid(InvalidCall::TagForgotten),
             Rejection::Impossible => RecordError::Invalid(InvalidCall::Impossible),
             other => AccountError::from_rejection(other, self.account.path()).into(),
         }

@@ -11,15 +11,15 @@ use std::time::Duration;
 
 use super::alert::{Alert, Observer};
 use super::books::Books;
-use super::charge::first_half;
-use super::error::{AccountError, SetLimitError};
+use super::error::SetLimitError;
+use super::opening::Places;
 use super::queue::Queue;
 use super::trace;
 use super::waiting::Alarm;
 use crate::calendar::window_around;
 use crate::clock::{Clock, Timestamp, wake_all};
 use crate::ledger::{
-    AccountId, Change, Command, Due, HoldId, Ledger, Limit, ModelId, Path, Period, Rejection, Scope,
+    Change, Command, Due, HoldId, Ledger, Limit, ModelId, Period, Rejection, Scope,
 };
 use crate::price::{Model, PriceBook, UnknownModel};
 use crate::sync::{Held, Lock};
@@ -93,6 +93,8 @@ pub(super) struct Core {
     watch: Watch,
     lease: Option<Duration>,
     pub(super) on_lost: LostCall,
+    /// How many accounts may be open.
+    pub(super) places: Places,
     /// What writes, if there is a journal; then `ledger` has only what is written.
     books: Option<Books>,
     /// True if a call may go the short way: nobody is told of it and nothing is written.
@@ -111,6 +113,7 @@ impl Core {
         watch: Watch,
         lease: Option<Duration>,
         on_lost: LostCall,
+        places: Places,
         books: Option<(Books, Ledger)>,
     ) -> Arc<Core> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -133,6 +136,7 @@ impl Core {
                 watch,
                 lease,
                 on_lost,
+                places,
                 books,
                 plain,
                 unread: Lock::new(HashSet::new()),
@@ -456,36 +460,6 @@ pub(super) fn number_of(ledger: &mut Ledger, now: Timestamp, name: &Arc<str>) ->
             _ => ModelId::NONE,
         },
         Err(_) => ModelId::NONE,
-    }
-}
-
-/// The account of that path, opened with everything above it if it is not there.
-pub(super) fn open_account(
-    ledger: &mut Ledger,
-    now: Timestamp,
-    path: &Path,
-) -> Result<AccountId, AccountError> {
-    if let Some(account) = ledger.find(path.as_str()) {
-        let is_open = ledger.account(account).is_some_and(|view| view.is_open);
-        return if is_open { Ok(account) } else { Err(AccountError::Closed(path.clone())) };
-    }
-    if let Some(above) = path.parent() {
-        open_account(ledger, now, &above)?;
-    }
-    open_below(ledger, now, path)
-}
-
-/// Opens an account that is not there; the one above it is.
-pub(super) fn open_below(
-    ledger: &mut Ledger,
-    now: Timestamp,
-    path: &Path,
-) -> Result<AccountId, AccountError> {
-    let refused = |rejection| AccountError::from_rejection(&rejection, path);
-    let event = ledger.execute(now, &Command::OpenAccount { path: path.clone() });
-    match event.map_err(refused)?.change {
-        Change::Opened { account, .. } => Ok(account),
-        _ => Err(AccountError::Full),
     }
 }
 

@@ -76,7 +76,7 @@ impl Countdown {
         let available = view.available().max(0).saturating_add(held);
         match measure {
             Measure::Cost => lower(&mut self.money, Usd::from_pico(available)),
-            Measure::Requests | Measure::InFlight => {}
+            Measure::Requests | Measure::InFlight | Measure::PerCall => {}
             _ => lower(&mut self.tokens, u64::try_from(available).unwrap_or(u64::MAX)),
         }
         let calls = size.and_then(|size| size.calls_in(available, measure));

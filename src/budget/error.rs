@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -10,7 +11,8 @@ use super::alert::called;
 use crate::clock::Timestamp;
 use crate::journal::JournalError;
 use crate::ledger::{
-    Ledger, Limit, LimitError, LimitId, Path, PathError, Quantity, Refusal, Rejection, Retry,
+    Ledger, Limit, LimitError, LimitId, Measure, Path, PathError, Quantity, Refusal, Rejection,
+    Retry,
 };
 use crate::price::PriceError;
 
@@ -91,6 +93,40 @@ impl ReserveError {
         }
     }
 
+    /// How long after the refusal the call could pass, if nothing else is charged: a new window, or
+    /// enough of a rolling period gone by. `None` if no time is known: it waits for calls under way,
+    /// for others before it or for a person, or it can never pass as it was asked for.
+    ///
+    /// For the `Retry-After` of an answer 429, which is in whole seconds, round it up:
+    ///
+    /// ```
+    /// use bursar::{BudgetManager, Estimate, Limit, Period, Usd};
+    /// use bursar::clock::ManualClock;
+    /// use std::time::Duration;
+    ///
+    /// let budget = BudgetManager::builder()
+    ///     .clock(ManualClock::at("2026-11-24T23:59:00.5Z".parse()?))
+    ///     .limit("", Limit::spend(Usd::dollars(1)).per(Period::DAY))
+    ///     .build()?;
+    /// budget.reserve("crawler", &Estimate::fixed(Usd::dollars(1)))?.settle_cost(Usd::dollars(1));
+    /// let refused = budget.reserve("crawler", &Estimate::fixed(Usd::cents(1))).unwrap_err();
+    /// let wait = refused.retry_after().expect("tomorrow");
+    /// assert_eq!(wait, Duration::from_millis(59_500));
+    /// assert_eq!(wait.as_secs() + u64::from(wait.subsec_nanos() > 0), 60);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.denied()?.retry_after()
+    }
+
+    /// The refusal of a call for whose output no cap was named.
+    pub(super) fn with_assumed_output(mut self, tokens: Option<u64>) -> ReserveError {
+        if let ReserveError::Denied(denied) = &mut self {
+            denied.assumed_output_tokens = tokens;
+        }
+        self
+    }
+
     /// Who stands before it, if somebody does.
     pub fn queued(&self) -> Option<&Queued> {
         match self {
@@ -131,6 +167,7 @@ impl ReserveError {
             Rejection::Closed => AccountError::Closed(asked_by.clone()).into(),
             Rejection::Full => AccountError::Full.into(),
             Rejection::BadTags => ReserveError::Invalid(I::Tags),
+            Rejection::NoSuchTag => ReserveError::Invalid(I::TagForgotten),
             Rejection::NotInside => ReserveError::Invalid(I::NotInside),
             Rejection::NoSuchHold => ReserveError::Invalid(I::OuterEnded),
             _ => ReserveError::Invalid(I::Impossible),
@@ -150,6 +187,9 @@ pub enum InvalidCall {
     /// Tags that do not go together.
     #[error("a call has at most four tags, each of a tag tree of its own (`user:42`, `team:blue`)")]
     Tags,
+    /// A tag that has been forgotten.
+    #[error("a tag of it has been forgotten; ask the budget for the tag again")]
+    TagForgotten,
     /// Output for a call that has none.
     #[error("its output cannot grow: it was reserved without a model; use `grow_cost`")]
     NoModel,
@@ -218,6 +258,12 @@ pub struct Denied {
     pub retry: Retry,
     /// The largest output cap that would pass every limit now, in tokens; `None` if none would.
     pub max_output_tokens: Option<u64>,
+    /// The output cap that was asked for because the call names none: the most that its model can
+    /// answer, in tokens. `None` if it names one, or makes do with a shorter output.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assumed_output_tokens: Option<u64>,
+    /// When it was refused.
+    pub at: Timestamp,
 }
 
 impl Denied {
@@ -239,43 +285,47 @@ impl Denied {
             available: quantity(refusal.available),
             retry: refusal.retry,
             max_output_tokens: refusal.max_output,
+            assumed_output_tokens: None,
+            at: refusal.at,
         })
     }
 
     /// When the call could pass by the passing of time alone.
     ///
-    /// For the `Retry-After` of an answer 429, in seconds:
-    ///
-    /// ```
-    /// use bursar::budget::Denied;
-    /// use bursar::clock::{Clock, SystemClock};
-    ///
-    /// fn retry_after(why: &Denied) -> Option<u64> {
-    ///     Some(why.retry_at()?.since(SystemClock::new().now()).as_secs() + 1)
-    /// }
-    /// ```
+    /// How long after the refusal that is: [`retry_after`](Denied::retry_after).
     pub fn retry_at(&self) -> Option<Timestamp> {
         match self.retry {
             Retry::At(at) => Some(at),
             _ => None,
         }
     }
-}
 
-impl std::error::Error for Denied {}
+    /// How long from the [refusal](Denied::at) to [`retry_at`](Denied::retry_at), see
+    /// [`ReserveError::retry_after`].
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_at().map(|at| at.since(self.at))
+    }
 
-impl fmt::Display for Denied {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Denied { limit, asked, spent, held, available, .. } = self;
-        let unit = match limit.measure() {
-            crate::ledger::Measure::Cost => String::new(),
-            measure => format!(" {measure}"),
-        };
+    /// True if a shorter output would have asked for less of the limit.
+    fn depends_on_output(&self) -> bool {
+        !matches!(
+            self.limit.measure(),
+            Measure::Requests
+                | Measure::InFlight
+                | Measure::InputTokens
+                | Measure::UncachedInputTokens
+        )
+    }
+
+    fn write_what_is_left(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Denied { limit, spent, held, available, .. } = self;
         let whose = match self.account == self.asked_by {
             true => "its limit".to_owned(),
             false => format!("the limit of {}", called(&self.account)),
         };
-        write!(f, "{} asks for {asked}{unit}", called(&self.asked_by))?;
+        if limit.measure() == Measure::PerCall {
+            return write!(f, ", but {whose} is {limit}; ");
+        }
         match self.from_outer {
             None => write!(f, ", but {whose} ({limit}) has {available} left: ")?,
             Some(given) => {
@@ -285,7 +335,29 @@ impl fmt::Display for Denied {
                 write!(f, "{whose} ({limit}) has {room}: ")?;
             }
         }
-        write!(f, "{spent} spent, {held} held; ")?;
+        write!(f, "{spent} spent, {held} held; ")
+    }
+}
+
+impl std::error::Error for Denied {}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Denied { limit, asked, .. } = self;
+        write!(f, "{} asks for {asked}", called(&self.asked_by))?;
+        if !limit.measure().is_money() {
+            write!(f, " {}", limit.measure())?;
+        }
+        let grouped = |tokens| crate::ledger::grouped(i128::from(tokens));
+        match self.assumed_output_tokens.filter(|_| self.depends_on_output()) {
+            Some(tokens) => write!(
+                f,
+                " ({} output tokens are assumed, because the request names no output cap)",
+                grouped(tokens)
+            )?,
+            None => {}
+        }
+        self.write_what_is_left(f)?;
         match (self.retry, self.from_outer) {
             (Retry::WhenHoldsEnd, Some(_)) => {
                 f.write_str(
@@ -294,12 +366,14 @@ impl fmt::Display for Denied {
             }
             (Retry::WhenHoldsEnd, None) => f.write_str("it could pass when calls under way end")?,
             (Retry::At(at), _) => write!(f, "it could pass at {at}")?,
-            (Retry::Never, _) => f.write_str("it can never pass unless the limit is raised")?,
+            (Retry::Never, _) => {
+                let as_asked = if self.max_output_tokens.is_some() { "as asked " } else { "" };
+                write!(f, "{as_asked}it can never pass unless the limit is raised")?;
+            }
         }
         match self.max_output_tokens {
             Some(tokens) => {
-                let tokens = crate::ledger::grouped(i128::from(tokens));
-                write!(f, "; with a cap of {tokens} output tokens it could pass now")
+                write!(f, "; with a cap of {} output tokens it passes now", grouped(tokens))
             }
             None => Ok(()),
         }
@@ -346,7 +420,7 @@ pub enum AccountError {
     #[error(transparent)]
     Path(#[from] PathError),
     /// The account has been closed, or is closing.
-    #[error("{} is closed; open another run", called(.0))]
+    #[error("{}", closed(.0))]
     Closed(Path),
     /// There is a run of that name already.
     #[error("there is an account {} already; give each run a name of its own", called(.0))]
@@ -357,6 +431,27 @@ pub enum AccountError {
     /// The journal could not write it.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// There are as many accounts as there may be.
+    #[error("{}", too_many(account, below.as_ref(), *most))]
+    TooMany {
+        /// The account that was not opened.
+        account: Path,
+        /// The account that has too many below it; `None` if there are too many in all.
+        below: Option<Path>,
+        /// How many there may be.
+        most: usize,
+    },
+    /// It cannot be forgotten while calls of it, or of an account below it, are under way.
+    #[error("{} has {calls} under way; forget it when they have ended", called(account), calls = calls_of(*calls))]
+    InUse {
+        /// The account.
+        account: Path,
+        /// How many calls.
+        calls: u64,
+    },
+    /// The root of a tree stays as long as the budget.
+    #[error("{} is the root of its tree; forget the accounts below it", called(.0))]
+    Root(Path),
     /// The ledger has no place left.
     #[error("the ledger is full: it holds four billion accounts, holds and models at most")]
     Full,
@@ -367,9 +462,39 @@ impl AccountError {
         match rejection {
             Rejection::Exists => AccountError::Exists(path.clone()),
             Rejection::Full => AccountError::Full,
+            Rejection::InUse { calls } => {
+                AccountError::InUse { account: path.clone(), calls: *calls }
+            }
+            Rejection::NotClosable => AccountError::Root(path.clone()),
             _ => AccountError::Closed(path.clone()),
         }
     }
+}
+
+fn closed(account: &Path) -> String {
+    match account.is_tag() {
+        true => format!("{} has been forgotten; ask for the tag again", called(account)),
+        false => format!("{} is closed; open another run, or the account again", called(account)),
+    }
+}
+
+fn too_many(account: &Path, below: Option<&Path>, most: usize) -> String {
+    let most = crate::ledger::grouped(i128::try_from(most).unwrap_or(i128::MAX));
+    let (there, option) = match below {
+        Some(parent) => {
+            (format!("{} has {most} accounts below it", called(parent)), "max_children")
+        }
+        None => (format!("there are {most} accounts and tags"), "max_accounts"),
+    };
+    format!(
+        "{} is not opened: {there}, the most that `Builder::{option}` allows; raise it, close runs \
+         that have ended, or forget accounts and tags that are no longer used",
+        called(account)
+    )
+}
+
+fn calls_of(calls: u64) -> String {
+    if calls == 1 { "1 call".to_owned() } else { format!("{calls} calls") }
 }
 
 /// Why a limit is not set or lifted. Nothing has changed.

@@ -1,7 +1,7 @@
 //! The one lock: [`BudgetManager`], its handles, its guards, its alerts and its report.
 //!
 //! Reading order: [`Account`] asks, [`Ask`] says with what wishes, [`Waiting`] waits for room,
-//! [`Reservation`] is what it gets, [`Receipt`] is what is booked, [`ReserveError`] is why not,
+//! [`Quote`] is advice, [`Reservation`] is what it gets, [`Receipt`] is what is booked, [`ReserveError`] is why not,
 //! [`Alert`] is what a person is told, [`Report`] is what it all adds up to, [`Countdown`] what is
 //! left.
 //!
@@ -19,8 +19,11 @@ mod charge;
 mod core;
 mod countdown;
 mod error;
+mod forget;
+mod opening;
 mod policy;
 mod queue;
+mod quote;
 mod report;
 mod reservation;
 mod saving;
@@ -45,6 +48,7 @@ pub use error::{
     AccountError, Denied, InvalidCall, Queued, RecordError, ReserveError, SetLimitError,
 };
 pub use policy::{Policy, PolicyError};
+pub use quote::Quote;
 pub use report::{AccountReport, HeldElsewhere, LimitReport, ModelReport, Report};
 pub(crate) use reservation::{Booked, Growth, OuterHold, Written};
 pub use reservation::{Receipt, Reservation};
@@ -52,8 +56,9 @@ pub(crate) use trace::CallSpan;
 pub use waiting::Waiting;
 pub use weak::WeakBudgetManager;
 
-use self::ask::{Who, Wishes, account_path};
-use self::core::{Core, open_account, set_limit};
+use self::ask::{Who, Wishes, account_path, path_for, tag_path};
+use self::core::{Core, set_limit};
+use self::opening::open_account;
 use crate::journal::JournalError;
 use crate::ledger::{Command, Limit, Path, Scope};
 use crate::money::Usd;
@@ -105,26 +110,74 @@ impl BudgetManager {
 
     /// The account of that path, opened if it is not there, with those above it. `""` is the root.
     ///
-    /// With a journal, opening a new one blocks until it is written; in async code open accounts at the
-    /// start, or on a thread that may block (`tokio::task::spawn_blocking`).
+    /// The path is yours: a name that comes from outside goes to
+    /// [`account_for`](BudgetManager::account_for).
     ///
     /// # Errors
-    /// [`AccountError`] if the path is malformed or a tag's, or the account is being closed.
+    /// [`AccountError`] if the path is malformed or a tag's, the account is being closed, or there are
+    /// as many accounts as there may be.
     pub fn account(&self, path: &str) -> Result<Account, AccountError> {
         self.open(account_path(path)?)
     }
 
-    /// The tag of that path (`user:42`), opened if it is not there.
+    /// The account below `parent` for an id that comes from outside (a customer, a file name), opened
+    /// if it is not there. Any text will do, and different texts are different accounts; `""` is the
+    /// root as a parent.
+    ///
+    /// ```
+    /// use bursar::{BudgetManager, Limit, Usd};
+    ///
+    /// let budget = BudgetManager::builder()
+    ///     .limit("customers/*", Limit::spend(Usd::dollars(5)))
+    ///     .max_children("customers", 10_000)
+    ///     .build()?;
+    /// let customer = budget.account_for("customers", "Müller & Co/Nord")?;
+    /// assert_eq!(customer.path().as_str(), "customers/Müller%20%26%20Co%2FNord");
+    /// assert_eq!(customer.remaining(), Some(Usd::dollars(5)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// [`AccountError`] if the path is malformed or has no `:`.
+    /// [`AccountError`] if `parent` is malformed or a tag's, it is being closed, or there are as many
+    /// accounts as there may be ([`Builder::max_accounts`], [`Builder::max_children`]).
+    pub fn account_for(&self, parent: &str, id: &str) -> Result<Account, AccountError> {
+        self.open(account_path(path_for(parent, id, false)?.as_str())?)
+    }
+
+    /// The tag of that path (`user:42`), opened if it is not there.
+    ///
+    /// The path is yours: an id that comes from outside goes to [`tag_for`](BudgetManager::tag_for).
+    ///
+    /// # Errors
+    /// [`AccountError`] if the path is malformed, has no `:` or nothing after it, or there are as many
+    /// accounts as there may be.
     pub fn tag(&self, path: &str) -> Result<Tag, AccountError> {
-        let path = Path::new(path)?;
-        if !path.is_tag() {
-            let what = "a tag; a tag has a tree of its own, such as `user:42`";
-            return Err(AccountError::WrongTree(path, what));
-        }
-        self.open(path).map(Tag::new)
+        self.open(tag_path(path)?).map(Tag::new)
+    }
+
+    /// The tag of a tree (`user`, or below a tag: `team:blue`) for an id that comes from outside,
+    /// opened if it is not there. Any text will do, and different texts are different tags: a `/` makes
+    /// no deeper tag and an empty id is not the whole tree, see [`Path::child_for`].
+    ///
+    /// ```
+    /// use bursar::{BudgetManager, Limit, Usd};
+    ///
+    /// let budget = BudgetManager::builder()
+    ///     .limit("user:*", Limit::spend(Usd::cents(10))) // each user
+    ///     .max_children("user:", 100_000)
+    ///     .build()?;
+    /// for id in ["ada@acme.org", "../admin", "a:b", ""] {
+    ///     assert_eq!(budget.tag_for("user", id)?.remaining(), Some(Usd::cents(10)));
+    /// }
+    /// assert!(budget.tag("user:").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`AccountError`] if `tree` is malformed, or there are as many tags as there may be
+    /// ([`Builder::max_accounts`], [`Builder::max_children`]).
+    pub fn tag_for(&self, tree: &str, id: &str) -> Result<Tag, AccountError> {
+        self.open(tag_path(path_for(tree, id, true)?.as_str())?).map(Tag::new)
     }
 
     /// The model of that name (`gpt-6.1-terra` or `openai/gpt-6.1-terra`), with its price.
@@ -194,7 +247,7 @@ impl BudgetManager {
     /// By the next one somebody else may have taken the money; [`reserve`](BudgetManager::reserve)
     /// is what decides. An account that is not there is judged by the nearest one above it.
     pub fn can_afford(&self, account: &str, estimate: &Estimate) -> bool {
-        self.core.would_admit(Who::Named(account), estimate, &Wishes::NONE)
+        self.core.quote(Who::Named(account), estimate, &[], &Wishes::NONE).is_ok()
     }
 
     /// What is booked in all, over the lifetime of the budget. Tags are not added.
@@ -224,8 +277,9 @@ impl BudgetManager {
 
     /// The account of that path in whichever tree, opened if it is not there.
     fn open(&self, path: Path) -> Result<Account, AccountError> {
-        let opened = path.clone();
-        let id = self.core.change(move |ledger, now| open_account(ledger, now, &opened))??;
+        let (opened, places) = (path.clone(), self.core.places.clone());
+        let open = move |ledger: &mut _, now| open_account(ledger, now, &opened, &places);
+        let id = self.core.change(open)??;
         Ok(Account::new(&self.core, id, path))
     }
 
@@ -239,10 +293,10 @@ impl BudgetManager {
     /// # Errors
     /// [`SetLimitError`] if the path or the limit makes no sense.
     pub fn set_limit(&self, accounts: &str, limit: Limit) -> Result<(), SetLimitError> {
-        let scope = Scope::new(accounts)?;
+        let (scope, places) = (Scope::new(accounts)?, self.core.places.clone());
         self.core.change(move |ledger, now| {
             if let Some(path) = scope.as_path() {
-                open_account(ledger, now, &path)?;
+                open_account(ledger, now, &path, &places)?;
             }
             set_limit(ledger, now, &scope, &limit)
         })?

@@ -21,6 +21,10 @@ use crate::money::Usd;
 ///     time_zone = "Europe/Berlin"   # UTC when absent
 ///     alert_at = [50, 80, 95]       # percent
 ///     only_model = "gpt-6*"
+///
+///     [[limit]]
+///     account = "user:*"
+///     per_call = "0.50"             # for each call: no period, no alert_at
 /// "#)?;
 /// let budget = BudgetManager::builder().policy(policy).build()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -90,6 +94,7 @@ fn written(scope: &Scope, limit: &Limit) -> String {
     let measure = limit.measure();
     let cap = match measure {
         Measure::Cost => "spend",
+        Measure::PerCall => "per_call",
         Measure::Tokens => "tokens",
         Measure::InputTokens => "input_tokens",
         Measure::UncachedInputTokens => "uncached_input_tokens",
@@ -201,6 +206,7 @@ pub(super) fn first_double<S: PartialEq>(limits: &[(S, Limit)]) -> Option<(usize
 struct Entry {
     account: String,
     spend: Option<Usd>,
+    per_call: Option<Usd>,
     tokens: Option<u64>,
     input_tokens: Option<u64>,
     uncached_input_tokens: Option<u64>,
@@ -243,6 +249,7 @@ impl Entry {
     fn cap(&self) -> Result<Limit, String> {
         let caps = [
             self.spend.map(Limit::spend),
+            self.per_call.map(Limit::per_call),
             self.tokens.map(Limit::tokens),
             self.input_tokens.map(Limit::input_tokens),
             self.uncached_input_tokens.map(Limit::uncached_input_tokens),
@@ -253,7 +260,7 @@ impl Entry {
         let mut caps = caps.into_iter().flatten();
         match (caps.next(), caps.next()) {
             (Some(limit), None) => Ok(limit),
-            _ => Err("give one of spend, tokens, input_tokens, uncached_input_tokens, \
+            _ => Err("give one of spend, per_call, tokens, input_tokens, uncached_input_tokens, \
                       output_tokens, requests and in_flight, and one only"
                 .to_owned()),
         }
@@ -306,7 +313,7 @@ fn span(text: &str) -> Option<Duration> {
 
 /// A figure of an entry in the entry's measure: a number of tokens is read like whole dollars.
 fn quantity(measure: Measure, figure: Usd, field: &str) -> Result<Quantity, String> {
-    if measure == Measure::Cost {
+    if measure.is_money() {
         return Ok(figure.into());
     }
     let whole = figure.exact().to_string().parse::<u64>();
@@ -337,6 +344,7 @@ mod tests {
             ("account = \"a\"\nrequests = 3\nper = \"rolling 60s\"", "a: 3 requests in any 1min"),
             ("account = \"a\"\nrequests = 3\nper = \"rolling 5min\"", "a: 3 requests in any 5min"),
             ("account = \"user:*\"\nin_flight = 4", "user:*: 4 calls in flight"),
+            ("account = \"user:*\"\nper_call = 0.5", "user:*: $0.50 per call"),
             (
                 "account = \"a\"\noutput_tokens = 4\nonly_model = \"gpt*\"\nkeep_for_wrap_up = 2",
                 "a: 4 output tokens in all on gpt*",
@@ -365,6 +373,8 @@ mod tests {
             ("account = \"a\"\nspend = 1\ntime_zone = \"UTC\"", "no meaning"),
             ("account = \"a\"\nspend = 1\nalert_at = [0]", "percent"),
             ("account = \"a\"\nin_flight = 1\nper = \"day\"", "no period"),
+            ("account = \"a\"\nper_call = 1\nper = \"day\"", "no period"),
+            ("account = \"a\"\nper_call = 1\nspend = 1", "one only"),
             ("account = \"a\"\nspend = 1\nkeep_for_wrap_up = 2", "keep_for_wrap_up"),
             ("account = \"a\"\ntokens = 10\nkeep_for_wrap_up = 0.5", "whole number of tokens"),
         ] {
@@ -398,6 +408,7 @@ mod tests {
             ("q", Limit::uncached_input_tokens(3).per(Period::QUARTER)),
             ("r", Limit::requests(4).per(Period::MONTH).only_model("\"\t\u{7f}")),
             ("f", Limit::in_flight(5)),
+            ("p", Limit::per_call(Usd::cents(7)).only_model("gpt*").observe()),
         ];
         let read = |(to, limit): (&str, Limit)| (Scope::new(to).unwrap(), limit);
         let policy: Policy = limits.into_iter().map(read).collect();

@@ -12,7 +12,7 @@ use super::reservation::Admitted;
 use super::waiting::Wanted;
 use crate::clock::Timestamp;
 use crate::journal::JournalError;
-use crate::ledger::{Amounts, HoldId, Ledger, LimitId, Need, Reserve};
+use crate::ledger::{Amounts, HoldId, Ledger, LimitId, Need};
 
 /// What came of waiting.
 pub(super) type Outcome = Result<Admitted, ReserveError>;
@@ -155,17 +155,6 @@ impl Queue {
     pub(super) fn is_before(&self, asking: Asking, need: &Need) -> bool {
         let passes = asking.wrap_up && need.keeps_a_part;
         self.lines.get(&need.limit).is_some_and(|line| line.is_before(asking.place, passes))
-    }
-
-    /// True if somebody stands before a call at any limit of which it needs something.
-    pub(super) fn stops(
-        &self,
-        ledger: &Ledger,
-        now: Timestamp,
-        reserve: &Reserve,
-        asking: Asking,
-    ) -> bool {
-        self.is_busy && ledger.needs(now, reserve).iter().any(|need| self.is_before(asking, need))
     }
 
     /// How many stand before a call at a limit.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::report::{AccountReport, LimitReport, ModelReport, Report};
 use crate::clock::Timestamp;
-use crate::ledger::{Path, Quantity};
+use crate::ledger::{Measure, Path, Quantity};
 use crate::money::Usd;
 use crate::table::{WIDTH, count, cut, money, padded, rounded};
 
@@ -71,8 +71,12 @@ fn limits(f: &mut fmt::Formatter<'_>, limits: &[LimitReport]) -> fmt::Result {
     }
     for limit in fullest.iter().take(LIMITS) {
         let name = cut(&shown(&limit.account), 38);
-        let used = cut(&format!("{}%", limit.used_percent), 6);
+        // A cap for each call counts nothing.
+        let counts = limit.measure != Measure::PerCall;
+        let dash = |text: String| if counts { text } else { "-".to_owned() };
+        let used = dash(cut(&format!("{}%", limit.used_percent), 6));
         let (spent, held) = (quantity(limit.spent, 11), quantity(limit.held, 10));
+        let (spent, held) = (dash(spent), dash(held));
         let left = quantity(limit.available, 11);
         writeln!(f, "{} {used:>6} {spent:>11} {held:>10} {left:>11}", padded(&name, 38))?;
         let until = match limit.resets_at {

@@ -315,6 +315,11 @@ impl Accounts {
         children.all(|(place, child)| self.at(*child).child_place == place)
     }
 
+    /// How many accounts there are.
+    pub(super) fn count(&self) -> usize {
+        self.by_path.len()
+    }
+
     /// How many places there are.
     pub(super) fn len(&self) -> usize {
         self.nodes.len()

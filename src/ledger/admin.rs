@@ -60,9 +60,11 @@ impl Ledger {
             }
             Command::Close { account } => {
                 let node = self.accounts.get(*account).ok_or(Rejection::Closed)?;
-                match node.parent == NONE || node.path.is_tag() {
-                    true => Err(Rejection::NotClosable),
-                    false => Ok(Change::Closed { account: *account }),
+                let waits_for = if node.path.is_tag() { self.calls_below(*account) } else { None };
+                match waits_for.unwrap_or(0) {
+                    _ if node.parent == NONE => Err(Rejection::NotClosable),
+                    0 => Ok(Change::Closed { account: *account }),
+                    calls => Err(Rejection::InUse { calls }),
                 }
             }
             Command::Expire { hold } => {
@@ -255,8 +257,7 @@ impl Ledger {
         let (old, heir) = (self.accounts.id(index), self.accounts.id(parent));
         let gone = self.accounts.remove(index);
         for place in gone.own_limits {
-            self.counters[place as usize] = None;
-            self.free_counters.push(place);
+            self.take_counter(place);
         }
         let above = self.accounts.at_mut(parent);
         above.saved += gone.saved;
@@ -264,7 +265,8 @@ impl Ledger {
             above.totals_of(*model).add(totals);
         }
         above.late += gone.late;
-        if gone.late > 0 {
+        // Of a tag nobody counts the late holds.
+        if gone.late > 0 || gone.path.is_tag() {
             self.holds.inherit(old, heir);
         }
     }
@@ -272,6 +274,24 @@ impl Ledger {
     /// The id of an account, by its path.
     pub fn find(&self, path: &str) -> Option<AccountId> {
         self.accounts.find(path)
+    }
+
+    /// How many calls of an account and all below it are under way; `None` if it is not there.
+    pub(crate) fn calls_below(&self, account: AccountId) -> Option<u64> {
+        self.accounts.get(account)?;
+        let all = self.accounts.downward(account.index).into_iter();
+        Some(all.map(|index| u64::from(self.accounts.at(index).holds)).sum())
+    }
+
+    /// How many accounts are open, roots and tags included.
+    pub(crate) fn open_accounts(&self) -> usize {
+        self.accounts.count()
+    }
+
+    /// How many accounts lie directly below an account; none if it is not there.
+    pub(crate) fn children(&self, account: &Path) -> usize {
+        let found = self.accounts.find(account.as_str());
+        found.map_or(0, |id| self.accounts.at(id.index).children.len())
     }
 
     /// The number of a model, by its name.

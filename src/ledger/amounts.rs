@@ -15,6 +15,8 @@ use crate::money::{Usd, div_up};
 pub enum Measure {
     /// Money.
     Cost,
+    /// Money of one call. Has no period: nothing is counted from one call to the next.
+    PerCall,
     /// All tokens, in and out.
     Tokens,
     /// All input tokens, those read from a prompt cache included.
@@ -30,10 +32,11 @@ pub enum Measure {
 }
 
 impl Measure {
-    /// The measure as words: `spend`, `tokens`, `input tokens`, …
+    /// The measure as words: `spend`, `spend per call`, `tokens`, `input tokens`, …
     pub const fn as_str(self) -> &'static str {
         match self {
             Measure::Cost => "spend",
+            Measure::PerCall => "spend per call",
             Measure::Tokens => "tokens",
             Measure::InputTokens => "input tokens",
             Measure::UncachedInputTokens => "uncached input tokens",
@@ -45,10 +48,20 @@ impl Measure {
 
     /// `value` of this measure, with its unit.
     pub(crate) fn quantity(self, value: i128) -> Quantity {
-        match self {
-            Measure::Cost => Quantity::Money(Usd::from_pico(value)),
-            _ => Quantity::Count(value),
+        match self.is_money() {
+            true => Quantity::Money(Usd::from_pico(value)),
+            false => Quantity::Count(value),
         }
+    }
+
+    /// False of what is not counted over a time.
+    pub(crate) const fn has_period(self) -> bool {
+        !matches!(self, Measure::InFlight | Measure::PerCall)
+    }
+
+    /// True if its amounts are dollars.
+    pub(crate) const fn is_money(self) -> bool {
+        matches!(self, Measure::Cost | Measure::PerCall)
     }
 }
 
@@ -170,11 +183,12 @@ impl Amounts {
     pub const NONE: Amounts =
         Amounts { cost: 0, input: 0, cache_read: 0, output: 0, requests: 0, in_flight: 0 };
 
-    /// The amount in one measure.
+    /// The amount in one measure, as it is counted; 0 for [`Measure::PerCall`], of which nothing is.
     #[inline]
     pub fn of(&self, measure: Measure) -> i128 {
         match measure {
             Measure::Cost => self.cost,
+            Measure::PerCall => 0,
             Measure::Tokens => i128::from(self.input) + i128::from(self.output),
             Measure::InputTokens => i128::from(self.input),
             Measure::UncachedInputTokens => i128::from(self.input) - i128::from(self.cache_read),

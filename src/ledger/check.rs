@@ -67,6 +67,10 @@ impl Ledger {
     }
 
     fn check_counters(&self) -> Result<(), String> {
+        let per_call = self.counters.iter().flatten().filter(|counter| counter.is_per_call());
+        if per_call.count() != self.per_call as usize {
+            return Err(format!("{} caps for each call is wrong", self.per_call));
+        }
         for (place, counter) in self.counters.iter().enumerate() {
             let Some(counter) = counter else { continue };
             let name = format!("limit {place} of `{}`", self.accounts.at(counter.account).path);

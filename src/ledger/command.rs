@@ -98,9 +98,10 @@ pub enum Command {
         account: AccountId,
     },
     /// Refuses new calls of an account and all below it; when their last hold has ended, adds
-    /// their totals to the account above and frees their places.
+    /// their totals to the account above and frees their places. A tag does not wait: it is refused
+    /// while a hold carries it or one below it.
     Close {
-        /// The account, not a root and not a tag.
+        /// The account, not a root.
         account: AccountId,
     },
     /// Sets money and tokens aside for a call.
@@ -491,12 +492,21 @@ pub enum Rejection {
     /// A tag of the call is no tag, or two are of one tree.
     #[error("a call has at most four tags, each of a tag tree of its own")]
     BadTags,
+    /// A tag of the call has been closed.
+    #[error("a tag of the call is not there any more")]
+    NoSuchTag,
     /// The inner call's account is neither the outer's nor below it.
     #[error("the inner account is neither the outer account nor below it")]
     NotInside,
-    /// A root or a tag cannot be closed.
-    #[error("only an account below the root of the main tree can be closed")]
+    /// A root cannot be closed.
+    #[error("the root of a tree cannot be closed")]
     NotClosable,
+    /// Calls of the account, or of one below it, are under way.
+    #[error("{calls} calls of the account are under way")]
+    InUse {
+        /// How many.
+        calls: u64,
+    },
     /// The amount is negative, or more than one charge can be.
     #[error("the amount is negative, or above a hundred billion dollars or a trillion tokens")]
     Impossible,
@@ -536,6 +546,8 @@ pub struct Refusal {
     /// The largest output cap that would pass every limit now, if there is one of at least one
     /// token.
     pub max_output: Option<u64>,
+    /// When it was refused.
+    pub at: Timestamp,
 }
 
 /// When a refused call could pass, if nothing else is charged.

@@ -221,6 +221,7 @@ impl Holds {
             if hold.target.account == old {
                 hold.target.account = heir;
             }
+            hold.target.tags.replace(old, heir);
         }
     }
 

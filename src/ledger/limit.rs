@@ -127,6 +127,35 @@ impl Limit {
         Limit::new(Measure::Cost, amount.into())
     }
 
+    /// A cap on what one call may hold. It counts nothing and has no period: the cap is the same for
+    /// each call, whatever was spent before.
+    ///
+    /// A call that asks for more is refused or, with [`Ask::at_least`](crate::budget::Ask::at_least),
+    /// made with a shorter output; it never waits, because nobody else is in its way. A hold that
+    /// grows is measured as a whole, and a call inside another by what it holds itself, wherever that
+    /// comes from. What a provider bills beyond the cap is booked as ever and raises an
+    /// [`Alert::Overrun`](crate::Alert::Overrun), once for each such call; later calls are not
+    /// refused for it.
+    ///
+    /// ```
+    /// use bursar::{BudgetManager, Estimate, Limit, Usd};
+    ///
+    /// let budget = BudgetManager::builder()
+    ///     .limit("*", Limit::per_call(Usd::cents(50))) // each agent
+    ///     .limit("", Limit::per_call(Usd::cents(5)).only_model("gpt-6-luna"))
+    ///     .build()?;
+    /// let refused = budget.reserve("crawler", &Estimate::fixed(Usd::cents(60))).unwrap_err();
+    /// assert_eq!(
+    ///     refused.to_string(),
+    ///     "`crawler` asks for $0.60, but its limit is $0.50 per call; it can never pass unless the \
+    ///      limit is raised",
+    /// );
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn per_call(amount: Usd) -> Limit {
+        Limit::new(Measure::PerCall, amount.into())
+    }
+
     /// A cap on all tokens, in and out.
     pub fn tokens(count: u64) -> Limit {
         Limit::new(Measure::Tokens, count.into())
@@ -172,7 +201,8 @@ impl Limit {
         }
     }
 
-    /// Counts over this period; a limit counts over its lifetime unless told otherwise.
+    /// Counts over this period; a limit counts over its lifetime unless told otherwise. A limit on
+    /// [calls in flight](Limit::in_flight) and one [for each call](Limit::per_call) have no period.
     #[must_use]
     pub fn per(mut self, period: Period) -> Limit {
         self.period = period;
@@ -194,7 +224,8 @@ impl Limit {
         self
     }
 
-    /// Only watches: admits every call, and says once for each window that it would have refused.
+    /// Only watches: admits every call, and says once for each window that it would have refused; a
+    /// limit [for each call](Limit::per_call) says so of each call.
     #[must_use]
     pub fn observe(mut self) -> Limit {
         self.observe = true;
@@ -269,7 +300,7 @@ impl Limit {
         use LimitProblem as P;
         let problem = |problem| Err(LimitError { limit: self.to_string(), problem });
         let most = Limit::MAX_AMOUNT;
-        let money = self.measure == Measure::Cost;
+        let money = self.measure.is_money();
         let parts = [Some(self.amount), self.wrap_up, self.opening];
         for part in parts.into_iter().flatten() {
             if matches!(part, Quantity::Money(_)) != money {
@@ -297,6 +328,10 @@ impl Limit {
         if self.measure == Measure::InFlight && (windowed || !self.alert_at.is_empty()) {
             return problem(P::InFlight);
         }
+        let counts = windowed || !self.alert_at.is_empty() || self.wrap_up.is_some();
+        if self.measure == Measure::PerCall && counts {
+            return problem(P::PerCall);
+        }
         if self.only_model.as_ref().is_some_and(|pattern| pattern.0.trim().is_empty()) {
             return problem(P::EmptyPattern);
         }
@@ -312,10 +347,11 @@ impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.measure {
             Measure::Cost => write!(f, "{}", self.amount)?,
+            Measure::PerCall => write!(f, "{} per call", self.amount)?,
             measure => write!(f, "{} {measure}", self.amount)?,
         }
         match &self.period {
-            Period::Lifetime if self.measure == Measure::InFlight => {}
+            Period::Lifetime if !self.measure.has_period() => {}
             Period::Lifetime => f.write_str(" in all")?,
             Period::Rolling(span) => write!(f, " in any {}", spelled(*span))?,
             period => write!(f, " per {period}")?,
@@ -417,6 +453,10 @@ enum LimitProblem {
     Rolling,
     #[error("a limit on calls in flight has no period, no opening amount and no alerts")]
     InFlight,
+    #[error(
+        "a limit for each call has no period, no opening amount, no alerts and no part that is kept for wrapping up"
+    )]
+    PerCall,
     #[error("only_model is empty; leave it out to mean every model")]
     EmptyPattern,
 }
@@ -460,6 +500,11 @@ mod tests {
             (Limit::tokens(5).per(Period::rolling(Duration::MAX)), "ten years"),
             (day(Limit::in_flight(5)), "no period"),
             (Limit::in_flight(5).alert_at([50]), "no alerts"),
+            (day(Limit::per_call(Usd::dollars(1))), "no period"),
+            (Limit::per_call(Usd::dollars(1)).alert_at([50]), "no alerts"),
+            (Limit::per_call(Usd::dollars(1)).opening(Usd::ZERO), "no opening"),
+            (Limit::per_call(Usd::dollars(1)).keep_for_wrap_up(Usd::ZERO), "wrapping up"),
+            (Limit::per_call(Usd::cents(-1)), "negative"),
             (Limit::tokens(5).only_model(" "), "empty"),
         ] {
             let error = limit.check().unwrap_err().to_string();
@@ -486,6 +531,8 @@ mod tests {
             (Limit::tokens(200_000).per(minute), "200,000 tokens in any 1min"),
             (Limit::requests(5).per(Period::DAY).only_model("gpt*"), "5 requests per day on gpt*"),
             (Limit::in_flight(8), "8 calls in flight"),
+            (Limit::per_call(Usd::cents(50)), "$0.50 per call"),
+            (Limit::per_call(Usd::cents(50)).only_model("gpt*"), "$0.50 per call on gpt*"),
         ] {
             assert_eq!(limit.to_string(), text);
         }

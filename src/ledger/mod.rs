@@ -135,6 +135,12 @@ impl Tags {
         Some(self)
     }
 
+    /// Puts another account in the place of a tag.
+    fn replace(&mut self, old: AccountId, new: AccountId) {
+        let own = self.ids.iter_mut().take(usize::from(self.len));
+        own.filter(|id| **id == old).for_each(|id| *id = new);
+    }
+
     /// The tags.
     #[inline]
     pub fn as_slice(&self) -> &[AccountId] {
@@ -276,6 +282,9 @@ pub struct Ledger {
     accounts: Accounts,
     counters: Vec<Option<Counter>>,
     free_counters: Vec<u32>,
+    /// How many of the counters are caps for each call.
+    #[serde(default)]
+    per_call: u32,
     windows: Vec<Window>,
     filters: Vec<Filter>,
     rules: Rules,
@@ -318,6 +327,7 @@ impl Ledger {
             accounts,
             counters: Vec::new(),
             free_counters: Vec::new(),
+            per_call: 0,
             windows: Vec::new(),
             filters: Vec::new(),
             rules: Rules::default(),

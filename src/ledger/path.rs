@@ -1,6 +1,7 @@
 //! Owns the names of accounts: [`Path`] of one account, and [`Scope`], the accounts a limit is for.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -9,6 +10,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 const MAX_LEN: usize = 512;
 /// The most segments of a path.
 const MAX_DEPTH: usize = 32;
+/// The longest segment that [`Path::child_for`] makes, in bytes.
+const MAX_ESCAPED: usize = 128;
+/// What stands between the beginning of an id that is too long and the hash of the whole of it. No
+/// escape looks like it.
+const HASHED: &str = "%~";
+/// The segment of an empty id. No escape looks like it.
+const EMPTY: &str = "%";
 
 /// The name of an account: segments joined by `/`, such as `acme/research/crawler`.
 ///
@@ -17,7 +25,8 @@ const MAX_DEPTH: usize = 32;
 /// `team:blue`.
 ///
 /// A segment is not empty, does not start or end with white space, and has no control character
-/// and none of `/`, `:` and `*`. A path has at most 32 segments and 512 bytes.
+/// and none of `/`, `:` and `*`. A path has at most 32 segments and 512 bytes. A name that comes from
+/// outside becomes a segment with [`child_for`](Path::child_for).
 ///
 /// ```
 /// use bursar::Path;
@@ -73,9 +82,7 @@ impl Path {
 
     /// True of an account that is this one or above it.
     pub(crate) fn is_within(&self, account: &Path) -> bool {
-        let below = self.0.strip_prefix(&*account.0);
-        let ends = account.0.is_empty() || account.0.ends_with(':');
-        below.is_some_and(|rest| ends || rest.is_empty() || rest.starts_with('/'))
+        is_within(&self.0, account)
     }
 
     /// An order in which each account comes after the one above it, and before the next tree.
@@ -89,7 +96,7 @@ impl Path {
     /// # Errors
     /// [`PathError`] if `name` is no segment.
     pub fn child(&self, name: &str) -> Result<Path, PathError> {
-        let joint = if self.0.is_empty() || self.0.ends_with(':') { "" } else { "/" };
+        let joint = if self.is_root() { "" } else { "/" };
         if name.is_empty() || name.contains(':') {
             return Err(PathError::new(
                 name,
@@ -97,6 +104,83 @@ impl Path {
             ));
         }
         Path::new(&format!("{}{joint}{name}", self.0))
+    }
+
+    /// The account below for an id that comes from outside: a user, a customer, a file name. Any
+    /// text will do, and different texts are different accounts.
+    ///
+    /// Letters and digits of any script and `-`, `_`, `.`, `@` and `+` stay as they are; every other
+    /// byte of its UTF-8 form is written as `%` and two hexadecimal digits, as in a URL. So an id has
+    /// no `/` that would make it several segments, no `:`, and no `*`. The empty id becomes `%`. What
+    /// would be longer than 128 bytes is cut, and `%~` and the BLAKE3 hash of the whole id follow.
+    ///
+    /// ```
+    /// use bursar::Path;
+    ///
+    /// let users = Path::new("user:")?;
+    /// assert_eq!(users.child_for("ada@acme.org")?.as_str(), "user:ada@acme.org");
+    /// assert_eq!(users.child_for("../42")?.as_str(), "user:..%2F42");
+    /// assert_eq!(users.child_for("")?.as_str(), "user:%");
+    /// # Ok::<(), bursar::ledger::PathError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`PathError`] if this path is so long or so deep that no account of that size can lie below
+    /// it. It does not depend on the id: below a path of at most 383 bytes and 31 segments there is
+    /// no error.
+    pub fn child_for(&self, id: &str) -> Result<Path, PathError> {
+        if self.0.len() + 1 + MAX_ESCAPED > MAX_LEN {
+            let what = "it has no room for an id of 128 bytes below it; use a shorter path";
+            return Err(PathError::new(&self.0, what));
+        }
+        self.child(&escaped(id))
+    }
+
+    /// True for the root of a tree: `""`, or `user:`.
+    pub(crate) fn is_root(&self) -> bool {
+        self.0.is_empty() || self.0.ends_with(':')
+    }
+}
+
+/// True of an account that a path or pattern begins with.
+fn is_within(text: &str, account: &Path) -> bool {
+    let below = text.strip_prefix(&*account.0);
+    below.is_some_and(|rest| account.is_root() || rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Any text as one segment; different texts give different segments.
+fn escaped(id: &str) -> String {
+    let mut escaped = String::with_capacity(id.len().min(MAX_ESCAPED));
+    for letter in id.chars() {
+        if letter.is_alphanumeric() || "-_.@+".contains(letter) {
+            escaped.push(letter);
+        } else {
+            let mut buffer = [0; 4];
+            letter.encode_utf8(&mut buffer).bytes().for_each(|b| escaped += &format!("%{b:02X}"));
+        }
+        if escaped.len() > MAX_ESCAPED {
+            return hashed(escaped, id);
+        }
+    }
+    if escaped.is_empty() { EMPTY.to_owned() } else { escaped }
+}
+
+/// The beginning of a segment that is too long, with a hash of all that it stands for.
+fn hashed(mut beginning: String, id: &str) -> String {
+    let hash = blake3::hash(id.as_bytes()).to_hex();
+    let mut end = MAX_ESCAPED - HASHED.len() - hash.len();
+    while !beginning.is_char_boundary(end) {
+        end -= 1;
+    }
+    beginning.truncate(end);
+    format!("{beginning}{HASHED}{hash}")
+}
+
+impl FromStr for Path {
+    type Err = PathError;
+
+    fn from_str(text: &str) -> Result<Path, PathError> {
+        Path::new(text)
     }
 }
 
@@ -173,9 +257,22 @@ impl Scope {
         }
     }
 
+    /// True of an account that is named in full: this one, or the beginning of it.
+    pub(crate) fn is_within(&self, account: &Path) -> bool {
+        is_within(&self.0, account)
+    }
+
     /// The one account that is meant, if this is no pattern.
     pub fn as_path(&self) -> Option<Path> {
         (!self.0.contains('*')).then(|| Path(Arc::clone(&self.0)))
+    }
+}
+
+impl FromStr for Scope {
+    type Err = PathError;
+
+    fn from_str(text: &str) -> Result<Scope, PathError> {
+        Scope::new(text)
     }
 }
 
@@ -285,6 +382,59 @@ mod tests {
         }
         for bad in ["*:x", "a*", "a/**", "a//*"] {
             assert!(Scope::new(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    /// `user:` + an empty id was the root of the tree, and a `/` in an id a deeper account.
+    #[test]
+    fn an_id_from_outside_is_one_segment() {
+        let below = |tree: &str, id: &str| Path::new(tree).unwrap().child_for(id).unwrap();
+        let long = "x".repeat(200);
+        let hash = blake3::hash(long.as_bytes()).to_hex();
+        for (id, segment) in [
+            ("42", "42"),
+            ("ada@acme.org", "ada@acme.org"),
+            ("Jörg-日本", "Jörg-日本"),
+            ("", "%"),
+            ("%", "%25"),
+            (" ", "%20"),
+            ("a/b", "a%2Fb"),
+            ("user:42", "user%3A42"),
+            ("*", "%2A"),
+            ("a\n", "a%0A"),
+            ("\u{200b}", "%E2%80%8B"),
+            (&long, &format!("{}%~{hash}", "x".repeat(62))),
+        ] {
+            assert_eq!(below("user:", id).as_str(), format!("user:{segment}"));
+            assert_eq!(below("", id).as_str(), segment);
+            assert_eq!(below("customers", id).as_str(), format!("customers/{segment}"));
+        }
+        let deep = "a/".repeat(191) + "a";
+        assert!(Path::new(&deep[..61]).unwrap().child_for(&long).is_ok());
+        let full = "a".repeat(384);
+        let error = Path::new(&full).unwrap().child_for("1").unwrap_err();
+        assert!(error.to_string().contains("no room for an id"), "{error}");
+    }
+
+    proptest::proptest! {
+        /// Different ids are different accounts; none is the root of its tree or of another depth.
+        #[test]
+        fn ids_never_meet(
+            one in proptest::prop_oneof!["[a%/: *~2F]{0,6}", ".{0,80}", "\\PC{120,200}"],
+            other in proptest::prop_oneof!["[a%/: *~2F]{0,6}", ".{0,80}", "\\PC{120,200}"],
+        ) {
+            for parent in ["", "customers", "user:", "team:blue"] {
+                let parent = Path::new(parent).unwrap();
+                let (a, b) = (parent.child_for(&one).unwrap(), parent.child_for(&other).unwrap());
+                assert_eq!(a == b, one == other, "{one:?} {other:?} {a} {b}");
+                assert_eq!(a.parent().as_ref(), Some(&parent));
+                assert!(Path::new(a.as_str()).is_ok() && !a.is_root());
+                assert!(a.as_str().len() <= parent.as_str().len() + 1 + MAX_ESCAPED);
+                // What has been escaped is a text like any other: it does not stand for itself.
+                let segment = a.as_str().rsplit(['/', ':']).next().unwrap();
+                let again = parent.child_for(segment).unwrap();
+                assert_eq!(again == a, segment == one, "{segment}");
+            }
         }
     }
 

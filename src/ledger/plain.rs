@@ -36,6 +36,9 @@ impl Ledger {
         self.step(at);
         let part = Part { at, amounts, depth: 0 };
         self.hold_alone(hold, target, &part, lease_until, Tell::of(wrap_up));
+        if self.per_call > 0 {
+            self.watch_held(target, amounts.cost);
+        }
         Some((hold, amounts.cost))
     }
 
@@ -63,6 +66,9 @@ impl Ledger {
         let turn = Turn { at, held: &held, spent: &booked, model: counted };
         self.turn(&target, turn, Tell::Whole);
         self.holds.free(id);
+        if self.per_call > 0 {
+            self.watch_billed(&target, booked.cost);
+        }
         match usage {
             Some(usage) => {
                 self.charge_last(&target, model, &charge_of(&booked, usage, confidence));
@@ -96,7 +102,7 @@ impl Ledger {
     ) -> bool {
         let has_room = |limit: &u32| {
             let Some(counter) = self.counter(*limit) else { return true };
-            self.has_room_in(counter, now, target.model, counter.of(amounts), wrap_up)
+            self.has_room_in(counter, now, target.model, counter.asked_of(amounts), wrap_up)
         };
         let mut climb = Climb::from(target);
         while let Some(account) = self.accounts.next_of(&mut climb) {

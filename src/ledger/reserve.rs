@@ -17,6 +17,8 @@ struct Want<'a> {
     outer: Option<&'a Hold>,
     bid: &'a Bid,
     wrap_up: bool,
+    /// What the call holds already, in picodollars, if it is to grow.
+    before: i128,
     /// Counts as a request; an outermost call counts as one in flight too.
     requests: u32,
     in_flight: u32,
@@ -30,6 +32,7 @@ impl<'a> Want<'a> {
             outer,
             bid: &reserve.bid,
             wrap_up: reserve.wrap_up,
+            before: 0,
             requests: 1,
             in_flight: u32::from(outer.is_none()),
         }
@@ -38,6 +41,11 @@ impl<'a> Want<'a> {
     /// The shortest output that is of use.
     fn floor(&self) -> u64 {
         self.bid.floor.min(self.bid.cap)
+    }
+
+    /// What the call holds if it is given so much; nothing if that is nothing more.
+    fn whole_cost(&self, amounts: &Amounts) -> i128 {
+        if amounts.cost == 0 { 0 } else { self.before.saturating_add(amounts.cost) }
     }
 
     /// What the call asks for with this output cap, and what of it the outer hold gives; `None`
@@ -94,6 +102,9 @@ impl Ledger {
         let Some(least) = fit else { return Vec::new() };
         let mut needs = Vec::new();
         self.each_needed(&want, &least, |limit, counter, needed| {
+            if counter.is_per_call() {
+                return; // no other call is in the way of this one
+            }
             let is_in_the_way = needed > self.room(counter, now, want.wrap_up);
             let room_at = match is_in_the_way {
                 true => self.rolling_room_at(now, counter, needed, want.wrap_up),
@@ -168,6 +179,7 @@ impl Ledger {
             outer: hold.outer.and_then(|outer| self.holds.open(outer)),
             bid: &grow.bid,
             wrap_up: grow.wrap_up,
+            before: hold.total().cost,
             requests: 0,
             in_flight: 0,
         };
@@ -207,7 +219,7 @@ impl Ledger {
         }
         let tags = target.tags.as_slice();
         for (index, tag) in tags.iter().enumerate() {
-            let own = self.accounts.get(*tag).ok_or(Rejection::BadTags)?.tree;
+            let own = self.accounts.get(*tag).ok_or(Rejection::NoSuchTag)?.tree;
             let mut others = tags[..index].iter().map(|id| self.accounts.at(id.index).tree);
             if own == AccountId::ROOT.index || others.any(|other| other == own) {
                 return Err(Rejection::BadTags);
@@ -247,7 +259,7 @@ impl Ledger {
 
     /// True if no limit of the line is in the way.
     fn fits(&self, now: Timestamp, want: &Want<'_>, fit: &Fit) -> bool {
-        if fit.moved.is_empty() {
+        if fit.moved.is_empty() && (want.before == 0 || self.per_call == 0) {
             return self.has_room(now, want.target, &fit.amounts, want.wrap_up);
         }
         Ledger::charged(want.target).all(|charged| {
@@ -261,6 +273,9 @@ impl Ledger {
     /// What an inner call needs of a limit: what comes out of the outer hold is free where the
     /// limit counts it already, and belongs to the window that it was reserved in.
     fn needed_beside_outer(&self, want: &Want<'_>, fit: &Fit, counter: &Counter) -> i128 {
+        if counter.is_per_call() {
+            return want.whole_cost(&fit.amounts);
+        }
         let Some(outer) = want.outer else { return counter.of(&fit.amounts) };
         let excess = counter.of(&fit.excess());
         if self.covers(outer, counter) {
@@ -329,7 +344,11 @@ impl Ledger {
             }
             let retry = self.retry(now, counter, needed, want.wrap_up);
             if worst.is_none_or(|worst| retry > worst.retry) {
-                let (asked, level) = (counter.of(&least.amounts), self.level(counter, now));
+                let level = self.level(counter, now);
+                let asked = match counter.is_per_call() {
+                    true => want.whole_cost(&least.amounts),
+                    false => counter.of(&least.amounts),
+                };
                 worst = Some(Refusal {
                     limit,
                     is_inside: self.is_short(want, counter),
@@ -340,6 +359,7 @@ impl Ledger {
                     available: room.saturating_add(asked).saturating_sub(needed),
                     retry,
                     max_output,
+                    at: now,
                 });
             }
         });
@@ -349,7 +369,7 @@ impl Ledger {
     /// True if the call is inside another whose hold a limit counts: if that were larger, the limit
     /// would not be in the way.
     fn is_short(&self, want: &Want<'_>, counter: &Counter) -> bool {
-        want.outer.is_some_and(|outer| self.covers(outer, counter))
+        !counter.is_per_call() && want.outer.is_some_and(|outer| self.covers(outer, counter))
     }
 
     /// Looks at the limits that can be in the way of a call, each with what it needs of it: more than
@@ -405,7 +425,11 @@ impl Ledger {
         let mut first = Part { at, amounts: reserved.amounts, depth: 0 };
         let Reserved { hold, target, lease_until, .. } = reserved;
         let Some(outer) = reserved.outer else {
-            return self.hold_alone(*hold, target, &first, *lease_until, tell);
+            self.hold_alone(*hold, target, &first, *lease_until, tell);
+            if self.per_call > 0 {
+                self.watch_held(target, reserved.amounts.cost);
+            }
+            return;
         };
         self.one_hold_more(target);
         first.amounts = excess(reserved.amounts, &reserved.moved);
@@ -415,6 +439,9 @@ impl Ledger {
         let hold = self.holds.insert(*hold, target, &first, *lease_until);
         (hold.outer, hold.beyond) = (Some(outer), beyond);
         hold.more.clone_from(&reserved.moved);
+        if self.per_call > 0 {
+            self.watch_held(target, reserved.amounts.cost);
+        }
     }
 
     pub(crate) fn apply_grown(&mut self, at: Timestamp, grown: &Grown) {
@@ -430,5 +457,34 @@ impl Ledger {
         for part in grown.moved.iter().chain([&own]).filter(|part| !part.amounts.is_none()) {
             self.holds.at_mut(grown.hold).add(*part);
         }
+        if self.per_call > 0 && grown.amounts.cost > 0 {
+            self.watch_held(&target, self.holds.at(grown.hold).total().cost);
+        }
+    }
+
+    /// Tells of a hold that a cap for each call would have refused, if that did not only watch.
+    #[cold]
+    pub(super) fn watch_held(&mut self, target: &Target, cost: i128) {
+        self.watch_call(target, cost, true);
+    }
+
+    /// Tells of a bill that is above a cap for each call.
+    #[cold]
+    pub(super) fn watch_billed(&mut self, target: &Target, cost: i128) {
+        self.watch_call(target, cost, false);
+    }
+
+    fn watch_call(&mut self, target: &Target, cost: i128, observe: bool) {
+        let mut notices = std::mem::take(&mut self.notices);
+        for (limit, counter) in Ledger::charged(target).flat_map(|index| self.limits_along(index)) {
+            let is_above = counter.is_per_call() && cost > counter.amount;
+            if is_above
+                && counter.observe == observe
+                && self.filter_lets_through(counter, target.model)
+            {
+                counter.notice_call(limit, cost, &mut notices);
+            }
+        }
+        self.notices = notices;
     }
 }

@@ -120,6 +120,12 @@ impl Ledger {
         place.and_then(|place| self.rules.get(place)).is_some_and(|rule| *rule.limit == *limit)
     }
 
+    /// The limits that were set for an account, or for accounts below it, by its name.
+    pub(crate) fn limits_by_name(&self, account: &Path) -> Vec<(Scope, Limit)> {
+        let named = self.rules.iter().filter(|(_, rule)| rule.scope.is_within(account));
+        named.map(|(_, rule)| (rule.scope.clone(), Limit::clone(&rule.limit))).collect()
+    }
+
     pub(super) fn decide_limit(&self, scope: &Scope, limit: &Limit) -> Result<Change, Rejection> {
         limit.check()?;
         if self.span(limit).is_none() {
@@ -172,8 +178,7 @@ impl Ledger {
 
     pub(super) fn lift(&mut self, rule: u32) {
         for place in self.counters_of(rule) {
-            let Some(counter) = self.counters[place as usize].take() else { continue };
-            self.free_counters.push(place);
+            let Some(counter) = self.take_counter(place) else { continue };
             let account = self.accounts.at_mut(counter.account);
             account.own_limits.retain(|own| *own != place);
             account.counted.retain(|own| *own != place);
@@ -251,8 +256,17 @@ impl Ledger {
         if !counter.follows {
             node.counted.push(place);
         }
+        self.per_call += u32::from(counter.is_per_call());
         self.counters[place as usize] = Some(counter);
         self.set_trip(account);
+    }
+
+    /// Ends a counter and frees its place.
+    pub(super) fn take_counter(&mut self, place: u32) -> Option<Counter> {
+        let counter = self.counters[place as usize].take()?;
+        self.free_counters.push(place);
+        self.per_call = self.per_call.saturating_sub(u32::from(counter.is_per_call()));
+        Some(counter)
     }
 
     /// What is held by calls under way, by each of these accounts that it lies on or below: one

@@ -89,6 +89,11 @@ impl Ledger {
     pub(crate) fn apply_settled(&mut self, at: Timestamp, settled: &Settled) {
         self.step(at);
         let charge = charge_of(&settled.booked, &settled.usage, settled.confidence);
+        if self.per_call > 0 {
+            // Before it ends: an account that is closing ends with its last hold.
+            let target = self.holds.at(settled.hold).target;
+            self.watch_billed(&target, settled.booked.cost);
+        }
         self.end(settled.hold, &settled.booked, Some((settled.model, &charge)));
     }
 
@@ -140,6 +145,9 @@ impl Ledger {
         self.turn(&recorded.target, turn, Tell::Whole);
         let charge = charge_of(&recorded.booked, &recorded.usage, recorded.confidence);
         self.charge(&recorded.target, recorded.model, &charge);
+        if self.per_call > 0 {
+            self.watch_billed(&recorded.target, recorded.booked.cost);
+        }
         while let Some((since, key)) = self.keys_by_age.front().copied() {
             if !key_is_forgotten(since, at) {
                 break;

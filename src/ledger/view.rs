@@ -62,8 +62,12 @@ impl LimitView<'_> {
         self.limit.amount.value().saturating_sub(kept).saturating_sub(self.committed())
     }
 
-    /// Spent and held, in percent of the amount, rounded down; 100 for an amount of zero.
+    /// Spent and held, in percent of the amount, rounded down; 100 for an amount of zero. 0 of a cap
+    /// for each call, which counts nothing.
     pub fn used_percent(&self) -> u64 {
+        if self.limit.measure() == Measure::PerCall {
+            return 0;
+        }
         let hundredfold = self.committed().saturating_mul(100);
         let percent = hundredfold.checked_div(self.limit.amount.value()).unwrap_or(100);
         u64::try_from(percent).unwrap_or(0)
@@ -245,7 +249,7 @@ impl Totals {
             }
             Measure::OutputTokens => i128::from(usage.output_tokens()),
             Measure::Requests => i128::from(self.requests),
-            Measure::InFlight => 0,
+            Measure::InFlight | Measure::PerCall => 0,
         }
     }
 }

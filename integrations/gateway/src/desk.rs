@@ -9,7 +9,6 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header, request::Parts};
 use axum::response::Response;
 use axum::routing::get;
-use bursar::clock::Clock;
 use bursar::{BudgetManager, Estimate, Reservation};
 
 use crate::answer::{LONGEST_BODY, Manner, pass_on};
@@ -25,7 +24,6 @@ pub struct Gateway(Arc<Desk>);
 
 struct Desk {
     budget: BudgetManager,
-    clock: Arc<dyn Clock>,
     keys: Option<Keys>,
     upstream: Arc<Upstream>,
     shorten: Option<u64>,
@@ -34,19 +32,15 @@ struct Desk {
 }
 
 impl Gateway {
-    /// A gateway in front of this budget, which goes by this clock.
+    /// A gateway in front of this budget.
     ///
     /// # Errors
     /// [`StartError`] if the keys or the base URLs make no sense.
-    pub fn new(
-        options: &Options,
-        budget: BudgetManager,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Gateway, StartError> {
+    pub fn new(options: &Options, budget: BudgetManager) -> Result<Gateway, StartError> {
         let keys = options.keys.as_deref().map(|file| Keys::read(file, &budget)).transpose()?;
         let upstream = Arc::new(Upstream::new(options)?);
         let Options { shorten, unseen_input, allow_unmetered, .. } = *options;
-        let desk = Desk { budget, clock, keys, upstream, shorten, unseen_input, allow_unmetered };
+        let desk = Desk { budget, keys, upstream, shorten, unseen_input, allow_unmetered };
         Ok(Gateway(Arc::new(desk)))
     }
 
@@ -159,7 +153,7 @@ impl Desk {
             ask = ask.at_least(least);
         }
         let ask = payer.tags.iter().fold(ask, |ask, tag| ask.tag(tag));
-        ask.reserve().map_err(|error| Refusal::of(&error, self.clock.now()))
+        ask.reserve().map_err(|error| Refusal::of(&error))
     }
 
     /// Passes a request and its answer through, unmetered.

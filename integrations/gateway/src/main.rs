@@ -37,8 +37,8 @@ async fn main() -> ExitCode {
 
 async fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let budget = options.budget(Arc::clone(&clock), Voice)?;
-    let gateway = Gateway::new(options, budget.clone(), clock)?;
+    let budget = options.budget(clock, Voice)?;
+    let gateway = Gateway::new(options, budget.clone())?;
     let listener = TcpListener::bind(options.listen).await?;
     let address = listener.local_addr()?;
     println!("OpenAI:    http://{address}/v1");

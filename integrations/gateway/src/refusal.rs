@@ -6,7 +6,6 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bursar::budget::Denied;
-use bursar::clock::Timestamp;
 use bursar::ledger::Retry;
 use bursar::{Measure, ReserveError};
 use serde_json::{Value, json};
@@ -53,14 +52,14 @@ impl Refusal {
 
     /// The budget said no. Money does not come back by asking again, so that 402 it is, which SDKs
     /// do not retry; a limit of another kind that passes soon is a rate limit, 429.
-    pub(crate) fn of(error: &ReserveError, now: Timestamp) -> Refusal {
+    pub(crate) fn of(error: &ReserveError) -> Refusal {
         let Some(denied) = error.denied() else {
             return match error {
                 ReserveError::Frozen { .. } => Refusal::forbidden(error),
                 _ => Refusal::bad(error),
             };
         };
-        let retry_after = wait(denied, now);
+        let retry_after = wait(denied);
         let status = match retry_after {
             Some(_) => StatusCode::TOO_MANY_REQUESTS,
             None => StatusCode::PAYMENT_REQUIRED,
@@ -114,14 +113,14 @@ impl Refusal {
 }
 
 /// After how many seconds a limit that is not money lets the call pass, if it does soon.
-fn wait(denied: &Denied, now: Timestamp) -> Option<u64> {
-    if denied.limit.measure() == Measure::Cost {
+fn wait(denied: &Denied) -> Option<u64> {
+    if matches!(denied.limit.measure(), Measure::Cost | Measure::PerCall) {
         return None;
     }
     match denied.retry {
         Retry::WhenHoldsEnd => Some(1),
-        Retry::At(at) => {
-            let wait = at.since(now);
+        Retry::At(_) => {
+            let wait = denied.retry_after()?;
             let secs = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             (secs <= LONGEST_WAIT_SECS).then_some(secs)
         }

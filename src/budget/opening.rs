@@ -1,0 +1,89 @@
+//! [`Places`] and [`open_account`]: opens accounts by name, up to a number that names from outside
+//! cannot pass.
+
+use std::sync::Arc;
+
+use super::error::AccountError;
+use crate::clock::Timestamp;
+use crate::ledger::{AccountId, Change, Command, Ledger, Path};
+
+/// How many accounts may be open: see `Builder::max_accounts` and `Builder::max_children`.
+#[derive(Clone, Debug)]
+pub(super) struct Places {
+    pub(super) most: usize,
+    pub(super) below: Arc<[(Path, usize)]>,
+}
+
+impl Places {
+    /// The most accounts and tags of a budget, unless another number is set.
+    pub(super) const MOST: usize = 2_000_000;
+
+    /// Whether an account can be opened, with those above it that are not there. Changes nothing.
+    fn check(&self, ledger: &Ledger, path: &Path) -> Result<(), AccountError> {
+        let full = |below: Option<Path>, most| {
+            Err(AccountError::TooMany { account: path.clone(), below, most })
+        };
+        let (mut wanted, mut missing) = (Some(path.clone()), 0_usize);
+        while let Some(new) = wanted.filter(|path| ledger.find(path.as_str()).is_none()) {
+            missing = missing.saturating_add(1);
+            wanted = new.parent();
+            let Some(above) = &wanted else { break };
+            let limit = self.below.iter().find(|(path, _)| path == above);
+            if let Some((_, most)) = limit.filter(|(_, most)| ledger.children(above) >= *most) {
+                return full(Some(above.clone()), *most);
+            }
+        }
+        match ledger.open_accounts().saturating_add(missing) > self.most && missing > 0 {
+            true => full(None, self.most),
+            false => Ok(()),
+        }
+    }
+}
+
+/// The account of that path, opened with everything above it if it is not there.
+pub(super) fn open_account(
+    ledger: &mut Ledger,
+    now: Timestamp,
+    path: &Path,
+    places: &Places,
+) -> Result<AccountId, AccountError> {
+    if let Some(account) = ledger.find(path.as_str()) {
+        let is_open = ledger.account(account).is_some_and(|view| view.is_open);
+        return if is_open { Ok(account) } else { Err(AccountError::Closed(path.clone())) };
+    }
+    places.check(ledger, path)?;
+    open_line(ledger, now, path)
+}
+
+/// Opens an account that is not there; the one above it is.
+pub(super) fn open_below(
+    ledger: &mut Ledger,
+    now: Timestamp,
+    path: &Path,
+    places: &Places,
+) -> Result<AccountId, AccountError> {
+    if path.parent().is_some_and(|above| ledger.find(above.as_str()).is_none()) {
+        return Err(AccountError::Closed(path.clone()));
+    }
+    places.check(ledger, path)?;
+    open(ledger, now, path)
+}
+
+fn open_line(ledger: &mut Ledger, now: Timestamp, path: &Path) -> Result<AccountId, AccountError> {
+    if let Some(account) = ledger.find(path.as_str()) {
+        return Ok(account);
+    }
+    if let Some(above) = path.parent() {
+        open_line(ledger, now, &above)?;
+    }
+    open(ledger, now, path)
+}
+
+fn open(ledger: &mut Ledger, now: Timestamp, path: &Path) -> Result<AccountId, AccountError> {
+    let refused = |rejection| AccountError::from_rejection(&rejection, path);
+    let event = ledger.execute(now, &Command::OpenAccount { path: path.clone() });
+    match event.map_err(refused)?.change {
+        Change::Opened { account, .. } => Ok(account),
+        _ => Err(AccountError::Full),
+    }
+}
