@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
@@ -13,6 +15,7 @@ use jiff::{Span, ToSpan};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::clock::Timestamp;
+use crate::parse::{ParseNameError, named};
 
 /// A time zone of the IANA database, such as `Europe/Berlin`, or `UTC`.
 ///
@@ -99,6 +102,12 @@ impl PartialEq for Zone {
 
 impl Eq for Zone {}
 
+impl Hash for Zone {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
 impl fmt::Debug for Zone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Zone({})", self.name)
@@ -164,6 +173,16 @@ pub enum CalendarUnit {
 }
 
 impl CalendarUnit {
+    /// Every one, in order.
+    const ALL: [CalendarUnit; 6] = [
+        CalendarUnit::Hour,
+        CalendarUnit::Day,
+        CalendarUnit::Week,
+        CalendarUnit::Month,
+        CalendarUnit::Quarter,
+        CalendarUnit::Year,
+    ];
+
     /// The unit as a word: `hour`, `day`, …
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -193,6 +212,21 @@ impl CalendarUnit {
     /// ```
     pub fn window_around(self, zone: &Zone, at: Timestamp) -> (Timestamp, Timestamp) {
         window_around(self, zone, at)
+    }
+}
+
+impl fmt::Display for CalendarUnit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// By its name, as [`as_str`](CalendarUnit::as_str) and serde have it.
+impl FromStr for CalendarUnit {
+    type Err = ParseNameError;
+
+    fn from_str(text: &str) -> Result<CalendarUnit, ParseNameError> {
+        named(text, "a unit of the calendar", &CalendarUnit::ALL, CalendarUnit::as_str)
     }
 }
 

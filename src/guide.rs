@@ -124,13 +124,16 @@
 //! ```
 //!
 //! [`Denied`] also has the numbers, and the largest output cap that would still fit;
-//! [`at_least`](Ask::at_least) asks for that at once. [`can_afford`](BudgetManager::can_afford) is
-//! advice only: between a question and its answer somebody else may take the money.
+//! [`at_least`](Ask::at_least) asks for that at once. [`quote`](Account::quote) says what a call would
+//! hold and [`can_afford`](Account::can_afford) whether it would be admitted; both are advice only:
+//! between a question and its answer somebody else may take the money.
 //!
 //! # 4. A limit for each customer
 //!
 //! A customer is no part of the company's tree. A *tag* is an account in a tree of its own, and a
-//! call is charged to both.
+//! call is charged to both. [`tag_for`](BudgetManager::tag_for) takes any id that comes from outside,
+//! whatever letters it has, and [`max_children`](crate::budget::Builder::max_children) bounds how many
+//! there may be. [`Limit::per_call`] caps each call of a customer.
 //!
 //! ```
 //! use bursar::{BudgetManager, Limit, Period, Usage, Usd};
@@ -138,12 +141,14 @@
 //! let budget = BudgetManager::builder()
 //!     .limit("", Limit::spend(Usd::dollars(500)).per(Period::MONTH))
 //!     .limit("user:*", Limit::spend(Usd::cents(1)).per(Period::DAY)) // each for himself
+//!     .limit("user:*", Limit::per_call(Usd::cents(1)))
+//!     .max_children("user:", 100_000)
 //!     .build()?;
 //! let support = budget.account("support")?;
 //! let call = budget.model("gpt-6.1-terra")?.estimate().input(1_200).max_output(800);
 //!
 //! let ask = |customer: &str| {
-//!     let tag = budget.tag(&format!("user:{customer}"))?;
+//!     let tag = budget.tag_for("user", customer)?;
 //!     let hold = support.ask(call.clone()).tag(&tag).reserve()?;
 //!     hold.settle(Usage::tokens(1_150, 700));
 //!     Ok::<_, Box<dyn std::error::Error>>(tag.remaining())
@@ -152,6 +157,8 @@
 //! let refused = ask("ada").unwrap_err().to_string();
 //! assert!(refused.starts_with("`support` asks for $0.0055, but the limit of `user:ada`"));
 //! assert!(ask("bob").is_ok()); // he has not asked yet
+//! assert!(ask("../x:y, or nothing").is_ok()); // an id is a name, whatever it says
+//! budget.tag_for("user", "bob")?.forget()?; // his spend stays in the sums, his name does not
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -632,7 +639,7 @@ use crate::agent::{
     Agent, BudgetConstrained, BudgetedStream, Call, Meter, OnRefusal, Tab, Tally, agent_fn, testing,
 };
 use crate::budget::{
-    Alert, Ask, BudgetManager, Denied, Observer, Policy, Receipt, Report, Reservation,
+    Account, Alert, Ask, BudgetManager, Denied, Observer, Policy, Receipt, Report, Reservation,
     ReserveError, Run, Tag,
 };
 use crate::cache::ResultCache;

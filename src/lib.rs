@@ -110,6 +110,7 @@
 #![cfg_attr(test, allow(clippy::float_arithmetic))]
 
 pub mod money;
+pub mod parse;
 pub mod clock;
 pub mod calendar;
 mod sync;
@@ -126,6 +127,8 @@ pub mod context;
 pub mod agent;
 pub mod telemetry;
 pub mod guide;
+#[cfg(doctest)]
+mod misuse;
 
 pub use agent::{Agent, BudgetConstrained, Call, testing};
 pub use budget::{

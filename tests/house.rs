@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The rooms, lowest first; rooms in one row are apart from each other.
 const LAYERS: &[&[&str]] = &[
-    &["money", "sync"],
+    &["money", "parse", "sync"],
     &["clock"],
     &["calendar"],
     &["usage"],
@@ -16,7 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["select", "plan", "cache"],
     &["budget", "context"],
     &["agent", "telemetry"],
-    &["guide"],
+    &["guide", "misuse"],
 ];
 
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {

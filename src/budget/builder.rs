@@ -244,10 +244,10 @@ impl Builder {
             if known {
                 continue;
             }
-            budget.set_limit(&accounts, limit).map_err(|source| BuildError::Limit {
+            budget.set_limit(&accounts, limit).map_err(|why| BuildError::Limit {
                 number,
                 accounts: shown(&accounts),
-                source,
+                why,
             })?;
         }
         Ok(budget)
@@ -268,6 +268,11 @@ fn given_twice(limits: &[(String, Limit)]) -> Option<BuildError> {
     })
 }
 
+/// The accounts of a limit in a sentence.
+fn named(accounts: &str) -> String {
+    if accounts.is_empty() { "the whole budget".to_owned() } else { format!("`{accounts}`") }
+}
+
 /// A path for a message, cut after 60 letters.
 fn shown(accounts: &str) -> String {
     accounts.chars().take(60).collect()
@@ -278,19 +283,20 @@ fn shown(accounts: &str) -> String {
 #[non_exhaustive]
 pub enum BuildError {
     /// A limit, counted from 1, makes no sense.
-    #[error("limit {number}, for `{accounts}`, cannot be set")]
+    #[error("limit {number}, for {}: {why}", named(accounts))]
     Limit {
         /// Its number in the order they were given, from 1.
         number: usize,
         /// The account or pattern.
         accounts: String,
         /// What is wrong with it.
-        source: SetLimitError,
+        why: SetLimitError,
     },
     /// Two limits, counted from 1, are for the same accounts, measure, period and models.
     #[error(
-        "limits {first} ({earlier}) and {second} ({later}), both for `{accounts}`, are for the same \
-         measure, period and models; keep one"
+        "limits {first} ({earlier}) and {second} ({later}), both for {}, are for the same measure, \
+         period and models; keep one",
+        named(accounts)
     )]
     Twice {
         /// The account or pattern.

@@ -56,10 +56,16 @@ pub enum ReserveError {
     Account(AccountError),
     /// The journal could not write it: what does not last is not admitted.
     #[error("the call cannot be written down: {0}")]
-    Journal(#[from] JournalError),
+    Journal(JournalError),
     /// The call makes no sense as it was asked for.
     #[error("the call cannot be reserved: {0}")]
     Invalid(InvalidCall),
+}
+
+impl From<JournalError> for ReserveError {
+    fn from(error: JournalError) -> ReserveError {
+        ReserveError::Journal(error)
+    }
 }
 
 impl From<AccountError> for ReserveError {
@@ -474,7 +480,7 @@ impl AccountError {
 fn closed(account: &Path) -> String {
     match account.is_tag() {
         true => format!("{} has been forgotten; ask for the tag again", called(account)),
-        false => format!("{} is closed; open another run, or the account again", called(account)),
+        false => format!("{} is closed; open another run", called(account)),
     }
 }
 
@@ -541,11 +547,17 @@ pub enum RecordError {
     /// The journal could not write it now; it waits and is booked as soon as that can be, so that
     /// it must not be recorded again.
     #[error("the call waits to be booked: {0}")]
-    Journal(#[from] JournalError),
+    Journal(JournalError),
     /// A call with that key has been booked within the last day.
     #[error("a call with the key `{0}` has been booked already")]
     AlreadyBooked(String),
     /// The call makes no sense.
     #[error("the call cannot be recorded: {0}")]
     Invalid(InvalidCall),
+}
+
+impl From<JournalError> for RecordError {
+    fn from(error: JournalError) -> RecordError {
+        RecordError::Journal(error)
+    }
 }

@@ -19,8 +19,14 @@ pub enum ExportError {
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// The export cannot be written.
-    #[error("the export cannot be written")]
-    Write(#[from] io::Error),
+    #[error("the export cannot be written: {0}")]
+    Write(io::Error),
+}
+
+impl From<io::Error> for ExportError {
+    fn from(error: io::Error) -> ExportError {
+        ExportError::Write(error)
+    }
 }
 
 impl Charges {

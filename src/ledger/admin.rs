@@ -120,9 +120,7 @@ impl Ledger {
             Change::ModelNamed { model, name } => {
                 self.models.push(Arc::clone(name));
                 self.model_ids.insert(Arc::clone(name), *model);
-                for filter in &mut self.filters {
-                    filter.matches.push(filter.pattern.matches(name));
-                }
+                self.filters.name_model(name);
             }
             Change::WindowOpened { unit, zone, bounds, .. } => {
                 let (start, end) = *bounds;

@@ -2,11 +2,13 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use super::compact::is_nothing;
 use crate::money::{Usd, div_up};
+use crate::parse::{ParseNameError, named};
 
 /// What a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -32,6 +34,18 @@ pub enum Measure {
 }
 
 impl Measure {
+    /// Every one, in order.
+    const ALL: [Measure; 8] = [
+        Measure::Cost,
+        Measure::PerCall,
+        Measure::Tokens,
+        Measure::InputTokens,
+        Measure::UncachedInputTokens,
+        Measure::OutputTokens,
+        Measure::Requests,
+        Measure::InFlight,
+    ];
+
     /// The measure as words: `spend`, `spend per call`, `tokens`, `input tokens`, …
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -68,6 +82,20 @@ impl Measure {
 impl fmt::Display for Measure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+/// By its name, as [`as_str`](Measure::as_str) and serde have it.
+impl FromStr for Measure {
+    type Err = ParseNameError;
+
+    fn from_str(text: &str) -> Result<Measure, ParseNameError> {
+        match text {
+            "cost" => Ok(Measure::Cost),
+            "per_call" => Ok(Measure::PerCall),
+            "in_flight" => Ok(Measure::InFlight),
+            text => named(text, "a measure", &Measure::ALL, Measure::as_str),
+        }
     }
 }
 

@@ -132,6 +132,7 @@ impl Ledger {
     /// Every account has exactly the counters of the rules that mean it.
     fn check_rules(&self) -> Result<(), String> {
         self.rules.check()?;
+        self.filters.check(&self.rules.filters())?;
         for (_, account) in self.accounts.iter() {
             let own = account.own_limits.iter().filter_map(|place| self.counter(*place));
             let mut has: Vec<u32> = own.map(|counter| counter.rule).collect();

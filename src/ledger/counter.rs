@@ -582,29 +582,6 @@ impl Counter {
         amounts.of(self.measure)
     }
 
-    /// What a call asks for, in its measure.
-    #[inline]
-    pub(super) fn asked_of(&self, amounts: &Amounts) -> i128 {
-        if self.is_per_call() { amounts.cost } else { amounts.of(self.measure) }
-    }
-
-    /// True if it is a cap for each call, and counts nothing.
-    #[inline]
-    pub(super) fn is_per_call(&self) -> bool {
-        self.measure == Measure::PerCall
-    }
-
-    /// Tells of a call that is above a cap for each call: one that was let through because the limit only
-    /// watches, or one that was billed more than it held.
-    pub(super) fn notice_call(&self, limit: LimitId, cost: i128, out: &mut Vec<Notice>) {
-        let (account, rule) = (self.path.clone(), Arc::clone(&self.limit));
-        let (committed, amount) = (cost, self.amount);
-        out.push(match self.observe {
-            true => Notice::WouldRefuse { limit, account, rule, committed, amount },
-            false => Notice::Overrun { limit, account, rule, committed, amount },
-        });
-    }
-
     /// The highest threshold that has fired in this window.
     pub(super) fn fired(&self) -> u16 {
         self.fired

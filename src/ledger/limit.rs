@@ -21,7 +21,7 @@ use crate::money::Usd;
 /// assert_eq!(Period::rolling(Duration::from_secs(90)).to_string(), "rolling 90s");
 /// # Ok::<(), bursar::calendar::UnknownZone>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Period {
     /// From the beginning, without an end.
@@ -120,6 +120,9 @@ pub struct Limit {
     pub(crate) wrap_up: Option<Quantity>,
     pub(crate) opening: Option<Quantity>,
 }
+
+/// What a limit is for: on one account or pattern, a second one of the same is that limit changed.
+pub(crate) type Identity<'a> = (Measure, &'a Period, Option<&'a ModelPattern>);
 
 impl Limit {
     /// A cap on money.
@@ -288,11 +291,9 @@ impl Limit {
         self.observe
     }
 
-    /// True if it is for the same thing as `other`, whatever the amount.
-    pub(crate) fn same_identity(&self, other: &Limit) -> bool {
-        self.measure == other.measure
-            && self.period == other.period
-            && self.only_model == other.only_model
+    /// What it is for, whatever the amount.
+    pub(crate) fn identity(&self) -> Identity<'_> {
+        (self.measure, &self.period, self.only_model.as_ref())
     }
 
     /// Checks that the limit makes sense.

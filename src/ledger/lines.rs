@@ -9,9 +9,10 @@ use super::accounts::{Account, Balance, Climb};
 use super::amounts::Amounts;
 use super::command::Target;
 use super::counter::{Counter, Level, Place, Window};
+use super::filters::Filters;
 use super::follow::Move;
 use super::holds::{Hold, Part};
-use super::{Filter, HoldId, Ledger, LimitId, ModelId, Notice};
+use super::{HoldId, Ledger, LimitId, ModelId, Notice};
 use crate::clock::Timestamp;
 
 /// When the counters tell what a step has brought about.
@@ -44,7 +45,7 @@ pub(super) struct Turn<'a> {
 /// What a step has to know beside the accounts and their counters.
 pub(super) struct Scene<'a> {
     pub(super) windows: &'a [Window],
-    filters: &'a [Filter],
+    filters: &'a Filters,
     model: ModelId,
     pub(super) now: Timestamp,
     pub(super) age: u64,
@@ -108,7 +109,7 @@ impl Scene<'_> {
     /// True if the counter counts calls of this model.
     fn counts(&self, counter: &Counter) -> bool {
         counter.filter == Counter::NO_FILTER
-            || self.filters[counter.filter as usize].lets_through(self.model)
+            || self.filters.lets_through(counter.filter, self.model)
     }
 
     /// What a counter counts of a turn: held, and spent.

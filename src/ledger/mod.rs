@@ -17,11 +17,13 @@ mod check;
 mod command;
 mod compact;
 mod counter;
+mod filters;
 mod follow;
 mod holds;
 mod limit;
 mod lines;
 mod path;
+mod per_call;
 mod plain;
 mod reserve;
 mod rules;
@@ -52,6 +54,7 @@ pub use view::{AccountView, HoldView, LimitView};
 use crate::clock::Timestamp;
 use accounts::{Accounts, NONE};
 use counter::{Counter, Level, Window};
+use filters::Filters;
 use holds::Holds;
 use rules::Rules;
 use tape::Tape;
@@ -228,20 +231,6 @@ pub enum Notice {
     },
 }
 
-/// Which models a filter lets through, by number.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Filter {
-    pattern: ModelPattern,
-    matches: Vec<bool>,
-}
-
-impl Filter {
-    #[inline]
-    fn lets_through(&self, model: ModelId) -> bool {
-        self.matches.get(model.0 as usize).copied().unwrap_or(false)
-    }
-}
-
 /// The pure machine. See the [module](self) for what it is and what it is not.
 ///
 /// ```
@@ -286,7 +275,7 @@ pub struct Ledger {
     #[serde(default)]
     per_call: u32,
     windows: Vec<Window>,
-    filters: Vec<Filter>,
+    filters: Filters,
     rules: Rules,
     models: Vec<Arc<str>>,
     model_ids: HashMap<Arc<str>, ModelId>,
@@ -329,7 +318,7 @@ impl Ledger {
             free_counters: Vec::new(),
             per_call: 0,
             windows: Vec::new(),
-            filters: Vec::new(),
+            filters: Filters::default(),
             rules: Rules::default(),
             models: vec!["".into()],
             model_ids: HashMap::new(),
@@ -482,8 +471,7 @@ impl Ledger {
 
     #[inline]
     fn filter_lets_through(&self, counter: &Counter, model: ModelId) -> bool {
-        counter.filter == Counter::NO_FILTER
-            || self.filters[counter.filter as usize].lets_through(model)
+        counter.filter == Counter::NO_FILTER || self.filters.lets_through(counter.filter, model)
     }
 }
 

@@ -136,6 +136,20 @@ impl Path {
         self.child(&escaped(id))
     }
 
+    /// The patterns that mean this account, if it has so few segments: each of them is itself or `*`.
+    pub(super) fn patterns(&self, most: usize) -> Option<Vec<Scope>> {
+        let (tree, rest) = split_tree(&self.0);
+        let segments: Vec<&str> = rest.split('/').filter(|segment| !segment.is_empty()).collect();
+        let count = segments.len();
+        let pattern = |stars: u32| {
+            let starred = |place: usize| stars >> place & 1 == 1;
+            let each = segments.iter().enumerate();
+            let each = each.map(|(place, own)| if starred(place) { "*" } else { *own });
+            Scope(format!("{tree}{}", each.collect::<Vec<_>>().join("/")).into())
+        };
+        (count <= most).then(|| (1..1_u32 << count).map(pattern).collect())
+    }
+
     /// True for the root of a tree: `""`, or `user:`.
     pub(crate) fn is_root(&self) -> bool {
         self.0.is_empty() || self.0.ends_with(':')

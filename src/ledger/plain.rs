@@ -62,13 +62,11 @@ impl Ledger {
             return None;
         }
         self.step(at);
-        let (at, counted) = (reserved_at, counted_by(target.model, Some(model)));
-        let turn = Turn { at, held: &held, spent: &booked, model: counted };
-        self.turn(&target, turn, Tell::Whole);
-        self.holds.free(id);
         if self.per_call > 0 {
             self.watch_billed(&target, booked.cost);
         }
+        self.turn(&target, Turn { at: reserved_at, held: &held, spent: &booked }, Tell::Whole);
+        self.holds.free(id);
         match usage {
             Some(usage) => {
                 self.charge_last(&target, model, &charge_of(&booked, usage, confidence));

@@ -461,30 +461,4 @@ impl Ledger {
             self.watch_held(&target, self.holds.at(grown.hold).total().cost);
         }
     }
-
-    /// Tells of a hold that a cap for each call would have refused, if that did not only watch.
-    #[cold]
-    pub(super) fn watch_held(&mut self, target: &Target, cost: i128) {
-        self.watch_call(target, cost, true);
-    }
-
-    /// Tells of a bill that is above a cap for each call.
-    #[cold]
-    pub(super) fn watch_billed(&mut self, target: &Target, cost: i128) {
-        self.watch_call(target, cost, false);
-    }
-
-    fn watch_call(&mut self, target: &Target, cost: i128, observe: bool) {
-        let mut notices = std::mem::take(&mut self.notices);
-        for (limit, counter) in Ledger::charged(target).flat_map(|index| self.limits_along(index)) {
-            let is_above = counter.is_per_call() && cost > counter.amount;
-            if is_above
-                && counter.observe == observe
-                && self.filter_lets_through(counter, target.model)
-            {
-                counter.notice_call(limit, cost, &mut notices);
-            }
-        }
-        self.notices = notices;
-    }
 }

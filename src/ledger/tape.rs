@@ -1,5 +1,7 @@
 //! Owns what a journal writes down: each event as it is applied, and what it charged, by name.
 
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use super::command::{Change, Event, Target};
@@ -7,6 +9,7 @@ use super::path::Path;
 use super::settle::held_tokens;
 use super::{HoldId, Ledger, ModelId};
 use crate::clock::Timestamp;
+use crate::parse::{ParseNameError, named};
 use crate::usage::{Confidence, Usage};
 
 /// An event, and what it charged.
@@ -37,7 +40,6 @@ pub enum Charging {
 
 impl Charging {
     /// Every kind.
-    #[cfg(feature = "sqlite")]
     pub(crate) const ALL: [Charging; 5] = [
         Charging::Settled,
         Charging::Recorded,
@@ -55,6 +57,21 @@ impl Charging {
             Charging::TakenBack => "taken back",
             Charging::Adjusted => "adjusted",
         }
+    }
+}
+
+impl fmt::Display for Charging {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// By its name, as [`as_str`](Charging::as_str) has it.
+impl FromStr for Charging {
+    type Err = ParseNameError;
+
+    fn from_str(text: &str) -> Result<Charging, ParseNameError> {
+        named(text, "a kind of charge", &Charging::ALL, Charging::as_str)
     }
 }
 

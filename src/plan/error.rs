@@ -8,7 +8,6 @@ use crate::price::PriceError;
 #[error("the plan for `{agents}` cannot be made: {problem}")]
 pub struct PlanError {
     agents: String,
-    #[source]
     problem: Problem,
 }
 

@@ -1,6 +1,11 @@
 //! Owns [`Complexity`]: how hard a task is, said by the caller or guessed from its text.
 
+use std::fmt;
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
+
+use crate::parse::{ParseNameError, named};
 
 /// How hard a task is.
 ///
@@ -21,6 +26,10 @@ pub enum Complexity {
 }
 
 impl Complexity {
+    /// Every one, in order.
+    const ALL: [Complexity; 4] =
+        [Complexity::Simple, Complexity::Medium, Complexity::Complex, Complexity::Unknown];
+
     /// Guesses from the words of a task. It cannot see how hard a problem is, only how it is put;
     /// where you know better (a classifier, the kind of the agent), say that instead.
     ///
@@ -75,6 +84,21 @@ impl Complexity {
             Complexity::Complex => "complex",
             Complexity::Unknown => "unknown",
         }
+    }
+}
+
+impl fmt::Display for Complexity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// By its name, as [`as_str`](Complexity::as_str) and serde have it.
+impl FromStr for Complexity {
+    type Err = ParseNameError;
+
+    fn from_str(text: &str) -> Result<Complexity, ParseNameError> {
+        named(text, "a complexity", &Complexity::ALL, Complexity::as_str)
     }
 }
 

@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::money::Usd;
+use crate::parse::{ParseNameError, named};
 
 pub use body::{Api, Body};
 pub use buckets::{Bucket, Usage};
@@ -154,6 +155,10 @@ pub enum Confidence {
 }
 
 impl Confidence {
+    /// Every one, in order.
+    const ALL: [Confidence; 4] =
+        [Confidence::Exact, Confidence::Reported, Confidence::Estimated, Confidence::Assumed];
+
     /// The confidence as a word: `exact`, `reported`, `estimated`, `assumed`.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -168,6 +173,15 @@ impl Confidence {
 impl fmt::Display for Confidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+/// By its name, as [`as_str`](Confidence::as_str) and serde have it.
+impl FromStr for Confidence {
+    type Err = ParseNameError;
+
+    fn from_str(text: &str) -> Result<Confidence, ParseNameError> {
+        named(text, "a confidence", &Confidence::ALL, Confidence::as_str)
     }
 }
 

@@ -101,9 +101,31 @@ fn a_run_ends_when_its_last_hold_does() {
         close a/run
         sum a/run                       -> gone
         close /                         -> NotClosable
-        open user:
+        ",
+    );
+}
+
+/// A tag does not wait for its calls: what is forgotten is gone at once, or not at all.
+#[test]
+fn a_tag_is_closed_when_no_call_carries_it() {
+    table(
+        "
+        limit user: spend 10
+        limit user:* spend 5
+        open user:1/phone
+        hold x a 1 tag=user:1/phone
+        close user:1                    -> InUse { calls: 1 }
+        settle x 1
+        hold y a 2 tag=user:1
+        settle y 2
+        close user:1
+        sum user:1                      -> gone
+        sum user:1/phone                -> gone
+        sum user:                       -> 3 + 0, 2 calls
+        see user: spend                 -> 3 + 0
+        close user:                     -> NotClosable
         open user:1
-        close user:1                    -> NotClosable
+        see user:1 spend                -> 0 + 0
         ",
     );
 }

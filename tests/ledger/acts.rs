@@ -121,6 +121,7 @@ pub(crate) fn rule() -> impl Strategy<Value = Rule> {
         Measure::OutputTokens,
         Measure::Requests,
         Measure::InFlight,
+        Measure::PerCall,
     ]);
     let alerts = prop::sample::select(vec![vec![], vec![50], vec![30, 80, 100], vec![1, 150]]);
     let opening = prop_oneof![4 => Just(None), 1 => (0_i128..30).prop_map(Some)];
@@ -129,7 +130,8 @@ pub(crate) fn rule() -> impl Strategy<Value = Rule> {
     (what, much).prop_map(|((scope, measure, period, filter), much)| {
         let (amount, slice, observe, alerts, opening) = much;
         let calls = matches!(measure, Measure::Requests | Measure::InFlight);
-        let flight = measure == Measure::InFlight;
+        let flight = matches!(measure, Measure::InFlight | Measure::PerCall);
+        let slice = if measure == Measure::PerCall { 0 } else { slice };
         let amount = if calls { amount / 12 } else { amount };
         Rule {
             scope: scope.to_owned(),
@@ -200,12 +202,13 @@ pub(crate) fn scope(rule: &Rule) -> Scope {
 
 pub(crate) fn limit(rule: &Rule) -> Limit {
     let quantity = |value: i128| match rule.measure {
-        Measure::Cost => Quantity::Money(Usd::from_pico(value)),
+        Measure::Cost | Measure::PerCall => Quantity::Money(Usd::from_pico(value)),
         _ => Quantity::Count(value),
     };
     let count = u64::try_from(rule.amount).unwrap();
     let mut limit = match rule.measure {
         Measure::Cost => Limit::spend(Usd::from_pico(rule.amount)),
+        Measure::PerCall => Limit::per_call(Usd::from_pico(rule.amount)),
         Measure::Tokens => Limit::tokens(count),
         Measure::InputTokens => Limit::input_tokens(count),
         Measure::UncachedInputTokens => Limit::uncached_input_tokens(count),

@@ -30,6 +30,7 @@ impl Amount {
             Measure::OutputTokens => self.output,
             Measure::Requests => self.requests,
             Measure::InFlight => self.flight,
+            Measure::PerCall => 0,
             _ => unreachable!(),
         }
     }

@@ -172,6 +172,7 @@ impl Naive {
     pub(crate) fn well_formed(&self, node: usize, tags: &[usize]) -> bool {
         let tree = |node: usize| self.nodes[node].path.split_once(':').map(|(tree, _)| tree);
         self.nodes[node].alive
+            && tags.iter().all(|tag| self.nodes[*tag].alive)
             && tree(node).is_none()
             && tags.iter().enumerate().all(|(at, tag)| {
                 tree(*tag).is_some() && tags[..at].iter().all(|other| tree(*other) != tree(*tag))
@@ -231,13 +232,27 @@ impl Naive {
         let holds = self.with(ask, cap);
         let blocking = self.instances.iter().filter_map(|instance| {
             let held = self.held_in(instance, &holds);
-            let needed = held - self.held(instance);
+            let needed = match instance.rule.measure {
+                Measure::PerCall => self.whole_cost(ask, cap, instance),
+                _ => held - self.held(instance),
+            };
             let kept = if ask.wrap_up { 0 } else { instance.rule.slice };
             let room = instance.rule.amount - kept - self.spent(instance) - self.held(instance);
             let blocks = !instance.rule.observe && needed > 0 && needed > room;
             blocks.then_some((instance, needed))
         });
         blocking.collect()
+    }
+
+    /// What the call holds with this cap, if it holds more than before and the limit is for it.
+    fn whole_cost(&self, ask: &Ask, cap: u64, instance: &Instance) -> i128 {
+        let nodes: Vec<usize> = [ask.node].into_iter().chain(ask.tags.iter().copied()).collect();
+        let is_for = FILTERS[instance.rule.filter].1[ask.model] && self.on_line(&nodes, instance);
+        let before = ask.grows.map_or(0, |hold| self.holds[hold].total().cost);
+        match ask.amount(cap).cost {
+            0 => 0,
+            more => i128::from(is_for) * (before + more),
+        }
     }
 
     /// The largest cap of at least `least` that fits.
@@ -425,6 +440,12 @@ impl Naive {
         self.fold();
     }
 
+    /// True if no open hold carries this account or one below it.
+    pub(crate) fn is_idle(&self, node: usize) -> bool {
+        let mut open = self.holds.iter().filter(|hold| hold.life == Life::Open);
+        !open.any(|hold| hold.charged().iter().any(|own| self.upward(*own).contains(&node)))
+    }
+
     /// Folds every account that is closing and has neither holds nor children into its parent.
     fn fold(&mut self) {
         while let Some(done) = (0..self.nodes.len()).find(|node| self.has_ended(*node)) {
@@ -436,6 +457,9 @@ impl Naive {
             }
             for hold in self.holds.iter_mut().filter(|hold| hold.node == done) {
                 hold.node = parent;
+            }
+            for tag in self.holds.iter_mut().flat_map(|hold| &mut hold.tags) {
+                *tag = if *tag == done { parent } else { *tag };
             }
         }
     }

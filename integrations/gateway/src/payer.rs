@@ -90,7 +90,8 @@ impl Payer {
         budget: &BudgetManager,
     ) -> Result<Payer, Refusal> {
         let owner = keys.map(|keys| keys.owner(headers)).transpose()?;
-        let named = text(headers, "x-bursar-account");
+        // An empty name would be the root, which the limits of a pattern do not mean.
+        let named = text(headers, "x-bursar-account").filter(|name| !name.trim().is_empty());
         let account = match (owner, named) {
             (None, named) => named.unwrap_or(ANONYMOUS),
             (Some(owner), None) => &owner.account,

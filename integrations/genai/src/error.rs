@@ -21,7 +21,7 @@ pub enum Error {
         "{0}; for all calls of a client say it with `BudgetedClient::with_unseen_input` and \
          `BudgetedClient::with_web_searches`"
     )]
-    Unbounded(#[from] RequestError),
+    Unbounded(RequestError),
     /// `ChatOptions::extra_body` replaces what the estimate is made of.
     #[error(
         "`extra_body` sets `{field}`, so that another call would be sent than the one that is \
@@ -34,6 +34,12 @@ pub enum Error {
     /// genai's own error. What the call has cost is booked.
     #[error(transparent)]
     Genai(Box<genai::Error>),
+}
+
+impl From<RequestError> for Error {
+    fn from(error: RequestError) -> Error {
+        Error::Unbounded(error)
+    }
 }
 
 impl Error {

@@ -18,13 +18,13 @@ use crate::BudgetMiddleware;
 pub enum Refused {
     /// The budget says no.
     #[error("the request was not sent: {0}")]
-    Budget(#[from] ReserveError),
+    Budget(ReserveError),
     /// Nobody knows what the model costs.
     #[error("the request was not sent: {0}")]
-    Model(#[from] UnknownModel),
+    Model(UnknownModel),
     /// Nobody knows what the request may cost.
     #[error("the request was not sent: {0}")]
-    Request(#[from] RequestError),
+    Request(RequestError),
     /// The request names no model.
     #[error(
         "the request was not sent: its body names no model; \
@@ -33,10 +33,36 @@ pub enum Refused {
     NoModel,
     /// The request names an account that is none.
     #[error("the request was not sent: {0}")]
-    Account(#[from] AccountError),
-    /// The header that names the account is no text.
-    #[error("the request was not sent: the header that names its account is no plain text")]
+    Account(AccountError),
+    /// The header that names the account is empty or not plain text.
+    #[error(
+        "the request was not sent: the header that names its account is empty or not plain text"
+    )]
     Header,
+}
+
+impl From<ReserveError> for Refused {
+    fn from(error: ReserveError) -> Refused {
+        Refused::Budget(error)
+    }
+}
+
+impl From<UnknownModel> for Refused {
+    fn from(error: UnknownModel) -> Refused {
+        Refused::Model(error)
+    }
+}
+
+impl From<RequestError> for Refused {
+    fn from(error: RequestError) -> Refused {
+        Refused::Request(error)
+    }
+}
+
+impl From<AccountError> for Refused {
+    fn from(error: AccountError) -> Refused {
+        Refused::Account(error)
+    }
 }
 
 impl Refused {
@@ -97,6 +123,9 @@ impl BudgetMiddleware {
         }
         let Some(header) = header else { return Ok(self.account.clone()) };
         let below = header.to_str().map_err(|_| Refused::Header)?;
+        if below.trim().is_empty() {
+            return Err(Refused::Header); // it would be the root
+        }
         let path = match self.account.path().as_str() {
             "" => below.to_owned(),
             base => format!("{base}/{below}"),

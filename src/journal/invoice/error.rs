@@ -7,8 +7,8 @@ use std::io;
 #[non_exhaustive]
 pub enum InvoiceError {
     /// The file cannot be read.
-    #[error("the invoice cannot be read")]
-    Read(#[from] io::Error),
+    #[error("the invoice cannot be read: {0}")]
+    Read(io::Error),
     /// There is not even a header.
     #[error("the invoice is empty: its first line should name its columns")]
     Empty,
@@ -56,6 +56,12 @@ pub enum InvoiceError {
         /// What is wrong with it, and what should stand there.
         why: &'static str,
     },
+}
+
+impl From<io::Error> for InvoiceError {
+    fn from(error: io::Error) -> InvoiceError {
+        InvoiceError::Read(error)
+    }
 }
 
 fn listed(names: &[String]) -> String {

@@ -265,6 +265,8 @@ fn limit(kind: u16, size: u16) -> Limit {
         5 => Limit::spend(amount).keep_for_wrap_up(Usd::cents(9)),
         6 => Limit::spend(amount).per(Period::rolling(Duration::from_secs(3_600))),
         7 => Limit::uncached_input_tokens(u64::from(size)),
+        8 => return Limit::per_call(amount),
+        9 => return Limit::per_call(amount).observe().only_model("p/*"),
         _ => Limit::spend(amount),
     };
     let limit = match (kind >> 4) % 4 {

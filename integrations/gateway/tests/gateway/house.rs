@@ -58,8 +58,8 @@ impl House {
         let clock = ManualClock::at("2026-11-24T09:00:00Z".parse().unwrap());
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let (tell, settled) = unbounded_channel();
-        let budget = options.budget(Arc::clone(&shared), Books(tell)).unwrap();
-        let gateway = Gateway::new(&options, budget.clone(), shared).unwrap();
+        let budget = options.budget(shared, Books(tell)).unwrap();
+        let gateway = Gateway::new(&options, budget.clone()).unwrap();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let serving = tokio::spawn(async move {

@@ -1,0 +1,127 @@
+//! [`Filters`]: which models the limits with `only_model` count, one filter for each pattern that a
+//! limit has.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::ModelId;
+use super::limit::ModelPattern;
+
+/// The models that a pattern means, by number.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Filter {
+    pattern: ModelPattern,
+    matches: Vec<bool>,
+    /// How many limits have it.
+    #[serde(default = "unknown")]
+    users: u32,
+}
+
+/// In files that did not count them: such a filter stays.
+fn unknown() -> u32 {
+    u32::MAX
+}
+
+/// All filters by place. One that no limit has any more is freed.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(from = "Vec<Option<Filter>>")]
+pub(super) struct Filters {
+    slots: Vec<Option<Filter>>,
+    free: BTreeSet<u32>,
+    by_pattern: HashMap<ModelPattern, u32>,
+}
+
+impl From<Vec<Option<Filter>>> for Filters {
+    fn from(slots: Vec<Option<Filter>>) -> Filters {
+        let mut filters = Filters { slots, ..Filters::default() };
+        for (place, slot) in (0..).zip(&filters.slots) {
+            match slot {
+                Some(filter) => {
+                    filters.by_pattern.insert(filter.pattern.clone(), place);
+                }
+                None => {
+                    filters.free.insert(place);
+                }
+            }
+        }
+        filters
+    }
+}
+
+impl Serialize for Filters {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.slots.serialize(serializer)
+    }
+}
+
+impl Filters {
+    #[inline]
+    pub(super) fn lets_through(&self, filter: u32, model: ModelId) -> bool {
+        let filter = self.slots.get(filter as usize).and_then(Option::as_ref);
+        filter.is_some_and(|own| own.matches.get(model.0 as usize).copied().unwrap_or(false))
+    }
+
+    /// The filter of a pattern for one more limit, and where the names of all models are.
+    pub(super) fn take(&mut self, pattern: &ModelPattern, models: &[Arc<str>]) -> Option<u32> {
+        let known = self.by_pattern.get(pattern).copied();
+        if let Some(place) = known {
+            let filter = self.slots.get_mut(place as usize)?.as_mut()?;
+            filter.users = filter.users.saturating_add(1);
+            return Some(place);
+        }
+        let place = match self.free.pop_first() {
+            Some(place) => place,
+            None => u32::try_from(self.slots.len()).ok()?,
+        };
+        // Number 0 is no model, which no pattern means.
+        let named = models.iter().skip(1).map(|name| pattern.matches(name));
+        let matches = std::iter::once(false).chain(named).collect();
+        let filter = Some(Filter { pattern: pattern.clone(), matches, users: 1 });
+        match self.slots.get_mut(place as usize) {
+            Some(slot) => *slot = filter,
+            None => self.slots.push(filter),
+        }
+        self.by_pattern.insert(pattern.clone(), place);
+        Some(place)
+    }
+
+    /// One limit less has it.
+    pub(super) fn give_back(&mut self, place: u32) {
+        let Some(slot) = self.slots.get_mut(place as usize) else { return };
+        let Some(filter) = slot.as_mut().filter(|filter| filter.users < u32::MAX) else { return };
+        filter.users = filter.users.saturating_sub(1);
+        if filter.users == 0 {
+            self.by_pattern.remove(&filter.pattern);
+            *slot = None;
+            self.free.insert(place);
+        }
+    }
+
+    /// A model has got the next number.
+    pub(super) fn name_model(&mut self, name: &str) {
+        for filter in self.slots.iter_mut().flatten() {
+            filter.matches.push(filter.pattern.matches(name));
+        }
+    }
+
+    /// Recounts the limits that have each filter.
+    pub(super) fn check(&self, used: &HashMap<u32, u32>) -> Result<(), String> {
+        for (place, slot) in (0..).zip(&self.slots) {
+            let users = used.get(&place).copied();
+            match (slot, users) {
+                (None, None) => {}
+                (Some(filter), users)
+                    if filter.users == unknown() || Some(filter.users) == users => {}
+                _ => return Err(format!("filter {place} is of {users:?} limits: {slot:?}")),
+            }
+        }
+        Ok(())
+    }
+
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.slots.iter().flatten().count()
+    }
+}

@@ -1,0 +1,59 @@
+//! Limits for each call ([`Measure::PerCall`]): they count nothing, so that no walk along a line
+//! touches them; a ledger that has none pays one comparison for each call.
+
+use super::amounts::{Amounts, Measure};
+use super::command::Target;
+use super::counter::Counter;
+use super::{Ledger, LimitId, Notice};
+
+impl Counter {
+    /// True if it is a cap for each call, and counts nothing.
+    #[inline]
+    pub(super) fn is_per_call(&self) -> bool {
+        self.measure == Measure::PerCall
+    }
+
+    /// What a call asks for, in its measure.
+    #[inline]
+    pub(super) fn asked_of(&self, amounts: &Amounts) -> i128 {
+        if self.is_per_call() { amounts.cost } else { self.of(amounts) }
+    }
+
+    /// A call that is above the cap: one that was let through because the limit only watches, or one
+    /// that was billed more than it held.
+    fn notice_of_call(&self, limit: LimitId, committed: i128) -> Notice {
+        let (path, rule) = self.about();
+        let (account, rule, amount) = (path.clone(), rule.clone(), self.amount);
+        match self.observe {
+            true => Notice::WouldRefuse { limit, account, rule, committed, amount },
+            false => Notice::Overrun { limit, account, rule, committed, amount },
+        }
+    }
+}
+
+impl Ledger {
+    /// Tells of a hold that a cap for each call would have refused, if that did not only watch.
+    #[cold]
+    pub(super) fn watch_held(&mut self, target: &Target, cost: i128) {
+        self.watch_call(target, cost, true);
+    }
+
+    /// Tells of a bill that is above a cap for each call.
+    #[cold]
+    pub(super) fn watch_billed(&mut self, target: &Target, cost: i128) {
+        self.watch_call(target, cost, false);
+    }
+
+    fn watch_call(&mut self, target: &Target, cost: i128, observe: bool) {
+        let line = Ledger::charged(target).flat_map(|index| self.limits_along(index));
+        let above = line.filter(|(_, counter)| {
+            counter.is_per_call()
+                && counter.observe == observe
+                && cost > counter.amount
+                && self.filter_lets_through(counter, target.model)
+        });
+        let told: Vec<Notice> =
+            above.map(|(limit, counter)| counter.notice_of_call(limit, cost)).collect();
+        self.notices.extend(told);
+    }
+}
