@@ -31,10 +31,10 @@ impl Tag {
     ///
     /// # What a journal still has
     ///
-    /// A journal is a history, and what is written in it is not altered. Its events name the tag until
-    /// two further snapshots have been made, and the lines of `charges` name it in their column `tags` as
-    /// long as they are kept: 400 days, or what
-    /// `SqliteOptions::keep_charges` says. To have a name out of a file within a month, keep the charges
+    /// A journal is a history, and what is written in it is not altered. The events and snapshots of the
+    /// file name the tag until two further snapshots have been made, each after ten thousand events or
+    /// more; the lines of `charges` name it in their column `tags` as long as they are kept: 400 days, or
+    /// what `SqliteOptions::keep_charges` says. To have a name out of a file within a month, keep the charges
     /// for so long, and export what has to be kept for longer without its tags. Copies of the file, exports
     /// and what observers, traces and metrics were given are yours to clean. Where no name may ever
     /// be written, charge the tag of a pseudonym, and forget what it stands for.

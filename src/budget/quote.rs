@@ -18,10 +18,10 @@ use crate::price::Estimate;
 /// let budget = BudgetManager::builder().limit("", Limit::per_call(Usd::cents(5))).build()?;
 /// let crawler = budget.account("crawler")?;
 /// let terra = budget.model("gpt-6.1-terra")?;
-/// let call = terra.estimate().input(9_000).max_output(8_000); // up to $0.06125
+/// let call = terra.estimate().input(9_000).max_output(8_000); // up to $0.05125
 ///
 /// let quote = crawler.ask(call.clone()).at_least(500).quote()?;
-/// assert_eq!((quote.held, quote.max_output_tokens), (Usd::cents(5), 6_200));
+/// assert_eq!((quote.held, quote.max_output_tokens), (Usd::cents(5), 7_750));
 /// assert!(crawler.quote(&call).is_err(), "at its whole length it does not fit");
 /// assert_eq!(budget.held(), Usd::ZERO);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -271,6 +271,12 @@ impl Scope {
         }
     }
 
+    /// The root of its tree, and its segments.
+    pub(super) fn parts(&self) -> (&str, impl Iterator<Item = &str>) {
+        let (tree, rest) = split_tree(&self.0);
+        (tree, rest.split('/').filter(|segment| !segment.is_empty()))
+    }
+
     /// True of an account that is named in full: this one, or the beginning of it.
     pub(crate) fn is_within(&self, account: &Path) -> bool {
         is_within(&self.0, account)

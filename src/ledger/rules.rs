@@ -220,16 +220,35 @@ impl Ledger {
             Some(path) => {
                 self.accounts.find(path.as_str()).map(|id| id.index).into_iter().collect()
             }
-            None => {
-                let accounts = self.accounts.iter();
-                let meant = accounts.filter(|(_, account)| change.scope.matches(&account.path));
-                meant.map(|(index, _)| index).collect()
-            }
+            None => self.accounts_meant_by(&change.scope),
         };
         let held = self.held_by(&meant);
         for account in meant {
             self.add_counter(change.rule, account, held.get(&account).map_or(&[], Vec::as_slice));
         }
+    }
+
+    /// The accounts that a pattern means, in the order of their places: found from the root of their
+    /// tree down, so that nobody looks at the others.
+    fn accounts_meant_by(&self, pattern: &Scope) -> Vec<u32> {
+        let (tree, segments) = pattern.parts();
+        let root = self.accounts.find(tree).map(|id| id.index);
+        let mut found: Vec<u32> = root.into_iter().collect();
+        for segment in segments {
+            let mut below = Vec::new();
+            for index in found {
+                visit();
+                let account = self.accounts.at(index);
+                if segment == "*" {
+                    below.extend(&account.children);
+                } else if let Ok(path) = account.path.child(segment) {
+                    below.extend(self.accounts.find(path.as_str()).map(|id| id.index));
+                }
+            }
+            found = below;
+        }
+        found.sort_unstable();
+        found
     }
 
     /// Gives a new account the counters of all rules that mean it.
@@ -440,6 +459,15 @@ mod tests {
             assert_eq!(ledger.accounts.at(child).own_limits.len(), 3);
         }
         assert_eq!(VISITS.get(), 500 * 4, "as many as they have limits");
+        // And a new pattern at the accounts that it may mean, from the root down.
+        VISITS.set(0);
+        for number in 0..500 {
+            set(&mut ledger, &format!("team-{number}/*"), Limit::in_flight(1));
+        }
+        assert_eq!(VISITS.get(), 500 * 2);
+        let team = ledger.find("team-7/x").unwrap().index;
+        assert_eq!(ledger.accounts.at(team).own_limits.len(), 4);
+        set(&mut ledger, "user:*", Limit::requests(1));
         ledger.check_invariants().unwrap();
     }
 

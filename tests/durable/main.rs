@@ -36,6 +36,7 @@ mod export;
 mod faults;
 mod files;
 mod fixtures;
+mod forget;
 mod invoices;
 mod kill;
 mod life;

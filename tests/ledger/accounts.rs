@@ -112,6 +112,7 @@ fn a_tag_is_closed_when_no_call_carries_it() {
         "
         limit user: spend 10
         limit user:* spend 5
+        open user:1
         open user:1/phone
         hold x a 1 tag=user:1/phone
         close user:1                    -> InUse { calls: 1 }
