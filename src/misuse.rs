@@ -525,14 +525,14 @@ struct ClosingARunTwice;
 /// # }
 /// ```
 ///
-/// ```compile_fail,E0451
+/// ```compile_fail,E0599
 /// # use bursar::{BudgetManager, Estimate, Usd};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let budget = BudgetManager::new(Usd::dollars(1))?;
 /// # let crawler = budget.account("crawler")?;
 /// let hold = crawler.reserve(&Estimate::fixed(Usd::cents(5)))?;
-/// let made = bursar::Reservation { ended: true, ..hold };
-/// drop(made);
+/// let made: bursar::Reservation = bursar::Reservation::default();
+/// drop((made, hold));
 /// # Ok(())
 /// # }
 /// ```
@@ -551,7 +551,7 @@ struct MakingAHoldOutOfNothing;
 /// # }
 /// ```
 ///
-/// ```compile_fail,E0277
+/// ```compile_fail,E0369
 /// # use bursar::{BudgetManager, Estimate, Usd};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let budget = BudgetManager::new(Usd::dollars(1))?;

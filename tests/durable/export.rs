@@ -215,7 +215,7 @@ fn what_cannot_be_read_is_explained() {
     change("UPDATE meta SET value = 1; UPDATE charges SET kind = 'adjusted'");
     if let Ok(full) = full {
         let error = charges(&folder).write_json_lines(full).unwrap_err();
-        assert_eq!(error.to_string(), "the export cannot be written");
+        assert!(error.to_string().starts_with("the export cannot be written: "), "{error}");
     }
 }
 
