@@ -67,7 +67,6 @@ fn a_quote_is_what_a_reserve_would_hold_and_changes_nothing() {
     let a = budget.account("a").unwrap();
     let user = budget.tag_for("user", "ada").unwrap();
     let (long, open) = (budget.model("long").unwrap(), budget.model("open").unwrap());
-    let before = budget.report();
     for ask in [
         a.ask(call(&long)),
         a.ask(call(&long)).at_least(1),
@@ -78,9 +77,10 @@ fn a_quote_is_what_a_reserve_would_hold_and_changes_nothing() {
         a.ask(open.estimate()).at_least(10),
         a.ask(fixed("0.045")).wrap_up(),
     ] {
+        let before = budget.report();
         let quote = ask.quote();
         assert_eq!(ask.can_afford(), quote.is_ok());
-        assert_eq!((budget.report(), heard.0.load(Ordering::Relaxed)), (before.clone(), 0));
+        assert_eq!((budget.report(), heard.0.load(Ordering::Relaxed)), (before, 0));
         match (quote, ask.reserve()) {
             (Ok(quote), Ok(hold)) => {
                 assert_eq!(quote.held, hold.held());

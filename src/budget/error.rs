@@ -355,13 +355,12 @@ impl fmt::Display for Denied {
             write!(f, " {}", limit.measure())?;
         }
         let grouped = |tokens| crate::ledger::grouped(i128::from(tokens));
-        match self.assumed_output_tokens.filter(|_| self.depends_on_output()) {
-            Some(tokens) => write!(
+        let assumed = self.assumed_output_tokens.filter(|_| self.depends_on_output());
+        if let Some(tokens) = assumed.map(grouped) {
+            write!(
                 f,
-                " ({} output tokens are assumed, because the request names no output cap)",
-                grouped(tokens)
-            )?,
-            None => {}
+                " ({tokens} output tokens are assumed, because the request names no output cap)"
+            )?;
         }
         self.write_what_is_left(f)?;
         match (self.retry, self.from_outer) {
