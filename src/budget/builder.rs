@@ -181,7 +181,8 @@ impl Builder {
     /// tree (`user:`), no more than [`max_accounts`](Builder::max_accounts) unless set. Give it for each
     /// account below which [`account_for`](BudgetManager::account_for) or
     /// [`tag_for`](BudgetManager::tag_for) open what others name, so that these cannot use up the places
-    /// of the rest. Of two numbers for the same account the later one counts.
+    /// of the rest. A tag tree is written with its `:`. Of two numbers for the same account the later
+    /// one counts.
     ///
     /// ```
     /// use bursar::BudgetManager;
