@@ -306,6 +306,9 @@ async fn a_request_names_who_pays() {
     assert!(sent.iter().all(|request| request.headers.get("x-account").is_none()));
     assert_books_are(&budget, &server);
 
+    let error = request().header("x-account", " ").send().await.unwrap_err();
+    assert!(format!("{error:?}").contains("Header"), "an empty name is not the root: {error:?}");
+
     let luna = budget.model("gpt-6-luna").unwrap();
     let unnamed = json!({"input": "?", "previous_response_id": "r", "max_output_tokens": 9});
     let request = client.post(server.url() + "/responses").json(&unnamed).with_extension(luna);

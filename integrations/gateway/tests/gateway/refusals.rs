@@ -129,7 +129,9 @@ async fn what_has_no_bound_or_no_meaning_is_refused_with_the_remedy() {
     assert_eq!(house.send("POST", CHAT, "", twice).await.status, 400);
     let packed = house.send("POST", CHAT, "content-encoding: gzip\r\n", "\u{1f}").await;
     assert_eq!(packed.status, 415);
-    for headers in ["x-bursar-account: a//b\r\n", "x-bursar-tags: untagged\r\n"] {
+    for headers in
+        ["x-bursar-account: a//b\r\n", "x-bursar-tags: untagged\r\n", "x-bursar-tags: user:\r\n"]
+    {
         let call = chat(json!({})).to_string();
         assert_eq!(house.send("POST", CHAT, headers, &call).await.status, 400, "{headers}");
     }
@@ -138,6 +140,17 @@ async fn what_has_no_bound_or_no_meaning_is_refused_with_the_remedy() {
     assert_eq!((frozen.status, &frozen.json()["error"]["type"]), (403, &json!("permission_error")));
     assert!(frozen.body.contains("the weekend"));
     assert_eq!(house.provider.requests().len(), 0);
+}
+
+/// An empty name was the root, which no limit of a pattern means.
+#[tokio::test]
+async fn an_empty_account_is_nobody_in_particular() {
+    let house = House::open(rain().await, &[]).await;
+    let call = chat(json!({})).to_string();
+    assert_eq!(house.send("POST", CHAT, "x-bursar-account: \r\n", &call).await.status, 200);
+    let spent = house.budget.spent();
+    assert!(spent > bursar::Usd::ZERO);
+    assert_eq!(house.budget.account("anonymous").unwrap().spent(), spent);
 }
 
 #[tokio::test]
