@@ -6,8 +6,8 @@ use std::str::FromStr;
 use bursar::calendar::CalendarUnit;
 use bursar::ledger::Charging;
 use bursar::parse::ParseNameError;
-use bursar::price::Bucket;
 use bursar::select::Complexity;
+use bursar::usage::Bucket;
 use bursar::{Confidence, Measure};
 
 /// By what it prints as, and by its serde form if it has one.

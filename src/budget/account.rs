@@ -146,7 +146,8 @@ impl Account {
         Charge::new(self, bill.into())
     }
 
-    /// What is booked on it and everything below it, over its lifetime.
+    /// What is booked on it and everything below it, over its lifetime. With a journal it may block, as
+    /// [`BudgetManager::spent`](super::BudgetManager::spent) says.
     pub fn spent(&self) -> Usd {
         self.balance(|balance| balance.spent)
     }

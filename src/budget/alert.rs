@@ -66,6 +66,11 @@ pub enum Alert {
         account: Path,
         /// The limit.
         limit: Limit,
+        /// When the window began that it is about, if that is over: a call that was reserved in it
+        /// was settled later, or a correction was about it. `None`: the present window, or a limit
+        /// without one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        window: Option<Timestamp>,
         /// Spent and held; of a limit for each call, the bill.
         committed: Quantity,
     },
@@ -78,6 +83,11 @@ pub enum Alert {
         account: Path,
         /// The limit.
         limit: Limit,
+        /// When the window began that it is about, if that is over: a call that was reserved in it
+        /// was settled later, or a correction was about it. `None`: the present window, or a limit
+        /// without one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        window: Option<Timestamp>,
         /// Spent and held, with the call; of a limit for each call, what this one holds.
         committed: Quantity,
     },
@@ -253,6 +263,16 @@ impl fmt::Display for Alert {
                      only watches"
                 )
             }
+            Alert::Overrun { limit, window: Some(start), committed, .. } => write!(
+                f,
+                "{account} was over its limit of {limit} in the window that began {start}: \
+                 {committed} was spent or held"
+            ),
+            Alert::WouldRefuse { limit, window: Some(start), committed, .. } => write!(
+                f,
+                "{account} was over its limit of {limit}, which only watches, in the window that \
+                 began {start}: {committed} was spent or held"
+            ),
             Alert::Overrun { limit, committed, .. } => write!(
                 f,
                 "{account} is over its limit of {limit}: {committed} is spent or held; \

@@ -40,6 +40,7 @@ pub struct Builder {
     lease: Option<Duration>,
     on_lost: LostCall,
     journal: Option<Box<dyn Journal>>,
+    refresh: Duration,
     max_accounts: usize,
     max_children: Vec<(String, usize)>,
 }
@@ -60,6 +61,7 @@ impl Builder {
             lease: None,
             on_lost: LostCall::default(),
             journal: None,
+            refresh: REFRESH,
             max_accounts: Places::MOST,
             max_children: Vec::new(),
         }

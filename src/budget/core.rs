@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::alert::{Alert, Observer};
 use super::books::Books;
+use super::charge::first_half;
 use super::error::SetLimitError;
 use super::opening::Places;
 use super::queue::Queue;

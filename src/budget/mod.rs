@@ -111,7 +111,9 @@ impl BudgetManager {
     /// The account of that path, opened if it is not there, with those above it. `""` is the root.
     ///
     /// The path is yours: a name that comes from outside goes to
-    /// [`account_for`](BudgetManager::account_for).
+    /// [`account_for`](BudgetManager::account_for). With a journal, opening a new account blocks until
+    /// it is written; in async code open accounts at the start, or on a thread that may block
+    /// (`tokio::task::spawn_blocking`).
     ///
     /// # Errors
     /// [`AccountError`] if the path is malformed or a tag's, the account is being closed, or there are

@@ -119,8 +119,10 @@ impl Scene<'_> {
         if counter.filter == Counter::NO_FILTER {
             return (held, spent);
         }
-        let filter = &self.filters[counter.filter as usize];
-        let part = |of: i128, model| if filter.lets_through(model) { of } else { 0 };
+        let part = |of: i128, model| match self.filters.lets_through(counter.filter, model) {
+            true => of,
+            false => 0,
+        };
         (part(held, self.model), part(spent, turn.model))
     }
 

@@ -24,9 +24,10 @@ impl Counter {
     fn notice_of_call(&self, limit: LimitId, committed: i128) -> Notice {
         let (path, rule) = self.about();
         let (account, rule, amount) = (path.clone(), rule.clone(), self.amount);
+        let window = None;
         match self.observe {
-            true => Notice::WouldRefuse { limit, account, rule, committed, amount },
-            false => Notice::Overrun { limit, account, rule, committed, amount },
+            true => Notice::WouldRefuse { limit, account, rule, window, committed, amount },
+            false => Notice::Overrun { limit, account, rule, window, committed, amount },
         }
     }
 }

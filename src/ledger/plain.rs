@@ -65,7 +65,9 @@ impl Ledger {
         if self.per_call > 0 {
             self.watch_billed(&target, booked.cost);
         }
-        self.turn(&target, Turn { at: reserved_at, held: &held, spent: &booked }, Tell::Whole);
+        let (at, counted) = (reserved_at, counted_by(target.model, Some(model)));
+        let turn = Turn { at, held: &held, spent: &booked, model: counted };
+        self.turn(&target, turn, Tell::Whole);
         self.holds.free(id);
         match usage {
             Some(usage) => {

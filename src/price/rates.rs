@@ -1,11 +1,8 @@
-//! Owns prices as they are written down: [`Bucket`], [`Rates`], [`Tier`], [`Block`], [`Peak`].
-
-use std::fmt;
-use std::str::FromStr;
+//! Prices as they are written down: [`Rates`], [`Fees`], [`Tier`], [`Block`], [`Peak`].
 
 use crate::calendar::Zone;
 use crate::clock::Timestamp;
-use crate::parse::{ParseNameError, named};
+use crate::usage::Bucket;
 
 use super::rate::{Fee, Rate};
 
@@ -23,21 +20,6 @@ impl Bucket {
             Bucket::Reasoning => Some(Bucket::Output),
             _ => None,
         }
-    }
-}
-
-impl fmt::Display for Bucket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// By its name, as [`as_str`](Bucket::as_str) has it.
-impl FromStr for Bucket {
-    type Err = ParseNameError;
-
-    fn from_str(text: &str) -> Result<Bucket, ParseNameError> {
-        named(text, "a bucket", &Bucket::ALL, Bucket::as_str)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::parse::{ParseNameError, named};
+
 /// Makes [`Bucket`] and [`Usage`] of one table. A line is: what is counted, [`Bucket`]'s name of
 /// it, the field of [`Usage`], the key of its price in a list, its [`Kind`].
 macro_rules! buckets {
@@ -234,6 +236,15 @@ impl Bucket {
     #[inline]
     pub(crate) const fn fee_index(self) -> Option<usize> {
         (self as usize).checked_sub(Bucket::COUNT - Bucket::FEES)
+    }
+}
+
+/// By its name, as [`Bucket::as_str`] has it.
+impl std::str::FromStr for Bucket {
+    type Err = ParseNameError;
+
+    fn from_str(text: &str) -> Result<Bucket, ParseNameError> {
+        named(text, "a bucket", Bucket::ALL, Bucket::as_str)
     }
 }
 

@@ -474,7 +474,7 @@ impl Both {
         );
         let mut overruns: Vec<&Path> = Vec::new();
         for notice in &notices {
-            if let Notice::Overrun { account, rule, .. } = notice {
+            if let Notice::Overrun { account, rule, window: None, .. } = notice {
                 if rule.measure() == Measure::PerCall {
                     assert!(may, "a bill above a cap for each call, by {act:?}");
                     continue;
