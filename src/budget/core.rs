@@ -24,7 +24,7 @@ use crate::ledger::{
 };
 use crate::price::{Model, PriceBook, UnknownModel};
 use crate::sync::{Held, Lock};
-use crate::usage::Doubt;
+use crate::usage::Service;
 
 /// What becomes of a hold whose guard is dropped after its call was sent, because the call failed,
 /// timed out, was cancelled or panicked. Such a call has usually been billed.
@@ -94,8 +94,8 @@ pub(super) struct Core {
     watch: Watch,
     lease: Option<Duration>,
     pub(super) on_lost: LostCall,
-    /// How many accounts may be open.
-    pub(super) places: Places,
+    /// The tier on which what names none may be served.
+    auto_tier: Service,
     /// What writes, if there is a journal; then `ledger` has only what is written.
     books: Option<Books>,
     /// True if a call may go the short way: nobody is told of it and nothing is written.
@@ -114,7 +114,7 @@ impl Core {
         watch: Watch,
         lease: Option<Duration>,
         on_lost: LostCall,
-        places: Places,
+        auto_tier: Service,
         books: Option<(Books, Ledger)>,
     ) -> Arc<Core> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -137,7 +137,7 @@ impl Core {
                 watch,
                 lease,
                 on_lost,
-                places,
+                auto_tier,
                 books,
                 plain,
                 unread: Lock::new(HashSet::new()),
@@ -334,6 +334,10 @@ impl Core {
     /// Finds a model and gives it a number.
     pub(super) fn model(&self, name: &str) -> Result<Model, UnknownModel> {
         let model = self.prices.lock().find(name)?;
+        let model = match self.auto_tier {
+            Service::Standard => model,
+            ref tier => model.with_auto_tier(tier),
+        };
         let name = Arc::clone(model.name());
         match self.change(move |ledger, now| number_of(ledger, now, &name)) {
             Ok(number) => Ok(model.registered(self.id, number.0)),

@@ -161,7 +161,7 @@ impl PriceBook {
     /// [`UnknownModel`] if the book has no price for it, or if several providers have one.
     pub fn find(&self, name: &str) -> Result<Model, UnknownModel> {
         match self.0.place(name) {
-            Ok(place) => Ok(Model::new(self.0.prices[place].clone())),
+            Ok(place) => Ok(Model::new(self.0.prices[place].clone()).in_book(self)),
             Err(miss) => Err(self.unknown(name, miss)),
         }
     }
@@ -172,7 +172,7 @@ impl PriceBook {
     /// [`UnknownModel`] if the book has no price for it.
     pub fn find_in(&self, provider: &str, name: &str) -> Result<Model, UnknownModel> {
         match self.0.in_provider(provider, name) {
-            Some(place) => Ok(Model::new(self.0.prices[place].clone())),
+            Some(place) => Ok(Model::new(self.0.prices[place].clone()).in_book(self)),
             None => Err(self.unknown(&format!("{provider}/{name}"), Vec::new())),
         }
     }
@@ -183,7 +183,7 @@ impl PriceBook {
     /// As [`PriceBook::find`].
     pub fn find_from(&self, provider: &str, name: &str) -> Result<Model, UnknownModel> {
         match self.0.in_provider(provider, name) {
-            Some(place) => Ok(Model::new(self.0.prices[place].clone())),
+            Some(place) => Ok(Model::new(self.0.prices[place].clone()).in_book(self)),
             None => self.find(name),
         }
     }

@@ -1,4 +1,6 @@
-//! Owns [`Estimate`]: an upper bound of what one call will cost.
+//! [`Estimate`]: an upper bound of what one call will cost.
+
+use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::money::{Usd, div_up};
@@ -42,6 +44,29 @@ pub struct Estimate {
     counts: [u64; Bucket::FEES],
     terms: Terms,
     output_audio: bool,
+    /// What else the call may become; nothing for most calls.
+    more: Option<Arc<More>>,
+}
+
+/// What a call may become beside what it asks for.
+#[derive(Clone, Debug, Default)]
+struct More {
+    /// The tier on which it may be served, as it asks for none.
+    auto_tier: Option<Service>,
+    /// The further models that may answer.
+    attempts: Vec<Further>,
+    /// The same models, as they are shown.
+    models: Vec<Model>,
+}
+
+/// The same call of a further model.
+#[derive(Clone, Debug)]
+pub(super) struct Further {
+    pub(super) estimate: Estimate,
+    /// Whether it may be billed beside the others, not in their stead.
+    pub(super) is_added: bool,
+    /// Whether its output cap is its own, which no shortening reaches.
+    pub(super) has_own_cap: bool,
 }
 
 impl Estimate {
@@ -67,6 +92,7 @@ impl Estimate {
             counts: [0; Bucket::FEES],
             terms: Terms::default(),
             output_audio: false,
+            more: None,
         }
     }
 
@@ -160,6 +186,34 @@ impl Estimate {
         self
     }
 
+    /// Says that the call names no service tier, and that the provider may serve it on this one (the
+    /// project's settings there say so). Then the dearer of the two is held, if the model has a price
+    /// on that tier. A bill that names no tier is still one of the tier that was
+    /// [asked for](Estimate::terms).
+    ///
+    /// ```
+    /// use bursar::{Estimate, PriceBook, Service};
+    ///
+    /// let at = "2026-11-24T09:00:00Z".parse()?;
+    /// let call = PriceBook::builtin().find("gpt-6.1-terra")?.estimate().input(900).max_output(90);
+    /// let dearer = call.clone().auto_tier(Service::Priority);
+    /// assert!(dearer.cost_at(at)? > call.cost_at(at)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn auto_tier(mut self, tier: Service) -> Estimate {
+        Arc::make_mut(self.more.get_or_insert_default()).auto_tier = Some(tier);
+        self
+    }
+
+    /// Adds further models that may answer.
+    pub(super) fn with_further(mut self, attempts: Vec<Further>) -> Estimate {
+        let more = Arc::make_mut(self.more.get_or_insert_default());
+        more.models = attempts.iter().filter_map(|one| one.estimate.model.clone()).collect();
+        more.attempts = attempts;
+        self
+    }
+
     /// Asks for processing in one region, at the surcharge for data residency.
     #[must_use]
     pub fn regional(mut self, regional: bool) -> Estimate {
@@ -177,6 +231,18 @@ impl Estimate {
     /// The model that is asked; `None` for a fixed amount.
     pub fn model(&self) -> Option<&Model> {
         self.model.as_ref()
+    }
+
+    /// The further models that the request lets answer (`fallbacks`, `models`), in order; none for
+    /// most calls. What they may cost is held: of Anthropic's and `LiteLLM`'s `fallbacks` the sum,
+    /// because a declined attempt that wrote is billed too; of OpenRouter's `models` and Vercel's
+    /// `providerOptions.gateway.models` the dearest.
+    ///
+    /// A limit for some models only ([`Limit::only_model`](crate::Limit::only_model)) counts the whole
+    /// hold for the model that is [asked](Estimate::model), and what is booked for the model that
+    /// answered. So a limit for a model that is named as a fallback alone does not refuse the call.
+    pub fn fallback_models(&self) -> &[Model] {
+        self.more.as_ref().map_or(&[], |more| &more.models)
     }
 
     /// Whether nobody named an output cap, so that the most that the model can answer is set aside.
@@ -217,13 +283,45 @@ impl Estimate {
     /// The upper bound as a line in the output cap.
     #[inline]
     pub(crate) fn bound(&self, at: Timestamp) -> Result<Bound, PriceError> {
-        match &self.model {
-            None => self.bound_of_fixed(),
-            Some(model) => self.bound_of_model(model.price(), at),
+        match (&self.model, &self.more) {
+            (None, _) => self.bound_of_fixed(),
+            (Some(model), None) => self.bound_of_model(model.price(), &self.terms.service, at),
+            (Some(model), Some(more)) => self.bound_with(more, model.price(), at),
         }
     }
 
-    fn bound_of_model(&self, price: &ModelPrice, at: Timestamp) -> Result<Bound, PriceError> {
+    /// What the call may become in the worst case: on the dearer tier, and with the further models.
+    #[cold]
+    fn bound_with(
+        &self,
+        more: &More,
+        price: &ModelPrice,
+        at: Timestamp,
+    ) -> Result<Bound, PriceError> {
+        let mut bound = self.bound_of_model(price, &self.terms.service, at)?;
+        if let Some(tier) = &more.auto_tier {
+            // A model that has no price there is not served there.
+            if let Ok(dearer) = self.bound_of_model(price, tier, at) {
+                bound = bound.or(dearer);
+            }
+        }
+        let (added, instead): (Vec<_>, Vec<_>) = more.attempts.iter().partition(|one| one.is_added);
+        let cap = bound.cap;
+        for one in instead {
+            bound = bound.or(one.estimate.bound(at)?.at_cap(cap, one.has_own_cap));
+        }
+        for one in added {
+            bound = bound.and(one.estimate.bound(at)?.at_cap(cap, one.has_own_cap));
+        }
+        Ok(bound)
+    }
+
+    fn bound_of_model(
+        &self,
+        price: &ModelPrice,
+        service: &Service,
+        at: Timestamp,
+    ) -> Result<Bound, PriceError> {
         let cap = self.max_output.or(price.max_output_tokens());
         let cap = cap.ok_or_else(|| PriceError::NoOutputCap { model: price.name().clone() })?;
         let input = self.possible_input(cap);
@@ -232,8 +330,8 @@ impl Estimate {
         if price.is_free() {
             return Ok(bound);
         }
-        let ceiling = price.schedule(&self.terms.service, at)?.ceiling(input);
-        let tokens = u128::from(self.input) * self.dearest_text(price, ceiling)?
+        let ceiling = price.schedule(service, at)?.ceiling(input);
+        let tokens = u128::from(self.input) * self.dearest_text(ceiling)
             + u128::from(self.input_audio) * self.dearest_audio(price, ceiling)?;
         let per_output = match cap {
             0 => 0,
@@ -361,12 +459,24 @@ impl Estimate {
         // What does not fit is refused when it is priced.
         let fixed = self.fixed.checked_mul(i128::from(times)).unwrap_or(Usd::MAX);
         self.fixed = Usd::from_pico(div_up(fixed.pico(), i128::from(parts)));
+        self.each_further(|one| one.estimate = one.estimate.clone().with_margin(ratio));
         self
+    }
+
+    fn each_further(&mut self, change: impl Fn(&mut Further)) {
+        if let Some(more) = &mut self.more {
+            Arc::make_mut(more).attempts.iter_mut().for_each(change);
+        }
     }
 
     /// The output of one choice is at most this too.
     pub(crate) fn cap_output(&mut self, tokens: u64) {
         self.max_output = Some(self.max_output.map_or(tokens, |cap| cap.min(tokens)));
+        self.each_further(|one| {
+            if !one.has_own_cap {
+                one.estimate.cap_output(tokens);
+            }
+        });
     }
 
     /// The output cap that is asked for: as told, or the most that the model can answer.
@@ -408,4 +518,44 @@ pub(crate) struct Bound {
     pub(crate) choices: u64,
     /// Output tokens of one answer.
     pub(crate) cap: u64,
+}
+
+impl Bound {
+    /// Whichever of two becomes true.
+    fn or(self, other: Bound) -> Bound {
+        Bound {
+            fixed: self.fixed.max(other.fixed),
+            per_output: self.per_output.max(other.per_output),
+            input: self.input.max(other.input),
+            choices: self.choices.max(other.choices),
+            cap: self.cap,
+        }
+    }
+
+    /// Both.
+    fn and(self, other: Bound) -> Bound {
+        Bound {
+            fixed: self.fixed.saturating_add(other.fixed),
+            per_output: self.per_output.saturating_add(other.per_output),
+            input: self.input.saturating_add(other.input),
+            choices: self.choices.saturating_add(other.choices),
+            cap: self.cap,
+        }
+    }
+
+    /// The same bound as a line in the cap of another call. Output beyond that cap, and all that has
+    /// a cap of its own, is fixed: to shorten the other call does not make it less.
+    fn at_cap(self, cap: u64, has_own_cap: bool) -> Bound {
+        let beyond = if has_own_cap { self.cap } else { self.cap.saturating_sub(cap) };
+        let output = self.per_output.saturating_mul(i128::from(beyond));
+        // As many choices as have the same tokens.
+        let times = self.cap.div_ceil(cap.max(1)).max(1);
+        Bound {
+            fixed: self.fixed.saturating_add(output),
+            per_output: if has_own_cap { 0 } else { self.per_output },
+            choices: self.choices.saturating_mul(times),
+            cap,
+            ..self
+        }
+    }
 }

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use crate::clock::Timestamp;
 use crate::usage::{Bucket, Service};
 
+use super::book::PriceBook;
 use super::cost::PriceError;
 use super::date::Date;
 use super::estimate::Estimate;
@@ -503,16 +504,36 @@ impl ModelPrice {
 pub struct Model(Arc<Found>);
 
 /// What a handle points to.
+#[derive(Clone)]
 struct Found {
     price: Arc<ModelPrice>,
     /// Which budget has given it a number, and which number; 0 and 0: none has.
     owner: u64,
     number: u32,
+    /// The book as it was when the model was found, for the other models that a request names.
+    book: Option<PriceBook>,
+    /// The tier on which a budget expects what names none to be served.
+    auto_tier: Option<Service>,
 }
 
 impl Model {
     pub(super) fn new(price: Arc<ModelPrice>) -> Model {
-        Model(Arc::new(Found { price, owner: 0, number: 0 }))
+        Model(Arc::new(Found { price, owner: 0, number: 0, book: None, auto_tier: None }))
+    }
+
+    /// The same model, which remembers the book that it was found in.
+    pub(super) fn in_book(self, book: &PriceBook) -> Model {
+        Model(Arc::new(Found { book: Some(book.clone()), ..(*self.0).clone() }))
+    }
+
+    /// Another model of the same book: of the same provider, or else of any.
+    pub(super) fn find_beside(&self, name: &str) -> Option<Model> {
+        self.0.book.as_ref()?.find_from(self.price().provider(), name).ok()
+    }
+
+    /// The tier on which what names none may be served, if that is not the standard one.
+    pub(super) fn auto_tier(&self) -> Option<&Service> {
+        self.0.auto_tier.as_ref()
     }
 
     /// `provider/id`.
@@ -543,7 +564,12 @@ impl Model {
 
     /// The same model as a budget knows it: by a number of its own.
     pub(crate) fn registered(&self, owner: u64, number: u32) -> Model {
-        Model(Arc::new(Found { price: Arc::clone(&self.0.price), owner, number }))
+        Model(Arc::new(Found { owner, number, ..(*self.0).clone() }))
+    }
+
+    /// The same model in a budget that expects this tier where a request names none.
+    pub(crate) fn with_auto_tier(&self, tier: &Service) -> Model {
+        Model(Arc::new(Found { auto_tier: Some(tier.clone()), ..(*self.0).clone() }))
     }
 
     /// The number that `owner` has given it, if that one has.

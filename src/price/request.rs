@@ -1,4 +1,4 @@
-//! Owns the step from a request body to its [`Estimate`], and [`EstimateError`], why there is none.
+//! The step from a request body to its [`Estimate`], and [`EstimateError`], why there is none.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::usage::{Body, Request, RequestError};
 
 use super::book::UnknownModel;
 use super::cost::PriceError;
-use super::estimate::Estimate;
+use super::estimate::{Estimate, Further};
 use super::model::Model;
 use super::rates::CacheTtl;
 
@@ -73,11 +73,38 @@ impl Model {
     /// [is one prompt](Request::is_one_prompt) never counts as more than the model's context
     /// window: the provider refuses more.
     ///
+    /// Further models that the request lets answer are looked up in the price list in which this model
+    /// was found, and what they may cost is held too:
+    /// [`fallback_models`](Estimate::fallback_models).
+    ///
     /// # Errors
     ///
     /// [`RequestError::Unseen`] and [`RequestError::UnboundedSearches`]: the request does not hold
-    /// all that will be billed.
+    /// all that will be billed. [`RequestError::Fallback`]: it lets a model answer that has no price.
     pub fn estimate_of(&self, request: &Request) -> Result<Estimate, RequestError> {
+        let estimate = self.estimate_alone(request)?;
+        if request.attempts.is_empty() {
+            return Ok(estimate);
+        }
+        let further = request.attempts.iter().map(|attempt| {
+            let unpriced = || RequestError::Fallback {
+                field: attempt.field.clone(),
+                model: attempt.model.clone(),
+            };
+            let model = self.find_beside(&attempt.model).ok_or_else(unpriced)?;
+            let model = match self.auto_tier() {
+                Some(tier) => model.with_auto_tier(tier),
+                None => model,
+            };
+            let estimate = model.estimate_alone(&attempt.request)?;
+            let (is_added, has_own_cap) = (attempt.is_added, attempt.has_own_cap);
+            Ok(Further { estimate, is_added, has_own_cap })
+        });
+        Ok(estimate.with_further(further.collect::<Result<_, RequestError>>()?))
+    }
+
+    /// The same, without the further models.
+    fn estimate_alone(&self, request: &Request) -> Result<Estimate, RequestError> {
         if let Some(field) = request.unseen.first() {
             return Err(RequestError::Unseen { field: field.clone() });
         }
@@ -96,6 +123,10 @@ impl Model {
         let estimate = match request.max_output {
             Some(cap) => estimate.max_output(cap),
             None => estimate,
+        };
+        let estimate = match (&request.service, self.auto_tier()) {
+            (None, Some(tier)) => estimate.auto_tier(tier.clone()),
+            _ => estimate,
         };
         let marks = [
             (request.cache_write_5m, CacheTtl::FiveMinutes),

@@ -128,6 +128,14 @@ impl<'j> Json<'j> {
         }
     }
 
+    /// The text of the JSON itself.
+    pub(super) fn text(self) -> Cow<'j, str> {
+        match self {
+            Json::Text(text) => String::from_utf8_lossy(text),
+            Json::Tree(tree) => Cow::Owned(tree.to_string()),
+        }
+    }
+
     /// The value as an error quotes it: the beginning of a scalar.
     pub(super) fn quoted(self) -> String {
         const SHOWN: usize = 40;

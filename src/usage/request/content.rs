@@ -1,4 +1,4 @@
-//! Owns the walk over messages and their parts: what counts as text, and what does not.
+//! The walk over messages and their parts: what counts as text, and what does not.
 
 use std::fmt;
 
@@ -39,11 +39,15 @@ impl fmt::Display for Place<'_> {
 
 impl Reader<'_> {
     pub(super) fn messages(&mut self, messages: Json<'_>, place: Place<'_>) -> Read {
+        let is_chat = matches!(place, Place::Field("messages"));
         if !messages.is_array() {
             return self.message(messages, place); // Gemini takes a single one
         }
         let mut index = 0;
         messages.items(|message| {
+            if is_chat {
+                self.forms.saw_message(message);
+            }
             index += 1;
             self.message(message, Place::Item(&place, index - 1))
         })
@@ -245,11 +249,7 @@ impl Reader<'_> {
 
     /// The text of the JSON itself.
     pub(super) fn json(&mut self, value: Json<'_>) {
-        let tokens = match value {
-            Json::Text(text) => self.counter.upper_bound(&String::from_utf8_lossy(text)),
-            Json::Tree(tree) => self.counter.upper_bound(&tree.to_string()),
-        };
-        self.add(tokens);
+        self.add(self.counter.upper_bound(&value.text()));
     }
 
     /// Text counts; a number, a truth or nothing is a setting.

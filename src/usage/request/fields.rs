@@ -1,4 +1,4 @@
-//! Owns the walk over the top level of a request: which field means what, in which API.
+//! The walk over the top level of a request: which field means what, in which API.
 
 use crate::usage::error::UsageError;
 use crate::usage::json::Json;
@@ -6,7 +6,9 @@ use crate::usage::raw::{count, service};
 use crate::usage::tokens::{Framing, TokenCounter};
 use crate::usage::{Service, Usage};
 
+use super::attempts;
 use super::content::Place;
+use super::forms::{Form, Forms, TOP};
 use super::media::Images;
 use super::{Request, RequestError, is_model};
 
@@ -20,10 +22,13 @@ pub(super) struct Reader<'c> {
     pub(super) is_claude: bool,
     pub(super) request: Request,
     pub(super) searches: Searches,
+    pub(super) forms: Forms,
     has_input: bool,
     is_chat: bool,
     is_embedding: bool,
     prompts: u64,
+    /// Whether a field names further models, which are read when the rest has been.
+    names_models: bool,
     /// Output that one API counts beside its cap.
     beside_cap: u64,
 }
@@ -59,6 +64,8 @@ impl<'c> Reader<'c> {
             is_claude: model.contains("claude"),
             request: Request::nothing(),
             searches: Searches::default(),
+            forms: Forms::default(),
+            names_models: false,
             has_input: false,
             is_chat: false,
             is_embedding: model.contains("embed"),
@@ -68,27 +75,66 @@ impl<'c> Reader<'c> {
     }
 
     pub(super) fn read(mut self, body: Json<'_>) -> Result<Request, RequestError> {
-        body.fields(|name, value| if value.is_null() { Ok(()) } else { self.field(name, value) })?;
+        self.fields(body, None)?;
         if !self.has_input {
             return Err(RequestError::Unrecognised);
         }
+        let names_models = self.names_models;
+        let mut request = self.finish();
+        if names_models {
+            request.attempts = attempts::attempts(body)?;
+            if request.model.is_none() {
+                request.model = attempts::first_of_models(body);
+            }
+        }
+        Ok(request)
+    }
+
+    /// The same for one attempt of several: with fields of its own in place of the body's.
+    pub(super) fn read_once(
+        mut self,
+        body: Json<'_>,
+        instead: Option<Json<'_>>,
+    ) -> Result<Request, UsageError> {
+        self.fields(body, instead)?;
+        if let Some(own) = instead {
+            self.fields(own, None)?;
+        }
+        Ok(self.finish())
+    }
+
+    fn fields(&mut self, body: Json<'_>, instead: Option<Json<'_>>) -> Read {
+        body.fields(|name, value| match value.is_null() || attempts::is_replaced(name, instead) {
+            true => Ok(()),
+            false => self.field(name, value),
+        })
+    }
+
+    fn finish(self) -> Request {
+        let (cap, choices) = self.forms.limits();
         let mut request = self.request;
         request.input = request.input.saturating_add(self.framing.per_request);
-        request.choices = request.choices.max(1).saturating_mul(self.prompts);
+        request.choices = choices.saturating_mul(self.prompts);
         request.web_searches = self.searches.total();
         request.is_one_prompt &= self.prompts == 1;
-        request.max_output = match request.max_output {
+        request.max_output = match cap {
             None if self.is_embedding && !self.is_chat => Some(0),
             cap => cap.map(|cap| cap.saturating_add(self.beside_cap)),
         };
-        Ok(request)
+        request
     }
 
     fn field(&mut self, name: &str, value: Json<'_>) -> Read {
         let place = Place::Field(name);
+        self.forms.saw_field(name);
         match name {
-            "messages" | "contents" => {
+            "messages" => {
                 (self.has_input, self.is_chat) = (true, true);
+                self.messages(value, place)
+            }
+            "contents" => {
+                (self.has_input, self.is_chat) = (true, true);
+                self.forms.saw(Form::Gemini);
                 self.messages(value, place)
             }
             "system" | "instructions" | "systemInstruction" | "system_instruction" => {
@@ -100,16 +146,32 @@ impl<'c> Reader<'c> {
                 self.content(value, place, 0)
             }
             "input" | "texts" => {
+                self.forms.saw(Form::Responses);
                 self.is_embedding |= self.inputs(value, place)? || name == "texts";
                 Ok(())
             }
             "prompt" if value.is_object() => {
                 self.has_input = true;
+                self.forms.saw(Form::Responses);
                 self.json(value);
                 self.unseen(place); // OpenAI's stored prompts
                 Ok(())
             }
-            "prompt" | "inputs" => self.inputs(value, place).map(|_| ()),
+            "prompt" => {
+                self.forms.saw(Form::Completion);
+                self.inputs(value, place).map(|_| ())
+            }
+            "inputs" => {
+                self.forms.saw(Form::TextGeneration);
+                self.inputs(value, place).map(|_| ())
+            }
+            // Clients put its fields beside the others; so do servers that take it as it is.
+            "extra_body" if value.is_object() => self.fields(value, None),
+            _ if attempts::names_models(name) => {
+                self.names_models = true;
+                Ok(())
+            }
+            "prediction" => self.prediction(value),
             "images" => value.items(|image| self.image(image, None, place)),
             "tools" | "functions" => self.tools(value, place),
             "toolConfig" | "tool_config" => value.fields(|name, value| match name {
@@ -127,6 +189,7 @@ impl<'c> Reader<'c> {
             _ if is_model(name) => request.model = value.string().map(Into::into),
             "stream" => request.streams = value.boolean() == Some(true),
             "service_tier" | "serviceTier" => {
+                // `auto` is the project's choice, as no tier is.
                 let tier = service(value.field("type").unwrap_or(value)); // Bedrock wraps it
                 request.service = request.service.take().or(tier);
             }
@@ -148,15 +211,18 @@ impl<'c> Reader<'c> {
             | "output_format" => self.schema(name, value),
             "thinking" => {
                 if let Some(budget) = value.field("token_budget") {
-                    self.beside_cap = number("thinking", "token_budget", budget)?; // Cohere
+                    let budget = number("thinking", "token_budget", budget)?; // Cohere
+                    self.beside_cap = self.beside_cap.saturating_add(budget);
                 }
             }
-            "generationConfig"
-            | "generation_config"
-            | "inferenceConfig"
-            | "options"
-            | "parameters"
-            | "additionalModelRequestFields" => return self.generation(value),
+            "generationConfig" => return self.generation("generationConfig", value),
+            "generation_config" => return self.generation("generation_config", value),
+            "inferenceConfig" => return self.generation("inferenceConfig", value),
+            "options" => return self.generation("options", value),
+            "parameters" => return self.generation("parameters", value),
+            "additionalModelRequestFields" => {
+                return self.generation("additionalModelRequestFields", value);
+            }
             "web_search_options" => {
                 self.searches.bounded += 1; // a search model searches once for each request
                 self.runs_tools(place);
@@ -175,41 +241,50 @@ impl<'c> Reader<'c> {
             }
             "encoding_format" | "dimensions" | "input_type" => self.is_embedding = true,
             _ if IGNORED.contains(&name) => {}
-            _ => return self.limit(name, value),
+            _ => return self.limit(TOP, name, value),
         }
         Ok(())
     }
 
-    /// A number that bounds the answer, in all its spellings; anything else is text.
-    fn limit(&mut self, name: &str, value: Json<'_>) -> Read {
+    /// A number that bounds the answer; anything else is text.
+    fn limit(&mut self, object: &'static str, name: &str, value: Json<'_>) -> Read {
+        if self.forms.limit(object, name, value)? {
+            return Ok(());
+        }
         match name {
-            "num_predict" if value.number().is_some_and(|number| number.starts_with('-')) => {}
-            "max_tokens" => self.cap(number("", "max_tokens", value)?),
-            "max_completion_tokens" => self.cap(number("", "max_completion_tokens", value)?),
-            "max_output_tokens" => self.cap(number("", "max_output_tokens", value)?),
-            "maxOutputTokens" => self.cap(number("", "maxOutputTokens", value)?),
-            "maxTokens" => self.cap(number("", "maxTokens", value)?),
-            "max_new_tokens" => self.cap(number("", "max_new_tokens", value)?),
-            "max_tokens_to_sample" => self.cap(number("", "max_tokens_to_sample", value)?),
-            "num_predict" => self.cap(number("", "num_predict", value)?),
-            "n" => self.choices(number("", "n", value)?),
-            "best_of" => self.choices(number("", "best_of", value)?),
-            "candidateCount" => self.choices(number("", "candidateCount", value)?),
-            "candidate_count" => self.choices(number("", "candidate_count", value)?),
-            "max_tool_calls" => self.searches.calls = Some(number("", "max_tool_calls", value)?),
+            "max_tool_calls" => {
+                self.searches.calls = Some(number(object, "max_tool_calls", value)?)
+            }
             _ => return self.json_unless_scalar(value),
         }
         Ok(())
     }
 
     /// An object of settings: Gemini's, Bedrock's, Ollama's.
-    fn generation(&mut self, settings: Json<'_>) -> Read {
+    fn generation(&mut self, object: &'static str, settings: Json<'_>) -> Read {
         settings.fields(|name, value| match name {
             _ if value.is_null() => Ok(()),
             "responseModalities" | "response_modalities" => self.modalities(value),
             "thinking" | "thinkingConfig" | "thinking_config" | "stop" | "stopSequences" => Ok(()),
-            _ => self.limit(name, value),
+            _ if attempts::names_models(name) => {
+                self.names_models = true;
+                Ok(())
+            }
+            _ => self.limit(object, name, value),
         })
+    }
+
+    /// A predicted output. What of it does not come to pass is billed as output, and what does is
+    /// output; so all of it may be output beside the answer (OpenAI, "Predicted Outputs":
+    /// `rejected_prediction_tokens` are completion tokens for billing). It is read as input too.
+    fn prediction(&mut self, prediction: Json<'_>) -> Read {
+        let before = self.request.input;
+        if let Some(content) = prediction.field("content") {
+            self.content(content, Place::Field("prediction"), 0)?;
+        }
+        let tokens = self.request.input.saturating_sub(before);
+        self.beside_cap = self.beside_cap.saturating_add(tokens);
+        Ok(())
     }
 
     /// What is cleared from the context costs nothing; to sum it up, the model is asked once more.
@@ -267,15 +342,6 @@ impl<'c> Reader<'c> {
         self.prompts = self.prompts.max(prompts);
         Ok(is_plain)
     }
-
-    /// The larger of two caps: who knows which one the server obeys.
-    fn cap(&mut self, tokens: u64) {
-        self.request.max_output = self.request.max_output.max(Some(tokens));
-    }
-
-    fn choices(&mut self, choices: u64) {
-        self.request.choices = self.request.choices.max(choices);
-    }
 }
 
 /// Settings that the model does not read.
@@ -309,7 +375,11 @@ fn says(value: Json<'_>, word: &str) -> bool {
     value.string().as_deref() == Some(word)
 }
 
-fn number(at: &'static str, name: &'static str, value: Json<'_>) -> Result<u64, UsageError> {
+pub(super) fn number(
+    at: &'static str,
+    name: &'static str,
+    value: Json<'_>,
+) -> Result<u64, UsageError> {
     let count = count(at, name, value)?;
     Ok(count.unwrap_or(0).min(Usage::MAX_COUNT))
 }

@@ -1,7 +1,9 @@
-//! Owns [`Request`]: what a request body says about the cost of its call, before it is sent.
+//! [`Request`]: what a request body says about the cost of its call, before it is sent.
 
+mod attempts;
 mod content;
 mod fields;
+mod forms;
 mod media;
 mod tools;
 
@@ -12,6 +14,8 @@ use super::tokens::TokenCounter;
 use super::{Service, Usage};
 
 use fields::Reader;
+
+pub(crate) use attempts::Attempt;
 
 /// What a request body says about the cost of its call: bounds, not expectations.
 ///
@@ -41,8 +45,10 @@ use fields::Reader;
 /// |---|---|
 /// | text, names, roles | [`TokenCounter::upper_bound`], and the framing of the model's family |
 /// | tools, schemas, calls, results, fields that are not known | the text of their JSON |
-/// | each structured part | 4 tokens, each tool 16, tools at all 32, on top |
-/// | tools or an output schema on Claude | 1,000 on top: its hidden prompt. Anthropic's page on tool use names at most 530 for the models up to Claude 4; later tokenizers need about 30 % more |
+/// | each structured part | 4 tokens |
+/// | messages, names, tools, the request itself | the unseen tokens of the model's family: [`Framing`](crate::usage::tokens::Framing) |
+/// | a tool or an output schema on Claude | at least 2 tokens for each byte of its JSON: nested schemas have been billed at up to 1.875 |
+/// | a `prediction` | as input, and as output beside the cap |
 /// | a tool that Anthropic or OpenAI define (`bash_…`, `computer_…`, `text_editor_…`, `apply_patch`) | 1,000 on top; the same page names at most 735 |
 /// | an image on Claude up to 4.6 | 1,600: width × height / 750, scaled down to that (Anthropic, "Vision") |
 /// | an image on a later Claude | 4,784: their higher resolution (same page) |
@@ -66,8 +72,10 @@ use fields::Reader;
 pub struct Request {
     /// The model that the body names. Gemini, Bedrock and Azure name it in the URL instead.
     pub model: Option<String>,
-    /// The service tier that is asked for; `None` for none, and for `auto`, which is the project's
-    /// choice: the standard one unless somebody changed it.
+    /// The service tier that is asked for; `None` for none, and for `auto`. Both leave it to the
+    /// project's settings at the provider: the standard tier, unless somebody changed it there. A
+    /// budget that is told so ([`Builder::auto_tier`](crate::budget::Builder::auto_tier)) holds
+    /// the dearer of the two.
     pub service: Option<Service>,
     /// Whether it must be processed in one region, at a surcharge (Anthropic's `inference_geo`).
     pub regional: bool,
@@ -78,6 +86,10 @@ pub struct Request {
     /// Audio input tokens at most.
     pub input_audio: u64,
     /// Output tokens of one answer at most, reasoning included; `None`: the request does not say.
+    ///
+    /// Only the cap of the API that the body is for counts: a server ignores what it does not know.
+    /// A cap of 0 is none. With a `prediction` its tokens are on top, because OpenAI bills as output
+    /// what of it is rejected.
     pub max_output: Option<u64>,
     /// How many answers are asked for.
     pub choices: u64,
@@ -99,6 +111,8 @@ pub struct Request {
     pub is_one_prompt: bool,
     /// The fields that bring input whose size the body does not say; the first 16 of them.
     pub unseen: Vec<String>,
+    /// The further models that the request names, to answer if the first one does not.
+    pub(crate) attempts: Vec<Attempt>,
 }
 
 impl Request {
@@ -129,30 +143,56 @@ impl Request {
     ///
     /// If it is no JSON object.
     pub(crate) fn named_model(body: Body<'_>) -> Result<Option<String>, RequestError> {
+        let body = object(body)?;
         let mut model = None;
-        object(body)?.fields(|name, value| {
+        body.fields(|name, value| {
             if is_model(name) {
                 model = value.string().map(Into::into);
             }
             Ok(())
         })?;
-        Ok(model)
+        Ok(model.or_else(|| attempts::first_of_models(body)))
     }
 
     /// Allows so many input tokens for all that is [`unseen`](Request::unseen): what the stored
     /// talk, the file, the tools of the provider bring. A number above the model's context window
     /// stands for all of that window, where [the input is one prompt](Request::is_one_prompt).
     #[must_use]
-    pub fn with_unseen_input(mut self, tokens: u64) -> Request {
-        self.input = self.input.saturating_add(tokens);
-        self.unseen.clear();
-        self
+    pub fn with_unseen_input(self, tokens: u64) -> Request {
+        self.each(|request| {
+            request.input = request.input.saturating_add(tokens);
+            request.unseen.clear();
+        })
     }
 
     /// Bounds the searches that the provider runs, where the request does not.
     #[must_use]
-    pub fn with_web_searches(mut self, searches: u64) -> Request {
-        self.web_searches = Some(searches);
+    pub fn with_web_searches(self, searches: u64) -> Request {
+        self.each(|request| request.web_searches = Some(searches))
+    }
+
+    /// The names of the further models that may answer, in order: Anthropic's and `LiteLLM`'s
+    /// `fallbacks`, OpenRouter's `models`, `providerOptions.gateway.models` of Vercel's gateway.
+    /// An [`Estimate`](crate::Estimate) holds what they may cost.
+    ///
+    /// ```
+    /// use bursar::usage::Request;
+    /// use bursar::usage::tokens::Heuristic;
+    ///
+    /// let body = r#"{"model": "openai/gpt-6-luna", "models": ["openai/gpt-6.1-terra"],
+    ///     "messages": [{"role": "user", "content": "Hi"}]}"#;
+    /// let request = Request::read(body, "openai/gpt-6-luna", &Heuristic::new())?;
+    /// assert!(request.fallback_models().eq(["openai/gpt-6.1-terra"]));
+    /// # Ok::<(), bursar::usage::RequestError>(())
+    /// ```
+    pub fn fallback_models(&self) -> impl Iterator<Item = &str> {
+        self.attempts.iter().map(|attempt| &*attempt.model)
+    }
+
+    /// Changes the request and its further attempts.
+    fn each(mut self, change: impl Fn(&mut Request)) -> Request {
+        change(&mut self);
+        self.attempts.iter_mut().for_each(|attempt| change(&mut attempt.request));
         self
     }
 
@@ -188,6 +228,7 @@ impl Request {
             output_audio: false,
             is_one_prompt: true,
             unseen: Vec::new(),
+            attempts: Vec::new(),
         }
     }
 }
@@ -257,6 +298,18 @@ pub enum RequestError {
          tool (Anthropic) or `max_tool_calls` (OpenAI), such as 5, or leave the search out"
     )]
     UnboundedSearches,
+    /// The request lets a model answer whose price is not known: `"fallbacks": "default"`, or a
+    /// name that the price list does not have.
+    #[error(
+        "`{field}` lets {model} answer, which has no price; name a model there that has one, or \
+         leave the field out"
+    )]
+    Fallback {
+        /// Where it is named: `fallbacks[0]`.
+        field: String,
+        /// What stands there.
+        model: String,
+    },
 }
 
 impl From<UsageError> for RequestError {

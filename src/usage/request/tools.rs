@@ -1,4 +1,4 @@
-//! Owns what tools and schemas add to the input, and which tools the provider runs itself.
+//! What tools and schemas add to the input, and which tools the provider runs itself.
 
 use crate::usage::error::UsageError;
 use crate::usage::json::Json;
@@ -9,15 +9,12 @@ use super::fields::Reader;
 
 type Read = Result<(), UsageError>;
 
-/// For each tool, beside the text of its JSON. OpenAI's cookbook counts at most 12 around a
-/// function, and less than its JSON for the rest.
-const PER_TOOL: u64 = 16;
-
-/// For having tools or a schema at all.
-const ANY_TOOLS: u64 = 32;
-
-/// For a prompt or a schema that the provider keeps to itself.
+/// For the prompt or the schema of a tool that the provider keeps to itself.
 const HIDDEN_PROMPT: u64 = 1_000;
+
+/// Tokens for each byte of a schema on Claude, which reads it in a form of its own. Nested schemas
+/// were billed at up to 1.875 a byte (measured in 2026), so bytes are no bound there.
+const CLAUDE_TOKENS_PER_BYTE: u64 = 2;
 
 impl Reader<'_> {
     pub(super) fn tools(&mut self, tools: Json<'_>, place: Place<'_>) -> Read {
@@ -27,20 +24,20 @@ impl Reader<'_> {
             self.tool(tool, Place::Item(&place, index - 1))
         })?;
         if index > 0 {
-            self.add(if self.is_claude { HIDDEN_PROMPT } else { ANY_TOOLS });
+            self.add(self.framing.any_tools);
         }
         Ok(())
     }
 
     fn tool(&mut self, tool: Json<'_>, place: Place<'_>) -> Read {
-        self.add(PER_TOOL);
+        self.add(self.framing.per_tool);
         self.marks(tool)?;
         let kind = tool.field("type").and_then(Json::string);
         match kind.as_deref() {
-            None => self.json(tool),
-            Some("function" | "custom") => self.json(tool),
+            None => self.schema_text(tool),
+            Some("function" | "custom") => self.schema_text(tool),
             Some(kind) if RUN_BY_THE_CALLER.iter().any(|start| kind.starts_with(start)) => {
-                self.json(tool);
+                self.schema_text(tool);
                 self.add(HIDDEN_PROMPT);
             }
             Some(kind) => {
@@ -77,7 +74,7 @@ impl Reader<'_> {
 
     /// A tool that the provider runs.
     fn provided(&mut self, tool: Json<'_>, place: Place<'_>) {
-        self.json(tool);
+        self.schema_text(tool);
         self.add(HIDDEN_PROMPT);
         self.runs_tools(place);
     }
@@ -98,12 +95,26 @@ impl Reader<'_> {
         if !value.is_object() {
             return;
         }
-        self.json(value);
-        let is_told =
-            self.is_claude && (name == "output_format" || value.field("format").is_some());
-        self.add(if is_told { HIDDEN_PROMPT } else { ANY_TOOLS });
+        self.schema_text(value);
+        let is_plain =
+            !self.is_claude || (name != "output_format" && value.field("format").is_none());
+        self.add(if is_plain { SCHEMA } else { self.framing.any_tools.max(SCHEMA) });
+    }
+
+    /// The JSON of a tool or a schema.
+    fn schema_text(&mut self, value: Json<'_>) {
+        let text = value.text();
+        let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        let tokens = self.counter.upper_bound(&text);
+        self.add(match self.is_claude {
+            true => tokens.max(bytes.saturating_mul(CLAUDE_TOKENS_PER_BYTE)),
+            false => tokens,
+        });
     }
 }
+
+/// For having an output schema at all.
+const SCHEMA: u64 = 32;
 
 /// Tools whose schema the provider knows, and which the caller runs.
 const RUN_BY_THE_CALLER: &[&str] =

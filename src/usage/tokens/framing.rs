@@ -1,9 +1,9 @@
-//! Owns [`Framing`], the tokens that a provider puts around messages: roles, separators, and the
-//! opening of the reply.
+//! [`Framing`]: the tokens that a provider adds unseen: around messages and tools, and its own prompt.
 
 use super::TokenCounter;
 
-/// The tokens that a chat has besides its texts.
+/// The tokens that a provider adds to a request unseen, by the family of its model: around each
+/// message and tool, and once for each request. All of them are bounds.
 ///
 /// ```
 /// use bursar::usage::tokens::{Framing, Heuristic, Message};
@@ -19,33 +19,54 @@ pub struct Framing {
     pub per_message: u64,
     /// For a name, besides the tokens of the name.
     pub per_name: u64,
-    /// Once: the beginning of the text, and what primes the reply.
+    /// Once: the beginning of the text, what primes the reply, and a prompt that the provider adds.
     pub per_request: u64,
+    /// For each tool, besides the text of its JSON.
+    pub per_tool: u64,
+    /// Once, if there are tools at all.
+    pub any_tools: u64,
 }
 
 impl Framing {
     /// OpenAI: 3 for each message, 1 for a name, 3 for the reply ("How to count tokens with
-    /// tiktoken" in OpenAI's cookbook; GPT-3.5, GPT-4, GPT-4o and their minis).
-    pub const OPENAI: Framing = Framing { per_message: 3, per_name: 1, per_request: 3 };
+    /// tiktoken" in OpenAI's cookbook; GPT-3.5, GPT-4, GPT-4o and their minis). The same page counts
+    /// at most 12 around a function, and less than its JSON for the rest.
+    pub const OPENAI: Framing = framing(3, 3);
 
     /// Llama 3 and 4: a header of three marks around the role, one mark at the end, one at the
     /// beginning of the text, four for the reply (Meta's model cards, "prompt formats").
-    pub const LLAMA: Framing = Framing { per_message: 4, per_name: 1, per_request: 5 };
+    pub const LLAMA: Framing = framing(4, 5);
 
     /// `ChatML`, as Qwen and others use it: `<|im_start|>role\n…<|im_end|>\n`, and
     /// `<|im_start|>assistant\n` for the reply (the chat templates beside the weights).
-    pub const CHATML: Framing = Framing { per_message: 4, per_name: 1, per_request: 3 };
+    pub const CHATML: Framing = framing(4, 3);
 
-    /// Anthropic publishes no numbers. Its page on counting tokens shows 14 for a system prompt of
-    /// four words and "Hello, Claude" (about 8 tokens of text); this bound covers that example.
-    pub const ANTHROPIC: Framing = Framing { per_message: 4, per_name: 1, per_request: 4 };
+    /// Anthropic publishes no numbers for messages. Its page on counting tokens shows 14 for a system
+    /// prompt of four words and "Hello, Claude" (about 8 tokens of text); this bound covers that
+    /// example. Tools bring a hidden prompt: its page on tool use names at most 530 tokens for the
+    /// models up to Claude 4; later tokenizers need about 30 % more.
+    pub const ANTHROPIC: Framing = Framing { any_tools: 1_000, ..framing(4, 4) };
 
     /// Google publishes no numbers. Its page on counting tokens shows a chat of "Hi my name is Bob"
     /// and "Hi Bob!" as 10 (8 of them text); this bound covers that example.
-    pub const GEMINI: Framing = Framing { per_message: 3, per_name: 1, per_request: 3 };
+    pub const GEMINI: Framing = framing(3, 3);
+
+    /// xAI adds a prompt of its own to each request: 185 to 214 tokens, by model (measured on what it
+    /// billed, November 2026).
+    pub const XAI: Framing = framing(5, 5 + 214);
+
+    /// `DeepSeek` bills 23 to 97 tokens more than the text of a request (measured likewise).
+    pub const DEEPSEEK: Framing = Framing { any_tools: 97, ..framing(5, 5 + 97) };
+
+    /// Kimi bills 64 to 100 tokens more than the text of a request (measured likewise).
+    pub const KIMI: Framing = Framing { any_tools: 100, ..framing(5, 5 + 100) };
+
+    /// Mistral, Cohere's Command, GLM, `MiniMax`, and embeddings: nothing is known to be added but the
+    /// marks of their templates.
+    pub const PLAIN: Framing = framing(5, 5);
 
     /// For a model of which nothing is known: the largest of all families.
-    pub const CAUTIOUS: Framing = Framing { per_message: 5, per_name: 1, per_request: 5 };
+    pub const CAUTIOUS: Framing = Framing { any_tools: 1_000, ..framing(5, 5 + 214) };
 
     /// The framing for a model, by its name, with or without a `provider/` before it;
     /// [`Framing::CAUTIOUS`] for a name that is not known.
@@ -63,6 +84,14 @@ impl Framing {
         } else if ["gpt-", "chatgpt", "o1", "o3", "o4"].iter().any(|start| name.starts_with(start))
         {
             Framing::OPENAI
+        } else if has(&["grok"]) {
+            Framing::XAI
+        } else if has(&["deepseek"]) {
+            Framing::DEEPSEEK
+        } else if has(&["kimi", "moonshot"]) {
+            Framing::KIMI
+        } else if has(PLAIN) || name.contains("embed") {
+            Framing::PLAIN
         } else {
             Framing::CAUTIOUS
         }
@@ -102,6 +131,24 @@ impl Framing {
                 .saturating_add(name)
         })
     }
+}
+
+/// The families of [`Framing::PLAIN`], by a part of the name.
+const PLAIN: &[&str] = &[
+    "mistral",
+    "mixtral",
+    "ministral",
+    "codestral",
+    "devstral",
+    "magistral",
+    "command",
+    "glm",
+    "minimax",
+];
+
+/// So many tokens around a message, and so many around all of them.
+const fn framing(per_message: u64, per_request: u64) -> Framing {
+    Framing { per_message, per_name: 1, per_request, per_tool: 16, any_tools: 32 }
 }
 
 /// One message of a chat, as text.

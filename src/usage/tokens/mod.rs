@@ -1,11 +1,13 @@
-//! Owns [`TokenCounter`], how many tokens a text has before a provider has counted them, and the
+//! [`TokenCounter`]: how many tokens a text has before a provider has counted them, and the
 //! counters: [`Heuristic`] without a vocabulary, `Tiktoken` with one (feature `tiktoken`).
 //!
-//! A count is an expectation, an [`upper_bound`](TokenCounter::upper_bound) is what may be reserved.
-//! What a provider puts around each message is [`Framing`].
+//! A count is an expectation, an [`upper_bound`](TokenCounter::upper_bound) is what may be reserved:
+//! two numbers. What a provider puts around each message is [`Framing`].
 
+mod bound;
 mod framing;
 mod heuristic;
+mod known;
 mod scan;
 #[cfg(feature = "tiktoken")]
 mod tiktoken;
@@ -14,6 +16,8 @@ mod weights;
 
 #[cfg(all(test, feature = "tiktoken"))]
 mod calibrate;
+#[cfg(all(test, feature = "tiktoken"))]
+mod proof;
 #[cfg(test)]
 mod tests;
 
@@ -49,8 +53,8 @@ pub trait TokenCounter: Send + Sync {
     /// The tokens of the text: exact, or the best estimate.
     fn count(&self, text: &str) -> u64;
 
-    /// What the text will hardly ever exceed: [`count`](TokenCounter::count) and its error. An exact
-    /// counter answers `count`.
+    /// The most tokens that the text can have: what may be reserved. An exact counter answers
+    /// [`count`](TokenCounter::count); what [`Heuristic`] proves and what it assumes stands there.
     fn upper_bound(&self, text: &str) -> u64;
 
     /// `Some(count)` if that is at most `limit`, else `None`. Worth overriding where counting can

@@ -289,27 +289,6 @@ impl Feature {
     }
 }
 
-impl Step {
-    /// What a bound adds for this character, in percent of its weight: the measured 99th percentile
-    /// of the undershoot of the texts in which it is at home.
-    pub(super) fn margin_percent(self) -> u64 {
-        match (self.kind, self.feature) {
-            (_, Feature::Letter { shape, .. }) => match shape / 9 % 6 {
-                0 => 16,
-                1 => 28,
-                2 | 3 => 40,
-                _ => 48,
-            },
-            (Space | Newline | Tab | Digit | Start, _) => 8,
-            (Lower | Upper | Accented | Punctuation, _) => 18,
-            (Arabic | Indic | Thai, _) => 41,
-            (Han, _) => 32,
-            (Cyrillic, _) => 22,
-            _ => 20,
-        }
-    }
-}
-
 impl Kind {
     fn of(character: char) -> Kind {
         match u32::from(character) {

@@ -1,0 +1,167 @@
+//! [`Forms`]: which API a request body is for, and the output cap and the number of answers that this
+//! API obeys.
+//!
+//! A server ignores what it does not know, so the cap of another API bounds nothing. A body that
+//! could be for several APIs is bounded only if each of them finds a cap of its own, by the largest.
+
+use crate::usage::error::UsageError;
+use crate::usage::json::Json;
+
+use super::fields::number;
+
+/// The form of one API, and of those that took it over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Chat completions and Anthropic's messages; Mistral's and Cohere's chat too.
+    Chat,
+    /// Completions of a prompt.
+    Completion,
+    /// OpenAI's responses.
+    Responses,
+    /// Gemini's `generateContent`.
+    Gemini,
+    /// Bedrock's Converse.
+    Converse,
+    /// Ollama's own chat and generation, not its copy of OpenAI's.
+    Ollama,
+    /// Hugging Face's text generation.
+    TextGeneration,
+}
+
+use Form::*;
+
+const FORMS: [Form; 7] = [Chat, Completion, Responses, Gemini, Converse, Ollama, TextGeneration];
+
+/// Where a field stands: at the top, or in which object of settings.
+pub(super) const TOP: &str = "";
+
+/// Every cap: the object that it stands in, its name, and the APIs that obey it. Both names of chat
+/// completions are known to all of its servers that are current; the larger one counts.
+const CAPS: &[(&str, &str, &[Form])] = &[
+    (TOP, "max_tokens", &[Chat, Completion]),
+    (TOP, "max_completion_tokens", &[Chat]),
+    (TOP, "max_output_tokens", &[Responses]),
+    (TOP, "max_tokens_to_sample", &[Completion]), // Anthropic's before its messages
+    ("generationConfig", "maxOutputTokens", &[Gemini]),
+    ("generation_config", "max_output_tokens", &[Gemini]),
+    ("generationConfig", "max_output_tokens", &[Gemini]), // Google reads both spellings of a name
+    ("generation_config", "maxOutputTokens", &[Gemini]),
+    ("inferenceConfig", "maxTokens", &[Converse]),
+    ("options", "num_predict", &[Ollama]),
+    ("parameters", "max_new_tokens", &[TextGeneration]),
+];
+
+/// Every number of answers, likewise.
+const CHOICES: &[(&str, &str, &[Form])] = &[
+    (TOP, "n", &[Chat, Completion]),
+    (TOP, "best_of", &[Completion]),
+    ("generationConfig", "candidateCount", &[Gemini]),
+    ("generation_config", "candidate_count", &[Gemini]),
+    ("generationConfig", "candidate_count", &[Gemini]),
+    ("generation_config", "candidateCount", &[Gemini]),
+];
+
+/// What has been read so far.
+#[derive(Debug, Default)]
+pub(super) struct Forms {
+    seen: [bool; FORMS.len()],
+    caps: [Option<u64>; FORMS.len()],
+    choices: [u64; FORMS.len()],
+    has_messages: bool,
+    /// `modelId` instead of `model`: Bedrock's SDKs.
+    names_model_id: bool,
+    /// A field that only Ollama's own API has.
+    is_ollama: bool,
+}
+
+impl Forms {
+    pub(super) fn saw(&mut self, form: Form) {
+        self.seen[form as usize] = true;
+    }
+
+    /// A message says by its content which API it is for: Converse has parts without a type.
+    pub(super) fn saw_message(&mut self, message: Json<'_>) {
+        self.has_messages = true;
+        self.is_ollama |= message.field("images").is_some();
+        let Some(content) = message.field("content").filter(|content| content.is_array()) else {
+            return self.saw(Chat);
+        };
+        let mut forms = (false, false);
+        let read = content.items(|part| {
+            let is_untyped = part.is_object() && part.field("type").is_none();
+            forms = (forms.0 || !is_untyped, forms.1 || is_untyped);
+            Ok(())
+        });
+        if read.is_err() || forms == (false, false) || forms.0 {
+            self.saw(Chat);
+        }
+        if forms.1 {
+            self.saw(Converse);
+        }
+    }
+
+    /// A field at the top that tells APIs apart.
+    pub(super) fn saw_field(&mut self, name: &str) {
+        match name {
+            "keep_alive" | "think" | "format" | "raw" | "template" => self.is_ollama = true,
+            "modelId" => self.names_model_id = true,
+            "messages" => self.has_messages = true,
+            _ => {}
+        }
+    }
+
+    /// Takes a cap or a number of answers; false if the field is neither.
+    pub(super) fn limit(
+        &mut self,
+        object: &'static str,
+        name: &str,
+        value: Json<'_>,
+    ) -> Result<bool, UsageError> {
+        if let Some((object, name, forms)) = find(CAPS, object, name) {
+            let is_open = value.number().is_some_and(|number| number.starts_with('-'));
+            if *name == "num_predict" && is_open {
+                return Ok(true); // -1: without end, -2: until the context is full
+            }
+            let cap = Some(number(object, name, value)?).filter(|&cap| cap > 0);
+            for &form in *forms {
+                let most = &mut self.caps[form as usize];
+                *most = (*most).max(cap);
+            }
+            return Ok(true);
+        }
+        if let Some((object, name, forms)) = find(CHOICES, object, name) {
+            let choices = number(object, name, value)?;
+            for &form in *forms {
+                let most = &mut self.choices[form as usize];
+                *most = (*most).max(choices);
+            }
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// The largest cap of all APIs that the body may be for, if each has one; and the largest number
+    /// of answers.
+    pub(super) fn limits(mut self) -> (Option<u64>, u64) {
+        let is_seen = |forms: &Forms, form: Form| forms.seen[form as usize];
+        if self.has_messages && !is_seen(&self, Chat) && !is_seen(&self, Converse) {
+            self.saw(if self.names_model_id { Converse } else { Chat });
+        }
+        let cap = |form: Form| self.caps[form as usize];
+        if self.is_ollama && cap(Ollama).is_some() && cap(Chat).is_none() {
+            self.seen[Chat as usize] = false;
+            self.seen[Completion as usize] = false;
+            self.saw(Ollama);
+        }
+        let seen = || FORMS.into_iter().filter(|&form| is_seen(&self, form));
+        let caps = seen().map(|form| self.caps[form as usize]);
+        let cap = caps.reduce(|one, other| Some(one?.max(other?))).flatten();
+        (cap, seen().map(|form| self.choices[form as usize]).fold(1, u64::max))
+    }
+}
+
+type Row = (&'static str, &'static str, &'static [Form]);
+
+fn find(table: &'static [Row], object: &str, name: &str) -> Option<&'static Row> {
+    table.iter().find(|row| row.0 == object && row.1 == name)
+}

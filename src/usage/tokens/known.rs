@@ -1,0 +1,162 @@
+//! [`Known`]: the ASCII tokens that `o200k_base` and `cl100k_base` have in common, to bound a text
+//! without a vocabulary.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::LazyLock;
+
+/// The tokens, one a line, in order: how many characters the token shares with the one before, as a
+/// letter (`a` for none), and the rest. A capital letter marks a safe word. Written by the test
+/// `write_known` (`proof.rs` has the command); do not edit by hand.
+static LIST: &str = include_str!("known.txt");
+
+/// The longest token in the list, in bytes. Longer ones would only make the bound tighter.
+pub(super) const LONGEST: usize = 16;
+
+static KNOWN: LazyLock<Known> = LazyLock::new(Known::read);
+
+/// A set of tokens.
+///
+/// Each is in both vocabularies, which is all that the bound rests on: a piece that is a token is one
+/// token, and two neighbours in a piece never make a token together, because byte-pair encoding
+/// would have merged them.
+pub(super) struct Known {
+    /// Up to 8 bytes, as one number. A safe word is in it twice, with [`SAFE`] and without.
+    short: HashSet<u64, BuildHasherDefault<Fold>>,
+    /// Up to 16 bytes.
+    long: HashSet<u128, BuildHasherDefault<Fold>>,
+}
+
+/// Set in the key of a safe word. The bytes of a key are ASCII, so the bit is free.
+const SAFE: u64 = 1 << 63;
+
+impl Known {
+    /// Read at the first call, in a few milliseconds, and kept: 2 MB.
+    pub(super) fn get() -> &'static Known {
+        &KNOWN
+    }
+
+    fn read() -> Known {
+        let mut known = Known { short: HashSet::default(), long: HashSet::default() };
+        each(|token, is_safe| known.insert(token, is_safe));
+        known
+    }
+
+    fn insert(&mut self, token: &[u8], is_safe: bool) {
+        if token.len() <= 8 {
+            let key = short(token);
+            self.short.insert(key);
+            if is_safe {
+                self.short.insert(key | SAFE);
+            }
+        } else if token.len() <= LONGEST {
+            let key = long(token);
+            self.long.insert(key);
+            if is_safe {
+                self.long.insert(key | u128::from(SAFE) << 64);
+            }
+        }
+    }
+
+    /// Whether these bytes are a token of both vocabularies. `false` may mean that nobody listed it.
+    #[inline]
+    pub(super) fn has(&self, bytes: &[u8]) -> bool {
+        match bytes.len() {
+            0..=1 => true,
+            2..=8 => self.has_short(short(bytes)),
+            9..=LONGEST => self.long.contains(&long(bytes)),
+            _ => false,
+        }
+    }
+
+    /// [`has`](Known::has), for at most 8 bytes that are one number already.
+    #[inline]
+    pub(super) fn has_short(&self, key: u64) -> bool {
+        self.short.contains(&key)
+    }
+
+    /// Whether the word is a token that stays at one, plus one for whatever ASCII character stands
+    /// right before it, plus one for a contraction (`'s`) right behind it.
+    #[inline]
+    pub(super) fn is_safe(&self, word: &[u8]) -> bool {
+        match word.len() {
+            0 => false,
+            1..=8 => self.short.contains(&(short(word) | SAFE)),
+            9..=LONGEST => self.long.contains(&(long(word) | u128::from(SAFE) << 64)),
+            _ => false,
+        }
+    }
+}
+
+/// Each token of the list, and whether it is a safe word.
+pub(super) fn each(mut take: impl FnMut(&[u8], bool)) {
+    let mut token = Vec::new();
+    for line in LIST.split('\n').filter(|line| !line.is_empty()) {
+        let is_safe = next(&mut token, line.as_bytes());
+        take(&token, is_safe);
+    }
+}
+
+/// Takes a line of the list into the token of the line before; true if it is a safe word.
+fn next(token: &mut Vec<u8>, line: &[u8]) -> bool {
+    let Some((&first, rest)) = line.split_first() else { return false };
+    let shared = first.to_ascii_lowercase().saturating_sub(b'a');
+    token.truncate(usize::from(shared));
+    let mut rest = rest.iter();
+    while let Some(&byte) = rest.next() {
+        token.push(match byte {
+            b'\\' => match rest.next() {
+                Some(b'n') => b'\n',
+                Some(b'r') => b'\r',
+                Some(b't') => b'\t',
+                _ => b'\\',
+            },
+            byte => byte,
+        });
+    }
+    first.is_ascii_uppercase()
+}
+
+fn short(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0, |key, &byte| with(key, byte))
+}
+
+/// A key with one byte more behind it.
+#[inline]
+pub(super) fn with(key: u64, byte: u8) -> u64 {
+    key << 8 | u64::from(digit(byte))
+}
+
+/// No token in the list holds a zero byte, which would be lost at the head of a number.
+#[inline]
+fn digit(byte: u8) -> u8 {
+    if byte == 0 { 0xff } else { byte }
+}
+
+fn long(bytes: &[u8]) -> u128 {
+    bytes.iter().fold(0, |key, &byte| key << 8 | u128::from(digit(byte)))
+}
+
+/// Multiplies and folds: the keys are numbers, and the set never grows by what a text holds.
+#[derive(Default)]
+pub(super) struct Fold(u64);
+
+impl Hasher for Fold {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_u64(u64::from(byte)));
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        let product = (self.0 ^ key).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = product ^ (product >> 32);
+    }
+
+    fn write_u128(&mut self, key: u128) {
+        self.write_u64((key >> 64) as u64);
+        self.write_u64(key as u64);
+    }
+}
