@@ -1,9 +1,9 @@
-//! Owns the tests of reading requests: what each provider's body says of the cost of its call.
+//! Tests of reading requests: what each provider's body says of the cost of its call.
 
 use bursar::price::EstimateError;
 use bursar::usage::tokens::{Heuristic, TokenCounter};
 use bursar::usage::{Request, RequestError};
-use bursar::{BudgetManager, ModelPrice, PriceBook, Service};
+use bursar::{BudgetManager, Limit, ModelPrice, PriceBook, Service, Usd};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -160,38 +160,360 @@ fn with(field: &str, value: Value) -> Request {
     text
 }
 
-#[test]
-fn the_cap_in_all_its_spellings() {
-    for field in [
-        "max_tokens",
-        "max_completion_tokens",
-        "max_output_tokens",
-        "maxTokens",
-        "max_tokens_to_sample",
-        "num_predict",
-        "generationConfig.maxOutputTokens",
-        "generation_config.max_output_tokens",
-        "inferenceConfig.maxTokens",
-        "additionalModelRequestFields.max_new_tokens",
-        "options.num_predict",
-    ] {
-        assert_eq!(with(field, json!(77)).max_output, Some(77), "{field}");
-        assert_eq!(with(field, Value::Null).max_output, None, "{field}");
+/// A request of each form, and where its API looks for the cap and the number of answers.
+const FORMS: &[(&str, &[&str], &[&str])] = &[
+    (
+        r#"{"messages": [{"role": "user", "content": "Hi"}]}"#,
+        &["max_tokens", "max_completion_tokens", "extra_body.max_tokens"],
+        &["n", "extra_body.n"],
+    ),
+    (
+        r#"{"messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}]}"#,
+        &["max_tokens", "max_completion_tokens", "extra_body.max_tokens"],
+        &["n", "extra_body.n"],
+    ),
+    (
+        r#"{"prompt": "Hi"}"#,
+        &["max_tokens", "max_tokens_to_sample", "extra_body.max_tokens"],
+        &["n", "best_of", "extra_body.n"],
+    ),
+    (r#"{"input": "Hi"}"#, &["max_output_tokens"], &[]),
+    (
+        r#"{"contents": [{"parts": [{"text": "Hi"}]}]}"#,
+        &[
+            "generationConfig.maxOutputTokens",
+            "generation_config.max_output_tokens",
+            "generationConfig.max_output_tokens",
+        ],
+        &["generationConfig.candidateCount", "generation_config.candidate_count"],
+    ),
+    (
+        r#"{"messages": [{"role": "user", "content": [{"text": "Hi"}]}]}"#,
+        &["inferenceConfig.maxTokens"],
+        &[],
+    ),
+    (
+        r#"{"messages": [{"role": "user", "content": "Hi"}], "keep_alive": "5m"}"#,
+        &["max_tokens", "max_completion_tokens", "options.num_predict", "extra_body.max_tokens"],
+        &["n", "extra_body.n"],
+    ),
+    (r#"{"inputs": "Hi"}"#, &["parameters.max_new_tokens"], &[]),
+];
+
+/// Every cap and every number of answers that some API has, and some that none has.
+const LIMITS: &[&str] = &[
+    "max_tokens",
+    "max_completion_tokens",
+    "max_output_tokens",
+    "maxOutputTokens",
+    "maxTokens",
+    "max_new_tokens",
+    "max_tokens_to_sample",
+    "num_predict",
+    "generationConfig.maxOutputTokens",
+    "generationConfig.max_output_tokens",
+    "generation_config.max_output_tokens",
+    "inferenceConfig.maxTokens",
+    "inferenceConfig.max_new_tokens",
+    "additionalModelRequestFields.max_new_tokens",
+    "additionalModelRequestFields.max_tokens",
+    "options.num_predict",
+    "options.max_tokens",
+    "parameters.max_new_tokens",
+    "parameters.max_tokens",
+    "extra_body.max_tokens",
+    "n",
+    "best_of",
+    "extra_body.n",
+    "generationConfig.candidateCount",
+    "generation_config.candidate_count",
+];
+
+/// A body with a field more, given by its path.
+fn put(body: &str, field: &str, value: Value) -> Value {
+    let mut body: Value = serde_json::from_str(body).unwrap();
+    let mut place = &mut body;
+    for name in field.split('.') {
+        place = &mut place[name];
     }
-    assert_eq!(with("options.num_predict", json!(-1)).max_output, None, "without end");
+    *place = value;
+    body
+}
+
+/// A server ignores what it does not know. The cap of another API had become the hold: 14 times
+/// over, where `options.num_predict` stood in a chat.
+#[test]
+fn each_api_obeys_its_own_cap_alone() {
+    for (body, caps, choices) in FORMS {
+        for field in LIMITS {
+            let asked = read(&put(body, field, json!(77)).to_string(), "some/model");
+            let cap = caps.contains(field).then_some(77);
+            assert_eq!(asked.max_output, cap, "{field} in {body}");
+            assert_eq!(
+                asked.choices,
+                if choices.contains(field) { 77 } else { 1 },
+                "{field}: {body}"
+            );
+            let none = read(&put(body, field, json!(0)).to_string(), "some/model");
+            assert_eq!((none.max_output, none.choices), (None, 1), "0 is none: {field} in {body}");
+            let null = read(&put(body, field, Value::Null).to_string(), "some/model");
+            assert_eq!((null.max_output, null.choices), (None, 1), "{field} in {body}");
+        }
+    }
+    let open = r#"{"messages": [{"role": "user", "content": "Hi"}], "think": false}"#;
+    for end in [-1, -2] {
+        let asked = read(&put(open, "options.num_predict", json!(end)).to_string(), "qwen3:8b");
+        assert_eq!(asked.max_output, None, "without end");
+    }
     assert_eq!(with("thinking", json!({"budget_tokens": 9_000})).max_output, None);
-    let both = r#"{"max_tokens": 5, "max_completion_tokens": 9, "input": "Hi"}"#;
-    assert_eq!(read(both, "gpt-5").max_output, Some(9), "the larger of two");
 }
 
 #[test]
-fn the_number_of_answers_in_all_its_spellings() {
-    for field in ["n", "best_of", "generationConfig.candidateCount"] {
-        assert_eq!(with(field, json!(4)).choices, 4, "{field}");
+fn of_several_caps_the_largest_counts_and_of_several_apis_each_needs_one() {
+    let message = r#""messages": [{"role": "user", "content": "Hi"}]"#;
+    for (fields, cap) in [
+        (r#""max_tokens": 5, "max_completion_tokens": 9"#, Some(9)),
+        (r#""max_tokens": 0, "max_completion_tokens": 9"#, Some(9)),
+        (r#""max_tokens": 5, "max_output_tokens": 9"#, Some(5)),
+        (r#""max_tokens": 5, "options": {"num_predict": 9}"#, Some(5)),
+        (r#""max_tokens": 5, "extra_body": {"max_completion_tokens": 9}"#, Some(9)),
+        // Whichever server reads this, it finds one of the two inputs.
+        (r#""input": "Hi", "max_tokens": 5"#, None),
+        (r#""input": "Hi", "max_tokens": 5, "max_output_tokens": 9"#, Some(9)),
+        (r#""contents": [], "max_tokens": 5"#, None),
+        (r#""max_tokens": 5, "inferenceConfig": {"maxTokens": 9}"#, Some(5)),
+    ] {
+        let body = format!("{{{message}, {fields}}}");
+        assert_eq!(read(&body, "gpt-5").max_output, cap, "{fields}");
     }
-    assert_eq!(with("n", json!(0)).choices, 1);
     let prompts = r#"{"prompt": ["One", "Two", "Three"], "n": 2, "max_tokens": 9}"#;
     assert_eq!(read(prompts, "gpt-3.5-turbo-instruct").choices, 6, "each prompt has its answers");
+}
+
+/// Rejected parts of a prediction are billed as output (OpenAI); they were held as input alone.
+#[test]
+fn a_prediction_is_held_as_output_beside_the_cap() {
+    let code = "fn main() {}".repeat(50);
+    for content in [json!(code), json!([{"type": "text", "text": code}])] {
+        let body = json!({"max_completion_tokens": 100, "messages": [],
+            "prediction": {"type": "content", "content": content}});
+        let request = Request::read(&body, "gpt-4o", &Bytes).unwrap();
+        let most = request.max_output.unwrap();
+        assert!((700..720).contains(&most), "{most}: 100 and each of 600 bytes");
+        assert!(request.input > 600, "and it is read");
+        let model = PriceBook::builtin().find("gpt-6.1-terra").unwrap();
+        let (at, all) = ("2026-11-24T09:00:00Z".parse().unwrap(), model.estimate_of(&request));
+        let alone = model.estimate().input(request.input).max_output(100).cost_at(at).unwrap();
+        assert!(all.unwrap().cost_at(at).unwrap() > alone);
+    }
+    let open = json!({"messages": [], "prediction": {"type": "content", "content": "x"}});
+    assert_eq!(Request::read(&open, "gpt-4o", &Bytes).unwrap().max_output, None);
+}
+
+/// Claude reads a schema in a form of its own: nested ones were billed at up to 1.875 tokens a byte.
+#[test]
+fn a_schema_on_claude_is_held_at_two_tokens_a_byte() {
+    let nested = (0..30).fold(
+        json!({"type": "string"}),
+        |inner, _| json!({"type": "object", "properties": {"a": inner}}),
+    );
+    let tool = json!({"name": "t", "input_schema": nested});
+    let spec = json!({"toolSpec": {"name": "t", "inputSchema": {"json": nested}}});
+    let bytes = nested.to_string().len() as u64;
+    for (model, body, times) in [
+        ("claude-opus-4-8", json!({"messages": [], "tools": [tool]}), 2),
+        (
+            "eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            json!({"messages": [], "toolConfig": {"tools": [spec]}}),
+            2,
+        ),
+        (
+            "claude-opus-4-8",
+            json!({"messages": [], "output_format": {"type": "json_schema", "schema": nested}}),
+            2,
+        ),
+        ("gpt-6.1-terra", json!({"messages": [], "tools": [tool]}), 1),
+    ] {
+        let none = Request::read(r#"{"messages": []}"#, model, &Bytes).unwrap().input;
+        let held = Request::read(&body, model, &Bytes).unwrap().input - none;
+        assert!(held >= bytes * times && held < bytes * times + 1_300, "{model}: {held}, {bytes}");
+    }
+}
+
+/// What providers add unseen, for each request: it was not counted.
+#[test]
+fn the_prompts_that_providers_add_are_held() {
+    let body = r#"{"messages": [{"role": "user", "content": ""}]}"#;
+    for (model, least) in [
+        ("grok-4", 214),
+        ("xai/grok-4-fast", 214),
+        ("deepseek-chat", 97),
+        ("deepseek/deepseek-v3.2", 97),
+        ("kimi-k2", 100),
+        ("moonshot/kimi-k2-thinking", 100),
+        ("nobody/knows", 214),
+    ] {
+        let input = read(body, model).input;
+        assert!(input >= least && input < least + 20, "{model}: {input}");
+    }
+    assert!(read(body, "gpt-4o").input < 10);
+}
+
+fn cost(budget: &BudgetManager, body: &Value) -> Usd {
+    let at = "2026-11-24T09:00:00Z".parse().unwrap();
+    budget.estimate_request(body).unwrap().cost_at(at).unwrap()
+}
+
+/// $2 and $10 a million tokens of input and output, $20 and $100 with priority; a cheap model of a
+/// tenth of that, and a dear one of ten times as much.
+fn priced() -> bursar::budget::Builder {
+    let mut book = PriceBook::empty();
+    for (id, input, output) in [("cheap", "0.2", "1"), ("usual", "2", "10"), ("dear", "20", "100")]
+    {
+        let price = ModelPrice::new("owl", id, input.parse().unwrap(), output.parse().unwrap());
+        book.insert(price.max_output(1_000)).unwrap();
+    }
+    BudgetManager::builder().prices(book)
+}
+
+/// $0.00201 had been held and $0.08012 booked, on a limit of $0.01.
+#[test]
+fn further_models_that_a_request_names_are_held() {
+    let budget = priced().build().unwrap();
+    let body = |model: &str| {
+        json!({"model": model, "max_tokens": 100,
+        "messages": [{"role": "user", "content": "What is the time?"}]})
+    };
+    let alone = |model: &str| cost(&budget, &body(model));
+    let (cheap, usual, dear) = (alone("cheap"), alone("usual"), alone("dear"));
+    assert!(cheap < usual && usual < dear);
+    for (field, value, expected, names) in [
+        // Anthropic bills a declined attempt that wrote: the sum.
+        ("fallbacks", json!([{"model": "dear"}]), cheap + dear, &["owl/dear"][..]),
+        (
+            "fallbacks",
+            json!(["usual", "owl/dear"]),
+            cheap + usual + dear,
+            &["owl/usual", "owl/dear"],
+        ),
+        ("fallbacks", json!(["cheap"]), cheap + cheap, &["owl/cheap"]),
+        ("context_window_fallbacks", json!(["dear"]), cheap + dear, &["owl/dear"]),
+        ("additionalModelRequestFields.fallbacks", json!(["dear"]), cheap + dear, &["owl/dear"]),
+        // OpenRouter and Vercel bill the one that answered: the dearest.
+        ("models", json!(["usual", "dear"]), dear, &["owl/usual", "owl/dear"]),
+        ("models", json!(["cheap"]), cheap, &["owl/cheap"]),
+        ("extra_body.models", json!(["dear"]), dear, &["owl/dear"]),
+        ("providerOptions.gateway.models", json!(["dear"]), dear, &["owl/dear"]),
+        ("fallbacks", json!([]), cheap, &[]),
+        ("models", Value::Null, cheap, &[]),
+        ("providerOptions.gateway.order", json!(["owl"]), cheap, &[]),
+    ] {
+        let body = put(&body("cheap").to_string(), field, value.clone());
+        assert_eq!(cost(&budget, &body), expected, "{field}: {value}");
+        let estimate = budget.estimate_request(&body).unwrap();
+        let found: Vec<&str> =
+            estimate.fallback_models().iter().map(|model| &**model.name()).collect();
+        assert_eq!(found, names, "{field}: {value}");
+        let wider = estimate.with_margin("2".parse().unwrap());
+        assert_eq!(wider.fallback_models().len(), names.len());
+    }
+    let limited = priced().limit("*", Limit::spend("0.005".parse().unwrap())).build().unwrap();
+    let named = put(&body("cheap").to_string(), "fallbacks", json!([{"model": "dear"}]));
+    let refused = limited.reserve("a", &limited.estimate_request(&named).unwrap());
+    assert!(refused.is_err(), "{:?}", refused.map(|hold| hold.held()));
+    assert!(limited.reserve("a", &limited.estimate_request(&body("cheap")).unwrap()).is_ok());
+}
+
+/// An attempt may have a cap, a prompt or a tier of its own.
+#[test]
+fn a_further_model_is_held_as_it_would_be_asked() {
+    let budget = priced().build().unwrap();
+    let body = |fallback: Value| {
+        json!({"model": "cheap", "max_tokens": 100, "fallbacks": [fallback],
+        "messages": [{"role": "user", "content": "What is the time?"}]})
+    };
+    let plain = cost(&budget, &body(json!({"model": "dear"})));
+    assert!(cost(&budget, &body(json!({"model": "dear", "max_tokens": 200}))) > plain);
+    assert!(cost(&budget, &body(json!({"model": "dear", "max_tokens": 50}))) < plain);
+    let long =
+        json!({"model": "dear", "messages": [{"role": "user", "content": "time ".repeat(500)}]});
+    assert!(cost(&budget, &body(long)) > plain);
+    // What the request leaves open is closed for each.
+    let open = json!({"model": "cheap", "max_output_tokens": 9, "input": "On?", "models": ["dear"],
+        "previous_response_id": "r"});
+    assert!(budget.estimate_request(&open).is_err());
+    let (model, request) = budget.read_request(&open).unwrap();
+    assert!(model.estimate_of(&request.with_unseen_input(1_000)).is_ok());
+    // Without `model`, OpenRouter asks the first of `models`.
+    let first = json!({"models": ["usual", "dear"], "max_tokens": 9, "messages": []});
+    assert_eq!(budget.read_request(&first).unwrap().0.id(), "usual");
+}
+
+#[test]
+fn a_further_model_without_a_price_is_refused_with_the_field_and_the_remedy() {
+    let budget = priced().build().unwrap();
+    for (field, value, sentence) in [
+        ("fallbacks", json!("default"), "`fallbacks` lets \"default\" answer"),
+        ("fallbacks", json!(["default"]), "`fallbacks[0]` lets default answer"),
+        ("fallbacks", json!(["dear", {"model": "fox"}]), "`fallbacks[1]` lets fox answer"),
+        ("fallbacks", json!([{"usual": ["dear"]}]), "`fallbacks[0]` lets {…} answer"),
+        ("fallbacks", json!({"model": "fox"}), "`fallbacks` lets fox answer"),
+        ("models", json!(["dear", "fox"]), "`models[1]` lets fox answer"),
+        ("models", json!([7]), "`models[0]` lets 7 answer"),
+        ("extra_body.models", json!(["fox"]), "`extra_body.models[0]` lets fox answer"),
+        (
+            "providerOptions.gateway.models",
+            json!(["fox"]),
+            "`providerOptions.gateway.models[0]` lets fox answer",
+        ),
+    ] {
+        let body = put(r#"{"model": "usual", "messages": []}"#, field, value.clone());
+        let error = budget.estimate_request(&body).unwrap_err().to_string();
+        let remedy = "which has no price; name a model there that has one, or leave the field out";
+        assert_eq!(error, format!("{sentence}, {remedy}"), "{value}");
+    }
+    // By itself a price knows no other models.
+    let request = read(r#"{"messages": [], "fallbacks": ["dear"]}"#, "usual");
+    assert!(request.fallback_models().eq(["dear"]));
+}
+
+/// `auto` was held at the standard price, whatever the project's settings at the provider are.
+#[test]
+fn no_tier_and_auto_are_held_at_the_dearest_tier_that_the_account_may_use() {
+    let at = "2026-11-24T09:00:00Z".parse().unwrap();
+    let cost = |tier: Option<Service>, asked: Option<&str>, model: &str| {
+        let builder = BudgetManager::builder();
+        let budget = match tier {
+            Some(tier) => builder.auto_tier(tier).build().unwrap(),
+            None => builder.build().unwrap(),
+        };
+        let mut body = json!({"model": model, "max_completion_tokens": 100, "messages": [
+            {"role": "user", "content": "What is the time?"}]});
+        if let Some(asked) = asked {
+            body["service_tier"] = json!(asked);
+        }
+        let estimate = budget.estimate_request(&body).unwrap();
+        assert_eq!(
+            estimate.terms().service.as_str(),
+            asked.filter(|&tier| tier != "auto" && tier != "default").unwrap_or("standard")
+        );
+        estimate.cost_at(at).unwrap()
+    };
+    let terra = "gpt-6.1-terra";
+    let standard = cost(None, Some("default"), terra);
+    let priority = cost(None, Some("priority"), terra);
+    assert!(standard < priority);
+    for asked in [None, Some("auto")] {
+        assert_eq!(cost(None, asked, terra), standard, "unless told otherwise");
+        assert_eq!(cost(Some(Service::Priority), asked, terra), priority);
+        assert_eq!(cost(Some(Service::Flex), asked, terra), standard, "the dearer of the two");
+    }
+    assert_eq!(cost(Some(Service::Priority), Some("default"), terra), standard, "it was named");
+    let flex = cost(None, Some("flex"), terra);
+    assert_eq!(cost(Some(Service::Priority), Some("flex"), terra), flex);
+    // A model without such a tier is not served on it.
+    let haiku = "claude-haiku-4-5";
+    assert_eq!(cost(Some("no-such-tier".into()), None, haiku), cost(None, None, haiku));
 }
 
 #[test]

@@ -160,7 +160,11 @@ impl Walk<'_> {
             // One vocabulary goes on here, and either may begin anew at each slash and line break.
             let end = self.end_of(breaks, |byte| is_mark(byte) || is_break(byte));
             let piece = self.slice(start, end);
-            let is_cut = |at: usize| piece.get(at - 1).is_some_and(|&b| b == b'/' || is_break(b));
+            let is_cut = |at: usize| {
+                at.checked_sub(1)
+                    .and_then(|before| piece.get(before))
+                    .is_some_and(|&b| b == b'/' || is_break(b))
+            };
             let tokens = longest_division_within(self.known, piece, is_cut);
             return self.ascii(tokens, end);
         }

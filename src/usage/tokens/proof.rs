@@ -246,11 +246,11 @@ fn the_bound_holds_for_text_that_was_made_to_be_expensive() {
     ];
     let mut dice = Dice(1);
     for (kind, alphabet) in alphabets {
-        for round in 0..1_200 {
+        for round in 0..400 {
             let length = 1 + dice.below(40);
             let text = dice.text(alphabet, length);
             check(&text, kind);
-            if round % 8 == 0 {
+            if round % 40 == 0 {
                 check(&dice.text(alphabet, 1_500), kind);
             }
             check(&format!(" {text}_{text}"), kind);
@@ -270,7 +270,7 @@ fn the_bound_holds_for_text_that_was_made_to_be_expensive() {
 fn the_bound_holds_for_words_however_they_are_joined() {
     let words = words();
     let mut dice = Dice(2);
-    for _ in 0..8_000 {
+    for _ in 0..3_000 {
         let count = 1 + dice.below(6);
         let (mut glued, mut marked, mut ended) = (String::new(), String::new(), String::new());
         for _ in 0..count {
@@ -304,8 +304,8 @@ fn the_bound_holds_for_tokens_in_any_order() {
         .flat_map(|(_, vocabulary)| tokens(vocabulary))
         .filter_map(|token| String::from_utf8(token).ok())
         .collect();
-    all.iter().step_by(3).for_each(|token| check(token, "a token"));
-    for _ in 0..20_000 {
+    all.iter().step_by(17).for_each(|token| check(token, "a token"));
+    for _ in 0..6_000 {
         let text: String = (0..=dice.below(5)).map(|_| &*all[dice.below(all.len())]).collect();
         check(&text, "tokens");
     }
@@ -319,7 +319,7 @@ fn on_the_named_corpora_the_bound_is_at_most_1_35_times_the_truth() {
     for (kind, text) in corpora {
         assert!(text.len() > 30_000, "{kind} has {} bytes", text.len());
         check(text.as_str(), kind);
-        text.lines().step_by(7).for_each(|line| check(line, kind));
+        text.lines().step_by(31).for_each(|line| check(line, kind));
         let bound = Heuristic::new().upper_bound(&text);
         for (name, vocabulary) in vocabularies() {
             let truth = vocabulary.count(&text) as u64;
