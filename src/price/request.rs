@@ -91,7 +91,9 @@ impl Model {
                 field: attempt.field.clone(),
                 model: attempt.model.clone(),
             };
-            let model = self.find_beside(&attempt.model).ok_or_else(unpriced)?;
+            // `default` is no name: Anthropic chooses the models.
+            let named = Some(&attempt.model).filter(|name| *name != "default");
+            let model = named.and_then(|name| self.find_beside(name)).ok_or_else(unpriced)?;
             let model = match self.auto_tier() {
                 Some(tier) => model.with_auto_tier(tier),
                 None => model,

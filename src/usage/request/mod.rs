@@ -301,7 +301,7 @@ pub enum RequestError {
     /// The request lets a model answer whose price is not known: `"fallbacks": "default"`, or a
     /// name that the price list does not have.
     #[error(
-        "`{field}` lets {model} answer, which has no price; name a model there that has one, or \
+        "`{field}` lets `{model}` answer, which has no price; name a model there that has one, or \
          leave the field out"
     )]
     Fallback {
