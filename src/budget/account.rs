@@ -78,7 +78,7 @@ impl Account {
     }
 
     fn open_child(&self, path: Path) -> Result<Account, AccountError> {
-        let (wanted, places) = (path.clone(), self.core.places.clone());
+        let (wanted, places) = (path.clone(), self.core.settings.places.clone());
         let id = self.core.change(move |ledger, now| match ledger.find(wanted.as_str()) {
             Some(id) => Ok(id),
             None => open_below(ledger, now, &wanted, &places),
@@ -92,7 +92,7 @@ impl Account {
     /// [`AccountError`] if `name` is no segment, or there is an account of that name.
     pub fn run(&self, name: &str) -> Result<Run, AccountError> {
         let path = self.path.child(name)?;
-        let (wanted, places) = (path.clone(), self.core.places.clone());
+        let (wanted, places) = (path.clone(), self.core.settings.places.clone());
         let id = self.core.change(move |ledger, now| match ledger.find(wanted.as_str()) {
             Some(_) => Err(AccountError::Exists(wanted.clone())),
             None => open_below(ledger, now, &wanted, &places),

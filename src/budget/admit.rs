@@ -61,7 +61,7 @@ impl Core {
         estimates: impl Iterator<Item = &'e Estimate>,
         wishes: &Wishes<'_>,
     ) -> Result<Admitted, ReserveError> {
-        let asks = (who.find(ledger, now, &self.places)?, estimates);
+        let asks = (who.find(ledger, now, &self.settings.places)?, estimates);
         let asking = Asking { place: LAST, wrap_up: wishes.wrap_up };
         let mut refused = Refused::new(false);
         match self.admit_first(ledger, queue, now, asks, wishes, asking, &mut refused) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::alert::{Alert, Observer, OnAlert};
 use super::books::Books;
+use super::core::Settings;
 use super::core::{LostCall, Watch};
 use super::error::{AccountError, SetLimitError};
 use super::opening::Places;
@@ -169,6 +170,55 @@ impl Builder {
         self
     }
 
+    /// The most accounts and tags that may be open at once, the roots included; two million unless
+    /// set. One takes some 500 bytes of memory, and 500 more for each limit on it.
+    ///
+    /// It keeps names from outside from filling the memory: a call, a tag or a run for which another
+    /// account would have to be opened is refused with [`AccountError::TooMany`], and nothing changes.
+    /// What is open stays open, also where a journal has more. A [`Run`](super::Run) gives its place
+    /// back when it is closed, and [`Account::forget`](super::Account::forget) and
+    /// [`Tag::forget`](super::Tag::forget) free those that are no longer used.
+    pub fn max_accounts(mut self, most: usize) -> Builder {
+        self.max_accounts = most;
+        self
+    }
+
+    /// The most accounts that may be open at once directly below one account (`customers`) or in a tag
+    /// tree (`user:`), no more than [`max_accounts`](Builder::max_accounts) unless set. Give it for each
+    /// account below which [`account_for`](BudgetManager::account_for) or
+    /// [`tag_for`](BudgetManager::tag_for) open what others name, so that these cannot use up the places
+    /// of the rest. A tag tree is written with its `:`. Of two numbers for the same account the later
+    /// one counts.
+    ///
+    /// ```
+    /// use bursar::BudgetManager;
+    ///
+    /// let budget = BudgetManager::builder().max_children("user:", 2).build()?;
+    /// budget.tag_for("user", "ada")?;
+    /// budget.tag_for("user", "bob")?;
+    /// let refused = budget.tag_for("user", "eve").unwrap_err();
+    /// assert!(refused.to_string().starts_with(
+    ///     "`user:eve` is not opened: `user:` has 2 accounts below it, the most that \
+    ///      `Builder::max_children` allows; raise it",
+    /// ));
+    /// assert!(budget.tag_for("user", "ada").is_ok()); // it is open
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn max_children(mut self, account: impl Into<String>, most: usize) -> Builder {
+        self.max_children.push((account.into(), most));
+        self
+    }
+
+    fn places(&self) -> Result<Places, BuildError> {
+        // The last number for an account comes first.
+        let below = self.max_children.iter().rev().map(|(account, most)| {
+            let path = Path::new(account).map_err(AccountError::from)?;
+            Ok((path, *most))
+        });
+        let below = below.collect::<Result<_, AccountError>>().map_err(BuildError::MaxChildren)?;
+        Ok(Places { most: self.max_accounts, below })
+    }
+
     /// The dearest service tier on which the provider may serve a request that names none, or
     /// `auto`: the standard one unless told otherwise. Both leave the tier to the project's settings
     /// at the provider (OpenAI: "Default service tier"; Anthropic: `auto` takes priority capacity if
@@ -218,7 +268,9 @@ impl Builder {
             Some(journal) => Some(Books::open(journal, clock.now(), self.refresh)?),
         };
         let lease = self.lease.or_else(|| books.as_ref().map(|_| LEASE));
-        let core = Core::new(clock, prices, watch, lease, self.on_lost, self.auto_tier, books);
+        // What the manager's handles share beside the ledger.
+        let settings = Settings { lease, on_lost: self.on_lost, auto_tier: self.auto_tier, places };
+        let core = Core::new(clock, prices, watch, settings, books);
         let budget = BudgetManager { core };
         for (place, (accounts, limit)) in self.limits.into_iter().enumerate() {
             let number = place.saturating_add(1);

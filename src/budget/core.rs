@@ -24,7 +24,7 @@ use crate::ledger::{
 };
 use crate::price::{Model, PriceBook, UnknownModel};
 use crate::sync::{Held, Lock};
-use crate::usage::Service;
+use crate::usage::{Doubt, Service};
 
 /// What becomes of a hold whose guard is dropped after its call was sent, because the call failed,
 /// timed out, was cancelled or panicked. Such a call has usually been billed.
@@ -82,6 +82,16 @@ struct Afterwards {
     alarm: Option<Timestamp>,
 }
 
+/// What a builder was told, for as long as the manager lives.
+pub(super) struct Settings {
+    pub(super) lease: Option<Duration>,
+    pub(super) on_lost: LostCall,
+    /// How many accounts may be open.
+    pub(super) places: Places,
+    /// The tier on which a call that names none may be served.
+    pub(super) auto_tier: Service,
+}
+
 /// What a manager, its accounts and its reservations share.
 pub(super) struct Core {
     /// Tells the handles of one manager from those of another.
@@ -92,10 +102,7 @@ pub(super) struct Core {
     alarm: Waker,
     prices: Lock<PriceBook>,
     watch: Watch,
-    lease: Option<Duration>,
-    pub(super) on_lost: LostCall,
-    /// The tier on which what names none may be served.
-    auto_tier: Service,
+    pub(super) settings: Settings,
     /// What writes, if there is a journal; then `ledger` has only what is written.
     books: Option<Books>,
     /// True if a call may go the short way: nobody is told of it and nothing is written.
@@ -112,9 +119,7 @@ impl Core {
         clock: Arc<dyn Clock>,
         prices: PriceBook,
         watch: Watch,
-        lease: Option<Duration>,
-        on_lost: LostCall,
-        auto_tier: Service,
+        settings: Settings,
         books: Option<(Books, Ledger)>,
     ) -> Arc<Core> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -135,9 +140,7 @@ impl Core {
                 alarm: Waker::from(Arc::new(Alarm(core.clone()))),
                 prices: Lock::new(prices),
                 watch,
-                lease,
-                on_lost,
-                auto_tier,
+                settings,
                 books,
                 plain,
                 unread: Lock::new(HashSet::new()),
@@ -287,7 +290,7 @@ impl Core {
     /// When a lease that starts now ends.
     #[inline]
     pub(super) fn lease_until(&self, now: Timestamp) -> Timestamp {
-        self.lease.map_or(Timestamp::MAX, |lease| now.plus(lease))
+        self.settings.lease.map_or(Timestamp::MAX, |lease| now.plus(lease))
     }
 
     /// True if anybody is to be told of each call.
@@ -334,7 +337,7 @@ impl Core {
     /// Finds a model and gives it a number.
     pub(super) fn model(&self, name: &str) -> Result<Model, UnknownModel> {
         let model = self.prices.lock().find(name)?;
-        let model = match self.auto_tier {
+        let model = match self.settings.auto_tier {
             Service::Standard => model,
             ref tier => model.with_auto_tier(tier),
         };

@@ -279,7 +279,7 @@ impl BudgetManager {
 
     /// The account of that path in whichever tree, opened if it is not there.
     fn open(&self, path: Path) -> Result<Account, AccountError> {
-        let (opened, places) = (path.clone(), self.core.places.clone());
+        let (opened, places) = (path.clone(), self.core.settings.places.clone());
         let open = move |ledger: &mut _, now| open_account(ledger, now, &opened, &places);
         let id = self.core.change(open)??;
         Ok(Account::new(&self.core, id, path))
@@ -295,7 +295,7 @@ impl BudgetManager {
     /// # Errors
     /// [`SetLimitError`] if the path or the limit makes no sense.
     pub fn set_limit(&self, accounts: &str, limit: Limit) -> Result<(), SetLimitError> {
-        let (scope, places) = (Scope::new(accounts)?, self.core.places.clone());
+        let (scope, places) = (Scope::new(accounts)?, self.core.settings.places.clone());
         self.core.change(move |ledger, now| {
             if let Some(path) = scope.as_path() {
                 open_account(ledger, now, &path, &places)?;

@@ -273,7 +273,10 @@ impl Reservation {
     #[cold]
     #[inline(never)]
     fn lose(&mut self) {
-        match (self.is_sent() && self.core.on_lost == LostCall::ChargeHold, self.core.books()) {
+        match (
+            self.is_sent() && self.core.settings.on_lost == LostCall::ChargeHold,
+            self.core.books(),
+        ) {
             (true, None) => drop(self.end(None, Priced::lost())),
             // Nobody can wait for the disk here.
             (true, Some(_)) => drop(self.end_soon(None, &Priced::lost())),

@@ -331,7 +331,7 @@ impl Estimate {
             return Ok(bound);
         }
         let ceiling = price.schedule(service, at)?.ceiling(input);
-        let tokens = u128::from(self.input) * self.dearest_text(ceiling)
+        let tokens = u128::from(self.input) * self.dearest_text(price, ceiling)?
             + u128::from(self.input_audio) * self.dearest_audio(price, ceiling)?;
         let per_output = match cap {
             0 => 0,

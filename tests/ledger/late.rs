@@ -1,13 +1,12 @@
 //! Tables for alerts about the window before the present one: a call that was reserved before its
 //! end and settled after it, a correction, a lease.
 
+use bursar::Usd;
 use bursar::calendar::{CalendarUnit, Zone};
 use bursar::clock::Timestamp;
 use bursar::ledger::{
     AccountId, Booking, Change, Command, Due, Ledger, Limit, Notice, Period, Reserve, Scope, Settle,
 };
-use bursar::usage::Usage;
-use bursar::{Bill, Usd};
 
 use crate::table;
 

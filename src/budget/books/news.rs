@@ -147,7 +147,7 @@ impl Core {
             let ahead = books.others.holds.lock().get(&hold).copied().unwrap_or_default();
             let is_over = clock >= until.plus(ahead)
                 || (clock >= until && *is_alone.get_or_insert_with(|| journal.is_alone()));
-            is_over.then_some(self.on_lost)
+            is_over.then_some(self.settings.on_lost)
         };
         let all = catch_up(ledger, now, end);
         books.others.times.lock().rest = if all { Timestamp::MIN } else { clock.plus(LOOK_AGAIN) };
