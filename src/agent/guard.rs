@@ -94,9 +94,9 @@ impl Guard {
         let booked = match bill {
             None if metered => return (None, inner),
             None => hold.book_held(),
-            Some(bill) if !is_empty(&bill) => hold.book(&bill),
+            Some(bill) if !bill.is_of_nothing() => hold.book(bill),
             Some(_) if metered => return (None, inner),
-            Some(bill) => hold.book(&bill.reported_cost(Usd::ZERO)),
+            Some(bill) => hold.book(bill.reported_cost(Usd::ZERO)),
         };
         (Some(booked), inner)
     }
@@ -170,9 +170,4 @@ impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared").field("input", &self.input).finish_non_exhaustive()
     }
-}
-
-/// True of a bill of nothing.
-fn is_empty(bill: &Bill) -> bool {
-    bill.usage.is_none() && bill.reported_cost.is_none_or(|cost| cost.is_zero())
 }

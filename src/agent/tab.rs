@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 
 use crate::budget::{Booked, Growth, Receipt, Reservation, ReserveError, Written};
-use crate::usage::{Bill, Body, Usage, UsageMeter};
+use crate::usage::{Bill, Body, Doubt, Head, Usage, UsageMeter};
 
 /// A hold that is settled by what comes in: for whoever passes an answer on, as bytes or as events,
 /// and is no [`Stream`](futures_core::Stream) of results. [`BudgetedStream`] is built on it.
@@ -193,7 +193,7 @@ impl Tab {
     pub(super) fn end(&mut self) -> Option<Box<Written>> {
         let mut hold = self.hold.take()?;
         // Law 8: lost if it was sent.
-        match hold.book(&self.tally.finish()?) {
+        match hold.book(self.tally.finish(&hold)?) {
             Booked::Done(receipt) => {
                 self.receipt = Some(receipt);
                 None
@@ -228,17 +228,21 @@ pub struct Tally {
     meter: UsageMeter,
     used: Option<Usage>,
     bill: Option<Bill>,
+    head: Head,
 }
 
 impl Tally {
     /// Takes in the next bytes of a provider's stream, cut anywhere, see [`UsageMeter::push`].
     /// What cannot be read makes the bill an estimate.
     pub fn push(&mut self, bytes: impl AsRef<[u8]>) {
+        self.head.push(bytes.as_ref());
         let _ = self.meter.push(bytes.as_ref());
     }
 
     /// Takes in one event of a provider's stream, see [`UsageMeter::event`].
     pub fn event<'b>(&mut self, event: impl Into<Body<'b>>) {
+        let event = event.into();
+        self.head.event(event);
         let _ = self.meter.event(event);
     }
 
@@ -258,10 +262,28 @@ impl Tally {
         billed.or(self.used).unwrap_or_else(|| self.meter.seen())
     }
 
-    /// The bill as of now, if anything was seen.
-    fn finish(&mut self) -> Option<Bill> {
-        let used = self.used.map(|usage| Bill::new(usage).estimated());
-        let meter = std::mem::take(&mut self.meter);
-        self.bill.clone().or(used).or_else(|| meter.finish())
+    /// The bill as of now, if anything was seen: what somebody has read out of the answer, or what the
+    /// meter has; and if all that came is an error, what that costs.
+    fn finish(&mut self, hold: &Reservation) -> Option<Bill> {
+        let used = self.used.map(counted_so_far);
+        if let Some(bill) = self.bill.clone().or(used) {
+            return Some(bill);
+        }
+        let bill = std::mem::take(&mut self.meter).finish();
+        let is_known = bill.as_ref().is_some_and(|bill| !bill.doubts.contains(&Doubt::CutShort));
+        match hold.judge_stream(&self.head) {
+            Some(outcome) if !is_known => outcome.into_bill().or(bill),
+            _ => bill,
+        }
+    }
+}
+
+/// The bill of counts that somebody has read out of a stream so far. Output without input is the
+/// output alone.
+fn counted_so_far(usage: Usage) -> Bill {
+    let bill = Bill::new(usage).estimated();
+    match usage.input_tokens() == 0 && usage.output_tokens() > 0 {
+        true => bill.doubt(Doubt::Missing { side: "input".to_owned() }),
+        false => bill,
     }
 }

@@ -24,7 +24,7 @@ use crate::ledger::{
 };
 use crate::price::{Model, PriceBook, UnknownModel};
 use crate::sync::{Held, Lock};
-use crate::usage::{Doubt, Service};
+use crate::usage::FailedCalls;
 
 /// What becomes of a hold whose guard is dropped after its call was sent, because the call failed,
 /// timed out, was cancelled or panicked. Such a call has usually been billed.
@@ -53,6 +53,14 @@ pub enum LostCall {
     /// ends of a hold that has no guard in this process. Should that call live on in another and
     /// settle late, the truth is booked in the windows of its reserve, once.
     Release,
+}
+
+/// What calls without a bill cost.
+pub(super) struct Failures {
+    /// Whose reply is lost.
+    pub(super) on_lost: LostCall,
+    /// Whose answer is an error.
+    pub(super) calls: FailedCalls,
 }
 
 /// Who is told.
@@ -102,7 +110,8 @@ pub(super) struct Core {
     alarm: Waker,
     prices: Lock<PriceBook>,
     watch: Watch,
-    pub(super) settings: Settings,
+    lease: Option<Duration>,
+    pub(super) failures: Failures,
     /// What writes, if there is a journal; then `ledger` has only what is written.
     books: Option<Books>,
     /// True if a call may go the short way: nobody is told of it and nothing is written.
@@ -119,7 +128,8 @@ impl Core {
         clock: Arc<dyn Clock>,
         prices: PriceBook,
         watch: Watch,
-        settings: Settings,
+        lease: Option<Duration>,
+        failures: Failures,
         books: Option<(Books, Ledger)>,
     ) -> Arc<Core> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -140,7 +150,8 @@ impl Core {
                 alarm: Waker::from(Arc::new(Alarm(core.clone()))),
                 prices: Lock::new(prices),
                 watch,
-                settings,
+                lease,
+                failures,
                 books,
                 plain,
                 unread: Lock::new(HashSet::new()),

@@ -65,7 +65,7 @@ use crate::money::Usd;
 use crate::price::{
     Estimate, EstimateError, InsertError, Model, ModelPrice, PriceBook, UnknownModel,
 };
-use crate::usage::{Body, Request};
+use crate::usage::{Body, FailedCalls, Request};
 
 /// The budget of many agents: one ledger behind one lock. Money is reserved before a call and
 /// settled after it, so that parallel calls can never spend more than a limit together.
@@ -345,6 +345,13 @@ impl BudgetManager {
     /// The prices as they stand.
     pub fn prices(&self) -> PriceBook {
         self.core.prices()
+    }
+
+    /// What failed calls cost, by provider and status: what the providers' documents say, and what
+    /// [`Builder::on_failed_call`] says. For an agent that has no hold at hand; whoever has one asks
+    /// [`Reservation::judge`].
+    pub fn failed_calls(&self) -> &FailedCalls {
+        &self.core.failures.calls
     }
 
     /// Waits until all that was done before is written to the journal, what waits after an error

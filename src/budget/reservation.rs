@@ -1,8 +1,10 @@
 //! Owns the guard of one hold: [`Reservation`], how it ends, and the [`Receipt`] of what was booked.
 
 mod ending;
+mod gaps;
 mod growth;
 mod nested;
+mod outcome;
 
 use std::fmt;
 use std::future::Future;
@@ -32,7 +34,8 @@ pub(crate) use nested::OuterHold;
 ///
 /// | what happens | what is booked |
 /// |---|---|
-/// | [`settle`](Reservation::settle), [`settle_cost`](Reservation::settle_cost) | the bill |
+/// | [`settle`](Reservation::settle), [`settle_cost`](Reservation::settle_cost) | the bill; input that nobody counted is that of the hold, and of a stream that was cut a model that can reason is charged the output cap |
+/// | [`finish`](Reservation::finish) | what the [`Outcome`](crate::usage::Outcome) says, which [`judge`](Reservation::judge) reads from a status and a body |
 /// | [`release`](Reservation::release), [`refund`](Reservation::refund) | nothing: the provider rejected the call without a bill (connection refused, 4xx) |
 /// | dropped before it was sent | nothing |
 /// | dropped after it was sent: an error with no bill (5xx), a timeout, a cancelled future, a panic | what was held, as [`Assumed`](Confidence::Assumed), because such a call has usually been billed; [`LostCall`] changes that |
@@ -63,6 +66,7 @@ pub struct Reservation {
     alternative: usize,
     model: Option<Model>,
     terms: Terms,
+    reasoning_off: bool,
     sent: AtomicBool,
     ended: bool,
     span: CallSpan,
@@ -110,6 +114,7 @@ impl Reservation {
             alternative: admitted.alternative,
             model: estimate.model().cloned(),
             terms: estimate.terms().clone(),
+            reasoning_off: estimate.has_reasoning_off(),
             sent: AtomicBool::new(false),
             ended: false,
         }
@@ -224,7 +229,7 @@ impl Reservation {
     /// With a journal it blocks until it is written, or could not be: then it waits in memory and the
     /// receipt says what it comes to.
     pub fn settle(mut self, bill: impl Into<Bill>) -> Receipt {
-        let bill = bill.into();
+        let bill = self.without_gaps(bill.into());
         let priced = self.price(&bill);
         match bill.extra.is_empty() {
             true => self.end(Some(&bill.usage), priced),
@@ -238,7 +243,7 @@ impl Reservation {
         self,
         bill: B,
     ) -> impl Future<Output = Receipt> + Send + use<B> {
-        let bill = bill.into();
+        let bill = self.without_gaps(bill.into());
         let priced = self.price(&bill);
         self.end_async(Some(bill.total_usage()), priced)
     }
@@ -274,7 +279,7 @@ impl Reservation {
     #[inline(never)]
     fn lose(&mut self) {
         match (
-            self.is_sent() && self.core.settings.on_lost == LostCall::ChargeHold,
+            self.is_sent() && self.core.failures.on_lost == LostCall::ChargeHold,
             self.core.books(),
         ) {
             (true, None) => drop(self.end(None, Priced::lost())),

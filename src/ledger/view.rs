@@ -211,6 +211,11 @@ impl Ledger {
         Some(costs.fold(0, i128::saturating_add))
     }
 
+    /// The input tokens of an open hold without what its inner calls have taken out.
+    pub(crate) fn input_held(&self, id: HoldId) -> Option<u64> {
+        self.holds.get(id).map(|hold| hold.total().input)
+    }
+
     /// A hold, while it is open or waits for its late word.
     pub fn find_hold(&self, id: HoldId) -> Option<HoldView> {
         self.holds.get(id).map(|hold| HoldView {

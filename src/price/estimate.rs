@@ -44,29 +44,7 @@ pub struct Estimate {
     counts: [u64; Bucket::FEES],
     terms: Terms,
     output_audio: bool,
-    /// What else the call may become; nothing for most calls.
-    more: Option<Arc<More>>,
-}
-
-/// What a call may become beside what it asks for.
-#[derive(Clone, Debug, Default)]
-struct More {
-    /// The tier on which it may be served, as it asks for none.
-    auto_tier: Option<Service>,
-    /// The further models that may answer.
-    attempts: Vec<Further>,
-    /// The same models, as they are shown.
-    models: Vec<Model>,
-}
-
-/// The same call of a further model.
-#[derive(Clone, Debug)]
-pub(super) struct Further {
-    pub(super) estimate: Estimate,
-    /// Whether it may be billed beside the others, not in their stead.
-    pub(super) is_added: bool,
-    /// Whether its output cap is its own, which no shortening reaches.
-    pub(super) has_own_cap: bool,
+    reasoning_off: bool,
 }
 
 impl Estimate {
@@ -92,7 +70,7 @@ impl Estimate {
             counts: [0; Bucket::FEES],
             terms: Terms::default(),
             output_audio: false,
-            more: None,
+            reasoning_off: false,
         }
     }
 
@@ -226,6 +204,20 @@ impl Estimate {
     pub fn output_audio(mut self, audio: bool) -> Estimate {
         self.output_audio = audio;
         self
+    }
+
+    /// Says that the model does not reason on this request, because the request switches that off.
+    /// Then a stream that is cut before its counts is charged the text that came, and not the output
+    /// cap. [`Model::estimate_of`] reads it from the request.
+    #[must_use]
+    pub fn reasoning_off(mut self, is_off: bool) -> Estimate {
+        self.reasoning_off = is_off;
+        self
+    }
+
+    /// Whether the model does not reason on this request.
+    pub(crate) fn has_reasoning_off(&self) -> bool {
+        self.reasoning_off
     }
 
     /// The model that is asked; `None` for a fixed amount.
@@ -432,8 +424,11 @@ impl Estimate {
     /// The same call of another model. A fixed amount stays what it is.
     #[must_use]
     pub fn with_model(&self, model: &Model) -> Estimate {
+        let is_same = self.model.as_ref().is_some_and(|own| own.name() == model.name());
         let model = self.model.is_some().then(|| model.clone());
-        Estimate { model, ..self.clone() }
+        // What is off for one model need not be for another.
+        let reasoning_off = self.reasoning_off && is_same;
+        Estimate { model, reasoning_off, ..self.clone() }
     }
 
     /// The same call with more room: the input, the fees and a fixed amount times `ratio`,

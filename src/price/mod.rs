@@ -48,6 +48,7 @@ mod names;
 mod raw;
 mod rate;
 mod rates;
+mod reasoning;
 mod request;
 mod schedule;
 #[cfg(test)]

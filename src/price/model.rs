@@ -13,7 +13,8 @@ use super::cost::PriceError;
 use super::date::Date;
 use super::estimate::Estimate;
 use super::rate::{Fee, Rate, Ratio};
-use super::rates::{Block, CacheTtl, Fees, Peak, Rates, Tier};
+use super::rates::{Block, Bucket, CacheTtl, Peak, Rates, Tier};
+use super::reasoning::has_no_reasoning;
 use super::schedule::{Epoch, Origin, Resolved, Schedule};
 
 /// What one model of one provider costs: rates by date, input length, service tier and hour.
@@ -49,8 +50,7 @@ pub struct ModelPrice {
     retires: Option<Date>,
     retired: bool,
     note: Option<String>,
-    /// Found only together with its provider: a public list has it of a reseller.
-    pub(super) resold: bool,
+    reasons: Option<bool>,
     pub(super) free: bool,
     fees: Fees,
     /// A bucket of tokens that was given a fee.
@@ -97,7 +97,7 @@ impl ModelPrice {
             retires: None,
             retired: false,
             note: None,
-            resold: false,
+            reasons: None,
             free: false,
             fees: Fees::default(),
             wrong_fee: None,
@@ -240,6 +240,24 @@ impl ModelPrice {
         self
     }
 
+    /// Says whether the model can reason ("think"), for a model whose id does not show it. A stream of
+    /// a model that can, cut before its counts, is charged the output cap; of one that cannot, the
+    /// text that came.
+    ///
+    /// ```
+    /// use bursar::ModelPrice;
+    ///
+    /// let mine = ModelPrice::new("vllm", "support-bot", "0.1".parse()?, "0.3".parse()?);
+    /// assert!(mine.can_reason(), "nobody knows");
+    /// assert!(!mine.reasons(false).can_reason());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn reasons(mut self, reasons: bool) -> ModelPrice {
+        self.reasons = Some(reasons);
+        self
+    }
+
     /// Names how many tokens the model answers at most, reasoning included.
     #[must_use]
     pub fn max_output(mut self, tokens: u64) -> ModelPrice {
@@ -343,6 +361,12 @@ impl ModelPrice {
         self.max_output
     }
 
+    /// Whether the model can reason: as [said](ModelPrice::reasons), else by the family that its id
+    /// names. A model that is not known may.
+    pub fn can_reason(&self) -> bool {
+        self.reasons.unwrap_or_else(|| !has_no_reasoning(&self.id))
+    }
+
     /// Where the price was read.
     pub fn read_in(&self) -> Option<&str> {
         self.source.as_deref()
@@ -434,7 +458,7 @@ impl ModelPrice {
         price.max_output = price.max_output.or(older.max_output);
         price.retires = price.retires.or(older.retires);
         price.retired |= older.retired;
-        price.resold &= older.resold; // a name that was found is found
+        price.reasons = price.reasons.or(older.reasons);
         price
     }
 

@@ -121,7 +121,8 @@ impl Model {
             .web_searches(searches)
             .service(request.service.clone().unwrap_or_default())
             .regional(request.regional)
-            .output_audio(request.output_audio);
+            .output_audio(request.output_audio)
+            .reasoning_off(request.reasoning_off);
         let estimate = match request.max_output {
             Some(cap) => estimate.max_output(cap),
             None => estimate,

@@ -10,6 +10,7 @@ use super::attempts;
 use super::content::Place;
 use super::forms::{Form, Forms, TOP};
 use super::media::Images;
+use super::reasoning::Reasoning;
 use super::{Request, RequestError, is_model};
 
 type Read = Result<(), UsageError>;
@@ -31,6 +32,8 @@ pub(super) struct Reader<'c> {
     names_models: bool,
     /// Output that one API counts beside its cap.
     beside_cap: u64,
+    reasoning: Reasoning,
+    model: String,
 }
 
 /// What the tools and options say about searches.
@@ -71,6 +74,8 @@ impl<'c> Reader<'c> {
             is_embedding: model.contains("embed"),
             prompts: 1,
             beside_cap: 0,
+            reasoning: Reasoning::default(),
+            model,
         }
     }
 
@@ -113,6 +118,7 @@ impl<'c> Reader<'c> {
     fn finish(self) -> Request {
         let (cap, choices) = self.forms.limits();
         let mut request = self.request;
+        request.reasoning_off = self.reasoning.is_off(&self.model);
         request.input = request.input.saturating_add(self.framing.per_request);
         request.choices = choices.saturating_mul(self.prompts);
         request.web_searches = self.searches.total();
@@ -125,6 +131,7 @@ impl<'c> Reader<'c> {
     }
 
     fn field(&mut self, name: &str, value: Json<'_>) -> Read {
+        self.reasoning.note(name, value);
         let place = Place::Field(name);
         self.forms.saw_field(name);
         match name {

@@ -5,6 +5,7 @@ mod content;
 mod fields;
 mod forms;
 mod media;
+mod reasoning;
 mod tools;
 
 use super::body::{Body, trimmed};
@@ -109,6 +110,9 @@ pub struct Request {
     /// the model's context window. It is not for a batch of embeddings, nor where the provider
     /// runs tools and asks the model again.
     pub is_one_prompt: bool,
+    /// Whether the model does not reason on this request: it is switched off, or the model only
+    /// reasons when it is asked to and is not. False where nobody knows.
+    pub reasoning_off: bool,
     /// The fields that bring input whose size the body does not say; the first 16 of them.
     pub unseen: Vec<String>,
     /// The further models that the request names, to answer if the first one does not.
@@ -227,6 +231,7 @@ impl Request {
             web_searches: Some(0),
             output_audio: false,
             is_one_prompt: true,
+            reasoning_off: false,
             unseen: Vec::new(),
             attempts: Vec::new(),
         }

@@ -1,0 +1,42 @@
+//! What a bill leaves open and the hold knows: input that nobody counted, and output that was not
+//! shown.
+
+use super::Reservation;
+use crate::usage::{Bill, Confidence, Doubt};
+
+impl Reservation {
+    /// A bill with its open sides filled in from the hold. Most bills have no doubts, and pass.
+    #[inline]
+    pub(super) fn without_gaps(&self, bill: Bill) -> Bill {
+        match bill.doubts.is_empty() || bill.reported_cost.is_some() {
+            true => bill,
+            false => self.fill_gaps(bill),
+        }
+    }
+
+    /// Input that was not counted is that of the hold. Of a stream that was cut, what a model that
+    /// reasons has not shown is billed all the same: it counts as reasoning, up to the cap that was
+    /// sent.
+    #[cold]
+    #[inline(never)]
+    fn fill_gaps(&self, mut bill: Bill) -> Bill {
+        let is_missing =
+            |doubt: &Doubt| matches!(doubt, Doubt::Missing { side } if side == "input");
+        if bill.doubts.iter().any(is_missing) && bill.usage.input_tokens() == 0 {
+            let held = self.core.peek(|ledger| ledger.input_held(self.hold));
+            bill.usage.input_uncached = held.unwrap_or(0);
+            bill.confidence = bill.confidence.max(Confidence::Estimated);
+        }
+        if bill.doubts.contains(&Doubt::CutShort) && self.may_reason() {
+            let unseen = self.output_room().saturating_sub(bill.usage.output_tokens());
+            bill.usage.reasoning = bill.usage.reasoning.saturating_add(unseen);
+            bill.confidence = bill.confidence.max(Confidence::Estimated);
+        }
+        bill
+    }
+
+    /// False if the request has switched reasoning off, or the model has none.
+    fn may_reason(&self) -> bool {
+        !self.reasoning_off && self.model.as_ref().is_none_or(|model| model.price().can_reason())
+    }
+}

@@ -1,0 +1,267 @@
+//! [`Outcome`]: how a call ended, and [`FailedCalls`]: what a call costs whose answer is an error,
+//! by provider and status.
+//!
+//! Whoever calls a provider asks here once for each answer that says no usage, so that every wrapper
+//! books a failure alike. [`form`] recognises the error bodies of the providers, [`rules`] is the
+//! table of what their documents say, [`head`] keeps the beginning of a stream for the case that it
+//! is an error.
+
+mod form;
+mod head;
+mod rules;
+
+use std::ops::{Bound, RangeBounds};
+
+use super::body::Body;
+use super::{Bill, Doubt, Usage};
+
+use form::{ErrorBody, has_output};
+pub(crate) use head::Head;
+
+/// How a call ended: what a wrapper around a client tells a hold, with
+/// [`Reservation::finish`](crate::Reservation::finish).
+///
+/// | the call | outcome | what is booked |
+/// |---|---|---|
+/// | came with counts or a cost | `Billed` | the bill |
+/// | was rejected without a charge | `Free` | a call of $0 |
+/// | never left the machine: no connection, no key | `Unsent` | nothing |
+/// | nobody knows: a timeout, a reset, an error page | `Lost` | what was held, as assumed, unless [`LostCall`](crate::budget::LostCall) says otherwise |
+///
+/// ```
+/// use bursar::usage::Outcome;
+/// use bursar::{BudgetManager, Usd};
+///
+/// let budget = BudgetManager::new(Usd::dollars(1))?;
+/// let call = budget.model("gpt-6.1-terra")?.estimate().input(1_200).max_output(800);
+/// let hold = budget.reserve("crawler", &call)?;
+/// // … the provider answers 503 …
+/// let body = r#"{"error": {"message": "Slow down.", "type": "service_unavailable_error"}}"#;
+/// let outcome = hold.judge(503, body);
+/// assert_eq!(outcome, Outcome::Free);
+/// hold.finish(outcome);
+/// assert_eq!(budget.spent(), Usd::ZERO);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The provider said what it used or what it costs.
+    Billed(Bill),
+    /// The provider answered, and charges nothing.
+    Free,
+    /// The request was never sent.
+    Unsent,
+    /// Nobody knows what became of the request. It has usually been billed.
+    Lost,
+}
+
+impl Outcome {
+    /// The outcome as a bill, as [`Agent::bill_of_error`](crate::Agent::bill_of_error) wants it: an
+    /// empty one if the call is free or was not sent, `None` if it is lost.
+    pub fn into_bill(self) -> Option<Bill> {
+        match self {
+            Outcome::Billed(bill) => Some(bill),
+            Outcome::Free | Outcome::Unsent => Some(Bill::free()),
+            Outcome::Lost => None,
+        }
+    }
+}
+
+/// A bill of nothing is that of a free call; no bill at all is that of a lost one.
+impl From<Option<Bill>> for Outcome {
+    fn from(bill: Option<Bill>) -> Outcome {
+        match bill {
+            Some(bill) if bill.is_of_nothing() => Outcome::Free,
+            Some(bill) => Outcome::Billed(bill),
+            None => Outcome::Lost,
+        }
+    }
+}
+
+impl Bill {
+    /// True if it has no counts, no cost and no doubt: the form in which an agent says that a call
+    /// was free.
+    pub(crate) fn is_of_nothing(&self) -> bool {
+        self.usage.is_none()
+            && self.extra.is_empty()
+            && self.doubts.is_empty()
+            && self.reported_cost.is_none_or(|cost| cost.is_zero())
+    }
+}
+
+/// What a call costs whose answer is an error that says no usage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FailedCall {
+    /// Nothing: it is booked as a call of $0.
+    Free,
+    /// The input that was set aside, as estimated: the provider has read the prompt and written
+    /// nothing.
+    Input,
+    /// Nobody knows: it counts as lost, see [`LostCall`](crate::budget::LostCall).
+    Lost,
+}
+
+/// What failed calls cost, by provider and status: what the providers' documents say, and over it
+/// what you say.
+///
+/// An answer is judged in this order:
+///
+/// 1. It says what it used or what it costs: that is booked, whatever its status is.
+/// 2. A rule of your own for its provider and status: that, whatever the body holds.
+/// 3. Its body is the provider's own error form and nothing of an answer was delivered: the
+///    provider's row below.
+/// 4. Anything else is lost: an error page in HTML, an empty body, another form, an error after
+///    the answer had begun.
+///
+/// A success (2xx) whose body is an error form counts with the status that the form names.
+///
+/// | provider | status | booked | source (read 2026-11-30) |
+/// |---|---|---|---|
+/// | any | 4xx but 408 and 499 | nothing | the provider has rejected the request; no document of any provider charges for it but those below |
+/// | any | 503, 529 | nothing | turned away before any work: RFC 9110 §15.6.4; Anthropic, "Errors": the API is overloaded |
+/// | any | 408, 499, 504, 52x, 500 and other 5xx | lost | no document says that these are free |
+/// | OpenAI | 429 | nothing | "Flex processing": a 429 for want of resources is not charged |
+/// | Google | 4xx, 500 to 503 | nothing | Gemini API, "Billing": a request that fails with a 400 or 500 error is not charged |
+/// | Azure | 400 by the content filter, 400 for too long an input | the input | "Manage costs": charged if the service has processed the request, such as these two |
+/// | Azure | 401, 429 | nothing | the same page: not charged if it has not |
+/// | OpenRouter | all | nothing | "Zero completion insurance": an answer without output that has an error is not charged |
+/// | Novita | 400 to 498, 500, 503, 504 | nothing | "LLM API billing": 200 and 499 (the client has left) are charged, 4xx, 500, 503 and 504 are not |
+/// | fal | 5xx | nothing | FAQ: server errors are never charged |
+/// | fal | 422 | lost | FAQ: it may be charged if a runner had begun |
+/// | xAI | 403 for a violation of its guidelines | lost | "Models": such a request costs a fee |
+///
+/// The provider is that of the model that was asked, if the error has its form; else the one whose
+/// form the error has, because many models are called through a relay.
+///
+/// ```
+/// use bursar::usage::{FailedCall, FailedCalls, Outcome};
+///
+/// let calls = FailedCalls::documented();
+/// let overloaded = r#"{"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}"#;
+/// assert_eq!(calls.judge(Some("anthropic"), 529, overloaded), Outcome::Free);
+/// assert_eq!(calls.judge(Some("anthropic"), 529, "<html>"), Outcome::Lost);
+///
+/// let calls = calls.on("anthropic", 500..=503, FailedCall::Free);
+/// assert_eq!(calls.judge(Some("anthropic"), 502, "<html>"), Outcome::Free);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FailedCalls {
+    own: Vec<OwnRule>,
+}
+
+/// A rule of the user's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct OwnRule {
+    /// `*` is any.
+    provider: String,
+    first: u16,
+    last: u16,
+    what: FailedCall,
+}
+
+impl FailedCalls {
+    /// What the providers' documents say, by the table above.
+    pub fn documented() -> FailedCalls {
+        FailedCalls::default()
+    }
+
+    /// Says what failed calls of a provider (`openai`, `azure`, …; `*` is every provider) cost that
+    /// end with one of these statuses, such as `500..=503` or `429..=429`. It covers every body
+    /// that says no usage, error pages included. The rule that was added last wins.
+    #[must_use]
+    pub fn on(
+        mut self,
+        provider: impl AsRef<str>,
+        statuses: impl RangeBounds<u16>,
+        what: FailedCall,
+    ) -> FailedCalls {
+        let first = match statuses.start_bound() {
+            Bound::Included(first) => *first,
+            Bound::Excluded(before) => before.saturating_add(1),
+            Bound::Unbounded => 0,
+        };
+        let last = match statuses.end_bound() {
+            Bound::Included(last) => *last,
+            Bound::Excluded(0) => return self, // no status at all
+            Bound::Excluded(behind) => behind.saturating_sub(1),
+            Bound::Unbounded => u16::MAX,
+        };
+        let provider = rules::known_as(provider.as_ref()).to_owned();
+        self.own.push(OwnRule { provider, first, last, what });
+        self
+    }
+
+    /// How a call ended, by the status and the body of its answer. `provider` is that of the model
+    /// that was asked, [`ModelPrice::provider`](crate::ModelPrice::provider); without one, the form
+    /// of the error says whose it is.
+    ///
+    /// It takes every answer, a success too. The body has to be whole; where none came, pass `""`.
+    pub fn judge<'b>(
+        &self,
+        provider: Option<&str>,
+        status: u16,
+        body: impl Into<Body<'b>>,
+    ) -> Outcome {
+        let body = body.into();
+        let read = Bill::from_response(body);
+        let error = ErrorBody::of(body);
+        let is_success = (200..300).contains(&status);
+        match read {
+            // Zero counts beside an error say nothing.
+            Ok(Some(bill)) if bill.is_of_nothing() && (error.is_some() || !is_success) => {}
+            Ok(Some(bill)) => return Outcome::Billed(bill),
+            // It has usage, and makes no sense.
+            Err(_) if is_success && error.is_none() => return Outcome::Lost,
+            Ok(None) | Err(_) => {}
+        }
+        let is_answered = is_success && error.is_none();
+        match is_answered || has_output(body) {
+            true => Outcome::Lost,
+            false => self.of_error(provider, status, error),
+        }
+    }
+
+    /// The same for what came of a stream that has delivered nothing; `None` if no error came.
+    pub(crate) fn judge_stream(&self, provider: Option<&str>, head: &Head) -> Option<Outcome> {
+        let body = Body::from(head.bytes()?);
+        let error = ErrorBody::of(body)?;
+        (!has_output(body)).then(|| self.of_error(provider, 200, Some(error)))
+    }
+
+    fn of_error(&self, provider: Option<&str>, status: u16, error: Option<ErrorBody>) -> Outcome {
+        let provider = provider.map(rules::known_as);
+        let status = match &error {
+            Some(error) if status < 400 => error.status,
+            _ => status,
+        };
+        let hint = error.as_ref().map(|error| error.hint);
+        let own = [provider, hint].into_iter().flatten();
+        let own = own.chain([""]).find_map(|provider| self.own_rule(provider, status));
+        let what = match (own, &error) {
+            (Some(what), _) => what,
+            (None, Some(error)) => rules::cost(provider, status, error),
+            (None, None) => FailedCall::Lost,
+        };
+        match what {
+            FailedCall::Free => Outcome::Free,
+            FailedCall::Input => Outcome::Billed(input_alone()),
+            FailedCall::Lost => Outcome::Lost,
+        }
+    }
+
+    fn own_rule(&self, provider: &str, status: u16) -> Option<FailedCall> {
+        let names = |rule: &&OwnRule| {
+            (rule.provider == "*" || rule.provider == provider)
+                && (rule.first..=rule.last).contains(&status)
+        };
+        self.own.iter().rev().find(names).map(|rule| rule.what)
+    }
+}
+
+/// The bill of a call of which the provider has read the input. Booking fills in how much that was.
+fn input_alone() -> Bill {
+    let missing = Doubt::Missing { side: "input".to_owned() };
+    Bill::new(Usage::NONE).estimated().doubt(missing)
+}

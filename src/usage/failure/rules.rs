@@ -1,0 +1,119 @@
+//! The table of what failed calls cost, by provider and status, with the source of each row.
+
+use std::ops::RangeInclusive;
+
+use super::FailedCall::{self, Free, Input, Lost};
+use super::form::{ErrorBody, Form, Why};
+
+/// One row: what an error of that provider costs, in the provider's own form and before any output.
+struct Rule {
+    provider: &'static str,
+    statuses: RangeInclusive<u16>,
+    /// The row is for errors of this kind alone.
+    why: Option<Why>,
+    what: FailedCall,
+}
+
+/// What the providers' documents say, read on 2026-11-30. The first row that fits counts.
+const DOCUMENTED: &[Rule] = &[
+    // developers.openai.com/api/docs/guides/flex-processing: a 429 "Resource Unavailable" is not
+    // charged. Nothing is documented of its 500 and 502.
+    rule("openai", 429..=429, Free),
+    // ai.google.dev/gemini-api/docs/billing, "Am I charged for failed requests?": not if it fails
+    // with a 400 or 500 error. 408, 499 and 504 may be timeouts of a call that went on.
+    rule("google", 400..=407, Free),
+    rule("google", 409..=498, Free),
+    rule("google", 500..=503, Free),
+    // MicrosoftDocs/azure-docs, openai/how-to/manage-costs.md, "HTTP Error response code and billing
+    // status": charged if the service has processed the request, such as a 400 by the content filter
+    // or for the input limit, or a 408; not charged if not, such as 401 and 429. concepts/
+    // content-filter.md says of the filtered prompt that it is charged.
+    filtered("azure", Why::ContentFilter),
+    filtered("azure", Why::TooLong),
+    rule("azure", 401..=401, Free),
+    rule("azure", 429..=429, Free),
+    // openrouter.ai/docs/guides/features/zero-completion-insurance: no charge for an answer without
+    // output whose finish reason is an error, for all models and providers.
+    rule("openrouter", 400..=599, Free),
+    // novita.ai/docs/guides/llm-billing, "HTTP status codes": charged are 200 and 499.
+    rule("novita", 499..=499, Lost),
+    rule("novita", 400..=498, Free),
+    rule("novita", 500..=500, Free),
+    rule("novita", 503..=504, Free),
+    // fal.ai/docs/model-apis/faq, "Do you charge for failed requests?": never for 500 and above; a
+    // 422 may be charged if a runner had spent time on it.
+    rule("fal", 422..=422, Lost),
+    rule("fal", 500..=599, Free),
+    // docs.x.ai/docs/models, "Usage Guidelines Violation Fee": $0.05 a request.
+    Rule { provider: "xai", statuses: 400..=403, why: Some(Why::Guidelines), what: Lost },
+];
+
+/// Where nothing is documented: the provider has rejected the request (4xx), or turned it away before
+/// any work (503: RFC 9110 §15.6.4; 529: platform.claude.com/docs/en/api/errors).
+const USUAL: &[Rule] = &[
+    rule("", 400..=407, Free),
+    rule("", 409..=498, Free),
+    rule("", 503..=503, Free),
+    rule("", 529..=529, Free),
+];
+
+const fn rule(provider: &'static str, statuses: RangeInclusive<u16>, what: FailedCall) -> Rule {
+    Rule { provider, statuses, why: None, what }
+}
+
+const fn filtered(provider: &'static str, why: Why) -> Rule {
+    Rule { provider, statuses: 400..=400, why: Some(why), what: Input }
+}
+
+/// What an error costs. The provider's name counts if the error has its form; else that of the one
+/// whose form it is, if that form is one that no proxy writes.
+pub(super) fn cost(provider: Option<&str>, status: u16, error: &ErrorBody) -> FailedCall {
+    let provider = match provider {
+        // Only Azure adds an inner error, and its deployments are often priced as OpenAI's models.
+        _ if error.hint == "azure" => "azure",
+        Some(provider) if owns(provider, error.form) => provider,
+        Some(_) if !error.form.is_distinct() => return Lost,
+        _ => error.hint,
+    };
+    let fits = |rule: &&Rule| {
+        rule.statuses.contains(&status) && rule.why.is_none_or(|why| error.why == Some(why))
+    };
+    let documented = DOCUMENTED.iter().filter(|rule| rule.provider == provider).find(fits);
+    documented.or_else(|| USUAL.iter().find(fits)).map_or(Lost, |rule| rule.what)
+}
+
+/// The provider as the table names it: price lists and clients have other names for some.
+pub(super) fn known_as(provider: &str) -> &str {
+    match provider {
+        "gemini" => "google",
+        "azure_ai" | "azure_openai" | "azure_text" => "azure",
+        "aws" | "bedrock_converse" => "bedrock",
+        "cohere_chat" => "cohere",
+        "fal_ai" => "fal",
+        "mistralai" => "mistral",
+        "x-ai" => "xai",
+        _ if provider.starts_with("vertex_ai") => "vertex_ai",
+        _ => provider,
+    }
+}
+
+/// Whether a provider writes its errors in that form. One that is not known may use any.
+fn owns(provider: &str, form: Form) -> bool {
+    match provider {
+        "openai" => matches!(form, Form::OpenAi),
+        "anthropic" => matches!(form, Form::Anthropic),
+        "google" => matches!(form, Form::Google),
+        "vertex_ai" => matches!(form, Form::Google | Form::Anthropic),
+        "azure" => matches!(form, Form::OpenAi | Form::Message),
+        "bedrock" => matches!(form, Form::Message | Form::Anthropic | Form::OpenAi),
+        "openrouter" => matches!(form, Form::OpenRouter | Form::OpenAi),
+        "cohere" => matches!(form, Form::Message),
+        "mistral" => matches!(form, Form::Mistral | Form::Detail | Form::Message),
+        "ollama" => matches!(form, Form::Text | Form::OpenAi),
+        "xai" => matches!(form, Form::Text | Form::OpenAi),
+        "novita" => matches!(form, Form::Message | Form::OpenAi | Form::OpenRouter),
+        "fal" | "voyage" => matches!(form, Form::Detail),
+        "deepseek" | "groq" | "moonshot" | "zai" | "minimax" => matches!(form, Form::OpenAi),
+        _ => true,
+    }
+}
