@@ -211,6 +211,16 @@ impl FailedCalls {
         match read {
             // Zero counts beside an error say nothing.
             Ok(Some(bill)) if bill.is_of_nothing() && (error.is_some() || !is_success) => {}
+            // What was counted before an error came in place of the answer.
+            Ok(Some(bill)) if bill.doubts.contains(&Doubt::CutShort) => {
+                return match error.is_some() && !has_output(body) {
+                    true => match self.of_error(provider, status, error) {
+                        Outcome::Lost => Outcome::Billed(bill),
+                        outcome => outcome,
+                    },
+                    false => Outcome::Billed(bill),
+                };
+            }
             Ok(Some(bill)) => return Outcome::Billed(bill),
             // It has usage, and makes no sense.
             Err(_) if is_success && error.is_none() => return Outcome::Lost,
@@ -236,14 +246,14 @@ impl FailedCalls {
             Some(error) if status < 400 => error.status,
             _ => status,
         };
-        let hint = error.as_ref().map(|error| error.hint);
-        let own = [provider, hint].into_iter().flatten();
-        let own = own.chain([""]).find_map(|provider| self.own_rule(provider, status));
-        let what = match (own, &error) {
-            (Some(what), _) => what,
-            (None, Some(error)) => rules::cost(provider, status, error),
-            (None, None) => FailedCall::Lost,
-        };
+        let answering = error.as_ref().and_then(|error| rules::answering(provider, error));
+        let asked = provider.unwrap_or_default();
+        let own = self.own_rule(asked, status);
+        let own = own.or_else(|| self.own_rule(answering?, status));
+        let what = own.unwrap_or_else(|| match (answering, &error) {
+            (Some(provider), Some(error)) => rules::cost(provider, status, error),
+            _ => FailedCall::Lost,
+        });
         match what {
             FailedCall::Free => Outcome::Free,
             FailedCall::Input => Outcome::Billed(input_alone()),

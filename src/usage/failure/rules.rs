@@ -65,16 +65,20 @@ const fn filtered(provider: &'static str, why: Why) -> Rule {
     Rule { provider, statuses: 400..=400, why: Some(why), what: Input }
 }
 
-/// What an error costs. The provider's name counts if the error has its form; else that of the one
+/// The provider that has answered: the one that was asked if the error has its form; else the one
 /// whose form it is, if that form is one that no proxy writes.
-pub(super) fn cost(provider: Option<&str>, status: u16, error: &ErrorBody) -> FailedCall {
-    let provider = match provider {
+pub(super) fn answering<'a>(asked: Option<&'a str>, error: &ErrorBody) -> Option<&'a str> {
+    match asked {
         // Only Azure adds an inner error, and its deployments are often priced as OpenAI's models.
-        _ if error.hint == "azure" => "azure",
-        Some(provider) if owns(provider, error.form) => provider,
-        Some(_) if !error.form.is_distinct() => return Lost,
-        _ => error.hint,
-    };
+        _ if error.hint == "azure" => Some("azure"),
+        Some(provider) if owns(provider, error.form) => Some(provider),
+        Some(_) if !error.form.is_distinct() => None,
+        _ => Some(error.hint),
+    }
+}
+
+/// What an error of that provider costs.
+pub(super) fn cost(provider: &str, status: u16, error: &ErrorBody) -> FailedCall {
     let fits = |rule: &&Rule| {
         rule.statuses.contains(&status) && rule.why.is_none_or(|why| error.why == Some(why))
     };
