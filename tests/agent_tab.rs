@@ -40,7 +40,7 @@ fn every_body_is_booked_as_if_it_had_been_read_whole() {
 }
 
 #[test]
-fn what_is_cut_is_booked_as_seen_and_once() {
+fn what_is_cut_is_booked_with_what_was_not_shown_and_once() {
     let budget = BudgetManager::new(Usd::dollars(1)).unwrap();
     let mut tab = Tab::new(reserve(&budget)).expecting_input(1_000);
     tab.mark_sent();
@@ -49,10 +49,11 @@ fn what_is_cut_is_booked_as_seen_and_once() {
     assert_eq!(tab.seen().output_tokens(), 4);
     let receipt = tab.close().unwrap();
     assert_eq!(receipt.confidence, Confidence::Estimated);
-    assert_eq!(receipt.cost, "0.00102".parse().unwrap());
+    // 1,000 tokens in, and all 800 of the cap: the model may have reasoned.
+    assert_eq!(receipt.cost, "0.005".parse().unwrap());
     assert!(tab.close().is_some());
     drop(tab);
-    assert_eq!((budget.spent(), budget.held()), ("0.00102".parse().unwrap(), Usd::ZERO));
+    assert_eq!((budget.spent(), budget.held()), ("0.005".parse().unwrap(), Usd::ZERO));
 }
 
 #[test]

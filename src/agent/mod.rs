@@ -46,15 +46,15 @@ pub use tab::{Tab, Tally};
 ///
 /// ```
 /// use bursar::price::EstimateError;
-/// use bursar::{Agent, Bill, Call, Estimate, Model, Usage};
+/// use bursar::{Agent, Bill, BudgetManager, Call, Estimate, Model, Usage};
 /// # struct Client;
 /// # struct Answer { text: String, usage: Usage }
-/// # #[derive(Debug)] struct HttpError { status: u16 }
+/// # #[derive(Debug)] struct HttpError { status: u16, body: String }
 /// # impl Client {
 /// #     async fn ask(&self, _: String, _: u64) -> Result<Answer, HttpError> { unimplemented!() }
 /// # }
 ///
-/// struct Summariser { client: Client, model: Model }
+/// struct Summariser { client: Client, model: Model, budget: BudgetManager }
 ///
 /// impl Agent for Summariser {
 ///     type Task = String;
@@ -75,7 +75,9 @@ pub use tab::{Tab, Tally};
 ///     fn bill(&self, answer: &Answer) -> Option<Bill> { Some(answer.usage.into()) }
 ///
 ///     fn bill_of_error(&self, error: &HttpError) -> Option<Bill> {
-///         (error.status < 500).then(Bill::free) // rejected: known to be free
+///         let provider = self.model.price().provider();
+///         let calls = self.budget.failed_calls(); // which errors are free, and which are lost
+///         calls.judge(Some(provider), error.status, &error.body).into_bill()
 ///     }
 /// }
 /// ```
@@ -116,7 +118,9 @@ pub trait Agent: Send + Sync {
     fn bill(&self, output: &Self::Output) -> Option<Bill>;
 
     /// What a failure has cost. `Some` of an empty bill: it is known to be free (the connection
-    /// was refused, the provider answered 4xx). `None`: nobody knows, and the reply counts as lost.
+    /// was refused, the provider has rejected the request). `None`: nobody knows, and the reply counts
+    /// as lost. [`FailedCalls::judge`](crate::usage::FailedCalls::judge) knows which is which, by the
+    /// status and the body of an answer.
     fn bill_of_error(&self, _error: &Self::Error) -> Option<Bill> {
         None
     }

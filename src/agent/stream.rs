@@ -23,6 +23,8 @@ pin_project! {
     /// |---|---|
     /// | the stream ends | the provider's last counts, or else what was seen, as estimated |
     /// | dropped midway | what was seen, as estimated; the provider's counts if they had come |
+    /// | either, before the counts of a model that can reason | with it what was not shown: the output cap of the hold, unless the request [switches reasoning off](crate::Estimate::reasoning_off) |
+    /// | an error event comes before any output | what that costs by [`FailedCalls`](crate::usage::FailedCalls): often nothing |
     /// | the output outgrows the hold | nothing changes: the stream goes on, [`is_outgrown`](BudgetedStream::is_outgrown) says so, and the end books the truth, also where a limit has no room for it |
     /// | the same, of one that [may grow](BudgetedStream::growing_by) | the hold grows; if the money has ended, the stream is dropped, the next item is [`CallError::Refused`], and what was seen is booked |
     /// | it ends or is dropped, and nothing was seen | as of any lost call: what was held, as assumed |
@@ -74,7 +76,8 @@ impl<S, F> BudgetedStream<S, F> {
         BudgetedStream { stream: Some(stream), show, tab, refused: None, closing: None }
     }
 
-    /// The input tokens to book if the stream is cut before the provider says how many they were.
+    /// The input tokens to book if the stream is cut before the provider says how many they were;
+    /// those of the hold, unless told otherwise.
     pub fn expecting_input(mut self, tokens: u64) -> BudgetedStream<S, F> {
         self.tab = self.tab.expecting_input(tokens);
         self

@@ -15,7 +15,8 @@ use crate::usage::{Bill, Body, Doubt, Head, Usage, UsageMeter};
 /// | what was seen | what is booked |
 /// |---|---|
 /// | the provider's final counts | these |
-/// | some of the answer | that, as estimated |
+/// | some of the answer | that, as estimated; with what a model that can reason has not shown, up to the hold's output cap |
+/// | an error in place of an answer | what that costs, see [`FailedCalls`](crate::usage::FailedCalls) |
 /// | nothing | if the hold is [marked as sent](Tab::mark_sent), as of any lost call: what was held, as assumed; else nothing |
 ///
 /// ```
@@ -63,10 +64,19 @@ impl Tab {
         Tab { hold, tally, chunk: 0, growing: None, receipt: None }
     }
 
-    /// The input tokens to book if the answer is cut before the provider says how many they were.
+    /// The input tokens to book if the answer is cut before the provider says how many they were;
+    /// those of the hold, unless told otherwise.
     pub fn expecting_input(mut self, tokens: u64) -> Tab {
         let meter = std::mem::take(&mut self.tally.meter);
         self.tally.meter = meter.with_expected_input(tokens);
+        self
+    }
+
+    /// Says which HTTP status the answer has; 200, unless told otherwise. The tab of a failure costs
+    /// what [`FailedCalls`](crate::usage::FailedCalls) says, by the body that it is shown: show it the
+    /// whole body, because an error without one counts as lost.
+    pub fn answered(mut self, status: u16) -> Tab {
+        self.tally.status = status;
         self
     }
 
@@ -223,12 +233,21 @@ impl Drop for Tab {
 
 /// What a stream says of its usage: the bytes or events of a provider, or counts that somebody else
 /// has read out of them. The last word counts; nothing is added up.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Tally {
     meter: UsageMeter,
     used: Option<Usage>,
     bill: Option<Bill>,
+    /// The HTTP status of the answer.
+    status: u16,
     head: Head,
+}
+
+impl Default for Tally {
+    fn default() -> Tally {
+        let (meter, head) = (UsageMeter::new(), Head::default());
+        Tally { meter, used: None, bill: None, status: 200, head }
+    }
 }
 
 impl Tally {
@@ -270,8 +289,10 @@ impl Tally {
             return Some(bill);
         }
         let bill = std::mem::take(&mut self.meter).finish();
-        let is_known = bill.as_ref().is_some_and(|bill| !bill.doubts.contains(&Doubt::CutShort));
-        match hold.judge_stream(&self.head) {
+        let is_known = bill
+            .as_ref()
+            .is_some_and(|bill| !bill.doubts.contains(&Doubt::CutShort) && !bill.is_of_nothing());
+        match hold.judge_head(self.status, &self.head) {
             Some(outcome) if !is_known => outcome.into_bill().or(bill),
             _ => bill,
         }

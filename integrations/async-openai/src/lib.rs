@@ -7,7 +7,7 @@
 mod error;
 
 use async_openai::config::Config;
-use async_openai::error::OpenAIError;
+use async_openai::error::{ApiErrorResponse, OpenAIError, WrappedError};
 use async_openai::types::chat::{
     ChatCompletionResponseStream, CreateChatCompletionRequest, CreateChatCompletionResponse,
     CreateChatCompletionStreamResponse as Chunk,
@@ -19,7 +19,8 @@ use async_openai::types::stream::StreamResponse;
 use async_openai::{Chat, Client, Responses};
 use bursar::agent::{BudgetedStream, Tally};
 use bursar::price::EstimateError;
-use bursar::{Account, Bill, BudgetManager, Reservation, Tag};
+use bursar::usage::Outcome;
+use bursar::{Account, BudgetManager, Reservation, Tag};
 use serde::Serialize;
 
 pub use error::Error;
@@ -236,28 +237,32 @@ fn begin<T: Serialize>(
     }
 }
 
+/// Books an answer by its body.
 fn settle(hold: Reservation, body: &[u8]) {
-    match Bill::from_response(body) {
-        Ok(Some(bill)) => drop(hold.settle(bill)),
-        _ => drop(hold), // it says nothing of its usage: lost
-    }
+    let outcome = hold.judge(200, body);
+    hold.finish(outcome);
 }
 
 /// Books what a failure has cost, as far as it is known.
 fn failed(hold: Reservation, error: OpenAIError) -> Error {
-    match &error {
-        OpenAIError::ApiError(said) if said.status_code.is_client_error() => rejected(hold),
+    let outcome = match &error {
+        OpenAIError::ApiError(said) => hold.judge(said.status_code.as_u16(), &body_of(said)),
         OpenAIError::Reqwest(failed) if failed.is_connect() || failed.is_builder() => {
-            rejected(hold)
+            Outcome::Unsent
         }
-        OpenAIError::InvalidArgument(_) => rejected(hold),
-        OpenAIError::JSONDeserialize(_, body) => settle(hold, body.as_bytes()),
-        _ => drop(hold), // nobody knows: lost
-    }
+        OpenAIError::InvalidArgument(_) => Outcome::Unsent,
+        OpenAIError::JSONDeserialize(_, body) => hold.judge(200, body),
+        _ => Outcome::Lost,
+    };
+    hold.finish(outcome);
     Error::OpenAI(error)
 }
 
-/// A call that the provider did not take: it is booked at nothing, and counts as a request.
-fn rejected(hold: Reservation) {
-    hold.settle(Bill::free());
+/// The body of an error: the client keeps that of a 5xx as it came, and of others what it has read.
+fn body_of(said: &ApiErrorResponse) -> Vec<u8> {
+    let ApiErrorResponse { status_code, api_error: error } = said;
+    if status_code.is_server_error() && error.r#type.is_none() && error.code.is_none() {
+        return error.message.clone().into_bytes();
+    }
+    serde_json::to_vec(&WrappedError { error: error.clone() }).unwrap_or_default()
 }

@@ -5,7 +5,7 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bursar::agent::BudgetedStream;
-use bursar::{Bill, Receipt, Reservation};
+use bursar::{Receipt, Reservation};
 use futures_util::stream::{Stream, StreamExt, unfold};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -59,17 +59,10 @@ async fn plain(hold: Reservation, response: Response) -> Result<Response, Refusa
     Ok(Response::from_parts(head, Body::from(body)))
 }
 
-/// Books what the answer says. One that says nothing of usage was free if it is the provider's
-/// refusal; else it is lost, and law 8 says what that costs.
+/// Books what the answer says, and what an error costs by bursar's table of failed calls.
 fn settle(hold: Reservation, status: StatusCode, body: &Bytes) -> Option<Receipt> {
-    let bill = Bill::from_response(&body[..]).ok().flatten();
-    match bill {
-        Some(bill) => Some(hold.settle(bill)),
-        None if status.is_client_error() || status.is_redirection() => {
-            Some(hold.settle(Bill::free()))
-        }
-        None => None,
-    }
+    let outcome = hold.judge(status.as_u16(), &body[..]);
+    hold.finish(outcome)
 }
 
 fn stream(hold: Reservation, response: Response, manner: Manner) -> Response {

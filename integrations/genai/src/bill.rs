@@ -1,52 +1,38 @@
 //! Owns the step from genai's answers and errors to what they cost.
 
+use bursar::usage::Outcome;
 use bursar::{Bill, Reservation, Usage};
 use genai::adapter::AdapterKind;
 use genai::chat::ChatResponse;
 use genai::embed::EmbedResponse;
 use genai::webc;
 
-/// How a call ended.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Cost {
-    /// The provider's counts.
-    Billed(Bill),
-    /// It was not sent.
-    Unsent,
-    /// Nobody knows.
-    Unknown,
-}
-
-/// Ends a hold as its call ended. What nobody knows the cost of is charged.
-pub(crate) fn end(hold: Reservation, cost: Cost) {
-    match cost {
-        Cost::Billed(bill) => drop(hold.settle(bill)),
-        Cost::Unsent => hold.refund("it was not sent"),
-        Cost::Unknown => drop(hold),
-    }
-}
-
 /// What the provider's own body says; what genai made of it, if its form is not known.
-pub(crate) fn of_chat(response: &ChatResponse) -> Cost {
+pub(crate) fn of_chat(hold: &Reservation, response: &ChatResponse) -> Outcome {
     let kind = response.model_iden.adapter_kind;
     let model = &response.provider_model_iden.model_name;
-    of_body(response.captured_raw_body.as_ref(), || {
+    of_body(hold, response.captured_raw_body.as_ref(), || {
         of_usage(&response.usage, kind).map(|bill| bill.model(model.as_str()))
     })
 }
 
-pub(crate) fn of_embeddings(response: &EmbedResponse) -> Cost {
+pub(crate) fn of_embeddings(hold: &Reservation, response: &EmbedResponse) -> Outcome {
     let kind = response.model_iden.adapter_kind;
-    of_body(response.captured_raw_body.as_ref(), || of_usage(&response.usage, kind))
+    of_body(hold, response.captured_raw_body.as_ref(), || of_usage(&response.usage, kind))
 }
 
-fn of_body(body: Option<&serde_json::Value>, otherwise: impl Fn() -> Option<Bill>) -> Cost {
-    let read = body.map_or(Ok(None), Bill::from_response);
-    let bill = match read {
-        Ok(bill) => bill.or_else(otherwise),
-        Err(_) => None, // it has usage, and makes no sense: what was held is charged
-    };
-    bill.map_or(Cost::Unknown, Cost::Billed)
+fn of_body(
+    hold: &Reservation,
+    body: Option<&serde_json::Value>,
+    otherwise: impl Fn() -> Option<Bill>,
+) -> Outcome {
+    let Some(body) = body else { return otherwise().into() };
+    // A body that has usage which makes no sense is not for genai's counts.
+    let is_silent = Bill::from_response(body) == Ok(None);
+    match otherwise().filter(|_| is_silent) {
+        Some(bill) => Outcome::Billed(bill),
+        None => hold.judge(200, body),
+    }
 }
 
 /// genai's counts: all input, all output, and parts of them. `None` if there are none, or if a part
@@ -86,30 +72,31 @@ pub(crate) fn of_usage(usage: &genai::chat::Usage, kind: AdapterKind) -> Option<
 
 /// What a failed chat has cost. genai wraps whatever fails once it has an answer, so that the
 /// errors of making the request stand for a request that was not sent.
-pub(crate) fn of_chat_error(error: &genai::Error) -> Cost {
+pub(crate) fn of_chat_error(hold: &Reservation, error: &genai::Error) -> Outcome {
     match error {
         genai::Error::Internal(_) | genai::Error::JsonValueExt(_) | genai::Error::SerdeJson(_) => {
-            Cost::Unsent
+            Outcome::Unsent
         }
-        error => of_error(error),
+        error => of_error(hold, error),
     }
 }
 
 /// What a failed call has cost.
-pub(crate) fn of_error(error: &genai::Error) -> Cost {
+pub(crate) fn of_error(hold: &Reservation, error: &genai::Error) -> Outcome {
     use genai::Error as E;
     match error {
         // An answer that genai could not read. Its body is there, and the provider has billed it.
-        E::ChatResponseGeneration { response_body, .. } => of_body(Some(response_body), || None),
+        E::ChatResponseGeneration { response_body, .. } => hold.judge(200, &**response_body),
+        E::ChatResponse { body, .. } => hold.judge(200, body), // an error event of a stream
         E::WebModelCall { webc_error, .. } | E::WebAdapterCall { webc_error, .. } => {
-            of_web_error(webc_error)
+            of_web_error(hold, webc_error)
         }
-        E::HttpError { status, .. } => of_status(status.as_u16()),
+        E::HttpError { status, body, .. } => hold.judge(status.as_u16(), body),
         E::WebStream { error, .. } => {
             if let Some(inner) = error.downcast_ref::<genai::Error>() {
-                return of_error(inner);
+                return of_error(hold, inner);
             }
-            error.downcast_ref::<reqwest::Error>().map_or(Cost::Unknown, of_transport)
+            error.downcast_ref::<reqwest::Error>().map_or(Outcome::Lost, of_transport)
         }
         E::ChatReqHasNoMessages { .. }
         | E::LastChatMessageIsNotUser { .. }
@@ -123,29 +110,21 @@ pub(crate) fn of_error(error: &genai::Error) -> Cost {
         | E::Resolver { .. }
         | E::AdapterNotSupported { .. }
         | E::CacheBreakpointNoEligibleContent { .. }
-        | E::AdapterKindMismatch { .. } => Cost::Unsent,
-        _ => Cost::Unknown,
+        | E::AdapterKindMismatch { .. } => Outcome::Unsent,
+        _ => Outcome::Lost,
     }
 }
 
-fn of_web_error(error: &webc::Error) -> Cost {
+fn of_web_error(hold: &Reservation, error: &webc::Error) -> Outcome {
     match error {
-        webc::Error::ResponseFailedStatus { status, .. } => of_status(status.as_u16()),
+        webc::Error::ResponseFailedStatus { status, body, .. } => hold.judge(status.as_u16(), body),
         webc::Error::Reqwest(error) => of_transport(error),
-        _ => Cost::Unknown,
+        _ => Outcome::Lost,
     }
 }
 
-/// A provider that refuses a request bills nothing for it; one that breaks down may have worked.
-fn of_status(status: u16) -> Cost {
-    match status {
-        400..500 => Cost::Billed(Bill::free()),
-        _ => Cost::Unknown,
-    }
-}
-
-fn of_transport(error: &reqwest::Error) -> Cost {
-    if error.is_connect() || error.is_builder() { Cost::Unsent } else { Cost::Unknown }
+fn of_transport(error: &reqwest::Error) -> Outcome {
+    if error.is_connect() || error.is_builder() { Outcome::Unsent } else { Outcome::Lost }
 }
 
 #[cfg(test)]
@@ -153,6 +132,12 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+
+    fn hold() -> Reservation {
+        let budget = bursar::BudgetManager::new(bursar::Usd::dollars(1)).unwrap();
+        let call = budget.model("gpt-5").unwrap().estimate().input(10).max_output(10);
+        budget.reserve("", &call).unwrap()
+    }
 
     fn of(usage: Value, kind: AdapterKind) -> Option<Usage> {
         let usage: genai::chat::Usage = serde_json::from_value(usage).unwrap();
@@ -209,15 +194,19 @@ mod tests {
             cause: "strange".to_owned(),
         };
         let body = json!({"choices": 7, "usage": {"prompt_tokens": 5, "completion_tokens": 3}});
-        assert_eq!(of_chat_error(&error(body)), Cost::Billed(Usage::tokens(5, 3).into()));
-        assert_eq!(of_chat_error(&error(json!("not captured"))), Cost::Unknown);
+        let hold = hold();
+        let billed = Outcome::Billed(Usage::tokens(5, 3).into());
+        assert_eq!(of_chat_error(&hold, &error(body)), billed);
+        assert_eq!(of_chat_error(&hold, &error(json!("not captured"))), Outcome::Lost);
     }
 
     #[test]
     fn what_was_not_sent_is_free() {
         let model_iden = genai::ModelIden::new(AdapterKind::OpenAI, "gpt-5");
-        assert_eq!(of_error(&genai::Error::RequiresApiKey { model_iden }), Cost::Unsent);
+        let hold = hold();
+        assert_eq!(of_error(&hold, &genai::Error::RequiresApiKey { model_iden }), Outcome::Unsent);
         let odd = genai::Error::Internal("cannot parse url".to_owned());
-        assert_eq!((of_chat_error(&odd), of_error(&odd)), (Cost::Unsent, Cost::Unknown));
+        assert_eq!(of_chat_error(&hold, &odd), Outcome::Unsent);
+        assert_eq!(of_error(&hold, &odd), Outcome::Lost);
     }
 }

@@ -55,9 +55,9 @@ pub use stream::{BudgetedChatStream, ChatStreamResponse};
 /// |---|---|
 /// | refused by the budget | nothing, and nothing is sent |
 /// | an answer | the counts of the provider's body, at the price of the model and tier that answered |
-/// | 4xx | a call of $0: the provider bills nothing for it |
+/// | an error of the provider | what that costs by [`FailedCalls`](bursar::usage::FailedCalls): mostly a call of $0 |
 /// | no connection, no key | nothing |
-/// | 5xx, a lost connection, an answer without usage, a dropped future | what was held, as assumed |
+/// | a lost connection, an answer without usage, a dropped future | what was held, as assumed |
 #[derive(Clone)]
 pub struct BudgetedClient {
     client: Client,
@@ -134,14 +134,16 @@ impl BudgetedClient {
         options.capture_raw_body = Some(true);
         match hold.sending(self.client.exec_chat(spec, chat_req, Some(&options))).await {
             Ok(mut response) => {
-                bill::end(hold, bill::of_chat(&response));
+                let outcome = bill::of_chat(&hold, &response);
+                hold.finish(outcome);
                 if !keeps_body {
                     response.captured_raw_body = None;
                 }
                 Ok(response)
             }
             Err(error) => {
-                bill::end(hold, bill::of_chat_error(&error));
+                let outcome = bill::of_chat_error(&hold, &error);
+                hold.finish(outcome);
                 Err(error.into())
             }
         }
@@ -216,14 +218,16 @@ impl BudgetedClient {
         options.capture_raw_body = Some(true);
         match hold.sending(self.client.exec_embed(spec, embed_req, Some(&options))).await {
             Ok(mut response) => {
-                bill::end(hold, bill::of_embeddings(&response));
+                let outcome = bill::of_embeddings(&hold, &response);
+                hold.finish(outcome);
                 if !keeps_body {
                     response.captured_raw_body = None;
                 }
                 Ok(response)
             }
             Err(error) => {
-                bill::end(hold, bill::of_error(&error));
+                let outcome = bill::of_error(&hold, &error);
+                hold.finish(outcome);
                 Err(error.into())
             }
         }

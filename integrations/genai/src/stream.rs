@@ -34,8 +34,8 @@ pub struct ChatStreamResponse {
 /// | what happens | what is booked |
 /// |---|---|
 /// | read to its end | the provider's counts |
-/// | dropped midway | what was seen, as estimated; the provider's counts if they had come |
-/// | refused by the provider (4xx) | a call of $0 |
+/// | dropped midway | what was seen, as estimated, and the output cap of a model that can reason; the provider's counts if they had come |
+/// | an error of the provider | what that costs by [`FailedCalls`](bursar::usage::FailedCalls): mostly a call of $0 |
 /// | no connection | nothing |
 /// | it breaks before anything came | what was held, as assumed |
 /// | dropped before it was first polled | nothing: genai sends with the first poll |
@@ -132,7 +132,8 @@ impl State {
     /// Ends the hold of an answer that failed before it began.
     fn fail(&mut self, error: &genai::Error) {
         if let State::Opening(opening) = std::mem::replace(self, State::Over) {
-            bill::end(opening.hold, bill::of_error(error));
+            let outcome = bill::of_error(&opening.hold, error);
+            opening.hold.finish(outcome);
         }
     }
 }

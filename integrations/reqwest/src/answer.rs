@@ -14,13 +14,27 @@ use reqwest::{Body, Response, ResponseBuilderExt};
 ///
 /// [`BudgetMiddleware`](crate::BudgetMiddleware) does this by itself.
 pub fn metered(response: Response, tab: Tab) -> Response {
+    let (parts, body) = apart(response);
+    let body = Body::wrap(Metered { body, tab });
+    http::Response::from_parts(parts, body).into()
+}
+
+/// The whole body of a response, and the response with that body.
+pub(crate) async fn read(response: Response) -> Result<(Response, Vec<u8>), reqwest::Error> {
+    let (parts, body) = apart(response);
+    let body = Response::from(http::Response::new(body)).bytes().await?.to_vec();
+    let response = http::Response::from_parts(parts, Body::from(body.clone()));
+    Ok((response.into(), body))
+}
+
+/// The head of a response, which keeps its URL, and its body.
+fn apart(response: Response) -> (http::response::Parts, Body) {
     let mut with_url = http::Response::builder().url(response.url().clone());
     let (mut parts, body) = http::Response::<Body>::from(response).into_parts();
     if let Some(url) = with_url.extensions_mut() {
         parts.extensions.extend(mem::take(url));
     }
-    let body = Body::wrap(Metered { body, tab });
-    http::Response::from_parts(parts, body).into()
+    (parts, body)
 }
 
 pin_project! {

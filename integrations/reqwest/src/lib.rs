@@ -8,7 +8,8 @@ mod answer;
 mod call;
 
 use bursar::agent::Tab;
-use bursar::{Account, Bill, BudgetManager, Reservation};
+use bursar::usage::Outcome;
+use bursar::{Account, BudgetManager, Reservation};
 use http::{Extensions, HeaderName};
 use reqwest::{Request, Response};
 use reqwest_middleware::{Error, Middleware, Next};
@@ -72,24 +73,22 @@ impl Middleware for BudgetMiddleware {
             Ok(response) if response.status().is_success() => {
                 Ok(metered(response, Tab::new(hold).expecting_input(input)))
             }
-            // 5xx: nobody knows, and the hold is lost.
-            Ok(response) => {
-                if !response.status().is_server_error() {
-                    rejected(hold);
-                }
-                Ok(response)
-            }
+            Ok(response) => Ok(failed(hold, response).await?),
             Err(error) => {
-                if error.is_connect() || error.is_builder() {
-                    rejected(hold);
-                }
+                let is_unsent = error.is_connect() || error.is_builder();
+                hold.finish(if is_unsent { Outcome::Unsent } else { Outcome::Lost });
                 Err(error)
             }
         }
     }
 }
 
-/// A call that the provider did not take: it is booked at nothing, and counts as a request.
-fn rejected(hold: Reservation) {
-    hold.settle(Bill::free());
+/// Books a failure by its body, which says whether it is the provider's own: it is read whole, and
+/// passed on as it came. A body that breaks off is lost.
+async fn failed(hold: Reservation, response: Response) -> Result<Response, reqwest::Error> {
+    let status = response.status().as_u16();
+    let (response, body) = answer::read(response).await?;
+    let outcome = hold.judge(status, &body[..]);
+    hold.finish(outcome);
+    Ok(response)
 }

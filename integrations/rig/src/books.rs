@@ -5,8 +5,9 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use bursar::Reservation;
 use bursar::agent::Tab;
-use bursar::{Reservation, Usage};
+use bursar::usage::Outcome;
 use futures_core::Stream;
 use rig_core::error::ProviderError;
 use rig_core::http_client;
@@ -78,26 +79,28 @@ impl Books {
         }
     }
 
-    /// Ends with an error: a reply that the provider refused is free, one that was never asked for
-    /// is given back, one that broke off is booked as far as it came, any other is lost.
+    /// Ends with an error: an answer of the provider costs what its status and body say, a request
+    /// without a connection is given back, an answer that broke off is booked as far as it came, any
+    /// other is lost.
     pub(crate) fn note_failure(&mut self, error: &ProviderError) {
-        match std::mem::replace(&mut self.state, State::Closed) {
-            State::Waiting(hold) if is_rejection(error) => {
-                hold.settle(Usage::NONE);
+        // A tab is dropped, and so closed.
+        let State::Waiting(hold) = std::mem::replace(&mut self.state, State::Closed) else {
+            return;
+        };
+        let outcome = match error.provider_response() {
+            Some(answer) => {
+                let status = answer.status.map_or(200, |status| status.as_u16());
+                hold.judge(status, answer.body.as_str())
             }
-            State::Waiting(hold) if is_unsent(error) => hold.refund("no connection was made"),
-            _ => {} // dropped, and so closed: law 8
-        }
+            None if is_unsent(error) => Outcome::Unsent,
+            None => Outcome::Lost,
+        };
+        hold.finish(outcome);
     }
 
     fn close(&mut self) {
         self.state = State::Closed;
     }
-}
-
-/// True if the provider has refused the request (4xx), which it does not bill.
-fn is_rejection(error: &ProviderError) -> bool {
-    error.provider_response_status().is_some_and(|status| status.is_client_error())
 }
 
 /// True if there never was a connection to send the request over.

@@ -2,7 +2,8 @@
 
 use std::convert::Infallible;
 
-use bursar::{Account, Bill, Estimate, Reservation, Usd};
+use bursar::usage::Outcome;
+use bursar::{Account, Bill, Estimate, Reservation};
 
 /// What a request may cost, who pays, and what a response has cost.
 pub trait Books<Request, Response, Error> {
@@ -22,28 +23,14 @@ pub trait Books<Request, Response, Error> {
         None
     }
 
-    /// Books a response, with [`book`] if it is all there, or gives its hold to a
-    /// [`Tab`](bursar::agent::Tab) that goes with its body.
+    /// Books a response with [`Reservation::finish`] if it is all there, or gives its hold to a
+    /// [`Tab`](bursar::agent::Tab) that goes with its body. [`Reservation::judge`] reads an outcome
+    /// from a status and a body.
     fn settle(&self, hold: Reservation, response: Response) -> Self::Answer;
 
-    /// What a failure has cost. `Some` of an empty bill: it is known to be free. `None`: nobody
-    /// knows, and the reply counts as lost.
-    fn bill_of_error(&self, _error: &Error) -> Option<Bill> {
-        None
-    }
-}
-
-/// Books a reply by its bill. An empty one is free; without one the reply is lost, and is charged as
-/// the manager does with lost calls.
-pub fn book(hold: Reservation, bill: Option<Bill>) {
-    match bill {
-        Some(bill) if bill.usage.is_none() && bill.reported_cost.is_none() => {
-            hold.settle(bill.reported_cost(Usd::ZERO));
-        }
-        Some(bill) => {
-            hold.settle(bill);
-        }
-        None => drop(hold),
+    /// How a call ended that failed. Unless told otherwise nobody knows, and the reply is lost.
+    fn outcome_of_error(&self, _hold: &Reservation, _error: &Error) -> Outcome {
+        Outcome::Lost
     }
 }
 
@@ -67,8 +54,8 @@ pub fn book(hold: Reservation, bill: Option<Bill>) {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// The first bounds a request, the second reads the bill of a response, `None` if it has none. A
-/// failure of the service counts as lost.
+/// The first bounds a request, the second reads the bill of a response: an empty one if it was free,
+/// `None` if it has none and counts as lost. A failure of the service counts as lost.
 #[derive(Clone, Copy, Debug)]
 pub struct Closures<E, B>(pub E, pub B);
 
@@ -85,7 +72,7 @@ where
     }
 
     fn settle(&self, hold: Reservation, response: Response) -> Response {
-        book(hold, (self.1)(&response));
+        hold.finish(Outcome::from((self.1)(&response)));
         response
     }
 }

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use bursar::{Reservation, ReserveError};
 use pin_project_lite::pin_project;
 
-use crate::{Books, BudgetError, book};
+use crate::{Books, BudgetError};
 
 pin_project! {
     /// The response of a service behind a budget. It owns the hold: dropped, the reply is lost.
@@ -62,7 +62,8 @@ where
                 hold.take().map(|hold| match reply {
                     Ok(response) => Ok(books.settle(hold, response)),
                     Err(error) => {
-                        book(hold, books.bill_of_error(&error));
+                        let outcome = books.outcome_of_error(&hold, &error);
+                        hold.finish(outcome);
                         Err(BudgetError::Service(error))
                     }
                 })

@@ -14,7 +14,7 @@ use bursar::{Account, ReserveError};
 use tower_layer::Layer;
 use tower_service::Service;
 
-pub use books::{Books, Closures, book};
+pub use books::{Books, Closures};
 pub use future::ResponseFuture;
 
 /// A [`Layer`] that lets requests through only while there is money for them.

@@ -5,11 +5,11 @@ use std::future::ready;
 use std::task::{Context, Poll};
 
 use bursar::agent::Tab;
-use bursar::usage::RequestError;
+use bursar::usage::{Outcome, RequestError};
 use bursar::{Account, Bill, BudgetManager, Estimate, Limit, Model, Reservation, Usage, Usd};
 use bursar_reqwest::metered;
 use bursar_stand_in::{Answer, Gate, StandIn, Tokens};
-use bursar_tower::{Books, BudgetError, BudgetLayer, Closures, book};
+use bursar_tower::{Books, BudgetError, BudgetLayer, Closures};
 use reqwest::{Client, Request, Response};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -40,16 +40,12 @@ impl Books<Request, Response, reqwest::Error> for Http {
     }
 
     fn settle(&self, hold: Reservation, response: Response) -> Response {
-        match response.status().as_u16() {
-            200..300 => return metered(response, Tab::new(hold)), // the hold goes with the body
-            500.. => book(hold, None),
-            _ => book(hold, Some(Bill::free())),
-        }
-        response
+        let status = response.status().as_u16();
+        metered(response, Tab::new(hold).answered(status)) // the hold goes with the body
     }
 
-    fn bill_of_error(&self, error: &reqwest::Error) -> Option<Bill> {
-        error.is_connect().then(Bill::free)
+    fn outcome_of_error(&self, _: &Reservation, error: &reqwest::Error) -> Outcome {
+        if error.is_connect() { Outcome::Unsent } else { Outcome::Lost }
     }
 }
 

@@ -32,9 +32,9 @@ impl Reservation {
         self.core.failures.calls.judge(self.provider(), status, body)
     }
 
-    /// The same for what came of a stream that has delivered nothing; `None` if that is no error.
-    pub(crate) fn judge_stream(&self, head: &Head) -> Option<Outcome> {
-        self.core.failures.calls.judge_stream(self.provider(), head)
+    /// The same for the beginning of an answer that has ended; `None` if that is no error.
+    pub(crate) fn judge_head(&self, status: u16, head: &Head) -> Option<Outcome> {
+        self.core.failures.calls.judge_head(self.provider(), status, head)
     }
 
     fn provider(&self) -> Option<&str> {

@@ -42,8 +42,8 @@ impl Head {
         }
     }
 
-    /// All that has come, if that is little.
-    pub(super) fn bytes(&self) -> Option<&[u8]> {
-        (!self.is_too_long && !self.bytes.is_empty()).then_some(&self.bytes)
+    /// All that has come, if that is little; else nothing.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 }

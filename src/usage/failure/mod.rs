@@ -233,11 +233,18 @@ impl FailedCalls {
         }
     }
 
-    /// The same for what came of a stream that has delivered nothing; `None` if no error came.
-    pub(crate) fn judge_stream(&self, provider: Option<&str>, head: &Head) -> Option<Outcome> {
-        let body = Body::from(head.bytes()?);
-        let error = ErrorBody::of(body)?;
-        (!has_output(body)).then(|| self.of_error(provider, 200, Some(error)))
+    /// The same for the beginning of an answer that has ended; `None` if that is no error, or if
+    /// something of an answer was delivered.
+    pub(crate) fn judge_head(
+        &self,
+        provider: Option<&str>,
+        status: u16,
+        head: &Head,
+    ) -> Option<Outcome> {
+        let body = Body::from(head.bytes());
+        let error = ErrorBody::of(body);
+        let is_failure = error.is_some() || !(200..300).contains(&status);
+        (is_failure && !has_output(body)).then(|| self.of_error(provider, status, error))
     }
 
     fn of_error(&self, provider: Option<&str>, status: u16, error: Option<ErrorBody>) -> Outcome {
