@@ -198,12 +198,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A call that the provider rejected (connection refused, 4xx) has no bill: [`release`] it.
+//! A call that was never sent has no bill: [`release`] it. Where the provider answers with an error,
+//! [`judge`] says by status and body whether that is free, and [`finish`] books it.
+//!
+//! [`judge`]: crate::Reservation::judge
+//! [`finish`]: crate::Reservation::finish
 //!
 //! # 6. A stream
 //!
 //! A stream takes the hold with it: it settles when it ends, or is dropped midway, with what was
-//! seen by then. The closure shows each item to a tally, which reads the events of all providers.
+//! seen by then; a model that can reason is then charged the output cap, because what it has not
+//! shown is billed too. The closure shows each item to a tally, which reads the events of all providers.
 //!
 //! ```
 //! use bursar::agent::BudgetedStream;

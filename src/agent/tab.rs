@@ -46,6 +46,7 @@ pub struct Tab {
     /// With a journal: more output that is being written.
     growing: Option<Growth>,
     receipt: Option<Receipt>,
+    is_dropped: bool,
 }
 
 impl Tab {
@@ -61,7 +62,7 @@ impl Tab {
 
     fn of(hold: Option<Reservation>) -> Tab {
         let tally = Tally::default();
-        Tab { hold, tally, chunk: 0, growing: None, receipt: None }
+        Tab { hold, tally, chunk: 0, growing: None, receipt: None, is_dropped: false }
     }
 
     /// The input tokens to book if the answer is cut before the provider says how many they were;
@@ -73,8 +74,9 @@ impl Tab {
     }
 
     /// Says which HTTP status the answer has; 200, unless told otherwise. The tab of a failure costs
-    /// what [`FailedCalls`](crate::usage::FailedCalls) says, by the body that it is shown: show it the
-    /// whole body, because an error without one counts as lost.
+    /// what [`FailedCalls`](crate::usage::FailedCalls) says, by the body that it is shown. One that is
+    /// dropped before it was shown anything is judged by its status alone: free if that is a rejection
+    /// (4xx), else lost.
     pub fn answered(mut self, status: u16) -> Tab {
         self.tally.status = status;
         self
@@ -203,7 +205,11 @@ impl Tab {
     pub(super) fn end(&mut self) -> Option<Box<Written>> {
         let mut hold = self.hold.take()?;
         // Law 8: lost if it was sent.
-        match hold.book(self.tally.finish(&hold)?) {
+        let bill = match self.is_unread() {
+            true => hold.judge_unread(self.tally.status).into_bill(),
+            false => self.tally.finish(&hold),
+        };
+        match hold.book(bill?) {
             Booked::Done(receipt) => {
                 self.receipt = Some(receipt);
                 None
@@ -213,6 +219,11 @@ impl Tab {
                 Some(written)
             }
         }
+    }
+
+    /// True of the tab of a failure that was dropped before anything of its body was read.
+    fn is_unread(&self) -> bool {
+        self.is_dropped && self.tally.status >= 400 && self.tally.head.is_empty()
     }
 
     pub(super) fn set_receipt(&mut self, receipt: Receipt) {
@@ -227,6 +238,7 @@ impl Tab {
 
 impl Drop for Tab {
     fn drop(&mut self) {
+        self.is_dropped = true;
         self.close();
     }
 }

@@ -36,7 +36,7 @@ pub(crate) use nested::OuterHold;
 /// |---|---|
 /// | [`settle`](Reservation::settle), [`settle_cost`](Reservation::settle_cost) | the bill; input that nobody counted is that of the hold, and of a stream that was cut a model that can reason is charged the output cap |
 /// | [`finish`](Reservation::finish) | what the [`Outcome`](crate::usage::Outcome) says, which [`judge`](Reservation::judge) reads from a status and a body |
-/// | [`release`](Reservation::release), [`refund`](Reservation::refund) | nothing: the provider rejected the call without a bill (connection refused, 4xx) |
+/// | [`release`](Reservation::release), [`refund`](Reservation::refund) | nothing: the call was not sent, or is known to be free |
 /// | dropped before it was sent | nothing |
 /// | dropped after it was sent: an error with no bill (5xx), a timeout, a cancelled future, a panic | what was held, as [`Assumed`](Confidence::Assumed), because such a call has usually been billed; [`LostCall`] changes that |
 /// | its lease ends first | what was held, as assumed; or, if another process ends it whose [`LostCall`] says so, nothing. A later settle books the truth in its place, once |
@@ -254,8 +254,8 @@ impl Reservation {
         self.end(None, Priced::reported(cost))
     }
 
-    /// Gives back what is held. For a call that was never sent, or that the provider rejected
-    /// without a bill: connection refused, 4xx. A call that had been sent, or whose lease has ended,
+    /// Gives back what is held. For a call that was never sent, or is known to be free; where the
+    /// provider has answered with an error, [`judge`](Reservation::judge) knows. A call that had been sent, or whose lease has ended,
     /// raises an [`Alert::Refunded`].
     ///
     /// With a journal it blocks until that is written, or could not be. In async code drop the guard of

@@ -73,8 +73,8 @@ pub struct Options {
     #[arg(long)]
     pub allow_unmetered: bool,
 
-    /// Charge nothing for a call whose answer was lost (5xx, a broken connection), instead of what
-    /// was held for it.
+    /// Charge nothing for a call whose answer was lost (an error page, a timeout, a broken
+    /// connection), instead of what was held for it.
     #[arg(long)]
     pub release_lost: bool,
 }

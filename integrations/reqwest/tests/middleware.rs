@@ -1,5 +1,6 @@
 //! Owns the proof: reqwest itself against a server that keeps its own bill, and the ledger says the same.
 
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
 
@@ -152,12 +153,23 @@ async fn a_stream_that_is_dropped_midway_is_booked_as_far_as_it_came() {
     assert_books_are(&budget, &server);
 
     // OpenAI does not: the bound of the input is booked.
-    let bound =
-        Request::read(&responses(), "gpt-6.1-terra", &Heuristic::for_model("gpt-6.1-terra"));
-    server.then(answer(bound.unwrap().input));
-    let response = post(&client, server.url() + "/responses", streamed(responses())).await.unwrap();
+    let mut plain = responses();
+    plain["reasoning"] = json!({"effort": "none"});
+    let bound = Request::read(&plain, "gpt-6.1-terra", &Heuristic::for_model("gpt-6.1-terra"));
+    let input = bound.unwrap().input;
+    server.then(answer(input));
+    let response = post(&client, server.url() + "/responses", streamed(plain)).await.unwrap();
     read_until(response, "Twelve letters").await;
     assert_books_are(&budget, &server);
+
+    // What a model that reasons has not shown is billed too: all 400 tokens of the cap.
+    let (server, budget) = (StandIn::start().await, dollar());
+    server.then(answer(1_000));
+    let client = self::client(&budget);
+    let response = post(&client, server.url() + "/responses", streamed(responses())).await.unwrap();
+    read_until(response, "Twelve letters").await;
+    let output = Usd::from_pico(400 * 5_000_000); // $5 a million
+    assert!(budget.spent() > output && budget.spent() <= held_for(&budget, &responses()));
 }
 
 #[tokio::test]
@@ -180,11 +192,54 @@ async fn what_the_provider_rejects_is_free() {
         assert!(response.text().await.unwrap().contains("scripted"), "the error passes through");
         assert_books_are(&budget, &server);
     }
+    // A rejection is one, read or not; so is a server that turns the request away, eleven times.
+    server.then(Answer::error(429));
+    drop(post(&client(&budget), url.clone(), chat()).await.unwrap());
+    for _ in 0..11 {
+        server.then(Answer::error(503));
+        let response = post(&client(&budget), url.clone(), chat()).await.unwrap();
+        assert_eq!(response.status().as_u16(), 503);
+    }
+    assert_books_are(&budget, &server);
     let free_port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let nowhere = format!("http://{free_port}/responses");
     let error = post(&client(&budget), nowhere, responses()).await.unwrap_err();
     assert!(error.is_connect());
     assert_books_are(&budget, &server);
+}
+
+/// An answer that no provider writes: the page of a proxy, or nothing.
+#[tokio::test]
+async fn an_error_page_is_a_lost_reply() {
+    for (status, body, is_lost) in [
+        (503, "<html>Service Unavailable</html>", true),
+        (401, "", true),
+        (302, "<html>Found</html>", true),
+        (408, r#"{"error": {"message": "timeout", "type": "server_error"}}"#, true),
+        (503, r#"{"error": {"message": "slow down", "type": "server_error"}}"#, false),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/chat/completions", listener.local_addr().unwrap());
+        let proxy = std::thread::spawn(move || {
+            let (mut line, _) = listener.accept().unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"}") {
+                let mut piece = [0; 4096];
+                let read = line.read(&mut piece).unwrap();
+                request.extend_from_slice(&piece[..read]);
+            }
+            let length = body.len();
+            let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {length}\r\n\r\n{body}");
+            line.write_all(head.as_bytes()).unwrap();
+        });
+        let budget = dollar();
+        let response = post(&client(&budget), url, chat()).await.unwrap();
+        assert_eq!(response.status().as_u16(), status);
+        assert_eq!(response.text().await.unwrap(), body, "it passes through");
+        let expected = if is_lost { held_for(&budget, &chat()) } else { Usd::ZERO };
+        assert_eq!((budget.spent(), budget.held()), (expected, Usd::ZERO), "{status} {body}");
+        proxy.join().unwrap();
+    }
 }
 
 #[tokio::test]

@@ -20,8 +20,11 @@ impl Reservation {
     #[cold]
     #[inline(never)]
     fn fill_gaps(&self, mut bill: Bill) -> Bill {
-        let is_missing =
-            |doubt: &Doubt| matches!(doubt, Doubt::Missing { side } if side == "input");
+        let is_missing = |doubt: &Doubt| match doubt {
+            Doubt::Missing { side } => side == "input",
+            Doubt::CutShort => true,
+            _ => false,
+        };
         if bill.doubts.iter().any(is_missing) && bill.usage.input_tokens() == 0 {
             let held = self.core.peek(|ledger| ledger.input_held(self.hold));
             bill.usage.input_uncached = held.unwrap_or(0);

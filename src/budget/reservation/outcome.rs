@@ -37,6 +37,11 @@ impl Reservation {
         self.core.failures.calls.judge_head(self.provider(), status, head)
     }
 
+    /// How the call ended if nobody has read the body of its answer.
+    pub(crate) fn judge_unread(&self, status: u16) -> Outcome {
+        self.core.failures.calls.judge_unread(self.provider(), status)
+    }
+
     fn provider(&self) -> Option<&str> {
         self.model.as_ref().map(Model::price).map(|price| price.provider())
     }

@@ -42,6 +42,11 @@ impl Head {
         }
     }
 
+    /// True if nothing has come.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty() && !self.is_too_long
+    }
+
     /// All that has come, if that is little; else nothing.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes

@@ -57,6 +57,14 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    fn of_failed(what: FailedCall) -> Outcome {
+        match what {
+            FailedCall::Free => Outcome::Free,
+            FailedCall::Input => Outcome::Billed(input_alone()),
+            FailedCall::Lost => Outcome::Lost,
+        }
+    }
+
     /// The outcome as a bill, as [`Agent::bill_of_error`](crate::Agent::bill_of_error) wants it: an
     /// empty one if the call is free or was not sent, `None` if it is lost.
     pub fn into_bill(self) -> Option<Bill> {
@@ -205,32 +213,36 @@ impl FailedCalls {
         body: impl Into<Body<'b>>,
     ) -> Outcome {
         let body = body.into();
-        let read = Bill::from_response(body);
         let error = ErrorBody::of(body);
         let is_success = (200..300).contains(&status);
-        match read {
+        let is_failure = error.is_some() || !is_success;
+        let read = Bill::from_response(body);
+        let bill = match read {
             // Zero counts beside an error say nothing.
-            Ok(Some(bill)) if bill.is_of_nothing() && (error.is_some() || !is_success) => {}
+            Ok(Some(bill)) if is_failure && bill.is_of_nothing() => None,
             // What was counted before an error came in place of the answer.
-            Ok(Some(bill)) if bill.doubts.contains(&Doubt::CutShort) => {
-                return match error.is_some() && !has_output(body) {
-                    true => match self.of_error(provider, status, error) {
-                        Outcome::Lost => Outcome::Billed(bill),
-                        outcome => outcome,
-                    },
-                    false => Outcome::Billed(bill),
-                };
-            }
+            Ok(Some(bill)) if is_failure && bill.doubts.contains(&Doubt::CutShort) => Some(bill),
             Ok(Some(bill)) => return Outcome::Billed(bill),
-            // It has usage, and makes no sense.
-            Err(_) if is_success && error.is_none() => return Outcome::Lost,
-            Ok(None) | Err(_) => {}
+            // Nothing of usage; or usage that makes no sense, which is none to trust.
+            Ok(None) | Err(_) => None,
+        };
+        let outcome = match is_failure && !has_output(body) {
+            true => self.of_error(provider, status, error),
+            false => Outcome::Lost,
+        };
+        match (outcome, bill) {
+            (Outcome::Lost, Some(bill)) => Outcome::Billed(bill),
+            (outcome, _) => outcome,
         }
-        let is_answered = is_success && error.is_none();
-        match is_answered || has_output(body) {
-            true => Outcome::Lost,
-            false => self.of_error(provider, status, error),
-        }
+    }
+
+    /// What a request costs whose answer nobody has read beyond its status: one that was rejected
+    /// (4xx) is free, as if the body were the provider's own.
+    pub(crate) fn judge_unread(&self, provider: Option<&str>, status: u16) -> Outcome {
+        let provider = provider.map(rules::known_as).unwrap_or_default();
+        let own = self.own_rule(provider, status);
+        let what = own.unwrap_or_else(|| rules::cost_unread(provider, status));
+        Outcome::of_failed(what)
     }
 
     /// The same for the beginning of an answer that has ended; `None` if that is no error, or if
@@ -261,11 +273,7 @@ impl FailedCalls {
             (Some(provider), Some(error)) => rules::cost(provider, status, error),
             _ => FailedCall::Lost,
         });
-        match what {
-            FailedCall::Free => Outcome::Free,
-            FailedCall::Input => Outcome::Billed(input_alone()),
-            FailedCall::Lost => Outcome::Lost,
-        }
+        Outcome::of_failed(what)
     }
 
     fn own_rule(&self, provider: &str, status: u16) -> Option<FailedCall> {

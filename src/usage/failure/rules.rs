@@ -86,6 +86,15 @@ pub(super) fn cost(provider: &str, status: u16, error: &ErrorBody) -> FailedCall
     documented.or_else(|| USUAL.iter().find(fits)).map_or(Lost, |rule| rule.what)
 }
 
+/// What a failure of that provider costs whose body nobody has read.
+pub(super) fn cost_unread(provider: &str, status: u16) -> FailedCall {
+    let is_lost = |rule: &Rule| {
+        rule.provider == provider && rule.what != Free && rule.statuses.contains(&status)
+    };
+    let is_rejection = USUAL.iter().any(|rule| rule.statuses.contains(&status)) && status < 500;
+    if is_rejection && !DOCUMENTED.iter().any(is_lost) { Free } else { Lost }
+}
+
 /// The provider as the table names it: price lists and clients have other names for some.
 pub(super) fn known_as(provider: &str) -> &str {
     match provider {
