@@ -38,6 +38,19 @@ fn chat() -> CreateChatCompletionRequest {
     .unwrap()
 }
 
+/// The same without reasoning: what is not shown of a stream that is cut is nothing then.
+fn plain_chat() -> CreateChatCompletionRequest {
+    let mut chat = serde_json::to_value(chat()).unwrap();
+    chat["reasoning_effort"] = "none".into();
+    serde_json::from_value(chat).unwrap()
+}
+
+fn plain_response() -> CreateResponse {
+    let mut response = serde_json::to_value(response()).unwrap();
+    response["reasoning"] = json!({"effort": "none"});
+    serde_json::from_value(response).unwrap()
+}
+
 fn response() -> CreateResponse {
     serde_json::from_value(json!({"model": "gpt-6.1-terra", "max_output_tokens": 400,
         "input": "When is high tide in Brest?"}))
@@ -133,16 +146,16 @@ async fn a_stream_that_is_dropped_midway_is_booked_as_far_as_it_came() {
         pieces.usage(Tokens::new(input, 8)).hold_after(1, &gate) // 4 tokens have been sent
     };
 
-    server.then(answer(input_of(&chat())));
-    let mut stream = team.chat().create_stream(chat()).await.unwrap();
+    server.then(answer(input_of(&plain_chat())));
+    let mut stream = team.chat().create_stream(plain_chat()).await.unwrap();
     while stream.seen() == Usage::NONE {
         stream.next().await.unwrap().unwrap();
     }
     drop(stream);
     assert_books_are(&budget, &server);
 
-    server.then(answer(input_of(&response())));
-    let mut stream = team.responses().create_stream(response()).await.unwrap();
+    server.then(answer(input_of(&plain_response())));
+    let mut stream = team.responses().create_stream(plain_response()).await.unwrap();
     while stream.seen() == Usage::NONE {
         stream.next().await.unwrap().unwrap();
     }
@@ -154,9 +167,9 @@ async fn a_stream_that_is_dropped_midway_is_booked_as_far_as_it_came() {
 async fn a_stream_that_the_server_cuts_is_booked_as_far_as_it_came() {
     let server = StandIn::start().await;
     let pieces = Answer::pieces(["Twelve letters", " and never sent"]).cut_after(1);
-    server.then(pieces.usage(Tokens::new(input_of(&chat()), 8)));
+    server.then(pieces.usage(Tokens::new(input_of(&plain_chat()), 8)));
     let (client, budget) = (client(&server), dollar());
-    let mut stream = team(&client, &budget).chat().create_stream(chat()).await.unwrap();
+    let mut stream = team(&client, &budget).chat().create_stream(plain_chat()).await.unwrap();
     let mut failed = false;
     while let Some(chunk) = stream.next().await {
         failed |= chunk.is_err();
@@ -185,6 +198,12 @@ async fn an_error_of_the_provider_is_free_or_lost() {
     let (team, held) = (team(&client, &budget), held(&budget));
     assert!(matches!(team.chat().create(chat()).await, Err(Error::OpenAI(_))));
     assert!(matches!(team.chat().create_stream(chat()).await, Err(Error::OpenAI(_))));
+    assert_books_are(&budget, &server);
+
+    for _ in 0..4 {
+        server.then(Answer::error(503).header("retry-after", "0"));
+    }
+    assert!(matches!(team.chat().create(chat()).await, Err(Error::OpenAI(_))));
     assert_books_are(&budget, &server);
 
     for _ in 0..4 {

@@ -272,16 +272,21 @@ async fn an_error_of_the_request_is_free() {
 }
 
 #[tokio::test]
-async fn an_error_of_the_provider_is_charged_as_held() {
-    for model in MODELS {
-        let house = House::rich(StandIn::start().await.always(Answer::error(503)));
+async fn an_error_of_the_provider_is_charged_as_held_unless_it_took_no_request() {
+    for (model, status) in MODELS.into_iter().flat_map(|model| [(model, 503), (model, 504)]) {
+        let house = House::rich(StandIn::start().await.always(Answer::error(status)));
         let options = capped(800);
         house.client.exec_chat(model, question(), Some(&options)).await.unwrap_err();
         let response = house.client.exec_chat_stream(model, question(), Some(&options)).await;
         let events: Vec<_> = response.unwrap().stream.collect().await;
         assert!(events.iter().any(Result::is_err));
-        assert_eq!(house.confidences(), [Confidence::Assumed; 2]);
         assert_eq!(house.budget.held(), Usd::ZERO);
+        if status == 503 {
+            assert_eq!(house.confidences(), [Confidence::Reported; 2], "{model}");
+            assert_eq!(house.budget.spent(), Usd::ZERO);
+            continue;
+        }
+        assert_eq!(house.confidences(), [Confidence::Assumed; 2]);
         let booked = house.booked.0.lock().unwrap();
         assert!(booked.iter().all(|receipt| receipt.cost == receipt.held), "{model}");
     }

@@ -9,7 +9,7 @@ use bursar::usage::tokens::Heuristic;
 use bursar::{Confidence, Usd};
 use bursar_stand_in::{Answer, Gate, StandIn, Tokens};
 use futures_util::StreamExt;
-use kit::{Books, HAIKU, TERRA, TOKENS, anthropic, ask, openai};
+use kit::{Books, HAIKU, MINI, TERRA, TOKENS, anthropic, ask, openai};
 use rig::agent::AgentBuilder;
 use rig::extractor::ExtractorBuilder;
 use rig::providers::gemini::GeminiConfig;
@@ -66,7 +66,7 @@ async fn a_stream_that_ends_midway_costs_what_had_come() {
         let server = StandIn::start().await;
         let books = Books::of(Usd::dollars(1));
         let model = match is_chat {
-            true => books.budget().around(openai(&server).chat(TERRA)).erase(),
+            true => books.budget().around(openai(&server).chat(MINI)).erase(),
             false => books.budget().around(anthropic(&server).completion(HAIKU)).erase(),
         };
         server.then(Answer::error(429));
@@ -75,7 +75,7 @@ async fn a_stream_that_ends_midway_costs_what_had_come() {
         // This provider counts as bursar estimates, four letters a token, so that the estimate has
         // to be its bill. Of the two, Anthropic says how long the input was before it answers.
         let body = &server.requests()[0].body;
-        let request = Request::read(body, TERRA, &Heuristic::for_model(TERRA)).unwrap();
+        let request = Request::read(body, MINI, &Heuristic::for_model(MINI)).unwrap();
         let input = if is_chat { request.input } else { 10 };
         let output = "Rain until ".len().div_ceil(4) as u64;
         let gate = Gate::new();
@@ -97,7 +97,7 @@ async fn a_stream_that_ends_midway_costs_what_had_come() {
         drop(stream);
         assert!(server.bill() > 0);
         assert_eq!(books.spent(), server.bill());
-        assert_eq!(books.seen.confidences(), [Confidence::Exact, Confidence::Estimated]);
+        assert_eq!(books.seen.confidences(), [Confidence::Reported, Confidence::Estimated]);
     }
 }
 

@@ -114,14 +114,18 @@ async fn a_server_that_fails_is_charged_for_as_it_may_have_worked() {
     let server = StandIn::start().await;
     let books = Books::of(Usd::dollars(1));
     let model = books.budget().around(openai(&server).chat(TERRA));
-    server.then(Answer::error(503));
+    server.then(Answer::error(503)); // it has not taken the request
+    assert!(model.call(ask()).await.is_err());
+    assert_eq!(books.spent(), 0);
+    server.then(Answer::error(500));
     assert!(model.call(ask()).await.is_err());
     assert_eq!(books.spent(), books.seen.held()[0].pico());
 
     server.then(Answer::text("Rain until noon.").usage(TOKENS).cut_after(0));
     assert!(model.call(ask()).await.is_err());
     assert_eq!(books.spent(), 2 * books.seen.held()[0].pico());
-    assert_eq!(books.seen.confidences(), [Confidence::Assumed; 2]);
+    let confidences = [Confidence::Reported, Confidence::Assumed, Confidence::Assumed];
+    assert_eq!(books.seen.confidences(), confidences);
 }
 
 #[tokio::test]

@@ -141,7 +141,7 @@ async fn a_stream_that_the_client_drops_is_booked_at_what_was_seen() {
     assert_eq!(receipt.usage.input_tokens(), 10, "Anthropic says it in the first event");
     assert!((1..=12).contains(&receipt.usage.output_tokens()), "{receipt:?}");
 
-    let call = chat(json!({"stream": true})).to_string();
+    let call = chat(json!({"stream": true, "reasoning_effort": "none"})).to_string();
     let mut connection = house.begin("POST", CHAT, "", &call).await;
     read_until(&mut connection, "until").await;
     drop(connection);
@@ -150,6 +150,14 @@ async fn a_stream_that_the_client_drops_is_booked_at_what_was_seen() {
     assert!(receipt.usage.input_tokens() >= 10, "the bound of the input");
     assert!((1..=12).contains(&receipt.usage.output_tokens()), "{receipt:?}");
     assert!(receipt.cost < receipt.held);
+
+    // A model that reasons has used what it has not shown.
+    let call = chat(json!({"stream": true, "max_completion_tokens": 90})).to_string();
+    let mut connection = house.begin("POST", CHAT, "", &call).await;
+    read_until(&mut connection, "until").await;
+    drop(connection);
+    let receipt = house.booked().await;
+    assert_eq!((receipt.confidence, receipt.usage.output_tokens()), (Confidence::Estimated, 90));
     assert_eq!(house.budget.held(), Usd::ZERO);
 }
 

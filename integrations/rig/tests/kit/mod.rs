@@ -14,6 +14,8 @@ use rig::providers::anthropic::{Anthropic, wire::AnthropicConfig};
 use rig::providers::openai::{OpenAI, OpenAIConfig};
 
 pub const TERRA: &str = "gpt-6.1-terra";
+/// One that cannot reason.
+pub const MINI: &str = "gpt-4o-mini";
 pub const HAIKU: &str = "claude-haiku-4-5";
 pub const TOKENS: Tokens = Tokens::new(90, 40).cached(60).reasoning(20);
 
