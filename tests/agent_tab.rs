@@ -86,3 +86,36 @@ fn a_hold_keeps_up_with_what_is_seen_until_the_money_ends() {
     silent.tally().push(event(2_000));
     assert_eq!(silent.keep_up(), Ok(()), "it does not grow unless it is told to");
 }
+
+/// The tab of a failure: the body says what it costs, and without one the status.
+#[test]
+fn the_tab_of_a_failure_is_judged_by_its_status_and_body() {
+    let overloaded = r#"{"error": {"message": "Slow down.", "type": "server_error"}}"#;
+    let filtered = r#"{"error": {"message": "filtered", "code": "content_filter", "innererror": {
+        "code": "ResponsibleAIPolicyViolation"}}}"#;
+    let (nothing, input, all) = ("0", "0.0012", "0.0055");
+    for (status, body, is_closed, cost) in [
+        (503, overloaded, true, nothing),
+        (503, overloaded, false, nothing),
+        (504, overloaded, true, all),
+        (429, "<html>", true, all),
+        (429, "", true, all),
+        (429, "", false, nothing), // nobody has read it
+        (408, "", false, all),
+        (503, "", false, all),
+        (400, filtered, true, input),
+    ] {
+        let budget = BudgetManager::new(Usd::dollars(1)).unwrap();
+        let mut tab = Tab::new(reserve(&budget)).answered(status);
+        tab.mark_sent();
+        for piece in body.as_bytes().chunks(9) {
+            tab.tally().push(piece);
+        }
+        if is_closed {
+            tab.close();
+        }
+        drop(tab);
+        let expected = (cost.parse().unwrap(), Usd::ZERO);
+        assert_eq!((budget.spent(), budget.held()), expected, "{status} {body}");
+    }
+}

@@ -255,7 +255,8 @@ impl Reservation {
     }
 
     /// Gives back what is held. For a call that was never sent, or is known to be free; where the
-    /// provider has answered with an error, [`judge`](Reservation::judge) knows. A call that had been sent, or whose lease has ended,
+    /// provider has answered with an error, [`judge`](Reservation::judge) knows. A call that had been
+    /// sent, or whose lease has ended,
     /// raises an [`Alert::Refunded`].
     ///
     /// With a journal it blocks until that is written, or could not be. In async code drop the guard of
