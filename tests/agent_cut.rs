@@ -157,13 +157,17 @@ fn input_that_nobody_counted_is_that_of_the_hold() {
     let hold = budget.reserve("crawler", &call(&budget, "talker")).unwrap();
     assert_eq!(block_on(hold.settle_async(bill)).usage, Usage::tokens(1_000, 7));
 
-    // What was counted stays, and so does a cost that the provider states.
+    // What was counted stays, and so does a cost that the provider states, unless the user has written
+    // down a price.
     let counted = Bill::new(Usage::tokens(800, 7)).doubt(missing.clone());
     let receipt = budget.reserve("crawler", &call(&budget, "talker")).unwrap().settle(counted);
     assert_eq!(receipt.usage, Usage::tokens(800, 7));
     let stated = Bill::new(Usage::tokens(0, 7)).doubt(missing).reported_cost(Usd::cents(3));
-    let receipt = budget.reserve("crawler", &call(&budget, "talker")).unwrap().settle(stated);
+    let receipt =
+        budget.reserve("crawler", &call(&budget, "gpt-4o")).unwrap().settle(stated.clone());
     assert_eq!((receipt.cost, receipt.confidence), (Usd::cents(3), Confidence::Reported));
+    let receipt = budget.reserve("crawler", &call(&budget, "talker")).unwrap().settle(stated);
+    assert_eq!((receipt.cost, receipt.usage.input_tokens()), ("0.01014".parse().unwrap(), 1_000));
 }
 
 /// What a request says of reasoning reaches the end of its stream.
@@ -212,7 +216,7 @@ fn the_alternative_that_was_admitted_says_whether_it_reasons() {
     assert_eq!(tab.close().unwrap().usage.output_tokens(), text());
 }
 
-/// A person is told: the doubt goes with the bill. (The alerts of doubts have tests of their own.)
+/// A person is told, once.
 #[test]
 fn a_bill_of_a_cut_stream_says_that_it_was_cut() {
     let mut meter = UsageMeter::new();
@@ -227,4 +231,7 @@ fn a_bill_of_a_cut_stream_says_that_it_was_cut() {
         .unwrap();
     let receipt = ended(&call(&budget, "gpt-6.1-terra"), &budget, &[TEXT]);
     assert_eq!(receipt.confidence, Confidence::Estimated);
+    let alerts = seen.lock().unwrap();
+    assert_eq!(alerts.len(), 1, "{alerts:?}");
+    assert!(alerts[0].contains(&Doubt::CutShort.to_string()), "{alerts:?}");
 }

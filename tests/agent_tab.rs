@@ -46,7 +46,7 @@ fn what_is_cut_is_booked_with_what_was_not_shown_and_once() {
     tab.mark_sent();
     tab.tally()
         .push("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Twelve letters\"}}]}\n\n");
-    assert_eq!(tab.seen().output_tokens(), 4);
+    assert_eq!(tab.seen().output_tokens(), 2);
     let receipt = tab.close().unwrap();
     assert_eq!(receipt.confidence, Confidence::Estimated);
     // 1,000 tokens in, and all 800 of the cap: the model may have reasoned.

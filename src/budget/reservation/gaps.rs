@@ -8,7 +8,7 @@ impl Reservation {
     /// A bill with its open sides filled in from the hold. Most bills have no doubts, and pass.
     #[inline]
     pub(super) fn without_gaps(&self, bill: Bill) -> Bill {
-        match bill.doubts.is_empty() || bill.reported_cost.is_some() {
+        match bill.doubts.is_empty() {
             true => bill,
             false => self.fill_gaps(bill),
         }

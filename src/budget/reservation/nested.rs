@@ -64,7 +64,7 @@ impl Reservation {
     pub(crate) fn book(&mut self, bill: Bill) -> Booked {
         let bill = self.without_gaps(bill);
         let priced = self.price(&bill);
-        self.end_unblocked(Some(bill.usage), priced)
+        self.end_unblocked(Some(bill.total_usage()), priced)
     }
 }
 
