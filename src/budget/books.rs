@@ -445,11 +445,8 @@ impl Core {
         self.take_news(ledger, snapshot_at, news);
         let before = ledger.events();
         let now = self.time_for(ledger);
-        if now >= ledger.next_due() {
-            // What a guard of this process has may still be settled: its lease ends as ever.
-            let releases = self.failures.on_lost == LostCall::Release;
-            let gone = |hold| releases && !self.books().is_some_and(|books| books.has_guard(hold));
-            catch_up(ledger, now, gone);
+        if self.books().is_some_and(|books| books.has_due(ledger, now, self.now())) {
+            self.end_leases(&mut **journal, ledger, now);
         }
         self.serve(ledger, &mut self.view().queue, now);
         for job in jobs {

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use super::alert::{Alert, Observer, OnAlert};
 use super::books::Books;
-use super::core::{Failures, LostCall, Watch};
-use super::error::SetLimitError;
+use super::core::{LostCall, Settings, Watch};
+use super::error::{AccountError, SetLimitError};
+use super::opening::Places;
 use super::policy::{Policy, first_double};
 use super::{BudgetManager, Core};
 use crate::clock::{Clock, SystemClock};
 use crate::journal::{Journal, JournalError};
 use crate::ledger::{Limit, Path, Scope};
 use crate::price::PriceBook;
-use crate::usage::{FailedCall, FailedCalls};
+use crate::usage::{FailedCall, FailedCalls, Service};
 
 /// Makes a [`BudgetManager`].
 ///
@@ -40,6 +41,7 @@ pub struct Builder {
     watched: bool,
     lease: Option<Duration>,
     on_lost: LostCall,
+    auto_tier: Service,
     failed: FailedCalls,
     journal: Option<Box<dyn Journal>>,
     refresh: Duration,
@@ -62,6 +64,7 @@ impl Builder {
             watched: false,
             lease: None,
             on_lost: LostCall::default(),
+            auto_tier: Service::Standard,
             failed: FailedCalls::documented(),
             journal: None,
             refresh: REFRESH,
@@ -169,6 +172,84 @@ impl Builder {
         self
     }
 
+    /// The most accounts and tags that may be open at once, the roots included; two million unless
+    /// set. One takes some 500 bytes of memory, and 500 more for each limit on it.
+    ///
+    /// It keeps names from outside from filling the memory: a call, a tag or a run for which another
+    /// account would have to be opened is refused with [`AccountError::TooMany`], and nothing changes.
+    /// What is open stays open, also where a journal has more. A [`Run`](super::Run) gives its place
+    /// back when it is closed, and [`Account::forget`](super::Account::forget) and
+    /// [`Tag::forget`](super::Tag::forget) free those that are no longer used.
+    pub fn max_accounts(mut self, most: usize) -> Builder {
+        self.max_accounts = most;
+        self
+    }
+
+    /// The most accounts that may be open at once directly below one account (`customers`) or in a tag
+    /// tree (`user:`), no more than [`max_accounts`](Builder::max_accounts) unless set. Give it for each
+    /// account below which [`account_for`](BudgetManager::account_for) or
+    /// [`tag_for`](BudgetManager::tag_for) open what others name, so that these cannot use up the places
+    /// of the rest. A tag tree is written with its `:`. Of two numbers for the same account the later
+    /// one counts.
+    ///
+    /// ```
+    /// use bursar::BudgetManager;
+    ///
+    /// let budget = BudgetManager::builder().max_children("user:", 2).build()?;
+    /// budget.tag_for("user", "ada")?;
+    /// budget.tag_for("user", "bob")?;
+    /// let refused = budget.tag_for("user", "eve").unwrap_err();
+    /// assert!(refused.to_string().starts_with(
+    ///     "`user:eve` is not opened: `user:` has 2 accounts below it, the most that \
+    ///      `Builder::max_children` allows; raise it",
+    /// ));
+    /// assert!(budget.tag_for("user", "ada").is_ok()); // it is open
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn max_children(mut self, account: impl Into<String>, most: usize) -> Builder {
+        self.max_children.push((account.into(), most));
+        self
+    }
+
+    fn places(&self) -> Result<Places, BuildError> {
+        // The last number for an account comes first.
+        let below = self.max_children.iter().rev().map(|(account, most)| {
+            let path = Path::new(account).map_err(AccountError::from)?;
+            Ok((path, *most))
+        });
+        let below = below.collect::<Result<_, AccountError>>().map_err(BuildError::MaxChildren)?;
+        Ok(Places { most: self.max_accounts, below })
+    }
+
+    /// The dearest service tier on which the provider may serve a request that names none, or
+    /// `auto`: the standard one unless told otherwise. Both leave the tier to the project's settings
+    /// at the provider (OpenAI: "Default service tier"; Anthropic: `auto` takes priority capacity if
+    /// the organisation has some). With `Service::Priority`, such a request
+    /// is held at the dearer of the standard and the priority price, if its model has one; the bill
+    /// is that of the tier that served it.
+    ///
+    /// It applies to requests that are read ([`BudgetManager::estimate_request`] and models that
+    /// [`BudgetManager::model`] gave). An estimate by hand has
+    /// [`Estimate::auto_tier`](crate::Estimate::auto_tier).
+    ///
+    /// ```
+    /// use bursar::{BudgetManager, Service};
+    ///
+    /// let body = r#"{"model": "gpt-6.1-terra", "max_completion_tokens": 800, "service_tier": "auto",
+    ///     "messages": [{"role": "user", "content": "How high is the Zugspitze?"}]}"#;
+    /// let held = |budget: BudgetManager| -> Result<_, Box<dyn std::error::Error>> {
+    ///     Ok(budget.reserve("guide", &budget.estimate_request(body)?)?.held())
+    /// };
+    /// let standard = held(BudgetManager::builder().build()?)?;
+    /// let priority = held(BudgetManager::builder().auto_tier(Service::Priority).build()?)?;
+    /// assert!(priority > standard);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn auto_tier(mut self, tier: Service) -> Builder {
+        self.auto_tier = tier;
+        self
+    }
+
     /// Says what failed calls of a provider cost that end with one of these statuses, over what the
     /// provider's documents say; see [`FailedCalls`] for those, and for how an answer is judged.
     ///
@@ -212,8 +293,15 @@ impl Builder {
             Some(journal) => Some(Books::open(journal, clock.now(), self.refresh)?),
         };
         let lease = self.lease.or_else(|| books.as_ref().map(|_| LEASE));
-        let lost = Failures { on_lost: self.on_lost, calls: self.failed };
-        let core = Core::new(clock, prices, watch, lease, lost, books);
+        // What the manager's handles share beside the ledger.
+        let settings = Settings {
+            lease,
+            on_lost: self.on_lost,
+            failed: self.failed,
+            auto_tier: self.auto_tier,
+            places,
+        };
+        let core = Core::new(clock, prices, watch, settings, books);
         let budget = BudgetManager { core };
         for (place, (accounts, limit)) in self.limits.into_iter().enumerate() {
             let number = place.saturating_add(1);

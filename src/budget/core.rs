@@ -24,7 +24,7 @@ use crate::ledger::{
 };
 use crate::price::{Model, PriceBook, UnknownModel};
 use crate::sync::{Held, Lock};
-use crate::usage::FailedCalls;
+use crate::usage::{Doubt, FailedCalls, Service};
 
 /// What becomes of a hold whose guard is dropped after its call was sent, because the call failed,
 /// timed out, was cancelled or panicked. Such a call has usually been billed.
@@ -53,14 +53,6 @@ pub enum LostCall {
     /// ends of a hold that has no guard in this process. Should that call live on in another and
     /// settle late, the truth is booked in the windows of its reserve, once.
     Release,
-}
-
-/// What calls without a bill cost.
-pub(super) struct Failures {
-    /// Whose reply is lost.
-    pub(super) on_lost: LostCall,
-    /// Whose answer is an error.
-    pub(super) calls: FailedCalls,
 }
 
 /// Who is told.
@@ -94,6 +86,8 @@ struct Afterwards {
 pub(super) struct Settings {
     pub(super) lease: Option<Duration>,
     pub(super) on_lost: LostCall,
+    /// What failed calls cost.
+    pub(super) failed: FailedCalls,
     /// How many accounts may be open.
     pub(super) places: Places,
     /// The tier on which a call that names none may be served.
@@ -110,8 +104,7 @@ pub(super) struct Core {
     alarm: Waker,
     prices: Lock<PriceBook>,
     watch: Watch,
-    lease: Option<Duration>,
-    pub(super) failures: Failures,
+    pub(super) settings: Settings,
     /// What writes, if there is a journal; then `ledger` has only what is written.
     books: Option<Books>,
     /// True if a call may go the short way: nobody is told of it and nothing is written.
@@ -128,8 +121,7 @@ impl Core {
         clock: Arc<dyn Clock>,
         prices: PriceBook,
         watch: Watch,
-        lease: Option<Duration>,
-        failures: Failures,
+        settings: Settings,
         books: Option<(Books, Ledger)>,
     ) -> Arc<Core> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -150,8 +142,7 @@ impl Core {
                 alarm: Waker::from(Arc::new(Alarm(core.clone()))),
                 prices: Lock::new(prices),
                 watch,
-                lease,
-                failures,
+                settings,
                 books,
                 plain,
                 unread: Lock::new(HashSet::new()),

@@ -351,7 +351,7 @@ impl BudgetManager {
     /// [`Builder::on_failed_call`] says. For an agent that has no hold at hand; whoever has one asks
     /// [`Reservation::judge`].
     pub fn failed_calls(&self) -> &FailedCalls {
-        &self.core.failures.calls
+        &self.core.settings.failed
     }
 
     /// Waits until all that was done before is written to the journal, what waits after an error

@@ -280,7 +280,7 @@ impl Reservation {
     #[inline(never)]
     fn lose(&mut self) {
         match (
-            self.is_sent() && self.core.failures.on_lost == LostCall::ChargeHold,
+            self.is_sent() && self.core.settings.on_lost == LostCall::ChargeHold,
             self.core.books(),
         ) {
             (true, None) => drop(self.end(None, Priced::lost())),

@@ -45,6 +45,29 @@ pub struct Estimate {
     terms: Terms,
     output_audio: bool,
     reasoning_off: bool,
+    /// What else the call may become; nothing for most calls.
+    more: Option<Arc<More>>,
+}
+
+/// What a call may become beside what it asks for.
+#[derive(Clone, Debug, Default)]
+struct More {
+    /// The tier on which it may be served, as it asks for none.
+    auto_tier: Option<Service>,
+    /// The further models that may answer.
+    attempts: Vec<Further>,
+    /// The same models, as they are shown.
+    models: Vec<Model>,
+}
+
+/// The same call of a further model.
+#[derive(Clone, Debug)]
+pub(super) struct Further {
+    pub(super) estimate: Estimate,
+    /// Whether it may be billed beside the others, not in their stead.
+    pub(super) is_added: bool,
+    /// Whether its output cap is its own, which no shortening reaches.
+    pub(super) has_own_cap: bool,
 }
 
 impl Estimate {
@@ -71,6 +94,7 @@ impl Estimate {
             terms: Terms::default(),
             output_audio: false,
             reasoning_off: false,
+            more: None,
         }
     }
 

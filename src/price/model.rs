@@ -13,7 +13,7 @@ use super::cost::PriceError;
 use super::date::Date;
 use super::estimate::Estimate;
 use super::rate::{Fee, Rate, Ratio};
-use super::rates::{Block, Bucket, CacheTtl, Peak, Rates, Tier};
+use super::rates::{Block, CacheTtl, Fees, Peak, Rates, Tier};
 use super::reasoning::has_no_reasoning;
 use super::schedule::{Epoch, Origin, Resolved, Schedule};
 
@@ -51,6 +51,8 @@ pub struct ModelPrice {
     retired: bool,
     note: Option<String>,
     reasons: Option<bool>,
+    /// Found only together with its provider: a public list has it of a reseller.
+    pub(super) resold: bool,
     pub(super) free: bool,
     fees: Fees,
     /// A bucket of tokens that was given a fee.
@@ -98,6 +100,7 @@ impl ModelPrice {
             retired: false,
             note: None,
             reasons: None,
+            resold: false,
             free: false,
             fees: Fees::default(),
             wrong_fee: None,
@@ -459,6 +462,7 @@ impl ModelPrice {
         price.retires = price.retires.or(older.retires);
         price.retired |= older.retired;
         price.reasons = price.reasons.or(older.reasons);
+        price.resold &= older.resold; // a name that was found is found
         price
     }
 

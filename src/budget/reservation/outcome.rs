@@ -29,17 +29,17 @@ impl Reservation {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn judge<'b>(&self, status: u16, body: impl Into<Body<'b>>) -> Outcome {
-        self.core.failures.calls.judge(self.provider(), status, body)
+        self.core.settings.failed.judge(self.provider(), status, body)
     }
 
     /// The same for the beginning of an answer that has ended; `None` if that is no error.
     pub(crate) fn judge_head(&self, status: u16, head: &Head) -> Option<Outcome> {
-        self.core.failures.calls.judge_head(self.provider(), status, head)
+        self.core.settings.failed.judge_head(self.provider(), status, head)
     }
 
     /// How the call ended if nobody has read the body of its answer.
     pub(crate) fn judge_unread(&self, status: u16) -> Outcome {
-        self.core.failures.calls.judge_unread(self.provider(), status)
+        self.core.settings.failed.judge_unread(self.provider(), status)
     }
 
     fn provider(&self) -> Option<&str> {
@@ -67,7 +67,7 @@ impl Reservation {
             }
             Outcome::Lost => {
                 self.mark_sent();
-                match self.core.failures.on_lost {
+                match self.core.settings.on_lost {
                     LostCall::ChargeHold => Some(self.end(None, Priced::lost())),
                     LostCall::Release => None, // given back as it is dropped, with an alert
                 }
