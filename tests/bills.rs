@@ -285,6 +285,14 @@ fn a_stated_cost_wins_unless_it_is_no_statement_or_the_price_is_ones_own() {
         ),
         ("own", bill().reported_cost(usd("0.9")), Some("azure/prod-chat"), "1", Exact, &["stated"]),
         (
+            "own, and nothing is counted",
+            Bill::new(Usage::NONE).reported_cost(usd("0.9")),
+            Some("azure/prod-chat"),
+            "0.9",
+            Reported,
+            &[],
+        ),
+        (
             "own, the same",
             bill().reported_cost(usd("1")),
             Some("azure/prod-chat"),

@@ -289,7 +289,7 @@ impl Tally {
 
     /// What has been used so far.
     pub fn seen(&self) -> Usage {
-        let billed = self.bill.as_ref().map(|bill| bill.usage);
+        let billed = self.bill.as_ref().map(Bill::total_usage);
         billed.or(self.used).unwrap_or_else(|| self.meter.seen())
     }
 

@@ -220,7 +220,10 @@ impl Limit {
         self
     }
 
-    /// Raises an alert when *spent* reaches so many percent, once for each window.
+    /// Raises an alert when *spent* reaches so many percent, once for each window. A charge counts in
+    /// the window in which its call was reserved: one that comes after the end of that window still
+    /// raises what is due there, if it is the window just before the present one. No window before
+    /// that is kept; what comes later than that counts in the totals alone.
     #[must_use]
     pub fn alert_at(mut self, percents: impl IntoIterator<Item = u16>) -> Limit {
         self.alert_at = ordered(percents.into_iter().collect());

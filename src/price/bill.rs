@@ -43,7 +43,7 @@ impl PriceBook {
     /// [`Reported`](Confidence::Reported). There are two exceptions. Zero is no statement about a
     /// call that used something of a model with a price: many relays state zero for what they do not
     /// price. And a price that [you wrote down](super::ModelPrice::is_own) goes before, with a
-    /// [`Doubt::StatedCost`].
+    /// [`Doubt::StatedCost`], if the bill counts anything.
     ///
     /// **The price is that of the model that answered**, if the answer may name another than was
     /// asked: a dated form or an alias of it, a model that the request named, one of the attempts
@@ -162,7 +162,9 @@ impl Pricing<'_> {
             doubts: bill.doubts.clone(),
         };
         let stated = bill.reported_cost.filter(|cost| self.is_a_statement(*cost, known));
-        let own = computed.model.as_ref().is_some_and(|model| model.price().is_own());
+        // Of a call that nobody has counted, its price says nothing.
+        let own = computed.model.as_ref().is_some_and(|model| model.price().is_own())
+            && !bill.total_usage().is_none();
         match (stated, known) {
             _ if bill.is_unbilled(self.at) => {
                 let has_extra = !self.bill.extra.is_empty();

@@ -12,7 +12,7 @@
 //! | event `released` | debug | a hold was given back |
 //! | event `recorded` | debug | a call without a hold was booked: `account`, `cost_usd`, `confidence` |
 //! | event `refused` | info | `account`, `error` (the sentence) |
-//! | event of an alert | warn | `account`, `kind` (`threshold`, `overrun`, …); the message is its sentence |
+//! | event of an alert | warn | `account`, `kind` (`threshold`, `overrun`, `doubtful`, …); the message is its sentence |
 //!
 //! The span's fields are those of OpenTelemetry's conventions for generative AI, and `bursar.*` for
 //! what these have no name for: `otel.name` (`chat gpt-6-luna`), `otel.kind`, `gen_ai.operation.name`
