@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use bursar::agent::{BudgetedStream, Tab, Tally};
@@ -10,8 +11,8 @@ use bursar::clock::ManualClock;
 use bursar::journal::SqliteJournal;
 use bursar::testing::{Failure, Items, ScriptedAgent, block_on, next};
 use bursar::{
-    BudgetConstrained, BudgetManager, Confidence, Estimate, Limit, ModelPrice, PriceBook, Rate,
-    ReserveError, Usage, Usd,
+    Bill, BudgetConstrained, BudgetManager, Confidence, Estimate, Limit, ModelPrice, PriceBook,
+    Rate, ReserveError, Usage, Usd,
 };
 
 use crate::Folder;
@@ -171,4 +172,33 @@ fn a_tab_is_closed_and_kept_up_without_blocking() {
     let receipt = block_on(tab.close_async()).unwrap();
     assert_eq!((receipt.cost, receipt.held), (Usd::cents(5), usd("0.024")));
     assert_eq!(in_file(&other), (Usd::cents(5), Usd::ZERO));
+}
+
+/// What is doubtful about a bill is told once it is written: of a settle that blocks, of one that is
+/// awaited and of one that nobody awaits.
+#[test]
+fn doubts_are_told_once_with_a_journal_too() {
+    let folder = Folder::new("doubts");
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&told);
+    let rate = |text: &str| text.parse::<Rate>().unwrap();
+    let mut book = PriceBook::empty();
+    book.insert(ModelPrice::new("acme", "big", rate("10"), rate("20"))).unwrap();
+    let budget = BudgetManager::builder()
+        .prices(book)
+        .clock(ManualClock::at("2026-11-24T09:30:00Z".parse().unwrap()))
+        .on_alert(move |alert| heard.lock().unwrap().push(alert.kind()))
+        .journal(SqliteJournal::open(folder.file("budget.db")).unwrap())
+        .build()
+        .unwrap();
+    let hold = || budget.reserve("writer", &call(&budget)).unwrap();
+    let bill = || Bill::new(Usage::tokens(1_000, 0)).reported_cost(usd("0.5"));
+    assert_eq!(hold().settle(bill()).cost, usd("0.01"));
+    assert_eq!(block_on(hold().settle_async(bill())).cost, usd("0.01"));
+    drop(hold().settle_async(bill()));
+    budget.flush().unwrap();
+    let big = budget.model("big").unwrap();
+    budget.account("writer").unwrap().charge(bill()).model(&big).record().unwrap();
+    drop(budget);
+    assert_eq!(*told.lock().unwrap(), ["doubtful"; 4]);
 }
