@@ -276,7 +276,7 @@ fn a_stated_cost_wins_unless_it_is_no_statement_or_the_price_is_ones_own() {
         ("not billed", bill().unbilled(), Some("gpt-4o"), "0", Exact, &[]),
         ("not billed, own", bill().unbilled(), Some("azure/prod-chat"), "0", Exact, &[]),
         (
-            "not billed, whatever is stated",
+            "not billed by the rule, and stated all the same",
             bill().reported_cost(usd("9")).unbilled(),
             Some("gpt-4o"),
             "0",
@@ -442,6 +442,27 @@ fn what_other_models_used_is_priced_at_their_own_prices() {
     bill.fell_back = true;
     let priced = price(&bill, &["claude-fable-5"]);
     assert_eq!((priced.cost, priced.confidence), (usd("55"), Exact));
+}
+
+/// A billing rule holds from its day on, and for the answer itself; no other name is doubted where
+/// nothing is billed.
+#[test]
+fn what_a_provider_does_not_bill_is_free_from_the_day_of_its_rule() {
+    for (since, extra, cost, confidence) in [
+        ("2026-06-02T00:00:00Z", None, "0", Confidence::Exact),
+        ("2026-11-24T12:00:00Z", None, "0", Confidence::Exact),
+        ("2026-11-24T12:00:01Z", None, "2.5", Confidence::Estimated),
+        ("2026-06-02T00:00:00Z", Some("gpt-4o-mini"), "0.15", Confidence::Exact),
+        ("2026-06-02T00:00:00Z", Some("x"), "2.5", Confidence::Estimated),
+    ] {
+        let mut bill = Bill::new(million()).model("gpt-4o-mini");
+        bill.unbilled_since = Some(since.parse().unwrap());
+        if let Some(model) = extra {
+            bill = bill.extra(ModelUsage::new(model, million()));
+        }
+        let priced = price(&bill, &["gpt-4o"]);
+        assert_eq!((priced.cost, priced.confidence), (usd(cost), confidence), "{since} {extra:?}");
+    }
 }
 
 /// Only what a user wrote is the user's own: a merge keeps it, a list over it ends it.

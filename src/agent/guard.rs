@@ -171,8 +171,3 @@ impl fmt::Debug for Shared {
         f.debug_struct("Shared").field("input", &self.input).finish_non_exhaustive()
     }
 }
-
-/// True of a bill of nothing.
-fn is_empty(bill: &Bill) -> bool {
-    bill.total_usage().is_none() && bill.reported_cost.is_none_or(|cost| cost.is_zero())
-}

@@ -59,6 +59,9 @@ impl PriceBook {
     /// | a list's | is not known | none: the cost is at least that of the model asked | [`Assumed`](Confidence::Assumed) | – ([`unpriced`](PricedBill::unpriced)) |
     /// | none was asked | has a price | that of the name | that of the bill | – |
     ///
+    /// **What the provider does not bill** ([`Bill::unbilled_since`]) costs nothing, whatever is
+    /// stated.
+    ///
     /// **What other models used** ([`Bill::extra`]) is priced at each one's own price. A part whose
     /// model is not named or has no price costs what the dearer of the models that were asked and
     /// that answered takes for it: `Estimated`, with a [`Doubt::UnpricedPart`]. Each part is rounded
@@ -167,12 +170,10 @@ impl Pricing<'_> {
             && !bill.total_usage().is_none();
         match (stated, known) {
             _ if bill.is_unbilled(self.at) => {
-                let has_extra = !self.bill.extra.is_empty();
-                computed.settle_for(&mut priced);
-                if !has_extra {
-                    (priced.cost, priced.confidence) = (Usd::ZERO, Confidence::Exact);
-                    priced.unpriced = None;
+                if bill.extra.iter().all(|part| part.usage.is_none()) {
+                    priced.confidence = Confidence::Exact;
                 }
+                computed.settle_for(&mut priced);
             }
             (Some(cost), _) if cost.is_negative() => {
                 let cost = cost.exact();
@@ -205,11 +206,12 @@ impl Pricing<'_> {
     }
 
     fn compute(&self) -> Computed {
-        let usage = match self.bill.is_unbilled(self.at) {
-            true => &Usage::NONE,
-            false => &self.bill.usage,
-        };
+        let usage = &self.bill.usage;
         let mut computed = match &self.payer {
+            _ if self.bill.is_unbilled(self.at) => {
+                let model = self.payer.answered().or(self.asked);
+                Computed { cost: Some(Usd::ZERO), why: None, ..self.dearest(&Usage::NONE, model) }
+            }
             Payer::One(model) | Payer::Own { model, .. } => self.dearest(usage, [model]),
             Payer::Dearer(asked, answered) => {
                 Computed { is_estimated: true, ..self.dearest(usage, [asked, answered]) }
@@ -234,7 +236,8 @@ impl Pricing<'_> {
 
     /// Another name answered than may.
     fn doubt_answer(&self, computed: &mut Computed) {
-        let doubtful = matches!(self.payer, Payer::Own { .. } | Payer::Dearer(..));
+        let doubtful = !self.bill.is_unbilled(self.at)
+            && matches!(self.payer, Payer::Own { .. } | Payer::Dearer(..));
         let (Some(asked), Some(answered)) = (self.asked, &self.bill.model) else { return };
         if let (true, Some(model)) = (doubtful, &computed.model) {
             let (asked, priced_as) = (asked.name().to_string(), model.name().to_string());

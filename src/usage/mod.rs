@@ -337,7 +337,6 @@ impl Bill {
     }
 
     /// The usage of all models that worked on the answer, bucket by bucket, saturating.
-    #[inline]
     pub fn total_usage(&self) -> Usage {
         let extra = self.extra.iter().map(|extra| &extra.usage);
         extra.fold(self.usage, |sum, usage| sum.saturating_add(usage))

@@ -28,24 +28,9 @@ pub trait Books<Request, Response, Error> {
     /// from a status and a body.
     fn settle(&self, hold: Reservation, response: Response) -> Self::Answer;
 
-    /// What a failure has cost. `Some` of an empty bill: it is known to be free. `None`: nobody
-    /// knows, and the reply counts as lost.
-    fn bill_of_error(&self, _error: &Error) -> Option<Bill> {
-        None
-    }
-}
-
-/// Books a reply by its bill. An empty one is free; without one the reply is lost, and is charged as
-/// the manager does with lost calls.
-pub fn book(hold: Reservation, bill: Option<Bill>) {
-    match bill {
-        Some(bill) if bill.total_usage().is_none() && bill.reported_cost.is_none() => {
-            hold.settle(bill.reported_cost(Usd::ZERO));
-        }
-        Some(bill) => {
-            hold.settle(bill);
-        }
-        None => drop(hold),
+    /// How a call ended that failed. Unless told otherwise nobody knows, and the reply is lost.
+    fn outcome_of_error(&self, _hold: &Reservation, _error: &Error) -> Outcome {
+        Outcome::Lost
     }
 }
 

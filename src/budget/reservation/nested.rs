@@ -61,8 +61,9 @@ impl Reservation {
 
     /// Settles where it is; what is done with it afterwards changes nothing.
     #[inline]
-    pub(crate) fn book(&mut self, bill: &Bill) -> Booked {
-        let priced = self.price(bill);
+    pub(crate) fn book(&mut self, bill: Bill) -> Booked {
+        let bill = self.without_gaps(bill);
+        let priced = self.price(&bill);
         self.end_unblocked(Some(bill.total_usage()), priced)
     }
 }
