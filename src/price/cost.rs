@@ -125,6 +125,10 @@ impl ModelPrice {
         if !usage.has_fees() && self.fee_of(Bucket::Requests).is_none() {
             return Ok(0);
         }
+        self.fees_due(usage)
+    }
+
+    fn fees_due(&self, usage: &Usage) -> Result<u128, PriceError> {
         self.due(usage).try_fold(0, |sum, (bucket, count)| Ok(sum + self.fee_for(bucket, count)?))
     }
 
@@ -159,7 +163,7 @@ impl ModelPrice {
     /// and drawn images may have none.
     #[inline]
     fn check_rates(&self, usage: &Usage, level: &Level) -> Result<(), PriceError> {
-        if level.prices_text() && usage.is_plain() {
+        if level.prices_text() && !usage.has_special_tokens() {
             return Ok(());
         }
         let unpriced = |bucket: &Bucket| usage.get(*bucket) > 0 && !level.is_priced(*bucket);
@@ -179,11 +183,11 @@ impl ModelPrice {
 /// A possible usage has at most 1e12 tokens and a rate is at most 1e16: far from the end.
 #[inline]
 fn tokens(usage: &Usage, level: &Level) -> u128 {
-    let at = |bucket| u128::from(usage.get(bucket)) * level.atto(bucket);
+    let at = |bucket, count| u128::from(count) * level.atto(bucket);
     // Most calls are text from no cache: two products and not one for each bucket.
     match usage.is_plain() {
-        true => at(Bucket::Input) + at(Bucket::Output),
-        false => Bucket::tokens().map(at).sum(),
+        true => at(Bucket::Input, usage.input_uncached) + at(Bucket::Output, usage.output),
+        false => usage.sum_tokens(at),
     }
 }
 

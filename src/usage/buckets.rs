@@ -109,6 +109,18 @@ macro_rules! buckets {
                 0_u64$(.saturating_add(if set.has(Bucket::$bucket) { self.$field } else { 0 }))*
             }
 
+            /// The sum of `each` over the buckets of tokens, one after the other and without a loop:
+            /// the bucket is a constant in each call.
+            #[inline]
+            pub(crate) fn sum_tokens(&self, each: impl Fn(Bucket, u64) -> u128) -> u128 {
+                0_u128
+                    $(+ if Set::OTHER.has(Bucket::$bucket) {
+                        0
+                    } else {
+                        each(Bucket::$bucket, self.$field)
+                    })*
+            }
+
             /// True if any bucket of a set counts something. With a constant set, only their
             /// disjunction is left.
             #[inline]
@@ -190,6 +202,12 @@ impl Set {
     const OTHER: Set = Set::of(Kind::Other);
     /// All but text from no cache and visible text.
     const UNUSUAL: Set = Set(!(1 << Bucket::Input as u32 | 1 << Bucket::Output as u32));
+
+    /// Tokens whose price nothing stands in for, beside text.
+    const SPECIAL: Set = Set(1 << Bucket::InputAudio as u32
+        | 1 << Bucket::CacheReadAudio as u32
+        | 1 << Bucket::OutputAudio as u32
+        | 1 << Bucket::OutputImage as u32);
 
     const fn of(kind: Kind) -> Set {
         let (mut bits, mut index) = (0, 0);
@@ -347,6 +365,13 @@ impl Usage {
     #[inline]
     pub(crate) const fn has_fees(&self) -> bool {
         self.any(Set::OTHER)
+    }
+
+    /// True if tokens were used that have no price unless it is written down for them: audio, and
+    /// images that were drawn.
+    #[inline]
+    pub(crate) const fn has_special_tokens(&self) -> bool {
+        self.any(Set::SPECIAL)
     }
 
     /// True if nothing but uncached input and visible output was used, as in most calls.

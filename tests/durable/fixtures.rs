@@ -39,7 +39,10 @@ fn charges_of_the_first_version_lack_buckets_and_count_new_ones() {
     let charged = |file: &Path| -> Vec<Usage> {
         Charges::open(file).unwrap().map(|charge| charge.unwrap().usage).collect()
     };
-    let before = charged(&kept("ledger-v1-snapshot.db"));
+    let copy = Folder::new("old-charges");
+    let copy = (copy.file("old.db"), copy);
+    fs::copy(kept("ledger-v1-snapshot.db"), &copy.0).unwrap();
+    let before = charged(&copy.0);
     assert!(before.len() > 3, "the fixture has charges");
 
     let (folder, budget) = open("ledger-v1-snapshot.db", "2026-11-24T09:52:00Z");

@@ -312,6 +312,42 @@ fn only_names_that_a_model_must_equal_are_taken_over() {
 }
 
 #[test]
+fn a_search_model_without_a_fee_for_requests_is_refused() {
+    let list = r#"[{"id": "perplexity", "models": [
+        {"id": "sonar", "prices": {"input_mtok": 1, "output_mtok": 1, "requests_kcount": 12}},
+        {"id": "sonar-pro-search", "prices": {"input_mtok": 3, "output_mtok": 15}}]}]"#;
+    let list = PriceBook::from_genai_prices(list).unwrap();
+    let sonar = list.book.find("sonar").unwrap();
+    let price = sonar.price().cost(&Usage::tokens(1, 0), &Terms::default(), NOON.parse().unwrap());
+    assert_eq!(price.unwrap().exact().to_string(), "0.012001");
+    assert_eq!(list.refused[0].reason, Reason::NoSearchFee);
+}
+
+/// A host of open models and OpenRouter resell them, each at a price of its own.
+#[test]
+fn what_is_resold_is_found_with_its_provider_alone() {
+    let price = r#"{"input_mtok": 1, "output_mtok": 1}"#;
+    let list = format!(
+        r#"[{{"id": "novita", "models": [
+            {{"id": "gemini-3-flash", "match": {{"equals": "gemini-3-flash-fast"}}, "prices": {price}}}]}},
+          {{"id": "openrouter", "models": [{{"id": "google/gemini-9", "prices": {price}}}]}},
+          {{"id": "azure", "models": [{{"id": "gpt-5", "prices": {price}}}]}},
+          {{"id": "openai", "models": [{{"id": "gpt-5", "prices": {price}}}]}}]"#
+    );
+    let book = PriceBook::from_genai_prices(list).unwrap().book;
+    let found = |name: &str| book.find(name).map(|model| model.name().to_string());
+    for name in ["gemini-3-flash", "gemini-3-flash-fast", "google/gemini-9"] {
+        let refused = found(name).unwrap_err();
+        assert!(refused.is_ambiguous() && refused.candidates().len() == 1, "{name}: {refused}");
+    }
+    for name in ["novita/gemini-3-flash", "novita/gemini-3-flash-fast"] {
+        assert_eq!(found(name).unwrap(), "novita/gemini-3-flash");
+    }
+    assert_eq!(found("gpt-5").unwrap(), "openai/gpt-5", "its maker's, and no reseller's");
+    assert_eq!(found("azure/gpt-5").unwrap(), "azure/gpt-5");
+}
+
+#[test]
 fn names_say_what_is_free_and_what_has_no_output() {
     let named = |id: &str, prices: &str| {
         PriceBook::from_genai_prices(format!(

@@ -437,6 +437,38 @@ fn transcription_is_billed_by_the_second() {
     }
 }
 
+/// No answer of such a model counts its searches: the fee is due once for each request. Without a
+/// fee in the list there is no price, and not that of the tokens alone.
+#[test]
+fn a_model_that_searches_at_each_call_has_a_fee_for_each_request() {
+    let entry = |key: &str, provider: &str, fee: &str| {
+        format!(
+            r#"{{"{key}": {{"litellm_provider": "{provider}", "mode": "chat",
+                "input_cost_per_token": 1e-06, "output_cost_per_token": 1e-06{fee}}}}}"#
+        )
+    };
+    let fee = r#", "search_context_cost_per_query": {"search_context_size_low": 0.005,
+        "search_context_size_high": 0.012}"#;
+    let searched = Usage { web_search_requests: 3, ..Usage::tokens(1_000, 0) };
+    for (key, provider) in [
+        ("gpt-9-search-preview-2026-01-01", "openai"),
+        ("gpt-9-search-api", "openai"),
+        ("azure/gpt-9-search-preview", "azure"),
+        ("perplexity/sonar-next", "perplexity"),
+    ] {
+        let list = PriceBook::from_litellm(entry(key, provider, fee)).unwrap();
+        for usage in [Usage::tokens(1_000, 0), searched] {
+            assert_eq!(cost(&list, key, usage, Service::Standard, NOON), "0.013", "{key}");
+        }
+        let list = PriceBook::from_litellm(entry(key, provider, "")).unwrap();
+        assert_eq!(list.refused[0].reason, Reason::NoSearchFee, "{key}");
+    }
+    let counted = entry("perplexity/sonar-deep-research", "perplexity", fee);
+    let counted = PriceBook::from_litellm(counted).unwrap();
+    let name = "perplexity/sonar-deep-research";
+    assert_eq!(cost(&counted, name, searched, Service::Standard, NOON), "0.037");
+}
+
 /// What draws answers with images, and not every bill counts them apart.
 #[test]
 fn all_output_of_a_model_that_draws_costs_what_its_images_cost() {
