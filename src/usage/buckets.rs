@@ -103,15 +103,16 @@ macro_rules! buckets {
                 Usage { $($field: self.$field.saturating_sub(other.$field),)* }
             }
 
-            /// The sum of some buckets. With a constant set, only their additions are left.
-            #[inline]
+            /// The sum of some buckets. With a constant set, only their additions are left; inlined
+            /// always, because the compiler judges by the size before.
+            #[inline(always)]
             const fn sum(&self, set: Set) -> u64 {
                 0_u64$(.saturating_add(if set.has(Bucket::$bucket) { self.$field } else { 0 }))*
             }
 
             /// The sum of `each` over the buckets of tokens, one after the other and without a loop:
             /// the bucket is a constant in each call.
-            #[inline]
+            #[inline(always)]
             pub(crate) fn sum_tokens(&self, each: impl Fn(Bucket, u64) -> u128) -> u128 {
                 0_u128
                     $(+ if Set::OTHER.has(Bucket::$bucket) {
@@ -123,7 +124,7 @@ macro_rules! buckets {
 
             /// True if any bucket of a set counts something. With a constant set, only their
             /// disjunction is left.
-            #[inline]
+            #[inline(always)]
             const fn any(&self, set: Set) -> bool {
                 0 != 0$(| if set.has(Bucket::$bucket) { self.$field } else { 0 })*
             }
@@ -224,7 +225,7 @@ impl Set {
         Set(self.0 | other.0)
     }
 
-    #[inline]
+    #[inline(always)]
     const fn has(self, bucket: Bucket) -> bool {
         self.0 >> bucket as u32 & 1 == 1
     }
