@@ -39,19 +39,21 @@ fn charges_of_the_first_version_lack_buckets_and_count_new_ones() {
     let charged = |file: &Path| -> Vec<Usage> {
         Charges::open(file).unwrap().map(|charge| charge.unwrap().usage).collect()
     };
-    let copy = Folder::new("old-charges");
-    let copy = (copy.file("old.db"), copy);
-    fs::copy(kept("ledger-v1-snapshot.db"), &copy.0).unwrap();
-    let before = charged(&copy.0);
-    assert!(before.len() > 3, "the fixture has charges");
+    let folder = Folder::new("old-charges");
+    let file = folder.file("old.db");
+    fs::copy(kept("ledger-v1.db"), &file).unwrap();
+    let before = charged(&file);
+    assert_eq!(before.len(), 300, "the fixture has charges");
 
-    let (folder, budget) = open("ledger-v1-snapshot.db", "2026-11-24T09:52:00Z");
-    assert_eq!(charged(&folder.file("old.db")), before, "opening changes no line");
+    let clock = ManualClock::at("2026-11-24T09:40:00Z".parse().unwrap());
+    let journal = SqliteJournal::open(&file).unwrap();
+    let budget = BudgetManager::builder().clock(clock).journal(journal).build().unwrap();
+    assert_eq!(charged(&file), before, "opening changes no line");
     let drawn = Usage { input_image: 3, output_image: 4, maps_requests: 2, ..Usage::tokens(5, 0) };
     let bill = Bill::new(drawn).reported_cost(Usd::cents(1));
     budget.account("shop/new").unwrap().charge(bill).record().unwrap();
     budget.flush().unwrap();
-    let after = charged(&folder.file("old.db"));
+    let after = charged(&file);
     assert_eq!(after[..before.len()], before);
     assert_eq!(after.last(), Some(&drawn));
 }
