@@ -184,11 +184,14 @@ impl ModelPrice {
 #[inline]
 fn tokens(usage: &Usage, level: &Level) -> u128 {
     let at = |bucket, count| u128::from(count) * level.atto(bucket);
-    // Most calls are text from no cache: two products and not one for each bucket.
-    match usage.is_plain() {
-        true => at(Bucket::Input, usage.input_uncached) + at(Bucket::Output, usage.output),
-        false => usage.sum_tokens(at),
+    // Most calls have four buckets at most: no product for each of the others.
+    if !usage.has_common_tokens_only() {
+        return usage.sum_tokens(at);
     }
+    at(Bucket::Input, usage.input_uncached)
+        + at(Bucket::CacheRead, usage.cache_read)
+        + at(Bucket::Output, usage.output)
+        + at(Bucket::Reasoning, usage.reasoning)
 }
 
 /// `atto / unit`, half to even. Up to eighteen dollars without a division of 128 bits, which would

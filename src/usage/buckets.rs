@@ -201,6 +201,12 @@ impl Set {
     const INPUT: Set = Set::FRESH.or(Set::READ).or(Set::WRITTEN);
     const OUTPUT: Set = Set::of(Kind::Output);
     const OTHER: Set = Set::of(Kind::Other);
+    /// Tokens of all but text, from a cache or not, and what a model answers and thinks.
+    const UNCOMMON: Set = Set((Set::INPUT.0 | Set::OUTPUT.0)
+        & !(1 << Bucket::Input as u32
+            | 1 << Bucket::CacheRead as u32
+            | 1 << Bucket::Output as u32
+            | 1 << Bucket::Reasoning as u32));
     /// All but text from no cache and visible text.
     const UNUSUAL: Set = Set(!(1 << Bucket::Input as u32 | 1 << Bucket::Output as u32));
 
@@ -373,6 +379,12 @@ impl Usage {
     #[inline]
     pub(crate) const fn has_special_tokens(&self) -> bool {
         self.any(Set::SPECIAL)
+    }
+
+    /// True if no tokens but uncached input, cache reads, visible output and reasoning were used.
+    #[inline]
+    pub(crate) const fn has_common_tokens_only(&self) -> bool {
+        !self.any(Set::UNCOMMON)
     }
 
     /// True if nothing but uncached input and visible output was used, as in most calls.
