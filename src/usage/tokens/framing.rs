@@ -19,8 +19,12 @@ pub struct Framing {
     pub per_message: u64,
     /// For a name, besides the tokens of the name.
     pub per_name: u64,
-    /// Once: the beginning of the text, what primes the reply, and a prompt that the provider adds.
+    /// Once: the beginning of the text, and what primes the reply.
     pub per_request: u64,
+    /// Once: a prompt of its own that the provider adds and bills. A
+    /// [`Request`](crate::usage::Request) counts it; [`count`](Framing::count) and
+    /// [`upper_bound`](Framing::upper_bound) of a chat leave it out, as no trimming reaches it.
+    pub added_prompt: u64,
     /// For each tool, besides the text of its JSON.
     pub per_tool: u64,
     /// Once, if there are tools at all.
@@ -53,20 +57,20 @@ impl Framing {
 
     /// xAI adds a prompt of its own to each request: 185 to 214 tokens, by model (measured on what it
     /// billed, November 2026).
-    pub const XAI: Framing = framing(5, 5 + 214);
+    pub const XAI: Framing = Framing { added_prompt: 214, ..framing(5, 5) };
 
     /// `DeepSeek` bills 23 to 97 tokens more than the text of a request (measured likewise).
-    pub const DEEPSEEK: Framing = Framing { any_tools: 97, ..framing(5, 5 + 97) };
+    pub const DEEPSEEK: Framing = Framing { added_prompt: 97, any_tools: 97, ..framing(5, 5) };
 
     /// Kimi bills 64 to 100 tokens more than the text of a request (measured likewise).
-    pub const KIMI: Framing = Framing { any_tools: 100, ..framing(5, 5 + 100) };
+    pub const KIMI: Framing = Framing { added_prompt: 100, any_tools: 100, ..framing(5, 5) };
 
     /// Mistral, Cohere's Command, GLM, `MiniMax`, and embeddings: nothing is known to be added but the
     /// marks of their templates.
     pub const PLAIN: Framing = framing(5, 5);
 
     /// For a model of which nothing is known: the largest of all families.
-    pub const CAUTIOUS: Framing = Framing { any_tools: 1_000, ..framing(5, 5 + 214) };
+    pub const CAUTIOUS: Framing = Framing { added_prompt: 214, any_tools: 1_000, ..framing(5, 5) };
 
     /// The framing for a model, by its name, with or without a `provider/` before it;
     /// [`Framing::CAUTIOUS`] for a name that is not known.
@@ -148,7 +152,7 @@ const PLAIN: &[&str] = &[
 
 /// So many tokens around a message, and so many around all of them.
 const fn framing(per_message: u64, per_request: u64) -> Framing {
-    Framing { per_message, per_name: 1, per_request, per_tool: 16, any_tools: 32 }
+    Framing { per_message, per_name: 1, per_request, added_prompt: 0, per_tool: 16, any_tools: 32 }
 }
 
 /// One message of a chat, as text.
