@@ -323,15 +323,15 @@ fn all_of_it_dropped_after_its_nth_poll_leaks_no_hold_and_loses_no_charge() {
         // What the inner layer holds: a cent a message, and one for the output.
         let spent = match (polls, kept) {
             (0, _) => Usd::ZERO,
-            (_, None) => Usd::cents(6),
+            (_, None) => Usd::cents(7),
             (_, Some(_)) => Usd::cents(2),
         };
         assert_eq!(answer.is_some(), polls > 3, "{polls}");
         assert_eq!((budget.spent(), budget.held()), (spent, Usd::ZERO), "{polls}");
         assert_eq!(calls.load(Ordering::Relaxed), usize::from(polls > 0));
         if let Some(reply) = answer {
-            assert_eq!((reply.output.model.as_str(), kept), ("big", Some(5)));
-            assert!(reply.trimmed.unwrap().messages_kept > 5, "the outer layer's own");
+            assert_eq!((reply.output.model.as_str(), kept), ("big", Some(6)));
+            assert!(reply.trimmed.unwrap().messages_kept > 6, "the outer layer's own");
         }
         let left = Usd::cents(20).checked_sub(spent).unwrap();
         let again = budget.reserve("team/writer", &Estimate::fixed(left));
