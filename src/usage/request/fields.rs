@@ -118,6 +118,7 @@ impl<'c> Reader<'c> {
     fn finish(self) -> Request {
         let (cap, choices) = self.forms.limits();
         let mut request = self.request;
+        request.reasoning_off = self.reasoning.is_off(&self.model);
         let once = self.framing.per_request.saturating_add(self.framing.added_prompt);
         request.input = request.input.saturating_add(once);
         request.choices = choices.saturating_mul(self.prompts);
