@@ -1,7 +1,7 @@
-//! Owns the target `context`: any conversation, in OpenAI's form and in Anthropic's, for any bound.
+//! The target `context`: any conversation, in OpenAI's two forms and in Anthropic's, for any bound.
 
 use bursar::context::{
-    ContextTrimmer, JsonChat, Message, Messages, Oversize, Role, anthropic, openai,
+    ContextTrimmer, JsonChat, Message, Messages, Oversize, Role, anthropic, openai, responses,
 };
 use serde_json::{Value, json};
 
@@ -13,7 +13,10 @@ pub fn run(data: &[u8]) {
     let max_tokens = u64::from(u16::from_le_bytes([*low, *high]));
     let trimmer = trimmer(max_tokens, *options);
     let given = serde_json::from_slice::<Vec<Value>>(rest).ok();
-    if kind % 2 == 0 {
+    if *kind == RESPONSES {
+        let items = given.unwrap_or_else(|| chat(rest, item));
+        check_items(&trimmer, max_tokens, *options, &items);
+    } else if kind % 2 == 0 {
         let messages = given.unwrap_or_else(|| chat(rest, openai_message));
         check(&trimmer, max_tokens, *options, &messages, openai);
     } else {
@@ -22,12 +25,16 @@ pub fn run(data: &[u8]) {
     }
 }
 
+/// The kind of a list of items; others are even for OpenAI's messages and odd for Anthropic's.
+const RESPONSES: u8 = 255;
+
 const REFUSES: u8 = 1;
 const FREE_USER: u8 = 2;
 const OPEN_CALLS: u8 = 4;
 const NO_DUPLICATES: u8 = 8;
 const FEW_EXCHANGES: u8 = 16;
 const SUMMARY: u8 = 32;
+const NO_MARK: u8 = 64;
 
 fn trimmer(max_tokens: u64, options: u8) -> ContextTrimmer {
     let mut trimmer = ContextTrimmer::new(max_tokens).pin_first_user(options & FREE_USER == 0);
@@ -46,7 +53,44 @@ fn trimmer(max_tokens: u64, options: u8) -> ContextTrimmer {
     if options & SUMMARY != 0 {
         trimmer = trimmer.summary_tokens(20);
     }
+    if options & NO_MARK != 0 {
+        trimmer = trimmer.mark("");
+    }
     trimmer
+}
+
+/// No call without its output or the other way round, no thought without what follows it, no text
+/// that became empty, and it fits.
+fn check_items(trimmer: &ContextTrimmer, max_tokens: u64, options: u8, items: &[Value]) {
+    let list = responses(items);
+    let trimmed = match trimmer.trim(&list) {
+        Ok(trimmed) => trimmed,
+        Err(error) => return assert!(!error.to_string().is_empty()),
+    };
+    assert!(trimmed.tokens() <= max_tokens);
+    let (kept, sent) = (trimmed.kept().to_vec(), trimmed.render());
+    let view = responses(&sent);
+    let mut open = Vec::new();
+    for (index, item) in sent.iter().enumerate() {
+        let message = view.at(index).expect("it is there");
+        let next = view.at(index + 1).map(|next| next.role());
+        let is_thought = item["type"] == "reasoning";
+        assert!(!is_thought || next == Some(Role::Assistant), "{kept:?} of {items:?}");
+        open.extend(calls(&message));
+        for id in results(&message) {
+            let call = open.iter().rposition(|call| *call == id);
+            let is_known =
+                call.is_some() || items.iter().any(|item| item["type"] == "item_reference");
+            assert!(is_known, "{id} is no call's: {kept:?} of {items:?}");
+            call.into_iter().for_each(|call| drop(open.remove(call)));
+        }
+        let is_blank = |value: &Value| value.as_str().is_some_and(|text| text.trim().is_empty());
+        let before = &items[kept[index]];
+        for name in ["output", "content"] {
+            assert!(!is_blank(&item[name]) || is_blank(&before[name]), "{item}");
+        }
+    }
+    assert!(options & OPEN_CALLS != 0 || open.is_empty(), "{open:?}: {kept:?} of {items:?}");
 }
 
 /// Checks with no more than what a message says of itself.
@@ -190,6 +234,22 @@ fn text(length: u8) -> String {
 
 fn id(kind: u8) -> String {
     format!("call-{}", kind / 8 % 4)
+}
+
+fn item(kind: u8, text: String) -> Value {
+    match kind % 8 {
+        0 => json!({"role": "developer", "content": text}),
+        1 => json!({"role": "user", "content": text}),
+        2 => {
+            json!({"type": "message", "role": "assistant", "id": format!("msg_{kind}"), "content": text})
+        }
+        3 => json!({"role": "assistant", "content": text}),
+        4 => json!({"type": "reasoning", "id": format!("rs_{kind}"), "summary": []}),
+        5 => json!({"type": "function_call", "id": format!("fc_{kind}"), "call_id": id(kind),
+            "name": "read", "arguments": text}),
+        6 => json!({"type": "web_search_call", "id": format!("ws_{kind}"), "status": "completed"}),
+        _ => json!({"type": "function_call_output", "call_id": id(kind), "output": text}),
+    }
 }
 
 fn openai_message(kind: u8, text: String) -> Value {

@@ -203,9 +203,11 @@ fn shorten(trimmer: &ContextTrimmer, text: &str, atom: &Atom, level: u64) -> Opt
         let head_end = boundary_before(text, half);
         let tail_start = boundary_behind(text, text.len().saturating_sub(half));
         let cut = Cut { message: atom.message, text: atom.text, head_end, tail_start };
-        let tokens = trimmer.counting.text(&cut.apply(text, &trimmer.mark));
+        let left = cut.apply(text, &trimmer.mark);
+        let tokens = trimmer.counting.text(&left);
         if tokens <= level {
-            return Some((cut, tokens));
+            // "text content blocks must contain non-whitespace text" (Anthropic's error message).
+            return (!is_blank(&left)).then_some((cut, tokens));
         }
         if keep == 0 {
             return None;
@@ -213,6 +215,11 @@ fn shorten(trimmer: &ContextTrimmer, text: &str, atom: &Atom, level: u64) -> Opt
         keep = portion(keep, level, tokens).saturating_sub(step);
         step = step.saturating_mul(2);
     }
+}
+
+/// True for a text that providers refuse.
+pub(super) fn is_blank(text: &str) -> bool {
+    text.chars().all(char::is_whitespace)
 }
 
 /// `bytes × part ÷ whole`, rounded down.

@@ -40,6 +40,14 @@ pub enum TrimError {
         /// The rule that it would break.
         rule: &'static str,
     },
+    /// A message is not of the form that the list is read in.
+    #[error("the message at index {index} is {found}")]
+    WrongForm {
+        /// Its place in the list.
+        index: usize,
+        /// What it is, and which view reads it.
+        found: &'static str,
+    },
     /// A summary is too large for the room that is left.
     #[error(
         "the summary is {tokens} tokens and there is room for {room_tokens}: name summary_tokens \

@@ -71,11 +71,54 @@ pub trait Message {
     fn counted(&self) -> Option<u64> {
         None
     }
+
+    /// Which neighbours the message cannot be without, where messages are
+    /// [items](Grouping::Items) of a turn.
+    fn bond(&self) -> Bond {
+        Bond::None
+    }
+
+    /// What the message is and where it belongs, if it is not of the form of its list. To keep it
+    /// is then [`TrimError::WrongForm`](super::TrimError::WrongForm).
+    fn wrong_form(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+/// Which messages of a list stay or go together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Grouping {
+    /// A message that calls tools, and the results right behind it.
+    #[default]
+    Exchanges,
+    /// Items of turns, as in OpenAI's Responses API: a call and its output, wherever it stands, and
+    /// what the model thought with what it said next ([`Message::bond`]).
+    Items {
+        /// Earlier turns are kept by the provider: an output may answer a call that is not in the
+        /// list, and then it stays.
+        continued: bool,
+    },
+}
+
+/// Which other items of its turn an item of the model cannot be without.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Bond {
+    /// None but the output of its call.
+    #[default]
+    None,
+    /// The item behind it: it is a `reasoning` item.
+    Next,
+    /// The `reasoning` item before it in the turn, if there is one: the provider knows it by its id.
+    Turn,
+    /// The list does not say what it is: an `item_reference`.
+    Unknown,
 }
 
 /// A list of messages, oldest first. Slices, arrays and vectors of [`Message`] are lists, and so
-/// are the views of JSON: [`openai`](super::openai), [`anthropic`](super::anthropic),
-/// [`gemini`](super::gemini).
+/// are the views of JSON: [`openai`](super::openai), [`responses`](super::responses),
+/// [`anthropic`](super::anthropic), [`gemini`](super::gemini).
 pub trait Messages {
     /// One message, or a view of it.
     type Message<'a>: Message
@@ -96,6 +139,11 @@ pub trait Messages {
     /// What the provider asks of such a list.
     fn rules(&self) -> Rules {
         Rules::default()
+    }
+
+    /// Which messages stay or go together.
+    fn grouping(&self) -> Grouping {
+        Grouping::default()
     }
 
     /// The tokens of a message, if they are known without counting.
@@ -169,6 +217,10 @@ impl<C: Messages + ?Sized> Messages for Counted<'_, C> {
 
     fn rules(&self) -> Rules {
         self.messages.rules()
+    }
+
+    fn grouping(&self) -> Grouping {
+        self.messages.grouping()
     }
 
     fn counted(&self, index: usize) -> Option<u64> {
@@ -260,5 +312,13 @@ impl<M: Message> Message for &M {
 
     fn counted(&self) -> Option<u64> {
         (**self).counted()
+    }
+
+    fn bond(&self) -> Bond {
+        (**self).bond()
+    }
+
+    fn wrong_form(&self) -> Option<&'static str> {
+        (**self).wrong_form()
     }
 }

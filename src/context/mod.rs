@@ -1,7 +1,7 @@
 //! Owns [`ContextTrimmer`]: which messages of a long conversation are sent, and which fall out.
 //!
-//! [`openai`], [`anthropic`] and [`gemini`] read a request's JSON as it is, [`ChatMessage`] is a
-//! message of your own. Around an agent,
+//! [`openai`], [`responses`], [`anthropic`] and [`gemini`] read a request's JSON as it is,
+//! [`ChatMessage`] is a message of your own. Around an agent,
 //! [`BudgetConstrained::trimmer`](crate::BudgetConstrained::trimmer) trims each task to the window of
 //! its model.
 
@@ -9,6 +9,7 @@ mod chat;
 mod count;
 mod cut;
 mod error;
+mod items;
 mod json;
 mod message;
 mod shorten;
@@ -25,8 +26,8 @@ pub use chat::ChatMessage;
 use count::Counting;
 pub use cut::Cut;
 pub use error::TrimError;
-pub use json::{JsonChat, JsonMessage, anthropic, gemini, openai};
-pub use message::{Counted, Message, Messages, Piece, Render, Role, counted};
+pub use json::{JsonChat, JsonMessage, anthropic, gemini, openai, responses};
+pub use message::{Bond, Counted, Grouping, Message, Messages, Piece, Render, Role, counted};
 pub use trimmed::{TrimReport, Trimmed};
 use walk::Walk;
 
@@ -96,7 +97,8 @@ pub fn trim_context<C: Messages + ?Sized>(
 /// It looks at what it keeps and at the next message, and at the beginning up to the first message
 /// of the user. What it does not look at is neither counted nor copied.
 /// [`counted`](counted()) gives it counts that were made before. A predicate of
-/// [`pin`](ContextTrimmer::pin) is asked about every message; nothing else makes it read the whole.
+/// [`pin`](ContextTrimmer::pin) is asked about every message, and of [`responses`] the ids of all
+/// items are read; nothing else makes it read the whole.
 ///
 /// # A summary of what falls out
 ///
@@ -213,7 +215,8 @@ impl ContextTrimmer {
         self
     }
 
-    /// What stands where something was cut out.
+    /// What stands where something was cut out. With an empty one, a text of which nothing would be
+    /// left is not cut: providers refuse it.
     pub fn mark(mut self, mark: impl Into<Cow<'static, str>>) -> ContextTrimmer {
         self.mark = mark.into();
         self

@@ -30,8 +30,9 @@ impl ContextTrimmer {
     }
 
     /// Trims the messages of a JSON body in place, in the form that `view` makes of them
-    /// ([`openai`](super::openai), [`anthropic`](super::anthropic), [`gemini`](super::gemini)), and
-    /// says what fell out; `None` if all of it stays as it is.
+    /// ([`openai`](super::openai), [`responses`](super::responses),
+    /// [`anthropic`](super::anthropic), [`gemini`](super::gemini)), and says what fell out; `None`
+    /// if all of it stays as it is.
     ///
     /// ```
     /// use bursar::context::{ContextTrimmer, openai};

@@ -71,7 +71,7 @@ impl<'a, C: Messages + ?Sized> Trimmed<'a, C> {
     }
 
     /// Puts a summary where the first messages fell out. If none fell out, there is nothing to sum
-    /// up, and it is left away; so is a second one.
+    /// up, and it is left away; so is a second one, and a blank one, which providers refuse.
     ///
     /// Where turns must alternate, [`render`](Trimmed::render) adds it to the message of the user
     /// beside the place; else it is a message of the user of its own.
@@ -79,10 +79,11 @@ impl<'a, C: Messages + ?Sized> Trimmed<'a, C> {
     /// # Errors
     /// [`TrimError::SummaryTooLarge`], if it does not fit and must not be cut.
     pub fn with_summary(mut self, summary: impl Into<String>) -> Result<Trimmed<'a, C>, TrimError> {
-        if self.picked.gap.is_none() || self.summary.is_some() {
+        let message = ChatMessage::user(summary);
+        let is_left_away = self.picked.gap.is_none() || self.summary.is_some();
+        if is_left_away || super::cut::is_blank(message.text()) {
             return Ok(self);
         }
-        let message = ChatMessage::user(summary);
         let room_tokens = self.trimmer.max_tokens.saturating_sub(self.picked.tokens);
         let tokens = self.trimmer.count(&message);
         let fitting = match self.trimmer.oversize {

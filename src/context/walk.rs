@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use super::cut::Cut;
 use super::error::TrimError;
-use super::message::{Message, Messages, Piece};
+use super::items::Items;
+use super::message::{Grouping, Message, Messages, Piece};
 use super::unit::{Found, Side, Unit, end_of, ending_at, is_plain_user, is_system};
 use super::{ContextTrimmer, Oversize, Rules};
 
@@ -35,6 +36,7 @@ pub(super) struct Walk<'a, C: ?Sized> {
     trimmer: &'a ContextTrimmer,
     messages: &'a C,
     rules: Rules,
+    items: Option<Items>,
 }
 
 /// What must stay, in order, and what it counts.
@@ -54,7 +56,29 @@ struct Swept {
 
 impl<'a, C: Messages + ?Sized> Walk<'a, C> {
     pub(super) fn new(trimmer: &'a ContextTrimmer, messages: &'a C) -> Walk<'a, C> {
-        Walk { trimmer, messages, rules: trimmer.rules.unwrap_or_else(|| messages.rules()) }
+        let items = match messages.grouping() {
+            Grouping::Exchanges => None,
+            Grouping::Items { continued } => {
+                Some(Items::of(messages, continued, trimmer.open_calls))
+            }
+        };
+        Walk { trimmer, messages, rules: trimmer.rules.unwrap_or_else(|| messages.rules()), items }
+    }
+
+    /// What ends right before `end`, which is above zero.
+    fn ending_at(&self, end: usize) -> Found {
+        match &self.items {
+            Some(items) => items.ending_at(end),
+            None => ending_at(self.messages, end, self.trimmer.open_calls),
+        }
+    }
+
+    /// The first place behind `index` where a unit may end that has it.
+    fn end_of(&self, index: usize) -> usize {
+        match &self.items {
+            Some(items) => items.end_of(index),
+            None => end_of(self.messages, index),
+        }
     }
 
     /// Once as if all were to stay, and if it does not fit and something is to go first or a
@@ -82,7 +106,16 @@ impl<'a, C: Messages + ?Sized> Walk<'a, C> {
             true => (leading..len).find(|&index| is_plain_user(self.messages, index)),
             false => None,
         };
+        let stored = self.items.as_ref().map(Items::stored).unwrap_or_default();
         match &self.trimmer.pin {
+            None if !stored.is_empty() => {
+                let mut pinned: Vec<usize> =
+                    (0..leading).chain(first_user).chain(stored.iter().copied()).collect();
+                pinned.sort_unstable();
+                for index in pinned {
+                    self.pin(index, &mut pins)?;
+                }
+            }
             None => {
                 for index in (0..leading).chain(first_user) {
                     self.pin(index, &mut pins)?;
@@ -91,7 +124,8 @@ impl<'a, C: Messages + ?Sized> Walk<'a, C> {
             Some(is_pinned) => {
                 for index in 0..len {
                     let asked = || self.messages.at(index).is_some_and(|m| is_pinned(index, &m));
-                    if index < leading || Some(index) == first_user || asked() {
+                    let has_to = index < leading || Some(index) == first_user;
+                    if has_to || stored.binary_search(&index).is_ok() || asked() {
                         self.pin(index, &mut pins)?;
                     }
                 }
@@ -116,8 +150,7 @@ impl<'a, C: Messages + ?Sized> Walk<'a, C> {
         if pins.units.last().is_some_and(|unit| index < unit.end) {
             return Err(orphan);
         }
-        let end = end_of(self.messages, index);
-        match ending_at(self.messages, end, self.trimmer.open_calls) {
+        match self.ending_at(self.end_of(index)) {
             Found::Unit(unit) if unit.has(index) => {
                 pins.tokens = pins.tokens.saturating_add(self.tokens(&unit));
                 pins.units.push(Unit { required: true, ..unit });
@@ -134,7 +167,7 @@ impl<'a, C: Messages + ?Sized> Walk<'a, C> {
             Swept { units: Vec::new(), cuts: Vec::new(), tokens: pins.tokens, whole: true };
         let (mut left, mut end) = (room, self.messages.len());
         while end > 0 {
-            let unit = match ending_at(self.messages, end, self.trimmer.open_calls) {
+            let unit = match self.ending_at(end) {
                 Found::Orphans(start) => {
                     end = start;
                     continue;
@@ -213,7 +246,12 @@ impl<'a, C: Messages + ?Sized> Walk<'a, C> {
             }
         }
         let gap = gap(&units);
-        let kept = units.iter().flat_map(Unit::indices).collect();
+        let kept: Vec<usize> = units.iter().flat_map(Unit::indices).collect();
+        for &index in &kept {
+            if let Some(found) = self.messages.at(index).and_then(|message| message.wrong_form()) {
+                return Err(TrimError::WrongForm { index, found });
+            }
+        }
         Ok(Picked { kept, cuts, tokens, gap })
     }
 

@@ -1,5 +1,6 @@
-//! Owns the views of conversations as JSON, in the forms of OpenAI, Anthropic and Gemini.
+//! [`JsonChat`]: a conversation as JSON, in the forms of OpenAI, Anthropic and Gemini.
 
+mod items;
 mod pieces;
 
 use std::collections::HashMap;
@@ -7,14 +8,49 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::Rules;
-use super::message::{Message, Messages, Piece, Render, Role};
+use super::message::{Bond, Grouping, Message, Messages, Piece, Render, Role};
 use crate::price::Model;
 use crate::usage::Request;
 
 /// The `messages` of OpenAI's chat completions, and of all who offer the same: `tool_calls` in
 /// assistant messages, results in messages of role `tool`, instructions as `system` or `developer`.
+///
+/// The input items of the Responses API have another form: [`responses`].
 pub fn openai(messages: &[Value]) -> JsonChat<'_> {
     JsonChat::new(messages, Form::OpenAi)
+}
+
+/// The `input` items of OpenAI's Responses API: messages, calls and their outputs
+/// (`function_call`, `custom_tool_call`, `computer_call`, shells, approvals of MCP), `reasoning`, and
+/// what the provider ran itself. Its `instructions` and `tools` are beside them, so their tokens are
+/// the caller's to take off.
+///
+/// A call stays or goes with its output, and a `reasoning` item with what the model said next, as
+/// the API asks. What the model said is not cut, if it has an id. If the request names a
+/// `previous_response_id` or a `conversation`, say so with
+/// [`continues_response`](JsonChat::continues_response).
+///
+/// ```
+/// use bursar::context::responses;
+/// use bursar::trim_context;
+/// use serde_json::json;
+///
+/// let items = [
+///     json!({"role": "user", "content": "Find the bug."}),
+///     json!({"type": "reasoning", "id": "rs_1", "summary": []}),
+///     json!({"type": "function_call", "id": "fc_1", "call_id": "1", "name": "read",
+///         "arguments": "{}"}),
+///     json!({"type": "function_call_output", "call_id": "1",
+///         "output": "fn main() {}\n".repeat(200)}),
+///     json!({"role": "user", "content": "And now?"}),
+/// ];
+/// let list = responses(&items);
+/// let trimmed = trim_context(&list, 100)?;
+/// assert_eq!(trimmed.kept(), [0, 4], "thought, call and output went together");
+/// # Ok::<(), bursar::context::TrimError>(())
+/// ```
+pub fn responses(items: &[Value]) -> JsonChat<'_> {
+    JsonChat::new(items, Form::Responses)
 }
 
 /// The `messages` of Anthropic's Messages API: blocks `tool_use` and `tool_result`. The system
@@ -50,12 +86,14 @@ pub fn gemini(contents: &[Value]) -> JsonChat<'_> {
     JsonChat::new(contents, Form::Gemini)
 }
 
-/// A list of JSON messages of one form; made by [`openai`], [`anthropic`] or [`gemini`].
+/// A list of JSON messages of one form; made by [`openai`], [`responses`], [`anthropic`] or
+/// [`gemini`].
 #[derive(Clone, Copy, Debug)]
 pub struct JsonChat<'a> {
     messages: &'a [Value],
     form: Form,
     media_tokens: u64,
+    continued: bool,
 }
 
 /// One JSON message of a known form.
@@ -69,6 +107,7 @@ pub struct JsonMessage<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     OpenAi,
+    Responses,
     Anthropic,
     Gemini,
 }
@@ -92,8 +131,16 @@ impl<'a> JsonChat<'a> {
         JsonChat { media_tokens: tokens, ..self }
     }
 
+    /// Says that the request continues what the provider keeps: it names a `previous_response_id`
+    /// or a `conversation` of OpenAI's Responses API. An output whose call is not in the list then
+    /// answers one that is kept there, and stays. It concerns [`responses`] alone.
+    #[must_use]
+    pub fn continues_response(self) -> JsonChat<'a> {
+        JsonChat { continued: true, ..self }
+    }
+
     fn new(messages: &'a [Value], form: Form) -> JsonChat<'a> {
-        JsonChat { messages, form, media_tokens: JsonChat::MEDIA_TOKENS }
+        JsonChat { messages, form, media_tokens: JsonChat::MEDIA_TOKENS, continued: false }
     }
 }
 
@@ -125,21 +172,31 @@ impl<'v> Messages for JsonChat<'v> {
     }
 
     fn at(&self, index: usize) -> Option<JsonMessage<'v>> {
-        let JsonChat { messages, form, media_tokens } = *self;
+        let JsonChat { messages, form, media_tokens, .. } = *self;
         messages.get(index).map(|value| JsonMessage { value, form, media_tokens })
     }
 
     fn rules(&self) -> Rules {
         match self.form {
-            Form::OpenAi => Rules::OPENAI,
+            Form::OpenAi | Form::Responses => Rules::OPENAI,
             Form::Anthropic => Rules::ANTHROPIC,
             Form::Gemini => Rules::GEMINI,
+        }
+    }
+
+    fn grouping(&self) -> Grouping {
+        match self.form {
+            Form::Responses => Grouping::Items { continued: self.continued },
+            Form::OpenAi | Form::Anthropic | Form::Gemini => Grouping::Exchanges,
         }
     }
 }
 
 impl Message for JsonMessage<'_> {
     fn role(&self) -> Role {
+        if self.form == Form::Responses {
+            return self.item_role();
+        }
         match self.role_name() {
             "system" | "developer" => Role::System,
             "assistant" | "model" => Role::Assistant,
@@ -151,6 +208,7 @@ impl Message for JsonMessage<'_> {
     fn each_piece<'a>(&'a self, visit: &mut dyn FnMut(Piece<'a>)) {
         match self.form {
             Form::OpenAi => self.openai_pieces(visit),
+            Form::Responses => self.item_pieces(visit),
             Form::Anthropic => self.anthropic_pieces(visit),
             Form::Gemini => self.gemini_pieces(visit),
         }
@@ -166,6 +224,7 @@ impl Message for JsonMessage<'_> {
                     visit(text_of(call, "name"));
                 }
             }
+            Form::Responses => self.item_call().into_iter().for_each(visit),
             Form::Anthropic => {
                 let calls = self.parts().iter().filter(|part| text_of(part, "type") == "tool_use");
                 calls.for_each(|call| visit(text_of(call, "id")));
@@ -184,6 +243,7 @@ impl Message for JsonMessage<'_> {
                 "function" => visit(text_of(self.value, "name")),
                 _ => {}
             },
+            Form::Responses => self.item_result().into_iter().for_each(visit),
             Form::Anthropic => {
                 let results =
                     self.parts().iter().filter(|part| text_of(part, "type") == "tool_result");
@@ -193,6 +253,27 @@ impl Message for JsonMessage<'_> {
                 let results = self.parts().iter().filter_map(pieces::function_response);
                 results.for_each(|result| visit(text_of(result, "name")));
             }
+        }
+    }
+
+    fn bond(&self) -> Bond {
+        match self.form {
+            Form::Responses => self.item_bond(),
+            Form::OpenAi | Form::Anthropic | Form::Gemini => Bond::None,
+        }
+    }
+
+    fn wrong_form(&self) -> Option<&'static str> {
+        match self.form {
+            Form::OpenAi => self.is_item().then_some(
+                "an item of OpenAI's Responses API, not a message of chat completions: \
+                 read the list with `context::responses`",
+            ),
+            Form::Responses => self.is_chat_message().then_some(
+                "a message of chat completions, not an item of OpenAI's Responses API: \
+                 read the list with `context::openai`",
+            ),
+            Form::Anthropic | Form::Gemini => None,
         }
     }
 }
@@ -220,7 +301,9 @@ impl Render for JsonChat<'_> {
 
     fn user(&self, text: &str) -> Value {
         match self.form {
-            Form::OpenAi | Form::Anthropic => json!({"role": "user", "content": text}),
+            Form::OpenAi | Form::Responses | Form::Anthropic => {
+                json!({"role": "user", "content": text})
+            }
             Form::Gemini => json!({"role": "user", "parts": [{"text": text}]}),
         }
     }
@@ -228,6 +311,10 @@ impl Render for JsonChat<'_> {
     fn join(&self, message: &mut Value, text: &str, at_end: bool) {
         let (key, part) = match self.form {
             Form::OpenAi | Form::Anthropic => ("content", json!({"type": "text", "text": text})),
+            Form::Responses => {
+                let key = if message.get("output").is_some() { "output" } else { "content" };
+                (key, json!({"type": "input_text", "text": text}))
+            }
             Form::Gemini => ("parts", json!({"text": text})),
         };
         match message.get_mut(key) {

@@ -1,4 +1,4 @@
-//! Owns what counts in a JSON message of each form. What is not known counts as text.
+//! What counts in a [`JsonMessage`] of each form. What is not known counts as text.
 
 use serde_json::Value;
 
@@ -65,12 +65,13 @@ impl<'v> JsonMessage<'v> {
     }
 
     /// A content part of OpenAI or a block of Anthropic.
-    fn part<'a>(&self, part: &'a Value, visit: Visit<'_, 'a>)
+    pub(super) fn part<'a>(&self, part: &'a Value, visit: Visit<'_, 'a>)
     where
         'v: 'a,
     {
         match text_of(part, "type") {
             "text" => visit(Piece::Text(text_of(part, "text"))),
+            "input_text" => visit(Piece::Text(text_of(part, "text"))),
             "tool_result" => match part.get("content") {
                 Some(Value::String(text)) => visit(Piece::Text(text)),
                 Some(Value::Array(parts)) => parts.iter().for_each(|part| self.part(part, visit)),
@@ -107,7 +108,7 @@ fn is_media(part: &Value) -> bool {
 }
 
 /// All that a part says, fixed, but for what providers keep for themselves.
-fn leaves<'a>(value: &'a Value, visit: Visit<'_, 'a>) {
+pub(super) fn leaves<'a>(value: &'a Value, visit: Visit<'_, 'a>) {
     let Value::Object(fields) = value else { return walk(value, &Piece::Fixed, visit) };
     for (key, item) in fields {
         if !UNREAD.contains(&key.as_str()) {

@@ -1,5 +1,6 @@
 //! Owns the proofs of trimming: tables, what must be refused, what is cut, what it saves.
 
+mod items;
 mod properties;
 mod stories;
 

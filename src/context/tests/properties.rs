@@ -265,7 +265,9 @@ fn check_error(
             prop_assert!(tokens > room_tokens);
         }
         TrimError::Unsendable { .. } => prop_assert_eq!(form, Form::Gemini),
-        TrimError::SummaryTooLarge { .. } => prop_assert!(false, "there is no summary"),
+        TrimError::WrongForm { .. } | TrimError::SummaryTooLarge { .. } => {
+            prop_assert!(false, "{error}");
+        }
     }
     Ok(())
 }

@@ -1,0 +1,224 @@
+//! [`Items`]: which items of OpenAI's Responses API stay or go together.
+
+use std::collections::{HashMap, HashSet};
+
+use super::message::{Bond, Message, Messages, Role};
+use super::unit::{Found, Side, Unit};
+
+/// A list of items, divided where it may be.
+///
+/// In one part are
+/// - a call and its output, with all that is between them: "No tool output found for function call
+///   …", "No tool call found for function call output …" (the API's error messages);
+/// - a `reasoning` item and all items of the model behind it up to the next one, with their
+///   outputs: "Item … of type 'reasoning' was provided without its required following item", and the
+///   same of a `function_call` or `message` "without its required 'reasoning' item".
+pub(super) struct Items {
+    /// In order, without a hole.
+    parts: Vec<Part>,
+    /// Outputs of calls that are not in the list, where the provider keeps them. In order.
+    stored: Vec<usize>,
+}
+
+struct Part {
+    start: usize,
+    end: usize,
+    /// `None` if nothing of it can be sent.
+    unit: Option<Unit>,
+}
+
+/// One item, as far as it matters here.
+struct Item {
+    role: Role,
+    bond: Bond,
+    calls: usize,
+    brings_results: bool,
+    /// What it calls or answers has no counterpart.
+    is_unmatched: bool,
+}
+
+impl Items {
+    /// Reads the ids of all items, and counts none. `continued`: outputs may answer calls that the
+    /// provider keeps. `open_calls`: those at the end need no output yet.
+    pub(super) fn of<C: Messages + ?Sized>(
+        messages: &C,
+        continued: bool,
+        open_calls: bool,
+    ) -> Items {
+        let mut reading = Reading::default();
+        for index in 0..messages.len() {
+            if let Some(message) = messages.at(index) {
+                reading.item(index, &message);
+            }
+        }
+        let Reading { mut items, mut bound, open, stored, .. } = reading;
+        for index in open.into_values().flatten() {
+            if let Some(item) = items.get_mut(index) {
+                item.is_unmatched = true;
+            }
+        }
+        let stored: Vec<usize> = stored.into_iter().filter(|_| continued).collect();
+        for index in &stored {
+            if let Some(item) = items.get_mut(*index) {
+                item.is_unmatched = false;
+            }
+        }
+        let len = items.len();
+        bound.resize(len, false);
+        let mut parts = Vec::new();
+        let mut start: usize = 0;
+        for end in 1..=len {
+            if bound.get(end).copied().unwrap_or(false) {
+                continue;
+            }
+            let unit = unit(&items, start, end, open_calls && end == len);
+            parts.push(Part { start, end, unit });
+            start = end;
+        }
+        Items { parts, stored }
+    }
+
+    /// The part that ends at a place.
+    pub(super) fn ending_at(&self, end: usize) -> Found {
+        let part = self.parts.get(self.parts.partition_point(|part| part.end < end));
+        match part {
+            Some(Part { unit: Some(unit), .. }) => Found::Unit(unit.clone()),
+            Some(part) => Found::Orphans(part.start),
+            None => Found::Orphans(0),
+        }
+    }
+
+    /// Where the part ends that has an item.
+    pub(super) fn end_of(&self, index: usize) -> usize {
+        let part = self.parts.get(self.parts.partition_point(|part| part.end <= index));
+        part.map_or(index.saturating_add(1), |part| part.end)
+    }
+
+    /// The outputs that have to stay, because the provider keeps their calls.
+    pub(super) fn stored(&self) -> &[usize] {
+        &self.stored
+    }
+}
+
+/// What has been read of a list so far.
+#[derive(Default)]
+struct Reading {
+    items: Vec<Item>,
+    /// Whether an item belongs to the one before it.
+    bound: Vec<bool>,
+    /// The calls without an output so far, newest last, by id.
+    open: HashMap<String, Vec<usize>>,
+    called: HashSet<String>,
+    stored: Vec<usize>,
+    /// An item that stands for one that the provider keeps: which, the list does not say.
+    reference: Option<usize>,
+    /// The newest `reasoning` item of the model's turn.
+    thought: Option<usize>,
+}
+
+impl Reading {
+    fn item(&mut self, index: usize, message: &impl Message) {
+        let (role, bond) = (message.role(), message.bond());
+        let mut item = Item { role, bond, calls: 0, brings_results: false, is_unmatched: false };
+        let is_model = role == Role::Assistant;
+        let follows = self.items.last().is_some_and(|before| before.bond == Bond::Next);
+        self.bound.push(is_model && follows);
+        if matches!(bond, Bond::Turn | Bond::Unknown) {
+            self.thought.into_iter().for_each(|thought| self.bind(thought, index));
+        }
+        match role {
+            Role::User | Role::System => self.thought = None,
+            Role::Assistant if matches!(bond, Bond::Next | Bond::Unknown) => {
+                self.thought = Some(index);
+            }
+            Role::Assistant | Role::Tool => {}
+        }
+        if is_model {
+            message.each_call(&mut |id| {
+                item.calls = item.calls.saturating_add(1);
+                self.called.insert(id.to_owned());
+                self.open.entry(id.to_owned()).or_default().push(index);
+            });
+            if bond == Bond::Unknown {
+                self.reference = Some(index);
+            }
+        }
+        if role == Role::Tool {
+            item.brings_results = true;
+            let mut ids = Vec::new();
+            message.each_result(&mut |id| ids.push(id.to_owned()));
+            for id in ids {
+                let call = self.open.get_mut(&id).and_then(Vec::pop);
+                let is_new = !self.called.contains(&id);
+                match call.or(self.reference.filter(|_| is_new)) {
+                    Some(call) => self.bind(call, index),
+                    None => {
+                        item.is_unmatched = true;
+                        if is_new {
+                            self.stored.push(index);
+                        }
+                    }
+                }
+            }
+        }
+        self.items.push(item);
+    }
+
+    /// Holds two items together, with all between them.
+    fn bind(&mut self, first: usize, last: usize) {
+        let between = self.bound.get_mut(first.saturating_add(1)..=last);
+        between.into_iter().flatten().for_each(|bound| *bound = true);
+    }
+}
+
+/// What can be sent of a part; `None` if nothing can.
+fn unit(items: &[Item], start: usize, end: usize, open: bool) -> Option<Unit> {
+    let part = items.get(start..end)?;
+    let has_reasoned = part.iter().any(|item| item.bond == Bond::Next);
+    let mut without = Vec::new();
+    // Whether the item behind is of the model and stays: from the end, because of two thoughts the
+    // first needs the second. And whether one behind needs the thought before it.
+    let (mut is_followed, mut is_needed) = (false, false);
+    for (index, item) in (start..end).zip(part).rev() {
+        let is_unanswered = item.calls > 0 && item.is_unmatched && !open;
+        let is_idle = item.bond == Bond::Next && !is_followed;
+        // Nobody knows which of the other items the model would miss.
+        if (is_unanswered && has_reasoned) || (is_idle && is_needed) {
+            return None;
+        }
+        if is_unanswered || is_idle || (item.brings_results && item.is_unmatched) {
+            without.push(index);
+            is_followed &= item.role == Role::Tool;
+            continue;
+        }
+        is_followed = item.role == Role::Assistant;
+        is_needed = match item.bond {
+            Bond::Turn => true,
+            Bond::Next => false,
+            Bond::None | Bond::Unknown => is_needed && item.role != Role::User,
+        };
+    }
+    without.reverse();
+    let mut kept = (start..end)
+        .zip(part)
+        .filter(|(index, _)| without.binary_search(index).is_err())
+        .map(|(_, item)| item);
+    let first = kept.next()?;
+    let last = kept.last().unwrap_or(first);
+    Some(Unit {
+        without,
+        opens: side(first),
+        closes: side(last),
+        exchange: part.iter().any(|item| item.calls > 0),
+        end,
+        ..Unit::alone(start)
+    })
+}
+
+fn side(item: &Item) -> Option<Side> {
+    match item.role {
+        Role::System => None,
+        Role::User | Role::Tool => Some(Side::User),
+        Role::Assistant => Some(Side::Model),
+    }
+}

@@ -1,0 +1,106 @@
+//! What an item of OpenAI's Responses API is to trimming, read from its [`JsonMessage`].
+
+use serde_json::Value;
+
+use super::pieces::leaves;
+use super::{JsonMessage, text_of};
+use crate::context::message::{Bond, Piece, Role};
+
+impl<'v> JsonMessage<'v> {
+    fn kind(&self) -> &'v str {
+        text_of(self.value, "type")
+    }
+
+    /// The `id` by which the provider knows what the model said; messages that somebody else has
+    /// written have none.
+    fn has_id(&self) -> bool {
+        !text_of(self.value, "id").is_empty()
+    }
+
+    /// True for an item that no chat completion has.
+    pub(super) fn is_item(&self) -> bool {
+        self.value.get("role").is_none() && self.value.get("type").is_some()
+    }
+
+    /// True for a message that only chat completions have.
+    pub(super) fn is_chat_message(&self) -> bool {
+        let calls = ["tool_calls", "function_call"].iter().any(|key| {
+            self.value.get(*key).is_some_and(|calls| calls.is_array() || calls.is_object())
+        });
+        calls || matches!(self.role_name(), "tool" | "function")
+    }
+
+    pub(super) fn item_role(&self) -> Role {
+        let kind = self.kind();
+        match (kind, self.role_name()) {
+            (_, "system" | "developer") => Role::System,
+            (_, "assistant") => Role::Assistant,
+            (_, "tool" | "function") => Role::Tool,
+            // What stands for all that was before: it belongs at the beginning.
+            ("compaction" | "compaction_summary", "") => Role::System,
+            ("mcp_approval_response", "") => Role::Tool,
+            ("message" | "", _) => Role::User,
+            // Without the id of a call it is of a tool that the provider ran itself.
+            (kind, "") if kind.ends_with("_output") && self.value["call_id"].is_string() => {
+                Role::Tool
+            }
+            (_, "") => Role::Assistant,
+            _ => Role::User,
+        }
+    }
+
+    /// The id that a call's output names.
+    pub(super) fn item_call(&self) -> Option<&'v str> {
+        let key = if self.kind() == "mcp_approval_request" { "id" } else { "call_id" };
+        let id = self.value.get(key).and_then(Value::as_str);
+        id.filter(|_| self.item_role() == Role::Assistant)
+    }
+
+    /// The id of the call that an output answers.
+    pub(super) fn item_result(&self) -> Option<&'v str> {
+        let is_approval = self.kind() == "mcp_approval_response";
+        let key = if is_approval { "approval_request_id" } else { "call_id" };
+        (self.item_role() == Role::Tool).then(|| text_of(self.value, key))
+    }
+
+    pub(super) fn item_bond(&self) -> Bond {
+        match self.kind() {
+            "reasoning" => Bond::Next,
+            "item_reference" => Bond::Unknown,
+            _ if self.item_role() == Role::Assistant && self.has_id() => Bond::Turn,
+            _ => Bond::None,
+        }
+    }
+
+    /// Texts that the user or a tool gave may be cut; what the model said may not, if the provider
+    /// knows it by its id.
+    pub(super) fn item_pieces<'a>(&self, visit: &mut dyn FnMut(Piece<'a>))
+    where
+        'v: 'a,
+    {
+        let is_fixed = self.item_bond() != Bond::None;
+        for (key, value) in self.value.as_object().into_iter().flatten() {
+            match (key.as_str(), value) {
+                ("role" | "type" | "id" | "call_id" | "status" | "approval_request_id", _) => {}
+                ("content" | "output", Value::String(text)) if !is_fixed => {
+                    visit(Piece::Text(text));
+                }
+                ("content" | "output", Value::Array(parts)) if !is_fixed => {
+                    parts.iter().for_each(|part| self.part(part, visit));
+                }
+                // A picture: of the screen, or drawn.
+                ("output", Value::Object(_)) if self.kind() == "computer_call_output" => {
+                    visit(Piece::Tokens(self.media_tokens));
+                }
+                ("result", Value::String(_)) if self.kind() == "image_generation_call" => {
+                    visit(Piece::Tokens(self.media_tokens));
+                }
+                (_, other) => leaves(other, visit),
+            }
+        }
+        // A frame for an item that is no message: counted as a message is, with its kind.
+        if self.is_item() {
+            visit(Piece::Fixed(self.kind()));
+        }
+    }
+}
