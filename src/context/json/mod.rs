@@ -45,7 +45,7 @@ pub fn openai(messages: &[Value]) -> JsonChat<'_> {
 ///     json!({"role": "user", "content": "And now?"}),
 /// ];
 /// let list = responses(&items);
-/// let trimmed = trim_context(&list, 100)?;
+/// let trimmed = trim_context(&list, 80)?;
 /// assert_eq!(trimmed.kept(), [0, 4], "thought, call and output went together");
 /// # Ok::<(), bursar::context::TrimError>(())
 /// ```
