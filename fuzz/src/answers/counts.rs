@@ -292,15 +292,35 @@ pub fn uncounted(usage: &Value) -> Vec<&'static str> {
     let of_gemini = usage["candidatesTokensDetails"].as_array().into_iter().flatten().any(image);
     let mut found = Vec::new();
     if is_some(&usage["billed_units"]["image_tokens"]) {
-        found.push("image tokens");
+        found.push(INPUT_IMAGES);
     }
     if of_gemini || is_some(&usage["completion_tokens_details"]["image_tokens"]) {
         found.push(IMAGES);
     }
     if is_some(&usage["prompt_audio_seconds"]) {
-        found.push("seconds of audio");
+        found.push(AUDIO_SECONDS);
     }
     found
+}
+
+/// Seconds of audio, whose tokens Mistral counts in the total alone.
+pub const AUDIO_SECONDS: &str = "seconds of audio";
+
+/// Image input of Cohere's embeddings.
+pub const INPUT_IMAGES: &str = "image tokens";
+
+/// A number that should be a count and is none, wherever it stands.
+pub fn has_odd(usage: &Value) -> bool {
+    match usage {
+        Value::Object(fields) => fields.iter().any(|(name, value)| {
+            let is_other =
+                ["cost", "Latency", "time", "tier"].iter().any(|word| name.contains(word));
+            !is_other && (has_odd(value) || value == "many")
+        }),
+        Value::Array(items) => items.iter().any(has_odd),
+        Value::Number(_) => count(usage) == Some(Count::Bad),
+        _ => false,
+    }
 }
 
 /// Image output, which may be taken out of the visible output.
@@ -494,9 +514,9 @@ fn exclusive(raw: &Raw, about: About, is_free: bool) -> Resolved {
     let input = of("input") + of("read") + write;
     let has_input = ["input", "read", "write"].iter().any(|name| raw.contains_key(name));
     let mut reading = judge(has_input.then_some(input), said(raw, "output"), None, about);
-    let is_partly_split =
-        raw.contains_key("write_5m") && raw.contains_key("write_1h") && splits < write;
-    if is_free || (splits < write && is_partly_split) {
+    // How the rest of a split was written, nobody says.
+    let is_split = raw.contains_key("write_5m") || raw.contains_key("write_1h");
+    if is_free || (is_split && splits < write) {
         reading.exact = reading.exact.max(Sure::Free);
         if is_free {
             return Resolved { input: None, output: None, ..reading };
@@ -521,7 +541,8 @@ fn exclusive(raw: &Raw, about: About, is_free: bool) -> Resolved {
 /// Beside each other, unless the total says that the cache is inside.
 fn bedrock(raw: &Raw, about: About) -> Resolved {
     let of = |name| value(raw, name);
-    let (cache, total) = (of("read") + of("write"), said(raw, "total").unwrap_or(0));
+    let write = said(raw, "write").unwrap_or(of("write_5m") + of("write_1h"));
+    let (cache, total) = (of("read") + write, said(raw, "total").unwrap_or(0));
     let beside = of("input") + cache + of("output");
     let inside = of("input") + of("output");
     if total > 0 && total != beside && total != inside {
@@ -560,7 +581,10 @@ fn gemini(raw: &Raw, about: About) -> Resolved {
         return nothing(if tools > 0 { Sure::Free } else { Sure::No });
     }
     let has_no_candidates = !raw.contains_key("output") && total.is_none() && about.has_content;
-    if (prompt == 0 && tools > 0) || (has_no_candidates && reading.exact == Sure::Yes) {
+    if prompt == 0 && tools > 0 {
+        return nothing(Sure::Free);
+    }
+    if has_no_candidates && reading.exact == Sure::Yes {
         reading.exact = Sure::Free;
         return reading;
     }

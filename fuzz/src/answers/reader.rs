@@ -96,6 +96,8 @@ struct Answer {
     has_ended: bool,
     /// A stream said that more would come, and it did not.
     is_open: bool,
+    /// Some number that the rules do not use is none.
+    has_odd_count: bool,
     searches: u64,
     requests: u64,
     iterations: Option<Value>,
@@ -110,6 +112,8 @@ struct Session {
     has_transcription: bool,
     /// The stream said that it was at its end.
     is_done: bool,
+    /// Something was written after the last counts.
+    is_cut: bool,
 }
 
 /// Where an event wraps the object that says what was used.
@@ -152,6 +156,7 @@ impl Session {
                 self.answers.len() - 1
             }
         };
+        self.is_cut |= !is_body && has_content(frame);
         let answer = &mut self.answers[at];
         answer.id = answer.id.take().or(id);
         answer.model = answer.model.take().or(model);
@@ -174,7 +179,10 @@ impl Session {
             answer.iterations = Some(iterations.clone());
         }
         self.unknown.extend(counts::unknown(style, usage));
-        answer.merge(style, counts::raw(style, usage), kind == "message_start");
+        let raw = counts::raw(style, usage);
+        self.is_cut &= raw.is_empty();
+        answer.has_odd_count |= counts::has_odd(usage);
+        answer.merge(style, raw, kind == "message_start");
         if let Some(cost) = stated(usage) {
             answer.cost = Some(cost);
         }
@@ -200,7 +208,7 @@ impl Session {
             has_transcription: self.has_transcription,
             is_free: self.answers.len() == 1 && self.answers.iter().all(Answer::is_free),
         };
-        self.answers.retain(|answer| answer.style.is_some());
+        self.answers.retain(|answer| answer.style.is_some() || answer.cost.is_some());
         let alone = self.answers.len() == 1;
         for (number, answer) in self.answers.iter().enumerate() {
             let said = answer.cost.unwrap_or(Stated::Nothing);
@@ -231,6 +239,18 @@ impl Session {
         }
         if self.has_transcription {
             reading.exact = reading.exact.max(Sure::Free);
+        }
+        if self.is_cut {
+            reading.exact = Sure::No;
+            (reading.usage, reading.input, reading.output) = (None, None, None);
+        }
+        // Whether the images are inside the input, Cohere does not say.
+        if reading.uncounted.contains(&counts::INPUT_IMAGES) {
+            (reading.usage, reading.input) = (None, None);
+        }
+        if reading.uncounted.contains(&counts::AUDIO_SECONDS) {
+            reading.exact = reading.exact.min(Sure::Free);
+            (reading.usage, reading.input, reading.output) = (None, None, None);
         }
         reading
     }
@@ -310,7 +330,7 @@ impl Answer {
     }
 
     fn resolve(&self, extra: &mut Vec<(String, Buckets)>) -> counts::Resolved {
-        let style = self.style.expect("there are counts");
+        let Some(style) = self.style else { return counts::nothing(Sure::No) };
         let is_grok = self.model.as_deref().is_some_and(|model| model.starts_with("grok"));
         let mut resolved = counts::resolve(
             style,
@@ -328,6 +348,9 @@ impl Answer {
         if self.is_placeholder {
             resolved.exact = if self.has_content { Sure::No } else { Sure::Free };
             (resolved.output, resolved.usage) = (None, None);
+        }
+        if self.has_odd_count {
+            resolved.exact = resolved.exact.max(Sure::Free);
         }
         if self.has_stale_total || self.is_free() {
             resolved.exact = Sure::Free;
@@ -461,7 +484,11 @@ fn stated(usage: &Value) -> Option<Stated> {
         object @ Value::Object(_) => field(&object["total_cost"], 12).or(Some(Stated::Free)),
         plain => field(plain, 12),
     };
-    let cost = field(&usage["cost_in_usd_ticks"], 2).or(cost)?;
+    let upstream = field(&usage["cost_details"]["upstream_inference_cost"], 12);
+    let Some(cost) = field(&usage["cost_in_usd_ticks"], 2).or(cost) else {
+        // The upstream's cost without the fee: whether that is all, the rules do not say.
+        return (usage["is_byok"] == true && upstream.is_some()).then_some(Stated::Free);
+    };
     // A stated zero is a cost only for a model without a price, which a reader does not know.
     if cost == Stated::Pico(0) && usage["is_byok"] != true {
         return Some(Stated::Free);
@@ -469,7 +496,6 @@ fn stated(usage: &Value) -> Option<Stated> {
     if usage["is_byok"] != true {
         return Some(cost);
     }
-    let upstream = field(&usage["cost_details"]["upstream_inference_cost"], 12);
     Some(match (cost, upstream) {
         (_, None) => Stated::Nothing,
         (Stated::Pico(fee), Some(Stated::Pico(upstream))) if fee * upstream > 0 => {

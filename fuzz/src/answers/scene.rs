@@ -253,15 +253,7 @@ fn text(draws: &mut Draws<'_>) -> &'static str {
 }
 
 /// The counts of chat completions.
-fn chat_usage(draws: &mut Draws<'_>) -> (Value, &'static str) {
-    let model = draws.pick(&[
-        "gpt-5-mini",
-        "claude-sonnet-4-5",
-        "deepseek-v4-pro",
-        "kimi-k2.5",
-        "grok-4",
-        "sonar-pro",
-    ]);
+fn chat_usage(model: &str, draws: &mut Draws<'_>) -> Value {
     let (prompt, completion) = (draws.tokens(), draws.tokens());
     let read = draws.part(prompt / 3);
     let write = draws.part(prompt / 3);
@@ -312,11 +304,19 @@ fn chat_usage(draws: &mut Draws<'_>) -> (Value, &'static str) {
         _ => cost(&mut usage, draws),
     }
     spoil(&mut usage, draws);
-    (usage, model)
+    usage
 }
 
 fn chat(draws: &mut Draws<'_>) -> Scene {
-    let (usage, model) = chat_usage(draws);
+    let model = draws.pick(&[
+        "gpt-5-mini",
+        "claude-sonnet-4-5",
+        "deepseek-v4-pro",
+        "kimi-k2.5",
+        "grok-4",
+        "sonar-pro",
+    ]);
+    let usage = chat_usage(model, draws);
     if draws.below(8) == 7 {
         let usage = json!({"prompt_tokens": usage["prompt_tokens"], "total_tokens": usage["prompt_tokens"]});
         return Scene::body(json!({"object": "list", "model": "text-embedding-3-small",
@@ -334,7 +334,7 @@ fn chat(draws: &mut Draws<'_>) -> Scene {
         if draws.below(4) != 3 {
             return Scene::body(body(usage, &id));
         }
-        let (more, _) = chat_usage(draws);
+        let more = chat_usage(model, draws);
         let other = if id.is_null() { Value::Null } else { json!("answer-2") };
         let mut scene = Scene::stream(vec![body(usage, &id), body(more, &other)], json!({}));
         if !id.is_null() {
