@@ -23,6 +23,8 @@
 //! | 14 | [The report](#14-the-report) | [`Report`] |
 //! | 15 | [Eyes on the money](#15-eyes-on-the-money) | features `tracing` and `metrics` |
 //! | 16 | [Testing your own agents](#16-testing-your-own-agents) | [`testing`] |
+//! | 17 | [Models of your own](models#models-of-your-own) | [`ModelPrice`], [`PriceBook`] |
+//! | 18 | [Other currencies](models#other-currencies) | dollars, and your rate |
 //!
 //! # 1. The limits
 //!
@@ -629,6 +631,7 @@
 //!
 //! # Where next
 //!
+//!
 //! - Your framework may have [an integration](crate#integrations) already.
 //! - [`BudgetConstrained`] and [`Reservation`] have the tables of what each ending books.
 //! - [`price`](crate::price) reads the public price lists, and takes prices of your own.
@@ -640,8 +643,11 @@
 
 #![allow(unused_imports, reason = "the names that the text links to")]
 
+pub mod models;
+
 use crate::agent::{
-    Agent, BudgetConstrained, BudgetedStream, Call, Meter, OnRefusal, Tab, Tally, agent_fn, testing,
+    Agent, BudgetConstrained, BudgetedStream, Call, Meter, OnRefusal, Tab, Tally,
+    agent_fn, testing,
 };
 use crate::budget::{
     Account, Alert, Ask, BudgetManager, Denied, Observer, Policy, Receipt, Report, Reservation,
@@ -649,5 +655,5 @@ use crate::budget::{
 };
 use crate::cache::ResultCache;
 use crate::ledger::{Limit, Period};
-use crate::price::{Estimate, Model};
+use crate::price::{Estimate, Model, ModelPrice, PriceBook};
 use crate::usage::Bill;
