@@ -25,6 +25,7 @@
 //! | 16 | [Testing your own agents](#16-testing-your-own-agents) | [`testing`] |
 //! | 17 | [Models of your own](models#models-of-your-own) | [`ModelPrice`], [`PriceBook`] |
 //! | 18 | [Other currencies](models#other-currencies) | dollars, and your rate |
+//! | 19 | [The page of Python, next to its Rust](python) | all of it once more |
 //!
 //! # 1. The limits
 //!
@@ -644,6 +645,7 @@
 #![allow(unused_imports, reason = "the names that the text links to")]
 
 pub mod models;
+pub mod python;
 
 use crate::agent::{
     Agent, BudgetConstrained, BudgetedStream, Call, Meter, OnRefusal, Tab, Tally,
