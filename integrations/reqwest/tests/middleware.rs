@@ -141,7 +141,7 @@ async fn a_stream_that_is_dropped_midway_is_booked_as_far_as_it_came() {
     let gate = Gate::new();
     let answer = |input: u64| {
         let pieces = Answer::pieces(["Twelve letters", " and never seen"]);
-        pieces.usage(Tokens::new(input, 8)).hold_after(1, &gate) // 4 tokens have been sent
+        pieces.usage(Tokens::new(input, 4)).hold_after(1, &gate) // 2 tokens have been sent
     };
     let (server, budget) = (StandIn::start().await, dollar());
     let client = client(&budget);
@@ -175,7 +175,7 @@ async fn a_stream_that_is_dropped_midway_is_booked_as_far_as_it_came() {
 #[tokio::test]
 async fn a_stream_that_the_server_cuts_is_booked_as_far_as_it_came() {
     let answer = Answer::pieces(["Twelve letters", " and never sent"]).cut_after(1);
-    let server = StandIn::start().await.script(answer.usage(Tokens::new(1_000, 8)));
+    let server = StandIn::start().await.script(answer.usage(Tokens::new(1_000, 4)));
     let budget = dollar();
     let sent = post(&client(&budget), server.url() + "/messages", streamed(messages())).await;
     assert!(sent.unwrap().text().await.is_err());

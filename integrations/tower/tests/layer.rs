@@ -114,7 +114,7 @@ async fn plain_calls_tool_calls_and_streams_cost_what_the_server_bills() {
 async fn a_stream_that_is_dropped_midway_is_booked_as_far_as_it_came() {
     let (server, gate, budget) = (StandIn::start().await, Gate::new(), dollar());
     let pieces = Answer::pieces(["Twelve letters", " and never seen"]);
-    server.then(pieces.usage(Tokens::new(1_000, 8)).hold_after(1, &gate)); // 4 tokens are sent
+    server.then(pieces.usage(Tokens::new(1_000, 4)).hold_after(1, &gate)); // 2 tokens are sent
     let mut asked = body();
     asked["stream"] = true.into();
     let mut response = service(&budget).oneshot(post(&server, &asked)).await.unwrap();

@@ -45,6 +45,7 @@ pub(crate) use head::Head;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "most calls end with a bill; a box would cost more")]
 pub enum Outcome {
     /// The provider said what it used or what it costs.
     Billed(Bill),
