@@ -143,7 +143,7 @@ async fn a_stream_that_is_dropped_midway_is_booked_as_far_as_it_came() {
     // The server says nothing of the input before the end: its bound is booked.
     let answer = |input| {
         let pieces = Answer::pieces(["Twelve letters", " and never seen"]);
-        pieces.usage(Tokens::new(input, 4)).hold_after(1, &gate) // 2 tokens have been sent
+        pieces.usage(Tokens::new(input, 8)).hold_after(1, &gate) // 4 tokens have been sent
     };
 
     server.then(answer(input_of(&plain_chat())));
@@ -167,7 +167,7 @@ async fn a_stream_that_is_dropped_midway_is_booked_as_far_as_it_came() {
 async fn a_stream_that_the_server_cuts_is_booked_as_far_as_it_came() {
     let server = StandIn::start().await;
     let pieces = Answer::pieces(["Twelve letters", " and never sent"]).cut_after(1);
-    server.then(pieces.usage(Tokens::new(input_of(&plain_chat()), 4)));
+    server.then(pieces.usage(Tokens::new(input_of(&plain_chat()), 8)));
     let (client, budget) = (client(&server), dollar());
     let mut stream = team(&client, &budget).chat().create_stream(plain_chat()).await.unwrap();
     let mut failed = false;

@@ -139,15 +139,15 @@ async fn a_stream_passes_through_and_is_booked_at_its_end() {
 #[tokio::test]
 async fn a_stream_that_is_dropped_midway_is_booked_as_far_as_it_came() {
     let gate = Gate::new();
-    let answer = |input: u64| {
+    let answer = |input: u64, output: u64| {
         let pieces = Answer::pieces(["Twelve letters", " and never seen"]);
-        pieces.usage(Tokens::new(input, 4)).hold_after(1, &gate) // 2 tokens have been sent
+        pieces.usage(Tokens::new(input, output)).hold_after(1, &gate) // half has been sent
     };
     let (server, budget) = (StandIn::start().await, dollar());
     let client = client(&budget);
 
     // Anthropic says at the beginning what came in.
-    server.then(answer(1_000));
+    server.then(answer(1_000, 4));
     let response = post(&client, server.url() + "/messages", streamed(messages())).await.unwrap();
     read_until(response, "Twelve letters").await;
     assert_books_are(&budget, &server);
@@ -157,14 +157,14 @@ async fn a_stream_that_is_dropped_midway_is_booked_as_far_as_it_came() {
     plain["reasoning"] = json!({"effort": "none"});
     let bound = Request::read(&plain, "gpt-6.1-terra", &Heuristic::for_model("gpt-6.1-terra"));
     let input = bound.unwrap().input;
-    server.then(answer(input));
+    server.then(answer(input, 8));
     let response = post(&client, server.url() + "/responses", streamed(plain)).await.unwrap();
     read_until(response, "Twelve letters").await;
     assert_books_are(&budget, &server);
 
     // What a model that reasons has not shown is billed too: all 400 tokens of the cap.
     let (server, budget) = (StandIn::start().await, dollar());
-    server.then(answer(1_000));
+    server.then(answer(1_000, 8));
     let client = self::client(&budget);
     let response = post(&client, server.url() + "/responses", streamed(responses())).await.unwrap();
     read_until(response, "Twelve letters").await;
