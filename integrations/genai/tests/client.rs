@@ -205,7 +205,7 @@ async fn a_stream_that_breaks_books_what_was_seen() {
         assert!(events.len() > 3, "{model}");
         assert_eq!(house.confidences(), [Confidence::Estimated], "{model}");
         let output = house.booked.0.lock().unwrap()[0].usage.output;
-        assert!((3..=4).contains(&output), "three words: {model}, {output}");
+        assert!((2..=8).contains(&output), "three words: {model}, {output}");
     }
 }
 
@@ -231,7 +231,7 @@ async fn a_stream_that_is_dropped_midway_books_what_was_seen() {
         assert_eq!(house.budget.held(), Usd::ZERO);
         assert_eq!(house.confidences(), [Confidence::Estimated]);
         let receipt = house.booked.0.lock().unwrap()[0].clone();
-        assert!((3..=4).contains(&receipt.usage.output), "three words: {model}, {receipt:?}");
+        assert!((2..=8).contains(&receipt.usage.output), "three words: {model}, {receipt:?}");
         assert!(house.budget.spent().pico() >= house.server.bill(), "{model}");
         assert!(receipt.cost < receipt.held);
         if model.starts_with("claude") {
