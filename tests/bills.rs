@@ -214,6 +214,23 @@ fn what_the_request_or_the_answer_names_may_answer() {
     assert_eq!(doubts(&price(&Bill::new(million()), &[])), ["unpriced"]);
 }
 
+/// The hold remembers what its request named: the whole way from a body to a receipt.
+#[test]
+fn a_fallback_that_the_request_names_is_booked_at_its_own_price() {
+    let budget = BudgetManager::builder().clock(ManualClock::at(start())).build().unwrap();
+    let body = r#"{"model": "openai/gpt-4o", "models": ["openai/gpt-4o", "openai/gpt-4o-mini"],
+        "max_tokens": 100, "messages": [{"role": "user", "content": "Hi"}]}"#;
+    let estimate = budget.estimate_request(body).unwrap();
+    let hold = budget.reserve("crawler", &estimate).unwrap();
+    let receipt = hold.settle(Bill::new(million()).model("gpt-4o-mini"));
+    assert_eq!((receipt.cost, receipt.confidence), (usd("0.15"), Confidence::Exact));
+    // Without the list in the request nobody knows why the other model answered.
+    let estimate = budget.estimate_request(&body.replace("models", "user")).unwrap();
+    let hold = budget.reserve("crawler", &estimate).unwrap();
+    let receipt = hold.settle(Bill::new(million()).model("gpt-4o-mini"));
+    assert_eq!((receipt.cost, receipt.confidence), (usd("2.5"), Confidence::Estimated));
+}
+
 /// The dearer of two is that of this usage: one is dearer in, the other out.
 #[test]
 fn the_dearer_of_two_is_dearer_for_this_usage() {

@@ -21,7 +21,7 @@ use super::trace::CallSpan;
 use crate::clock::Timestamp;
 use crate::ledger::{Amounts, Bid, Booking, Change, Command, Event, HoldId, Ledger, Path};
 use crate::money::Usd;
-use crate::price::{Estimate, Model, PricedBill, Terms, price_plainly};
+use crate::price::{Estimate, Fallbacks, Model, PricedBill, Terms, price_plainly};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::usage::{Bill, Confidence, Doubt, Usage};
 pub(crate) use ending::{Booked, Written};
@@ -65,6 +65,7 @@ pub struct Reservation {
     wrap_up: bool,
     alternative: usize,
     model: Option<Model>,
+    fallbacks: Fallbacks,
     terms: Terms,
     reasoning_off: bool,
     sent: AtomicBool,
@@ -113,6 +114,7 @@ impl Reservation {
             wrap_up: admitted.output.wrap_up,
             alternative: admitted.alternative,
             model: estimate.model().cloned(),
+            fallbacks: estimate.fallbacks(),
             terms: estimate.terms().clone(),
             reasoning_off: estimate.has_reasoning_off(),
             sent: AtomicBool::new(false),
@@ -338,8 +340,9 @@ impl Reservation {
     #[cold]
     #[inline(never)]
     fn price_at_length(&self, bill: &Bill) -> Priced {
-        let asked = self.model.as_slice();
-        let priced = self.core.prices().price_bill(bill, asked, &self.terms, self.at);
+        // The request names the fallbacks, so each of them may answer at its own price.
+        let asked: Vec<Model> = self.model.iter().chain(self.fallbacks.models()).cloned().collect();
+        let priced = self.core.prices().price_bill(bill, &asked, &self.terms, self.at);
         Priced::of(priced, asked.first())
     }
 

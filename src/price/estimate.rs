@@ -49,6 +49,16 @@ pub struct Estimate {
     more: Option<Arc<More>>,
 }
 
+/// The further models that may answer a call; a null pointer for most.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fallbacks(Option<Arc<More>>);
+
+impl Fallbacks {
+    pub(crate) fn models(&self) -> &[Model] {
+        self.0.as_ref().map_or(&[], |more| &more.models)
+    }
+}
+
 /// What a call may become beside what it asks for.
 #[derive(Clone, Debug, Default)]
 struct More {
@@ -259,6 +269,12 @@ impl Estimate {
     /// answered. So a limit for a model that is named as a fallback alone does not refuse the call.
     pub fn fallback_models(&self) -> &[Model] {
         self.more.as_ref().map_or(&[], |more| &more.models)
+    }
+
+    /// The same, to be kept with a hold.
+    #[inline]
+    pub(crate) fn fallbacks(&self) -> Fallbacks {
+        Fallbacks(self.more.clone())
     }
 
     /// Whether nobody named an output cap, so that the most that the model can answer is set aside.

@@ -347,10 +347,16 @@ fn both(api: Api, rule: Rule, stated: &Stated, total: u64, resolved: &mut Resolv
             }
         }
     }
-    // No reading fits: the total bounds the output better than the sum of its parts does.
-    let (input, _) = by(rule);
+    let (input, default) = by(rule);
     let (_, least) = by(Rule { is_reasoning_inside: true, ..rule });
     let (_, most) = by(Rule { is_reasoning_inside: false, ..rule });
+    // An input of zero that has cached tokens was never filled in: the total has it.
+    let rest = total.checked_sub(default.saturating_add(of_tools));
+    if let (Some(0), Some(rest)) = (stated.input, rest.filter(|&rest| rest >= stated.cached)) {
+        resolved.contradict(|| format!("the input is 0 where the total leaves {rest} of it"));
+        return (rest, default);
+    }
+    // No reading fits: the total bounds the output better than the sum of its parts does.
     resolved
         .contradict(|| format!("the input is {input}, the output {least}, and the total {total}"));
     match total.checked_sub(input.saturating_add(of_tools)) {
