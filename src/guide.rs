@@ -683,7 +683,6 @@
 //!
 //! # Where next
 //!
-//!
 //! - Your framework may have [an integration](crate#integrations) already.
 //! - [`BudgetConstrained`] and [`Reservation`] have the tables of what each ending books.
 //! - [`price`](crate::price) reads the public price lists, and takes prices of your own.
