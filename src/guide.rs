@@ -130,14 +130,14 @@
 //! [`Denied`] also has the numbers, and the largest output cap that would still fit;
 //! [`at_least`](Ask::at_least) asks for that at once. [`quote`](Account::quote) says what a call would
 //! hold and [`can_afford`](Account::can_afford) whether it would be admitted; both are advice only:
-//! between a question and its answer somebody else may take the money.
+//! another call may take the money a moment later.
 //!
 //! # 4. A limit for each customer
 //!
 //! A customer is no part of the company's tree. A *tag* is an account in a tree of its own, and a
 //! call is charged to both. [`tag_for`](BudgetManager::tag_for) takes any id that comes from outside,
-//! whatever letters it has, and [`max_children`](crate::budget::Builder::max_children) bounds how many
-//! there may be. [`Limit::per_call`] caps each call of a customer.
+//! whatever letters it has, and [`max_children`](crate::budget::Builder::max_children) limits how many
+//! there can be. [`Limit::per_call`] caps each call of a customer.
 //!
 //! ```
 //! use bursar::{BudgetManager, Limit, Period, Usage, Usd};
@@ -161,7 +161,7 @@
 //! let refused = ask("ada").unwrap_err().to_string();
 //! assert!(refused.starts_with("`support` asks for $0.0055, but the limit of `user:ada`"));
 //! assert!(ask("bob").is_ok()); // he has not asked yet
-//! assert!(ask("../x:y, or nothing").is_ok()); // an id is a name, whatever it says
+//! assert!(ask("../x:y, or nothing").is_ok()); // any text is a valid id
 //! budget.tag_for("user", "bob")?.forget()?; // his spend stays in the sums, his name does not
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -1,8 +1,8 @@
-//! What must not compile: each misuse of a hold beside the right use, which differs in a line or two.
-//! Compiled by `cargo test --doc` and by nothing else; rustdoc does not show it.
+//! Doctests that must not compile: misuses of a hold, each beside a correct use that differs in a line
+//! or two. Only `cargo test --doc` compiles this file, and rustdoc does not show it.
 //!
-//! Only a nightly compiler looks at the number of an error. On any other the example beside it shows that
-//! the misuse fails for its own reason, and not for a typing error.
+//! Only a nightly compiler checks the error numbers. On stable, the correct use shows that the misuse
+//! fails for the intended reason, and not because of a typo.
 
 /// Settling a hold twice.
 ///

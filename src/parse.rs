@@ -1,8 +1,8 @@
-//! [`ParseNameError`]: a text that is none of the names of a small enum.
+//! [`ParseNameError`]: the error of `FromStr` for small enums, and [`named`], which makes it.
 
 use std::fmt;
 
-/// A text is none of the names that a type has; its `Display` lists them.
+/// A text is not one of an enum's names. Its `Display` lists the names.
 ///
 /// ```
 /// use bursar::select::Complexity;
@@ -17,7 +17,7 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not {what}; write {}", Listed(names))]
 pub struct ParseNameError {
-    /// Its beginning.
+    /// The beginning of the text.
     text: String,
     what: &'static str,
     names: Vec<&'static str>,
@@ -39,7 +39,7 @@ impl fmt::Display for Listed<'_> {
     }
 }
 
-/// The value of that name. A space may be written as `_`, as serde forms have it.
+/// Finds the value with this name. A space may be written as `_`, as in the serde forms.
 pub(crate) fn named<T: Copy>(
     text: &str,
     what: &'static str,

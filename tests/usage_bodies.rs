@@ -215,7 +215,7 @@ fn a_field_that_is_no_count_does_not_discard_the_others() {
     let [doubt] = bill.doubts.as_slice() else { panic!("{:?}", bill.doubts) };
     assert_eq!(
         doubt.to_string(),
-        "`usage.completion_tokens` is -4, which is no count or amount, and was left out",
+        "`usage.completion_tokens` is -4, which is not a count or an amount, and was left out",
     );
     // vercel/ai, BerriAI/litellm #28023: fractions beside a cost.
     let bill = read(r#"{"prompt_tokens": 12, "completion_tokens": 14417.92, "cost": 0.014}"#);

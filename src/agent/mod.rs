@@ -118,7 +118,7 @@ pub trait Agent: Send + Sync {
     fn bill(&self, output: &Self::Output) -> Option<Bill>;
 
     /// What a failure has cost. `Some` of an empty bill: it is known to be free (the connection
-    /// was refused, the provider has rejected the request). `None`: nobody knows, and the reply counts
+    /// was refused, the provider has rejected the request). `None`: unknown, and the reply counts
     /// as lost. [`FailedCalls::judge`](crate::usage::FailedCalls::judge) knows which is which, by the
     /// status and the body of an answer.
     fn bill_of_error(&self, _error: &Self::Error) -> Option<Bill> {

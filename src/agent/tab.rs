@@ -73,7 +73,7 @@ impl Tab {
         self
     }
 
-    /// Says which HTTP status the answer has; 200, unless told otherwise. The tab of a failure costs
+    /// Sets the HTTP status of the answer; 200 by default. The tab of a failure costs
     /// what [`FailedCalls`](crate::usage::FailedCalls) says, by the body that it is shown. One that is
     /// dropped before it was shown anything is judged by its status alone: free if that is a rejection
     /// (4xx), else lost.
@@ -293,7 +293,7 @@ impl Tally {
         billed.or(self.used).unwrap_or_else(|| self.meter.seen())
     }
 
-    /// The bill as of now, if anything was seen: what somebody has read out of the answer, or what the
+    /// The bill as of now, if anything was seen: counts that were passed in, or what the
     /// meter has; and if all that came is an error, what that costs.
     fn finish(&mut self, hold: &Reservation) -> Option<Bill> {
         let used = self.used.map(counted_so_far);

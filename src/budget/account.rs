@@ -78,10 +78,10 @@ impl Account {
     }
 
     fn open_child(&self, path: Path) -> Result<Account, AccountError> {
-        let (wanted, places) = (path.clone(), self.core.settings.places.clone());
+        let (wanted, account_caps) = (path.clone(), self.core.settings.account_caps.clone());
         let id = self.core.change(move |ledger, now| match ledger.find(wanted.as_str()) {
             Some(id) => Ok(id),
-            None => open_below(ledger, now, &wanted, &places),
+            None => open_below(ledger, now, &wanted, &account_caps),
         })??;
         Ok(Account::new(&self.core, id, path))
     }
@@ -92,10 +92,10 @@ impl Account {
     /// [`AccountError`] if `name` is no segment, or there is an account of that name.
     pub fn run(&self, name: &str) -> Result<Run, AccountError> {
         let path = self.path.child(name)?;
-        let (wanted, places) = (path.clone(), self.core.settings.places.clone());
+        let (wanted, account_caps) = (path.clone(), self.core.settings.account_caps.clone());
         let id = self.core.change(move |ledger, now| match ledger.find(wanted.as_str()) {
             Some(_) => Err(AccountError::Exists(wanted.clone())),
-            None => open_below(ledger, now, &wanted, &places),
+            None => open_below(ledger, now, &wanted, &account_caps),
         })??;
         Ok(Run { account: Account::new(&self.core, id, path), limits: Vec::new() })
     }

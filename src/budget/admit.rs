@@ -61,7 +61,7 @@ impl Core {
         estimates: impl Iterator<Item = &'e Estimate>,
         wishes: &Wishes<'_>,
     ) -> Result<Admitted, ReserveError> {
-        let asks = (who.find(ledger, now, &self.settings.places)?, estimates);
+        let asks = (who.find(ledger, now, &self.settings.account_caps)?, estimates);
         let asking = Asking { place: LAST, wrap_up: wishes.wrap_up };
         let mut refused = Refused::new(false);
         match self.admit_first(ledger, queue, now, asks, wishes, asking, &mut refused) {
@@ -263,7 +263,7 @@ impl Core {
     }
 
     /// What the call would hold if it asked at this moment, or why it would be refused. Nothing is held,
-    /// nobody is told and no account is opened; only a model without a number gets one.
+    /// no observer is notified and no account is opened; only a model without a number gets one.
     pub(super) fn quote(
         self: &Arc<Core>,
         who: Who<'_>,
@@ -412,7 +412,7 @@ impl Drop for Answer {
     }
 }
 
-/// Decides about an alternative that stands behind nobody; else notes what stops it and, if the call
+/// Decides an alternative that no earlier call is in the way of; else notes what stops it and, if the call
 /// can wait, where it would have to.
 fn examine(
     ledger: &Ledger,
@@ -441,7 +441,7 @@ fn examine(
     None
 }
 
-/// The output cap that is asked for in full although nobody has named it.
+/// The output cap that is asked for in full although the call names none.
 fn assumed_output(estimate: &Estimate, bound: &Bound, wishes: &Wishes<'_>) -> Option<u64> {
     (estimate.cap_is_assumed() && wishes.at_least.is_none()).then_some(bound.cap)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::account::{Account, Tag};
 use super::core::Core;
 use super::error::{AccountError, InvalidCall, ReserveError};
-use super::opening::{Places, open_account};
+use super::opening::{AccountCaps, open_account};
 use super::reservation::{OuterHold, Reservation};
 use crate::clock::Timestamp;
 use crate::ledger::{AccountId, HoldId, Ledger, Path, Tags};
@@ -209,13 +209,13 @@ impl Who<'_> {
         self,
         ledger: &mut Ledger,
         now: Timestamp,
-        places: &Places,
+        account_caps: &AccountCaps,
     ) -> Result<AccountId, AccountError> {
         match self {
             Who::Account(id, _) => Ok(id),
             Who::Named(name) => match ledger.find(name) {
                 Some(id) => Ok(id),
-                None => open_account(ledger, now, &account_path(name)?, places),
+                None => open_account(ledger, now, &account_path(name)?, account_caps),
             },
         }
     }

@@ -8,7 +8,7 @@ use super::alert::{Alert, Observer, OnAlert};
 use super::books::Books;
 use super::core::{LostCall, Settings, Watch};
 use super::error::{AccountError, SetLimitError};
-use super::opening::Places;
+use super::opening::AccountCaps;
 use super::policy::{Policy, first_double};
 use super::{BudgetManager, Core};
 use crate::clock::{Clock, SystemClock};
@@ -49,7 +49,7 @@ pub struct Builder {
     max_children: Vec<(String, usize)>,
 }
 
-/// How old what is read of other processes may be, unless told otherwise.
+/// The default of [`Builder::refresh_every`].
 const REFRESH: Duration = Duration::from_secs(1);
 /// How long a lease is with a journal, unless told otherwise.
 const LEASE: Duration = Duration::from_secs(15 * 60);
@@ -68,7 +68,7 @@ impl Builder {
             failed: FailedCalls::documented(),
             journal: None,
             refresh: REFRESH,
-            max_accounts: Places::MOST,
+            max_accounts: AccountCaps::TOTAL,
             max_children: Vec::new(),
         }
     }
@@ -83,18 +83,18 @@ impl Builder {
     ///
     /// A lease ends by the clock of the process that ends it. A hold of another process, while any other
     /// has the journal open, is first watched for as long as its lease had left when it was first seen
-    /// here, so that a process whose clock is ahead ends no call of others; an [`Alert::ClockAhead`] tells
-    /// the others of it.
+    /// here, so that a process whose clock is ahead ends no call of others; they raise an
+    /// [`Alert::ClockAhead`].
     pub fn journal(mut self, journal: impl Journal) -> Builder {
         self.journal = Some(Box::new(journal));
         self
     }
 
-    /// With a journal: how old the part of other processes may be in what is read (`spent`, `held`,
-    /// `report`, `can_afford`); one second of the budget's clock unless told otherwise, and nothing at
-    /// all with [`Duration::ZERO`]. A read that finds it older first reads what they have written, in some
-    /// microseconds and beside a process that writes. Calls are admitted by what is written at that moment,
-    /// always. [`Report::as_of`](super::Report::as_of) says when the journal was last read.
+    /// With a journal: how old the numbers of other processes may be in `spent`, `held`, `report` and
+    /// `can_afford`. The default is one second of the budget's clock; with [`Duration::ZERO`] they are
+    /// always current. If they are older, a read first fetches the events of the other processes, which
+    /// takes some microseconds and does not wait for a writer. Calls are always admitted by the current
+    /// state of the journal. [`Report::as_of`](super::Report::as_of) says when the journal was last read.
     ///
     /// ```
     /// use std::time::Duration;
@@ -175,7 +175,7 @@ impl Builder {
     /// The most accounts and tags that may be open at once, the roots included; two million unless
     /// set. One takes some 500 bytes of memory, and 500 more for each limit on it.
     ///
-    /// It keeps names from outside from filling the memory: a call, a tag or a run for which another
+    /// It keeps names from outside from filling the memory. A call, a tag or a run for which another
     /// account would have to be opened is refused with [`AccountError::TooMany`], and nothing changes.
     /// What is open stays open, also where a journal has more. A [`Run`](super::Run) gives its place
     /// back when it is closed, and [`Account::forget`](super::Account::forget) and
@@ -211,18 +211,18 @@ impl Builder {
         self
     }
 
-    fn places(&self) -> Result<Places, BuildError> {
+    fn account_caps(&self) -> Result<AccountCaps, BuildError> {
         // The last number for an account comes first.
         let below = self.max_children.iter().rev().map(|(account, most)| {
             let path = Path::new(account).map_err(AccountError::from)?;
             Ok((path, *most))
         });
         let below = below.collect::<Result<_, AccountError>>().map_err(BuildError::MaxChildren)?;
-        Ok(Places { most: self.max_accounts, below })
+        Ok(AccountCaps { total: self.max_accounts, below })
     }
 
     /// The dearest service tier on which the provider may serve a request that names none, or
-    /// `auto`: the standard one unless told otherwise. Both leave the tier to the project's settings
+    /// `auto`; [`Service::Standard`] by default. Both leave the tier to the project's settings
     /// at the provider (OpenAI: "Default service tier"; Anthropic: `auto` takes priority capacity if
     /// the organisation has some). With `Service::Priority`, such a request
     /// is held at the dearer of the standard and the priority price, if its model has one; the bill
@@ -250,8 +250,9 @@ impl Builder {
         self
     }
 
-    /// Says what failed calls of a provider cost that end with one of these statuses, over what the
-    /// provider's documents say; see [`FailedCalls`] for those, and for how an answer is judged.
+    /// Sets what calls to a provider cost if they fail with one of these HTTP statuses, instead of what
+    /// the provider documents. See [`FailedCalls`] for the documented costs, and for how an answer is
+    /// judged.
     ///
     /// ```
     /// use bursar::usage::FailedCall;
@@ -284,7 +285,7 @@ impl Builder {
         if let Some(twice) = given_twice(&self.limits) {
             return Err(twice);
         }
-        let places = self.places()?;
+        let account_caps = self.account_caps()?;
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let prices = self.prices.unwrap_or_else(PriceBook::builtin);
         let watch = Watch { observers: self.observers.into(), each_call: self.watched };
@@ -299,7 +300,7 @@ impl Builder {
             on_lost: self.on_lost,
             failed: self.failed,
             auto_tier: self.auto_tier,
-            places,
+            account_caps,
         };
         let core = Core::new(clock, prices, watch, settings, books);
         let budget = BudgetManager { core };

@@ -13,7 +13,7 @@ use super::alert::{Alert, Observer};
 use super::books::Books;
 use super::charge::first_half;
 use super::error::SetLimitError;
-use super::opening::Places;
+use super::opening::AccountCaps;
 use super::queue::Queue;
 use super::trace;
 use super::waiting::Alarm;
@@ -82,14 +82,14 @@ struct Afterwards {
     alarm: Option<Timestamp>,
 }
 
-/// What a builder was told, for as long as the manager lives.
+/// The settings of the builder that the manager keeps.
 pub(super) struct Settings {
     pub(super) lease: Option<Duration>,
     pub(super) on_lost: LostCall,
     /// What failed calls cost.
     pub(super) failed: FailedCalls,
     /// How many accounts may be open.
-    pub(super) places: Places,
+    pub(super) account_caps: AccountCaps,
     /// The tier on which a call that names none may be served.
     pub(super) auto_tier: Service,
 }
@@ -109,11 +109,11 @@ pub(super) struct Core {
     books: Option<Books>,
     /// True if a call may go the short way: nobody is told of it and nothing is written.
     plain: bool,
-    /// The names of fields that were not read and have been told of, hashed.
+    /// The unread fields that have raised an alert, by hash of the name.
     unread: Lock<HashSet<u128>>,
 }
 
-/// The most names of unread fields that are told of: they come from outside.
+/// The most unread fields that raise an alert, because their names come from outside.
 const MOST_UNREAD: usize = 1_000;
 
 impl Core {
@@ -176,8 +176,8 @@ impl Core {
         self.state.lock()
     }
 
-    /// Looks at the ledger. With a journal it is what is written: what others have written is read first, if
-    /// that was not done for a while, and what has fallen due is written, as far as that can be.
+    /// Reads the ledger. With a journal it is the written ledger: events of other processes are read first
+    /// if the last read is too old, and windows and leases that are due are written, if they can be.
     #[inline]
     pub(super) fn read<R>(&self, look: impl FnOnce(&Ledger, Timestamp) -> R) -> R {
         self.read_with_queue(|ledger, _, now| look(ledger, now))
@@ -318,7 +318,7 @@ impl Core {
         self.tell(|observer| observer.on_alert(alert));
     }
 
-    /// False for a doubt about a field that has been told of before.
+    /// False for a doubt about an unread field that has raised an alert before.
     pub(super) fn is_new(&self, doubt: &Doubt) -> bool {
         let Doubt::UnknownField { field } = doubt else { return true };
         let name = first_half(blake3::Hasher::new().update(field.as_bytes()));

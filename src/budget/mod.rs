@@ -110,7 +110,7 @@ impl BudgetManager {
 
     /// The account of that path, opened if it is not there, with those above it. `""` is the root.
     ///
-    /// The path is yours: a name that comes from outside goes to
+    /// Choose the path yourself: pass a name that comes from outside to
     /// [`account_for`](BudgetManager::account_for). With a journal, opening a new account blocks until
     /// it is written; in async code open accounts at the start, or on a thread that may block
     /// (`tokio::task::spawn_blocking`).
@@ -148,7 +148,7 @@ impl BudgetManager {
 
     /// The tag of that path (`user:42`), opened if it is not there.
     ///
-    /// The path is yours: an id that comes from outside goes to [`tag_for`](BudgetManager::tag_for).
+    /// Choose the path yourself: pass an id that comes from outside to [`tag_for`](BudgetManager::tag_for).
     ///
     /// # Errors
     /// [`AccountError`] if the path is malformed, has no `:` or nothing after it, or there are as many
@@ -279,8 +279,8 @@ impl BudgetManager {
 
     /// The account of that path in whichever tree, opened if it is not there.
     fn open(&self, path: Path) -> Result<Account, AccountError> {
-        let (opened, places) = (path.clone(), self.core.settings.places.clone());
-        let open = move |ledger: &mut _, now| open_account(ledger, now, &opened, &places);
+        let (opened, account_caps) = (path.clone(), self.core.settings.account_caps.clone());
+        let open = move |ledger: &mut _, now| open_account(ledger, now, &opened, &account_caps);
         let id = self.core.change(open)??;
         Ok(Account::new(&self.core, id, path))
     }
@@ -295,10 +295,11 @@ impl BudgetManager {
     /// # Errors
     /// [`SetLimitError`] if the path or the limit makes no sense.
     pub fn set_limit(&self, accounts: &str, limit: Limit) -> Result<(), SetLimitError> {
-        let (scope, places) = (Scope::new(accounts)?, self.core.settings.places.clone());
+        let (scope, account_caps) =
+            (Scope::new(accounts)?, self.core.settings.account_caps.clone());
         self.core.change(move |ledger, now| {
             if let Some(path) = scope.as_path() {
-                open_account(ledger, now, &path, &places)?;
+                open_account(ledger, now, &path, &account_caps)?;
             }
             set_limit(ledger, now, &scope, &limit)
         })?
@@ -348,7 +349,7 @@ impl BudgetManager {
     }
 
     /// What failed calls cost, by provider and status: what the providers' documents say, and what
-    /// [`Builder::on_failed_call`] says. For an agent that has no hold at hand; whoever has one asks
+    /// [`Builder::on_failed_call`] says. For an agent without a hold at hand; with one, use
     /// [`Reservation::judge`].
     pub fn failed_calls(&self) -> &FailedCalls {
         &self.core.settings.failed

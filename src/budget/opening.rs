@@ -1,5 +1,5 @@
-//! [`Places`] and [`open_account`]: opens accounts by name, up to a number that names from outside
-//! cannot pass.
+//! [`open_account`] opens accounts by name; [`AccountCaps`] limits how many, since names may come from
+//! outside.
 
 use std::sync::Arc;
 
@@ -7,18 +7,19 @@ use super::error::AccountError;
 use crate::clock::Timestamp;
 use crate::ledger::{AccountId, Change, Command, Ledger, Path};
 
-/// How many accounts may be open: see `Builder::max_accounts` and `Builder::max_children`.
+/// The most accounts that may be open: see `Builder::max_accounts` and `Builder::max_children`.
 #[derive(Clone, Debug)]
-pub(super) struct Places {
-    pub(super) most: usize,
+pub(super) struct AccountCaps {
+    pub(super) total: usize,
+    /// By the account above, the most directly below it.
     pub(super) below: Arc<[(Path, usize)]>,
 }
 
-impl Places {
-    /// The most accounts and tags of a budget, unless another number is set.
-    pub(super) const MOST: usize = 2_000_000;
+impl AccountCaps {
+    /// The default of `Builder::max_accounts`.
+    pub(super) const TOTAL: usize = 2_000_000;
 
-    /// Whether an account can be opened, with those above it that are not there. Changes nothing.
+    /// Checks that an account can be opened, with the accounts above it that are missing.
     fn check(&self, ledger: &Ledger, path: &Path) -> Result<(), AccountError> {
         let full = |below: Option<Path>, most| {
             Err(AccountError::TooMany { account: path.clone(), below, most })
@@ -33,39 +34,39 @@ impl Places {
                 return full(Some(above.clone()), *most);
             }
         }
-        match ledger.open_accounts().saturating_add(missing) > self.most && missing > 0 {
-            true => full(None, self.most),
+        match ledger.open_accounts().saturating_add(missing) > self.total && missing > 0 {
+            true => full(None, self.total),
             false => Ok(()),
         }
     }
 }
 
-/// The account of that path, opened with everything above it if it is not there.
+/// Finds the account, or opens it with all missing accounts above it.
 pub(super) fn open_account(
     ledger: &mut Ledger,
     now: Timestamp,
     path: &Path,
-    places: &Places,
+    caps: &AccountCaps,
 ) -> Result<AccountId, AccountError> {
     if let Some(account) = ledger.find(path.as_str()) {
         let is_open = ledger.account(account).is_some_and(|view| view.is_open);
         return if is_open { Ok(account) } else { Err(AccountError::Closed(path.clone())) };
     }
-    places.check(ledger, path)?;
+    caps.check(ledger, path)?;
     open_line(ledger, now, path)
 }
 
-/// Opens an account that is not there; the one above it is.
+/// Opens an account whose parent is open.
 pub(super) fn open_below(
     ledger: &mut Ledger,
     now: Timestamp,
     path: &Path,
-    places: &Places,
+    caps: &AccountCaps,
 ) -> Result<AccountId, AccountError> {
     if path.parent().is_some_and(|above| ledger.find(above.as_str()).is_none()) {
         return Err(AccountError::Closed(path.clone()));
     }
-    places.check(ledger, path)?;
+    caps.check(ledger, path)?;
     open(ledger, now, path)
 }
 

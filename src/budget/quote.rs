@@ -1,4 +1,4 @@
-//! [`Quote`]: what a call would hold, as advice.
+//! [`Quote`]: what a call would hold at this moment, without holding it.
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use super::error::ReserveError;
 use crate::money::Usd;
 use crate::price::Estimate;
 
-/// Advice, not a reservation: what a call would hold if it asked at this moment. Made by
+/// Advice, not a reservation: what a call would hold if it were reserved at this moment. Made by
 /// [`Account::quote`], [`Ask::quote`] and [`BudgetManager::quote`].
 ///
 /// ```
@@ -36,15 +36,15 @@ pub struct Quote {
     pub max_output_tokens: u64,
     /// Which of the alternatives would be admitted, counted from 0.
     pub alternative: usize,
-    /// True if the call names no output cap, so that the most that its model can answer would be set
-    /// aside. A cap makes it cheaper to hold.
+    /// True if the call names no output cap, so that its model's longest answer would be set aside. A
+    /// cap lowers what is held.
     pub cap_is_assumed: bool,
 }
 
 impl Account {
     /// Advice, not a reservation: what the call would hold at this very moment, and the output cap that
-    /// would be admitted. By the next moment somebody else may have taken the money;
-    /// [`reserve`](Account::reserve) is what decides. Nothing is held, noted or told.
+    /// would be admitted. Another call may take the money a moment later; only
+    /// [`reserve`](Account::reserve) decides. Nothing is held or recorded, and observers are not notified.
     ///
     /// # Errors
     /// The [`ReserveError`] with which it would be refused.
@@ -52,8 +52,8 @@ impl Account {
         self.core.quote(self.who(), estimate, &[], &Wishes::NONE)
     }
 
-    /// Advice, not a promise: whether the call would be admitted at this very moment. By the next
-    /// one somebody else may have taken the money; [`reserve`](Account::reserve) is what decides.
+    /// Advice, not a promise: whether the call would be admitted at this very moment. Another
+    /// call may take the money a moment later; only [`reserve`](Account::reserve) decides.
     /// [`quote`](Account::quote) says what it would hold, or why it would be refused.
     pub fn can_afford(&self, estimate: &Estimate) -> bool {
         self.quote(estimate).is_ok()
@@ -79,8 +79,8 @@ impl Ask<'_> {
 
 impl BudgetManager {
     /// Advice, not a reservation: what a call of the whole budget would hold at this very moment, see
-    /// [`Account::quote`]. Only the limits of the whole budget are asked; those of an account and of tags
-    /// are asked by [`Account::quote`] and [`Ask::quote`].
+    /// [`Account::quote`]. Only the limits of the whole budget are checked; [`Account::quote`] and
+    /// [`Ask::quote`] check those of an account and of tags.
     ///
     /// # Errors
     /// The [`ReserveError`] with which it would be refused.

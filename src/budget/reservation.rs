@@ -21,7 +21,7 @@ use super::trace::CallSpan;
 use crate::clock::Timestamp;
 use crate::ledger::{Amounts, Bid, Booking, Change, Command, Event, HoldId, Ledger, Path};
 use crate::money::Usd;
-use crate::price::{Estimate, Fallbacks, Model, PricedBill, Terms, price_plainly};
+use crate::price::{Estimate, Fallbacks, Model, PricedBill, Terms, fast_price};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::usage::{Bill, Confidence, Doubt, Usage};
 pub(crate) use ending::{Booked, Written};
@@ -34,7 +34,7 @@ pub(crate) use nested::OuterHold;
 ///
 /// | what happens | what is booked |
 /// |---|---|
-/// | [`settle`](Reservation::settle), [`settle_cost`](Reservation::settle_cost) | the bill; input that nobody counted is that of the hold, and of a stream that was cut a model that can reason is charged the output cap |
+/// | [`settle`](Reservation::settle), [`settle_cost`](Reservation::settle_cost) | the bill; an input that was not counted is that of the hold, and for a stream that was cut, a model that can reason is charged the output cap |
 /// | [`finish`](Reservation::finish) | what the [`Outcome`](crate::usage::Outcome) says, which [`judge`](Reservation::judge) reads from a status and a body |
 /// | [`release`](Reservation::release), [`refund`](Reservation::refund) | nothing: the call was not sent, or is known to be free |
 /// | dropped before it was sent | nothing |
@@ -331,7 +331,7 @@ impl Reservation {
     #[inline]
     fn price(&self, bill: &Bill) -> Priced {
         let terms = self.terms.billed(bill.service.as_ref(), bill.regional);
-        match price_plainly(bill, self.model.as_ref(), &terms, self.at) {
+        match fast_price(bill, self.model.as_ref(), &terms, self.at) {
             Some(cost) => Priced { computed: Some(cost), ..Priced::exactly(cost, bill.confidence) },
             None => self.price_at_length(bill),
         }
@@ -451,7 +451,7 @@ impl From<Why> for Arc<str> {
 }
 
 impl Core {
-    /// Tells the observers that a call was booked, and raises the alerts about its bill.
+    /// Notifies the observers of a booked call, and raises the alerts about its bill.
     #[cold]
     pub(super) fn tell_booked(
         &self,

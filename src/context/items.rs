@@ -1,4 +1,4 @@
-//! [`Items`]: which items of OpenAI's Responses API stay or go together.
+//! [`Items`]: which items of OpenAI's Responses API have to be kept together.
 
 use std::collections::{HashMap, HashSet};
 
@@ -182,7 +182,7 @@ fn unit(items: &[Item], start: usize, end: usize, open: bool) -> Option<Unit> {
     for (index, item) in (start..end).zip(part).rev() {
         let is_unanswered = item.calls > 0 && item.is_unmatched && !open;
         let is_idle = item.bond == Bond::Next && !is_followed;
-        // Nobody knows which of the other items the model would miss.
+        // Which of the other items the model needs is unknown.
         if (is_unanswered && has_reasoned) || (is_idle && is_needed) {
             return None;
         }

@@ -93,7 +93,7 @@ pub enum Grouping {
     #[default]
     Exchanges,
     /// Items of turns, as in OpenAI's Responses API: a call and its output, wherever it stands, and
-    /// what the model thought with what it said next ([`Message::bond`]).
+    /// reasoning with the model's next item ([`Message::bond`]).
     Items {
         /// Earlier turns are kept by the provider: an output may answer a call that is not in the
         /// list, and then it stays.

@@ -31,10 +31,10 @@
 //! book.alias("anthropic/claude-sonnet-4.5", "claude-sonnet-4-5")?;
 //!
 //! let alerts = Arc::new(Mutex::new(Vec::new()));
-//! let told = Arc::clone(&alerts);
+//! let raised = Arc::clone(&alerts);
 //! let budget = BudgetManager::builder()
 //!     .prices(book)
-//!     .on_alert(move |alert| told.lock().unwrap().push(alert.to_string()))
+//!     .on_alert(move |alert| raised.lock().unwrap().push(alert.to_string()))
 //!     .build()?;
 //!
 //! let cost = |asked: &str, answered: &str, stated: &str| {
@@ -53,10 +53,10 @@
 //! assert_eq!(cost(sonnet, sonnet, r#", "cost": 0.0099"#)?, "$0.0099");
 //! assert!(alerts.lock().unwrap().is_empty());
 //!
-//! // A name that nobody expected: your price stays, and an alert says whose name it was.
+//! // An unexpected name: your price stays, and an alert names the model that answered.
 //! assert_eq!(cost("vllm/qwen3-32b", "qwen3-235b-a22b", "")?, "$0.00");
-//! let told = alerts.lock().unwrap().join("\n");
-//! assert!(told.contains("vllm/qwen3-32b was asked and `qwen3-235b-a22b` answered"), "{told}");
+//! let raised = alerts.lock().unwrap().join("\n");
+//! assert!(raised.contains("vllm/qwen3-32b was asked and `qwen3-235b-a22b` answered"), "{raised}");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -66,7 +66,7 @@
 //! bills: give its names to models of the catalogue, or [load a list](crate::price) that has them.
 //!
 //! What a model without a price costs is never guessed: [`BudgetManager::model`] refuses its name
-//! and says what to do. Its longest output is unknown too, unless you write it down with
+//! and says what to do. Its longest output is unknown too, unless you set it with
 //! [`max_output`](ModelPrice::max_output) or each call names a cap.
 //!
 //! # Other currencies
@@ -104,8 +104,8 @@
 //! All of it is exact: a rate is decimal text, and nothing passes through a float. When the rate has
 //! moved too far, give the price new numbers from a day on, with
 //! [`from_date`](ModelPrice::from_date): calls before that day keep what they cost. A report in
-//! euros is the amounts of the [`Report`], divided by your rate where they are shown. What the bank
-//! takes for the exchange is the bank's, and not in the ledger.
+//! euros is the amounts of the [`Report`], divided by your rate where they are shown. What the bank charges
+//! for the exchange is not in the ledger.
 
 #![allow(unused_imports, reason = "the names that the text links to")]
 

@@ -24,7 +24,7 @@ pub use verify::Verified;
 const KEEP_CHARGES: Duration = Duration::from_secs(400 * 86_400);
 /// How many of them one snapshot forgets at most, so that no call waits for long.
 const FORGET_AT_ONCE: i64 = 20_000;
-/// How long to wait for other processes, unless told otherwise.
+/// The default of [`SqliteOptions::patience`].
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the write-ahead log may stay, in bytes. SQLite copies it into the file from 4 MB on.
 const LOG_LIMIT: u32 = 8 << 20;
@@ -255,8 +255,8 @@ impl SqliteJournal {
         explain(&self.file, error)
     }
 
-    /// Cuts a log that has grown beside a reader, who has to be gone for that: tried now and then, waiting
-    /// for nobody.
+    /// Truncates a log that has grown beside a reader. It works once the reader is gone, so it is tried now
+    /// and then, without waiting.
     fn cut_log(&mut self) {
         self.commits = self.commits.wrapping_add(1);
         if self.commits % CUT_EVERY > 0 || self.place.log_length() <= u64::from(LOG_LIMIT) {

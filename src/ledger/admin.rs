@@ -263,7 +263,7 @@ impl Ledger {
             above.totals_of(*model).add(totals);
         }
         above.late += gone.late;
-        // Of a tag nobody counts the late holds.
+        // Late holds are not counted for tags.
         if gone.late > 0 || gone.path.is_tag() {
             self.holds.inherit(old, heir);
         }

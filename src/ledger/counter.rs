@@ -381,7 +381,7 @@ impl Counter {
     fn enter_window(&mut self, account: &Balance, window: &Window) {
         let next = window.number.wrapping_sub(self.window_number) == 1;
         let previous = if next { self.here(account) } else { Level::default() };
-        self.past = Some(if next { self.told(previous.spent) } else { Past::default() });
+        self.past = Some(if next { self.to_past(previous.spent) } else { Past::default() });
         self.previous = previous;
         self.start_from(account);
         self.window_number = window.number;

@@ -1,5 +1,5 @@
-//! [`Filters`]: which models the limits with `only_model` count, one filter for each pattern that a
-//! limit has.
+//! [`Filters`]: which models the limits with `only_model` count. Limits with the same pattern share a
+//! filter.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -9,22 +9,22 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::ModelId;
 use super::limit::ModelPattern;
 
-/// The models that a pattern means, by number.
+/// Which models a pattern matches, by the model's number.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Filter {
     pattern: ModelPattern,
     matches: Vec<bool>,
-    /// How many limits have it.
+    /// How many limits use it.
     #[serde(default = "unknown")]
     users: u32,
 }
 
-/// In files that did not count them: such a filter stays.
+/// For files without a count: such a filter is never freed.
 fn unknown() -> u32 {
     u32::MAX
 }
 
-/// All filters by place. One that no limit has any more is freed.
+/// All filters, by slot. A filter is freed with its last limit.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(from = "Vec<Option<Filter>>")]
 pub(super) struct Filters {
@@ -63,7 +63,8 @@ impl Filters {
         filter.is_some_and(|own| own.matches.get(model.0 as usize).copied().unwrap_or(false))
     }
 
-    /// The filter of a pattern for one more limit, and where the names of all models are.
+    /// Finds or makes the filter of a pattern for one more limit. `models` are the names of all models by
+    /// number. `None` if there are 2^32 filters.
     pub(super) fn take(&mut self, pattern: &ModelPattern, models: &[Arc<str>]) -> Option<u32> {
         let known = self.by_pattern.get(pattern).copied();
         if let Some(place) = known {
@@ -75,7 +76,7 @@ impl Filters {
             Some(place) => place,
             None => u32::try_from(self.slots.len()).ok()?,
         };
-        // Number 0 is no model, which no pattern means.
+        // Number 0 stands for a call without a model, which no pattern matches.
         let named = models.iter().skip(1).map(|name| pattern.matches(name));
         let matches = std::iter::once(false).chain(named).collect();
         let filter = Some(Filter { pattern: pattern.clone(), matches, users: 1 });
@@ -87,7 +88,7 @@ impl Filters {
         Some(place)
     }
 
-    /// One limit less has it.
+    /// Releases a filter for one limit.
     pub(super) fn give_back(&mut self, place: u32) {
         let Some(slot) = self.slots.get_mut(place as usize) else { return };
         let Some(filter) = slot.as_mut().filter(|filter| filter.users < u32::MAX) else { return };
@@ -99,14 +100,14 @@ impl Filters {
         }
     }
 
-    /// A model has got the next number.
+    /// Adds the model with the next number to all filters.
     pub(super) fn name_model(&mut self, name: &str) {
         for filter in self.slots.iter_mut().flatten() {
             filter.matches.push(filter.pattern.matches(name));
         }
     }
 
-    /// Recounts the limits that have each filter.
+    /// Checks the number of limits of each filter against a recount.
     pub(super) fn check(&self, used: &HashMap<u32, u32>) -> Result<(), String> {
         for (place, slot) in (0..).zip(&self.slots) {
             let users = used.get(&place).copied();

@@ -134,9 +134,9 @@ impl Limit {
     /// each call, whatever was spent before.
     ///
     /// A call that asks for more is refused or, with [`Ask::at_least`](crate::budget::Ask::at_least),
-    /// made with a shorter output; it never waits, because nobody else is in its way. A hold that
+    /// made with a shorter output; it never waits, because no other call is in its way. A hold that
     /// grows is measured as a whole, and a call inside another by what it holds itself, wherever that
-    /// comes from. What a provider bills beyond the cap is booked as ever and raises an
+    /// comes from. A bill beyond the cap is booked in full and raises an
     /// [`Alert::Overrun`](crate::Alert::Overrun), once for each such call; later calls are not
     /// refused for it.
     ///
@@ -204,7 +204,7 @@ impl Limit {
         }
     }
 
-    /// Counts over this period; a limit counts over its lifetime unless told otherwise. A limit on
+    /// Counts over this period; the default is the lifetime. A limit on
     /// [calls in flight](Limit::in_flight) and one [for each call](Limit::per_call) have no period.
     #[must_use]
     pub fn per(mut self, period: Period) -> Limit {
@@ -220,7 +220,7 @@ impl Limit {
         self
     }
 
-    /// Raises an alert when *spent* reaches so many percent, once for each window. A charge counts in
+    /// Raises an alert when *spent* reaches these percentages, once for each window. A charge counts in
     /// the window in which its call was reserved: one that comes after the end of that window still
     /// raises what is due there, if it is the window just before the present one. No window before
     /// that is kept; what comes later than that counts in the totals alone.

@@ -1,5 +1,5 @@
-//! Limits for each call ([`Measure::PerCall`]): they count nothing, so that no walk along a line
-//! touches them; a ledger that has none pays one comparison for each call.
+//! [`Measure::PerCall`]: caps on the cost of one call. They count nothing, so counter updates skip them,
+//! and a ledger without one pays one comparison for each call.
 
 use super::amounts::{Amounts, Measure};
 use super::command::Target;
@@ -7,20 +7,20 @@ use super::counter::Counter;
 use super::{Ledger, LimitId, Notice};
 
 impl Counter {
-    /// True if it is a cap for each call, and counts nothing.
+    /// True if this is a cap for each call, which counts nothing.
     #[inline]
     pub(super) fn is_per_call(&self) -> bool {
         self.measure == Measure::PerCall
     }
 
-    /// What a call asks for, in its measure.
+    /// The part of a call's amounts that this limit caps.
     #[inline]
     pub(super) fn asked_of(&self, amounts: &Amounts) -> i128 {
         if self.is_per_call() { amounts.cost } else { self.of(amounts) }
     }
 
-    /// A call that is above the cap: one that was let through because the limit only watches, or one
-    /// that was billed more than it held.
+    /// The notice about a call above the cap: admitted because the limit only watches, or billed more
+    /// than it held.
     fn notice_of_call(&self, limit: LimitId, committed: i128) -> Notice {
         let (path, rule) = self.about();
         let (account, rule, amount) = (path.clone(), rule.clone(), self.amount);
@@ -33,13 +33,13 @@ impl Counter {
 }
 
 impl Ledger {
-    /// Tells of a hold that a cap for each call would have refused, if that did not only watch.
+    /// Adds notices for a hold above caps that only watch.
     #[cold]
     pub(super) fn watch_held(&mut self, target: &Target, cost: i128) {
         self.watch_call(target, cost, true);
     }
 
-    /// Tells of a bill that is above a cap for each call.
+    /// Adds notices for a bill above caps.
     #[cold]
     pub(super) fn watch_billed(&mut self, target: &Target, cost: i128) {
         self.watch_call(target, cost, false);
@@ -53,8 +53,8 @@ impl Ledger {
                 && cost > counter.amount
                 && self.filter_lets_through(counter, target.model)
         });
-        let told: Vec<Notice> =
+        let notices: Vec<Notice> =
             above.map(|(limit, counter)| counter.notice_of_call(limit, cost)).collect();
-        self.notices.extend(told);
+        self.notices.extend(notices);
     }
 }

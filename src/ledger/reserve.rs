@@ -43,7 +43,7 @@ impl<'a> Want<'a> {
         self.bid.floor.min(self.bid.cap)
     }
 
-    /// What the call holds if it is given so much; nothing if that is nothing more.
+    /// The whole cost of the hold with these amounts; 0 if they add no cost.
     fn whole_cost(&self, amounts: &Amounts) -> i128 {
         if amounts.cost == 0 { 0 } else { self.before.saturating_add(amounts.cost) }
     }

@@ -29,7 +29,7 @@ pub(super) struct Rule {
     filter: u32,
 }
 
-/// What a rule is for: its scope, and what [`Limit::identity`] says.
+/// What a rule is for: its scope and its [`Limit::identity`].
 type Key = (Arc<str>, Measure, Period, Option<ModelPattern>);
 
 /// All rules by place.
@@ -111,7 +111,7 @@ impl Rules {
         self.by_key.get(&key(scope, limit)).copied()
     }
 
-    /// Makes a rule known by what it is for.
+    /// Adds a rule to the index.
     fn list(&mut self, place: u32, rule: &Rule) {
         self.by_scope.entry(rule.scope.as_str().into()).or_default().insert(place);
         self.by_key.insert(key(&rule.scope, &rule.limit), place);
@@ -138,7 +138,7 @@ impl Rules {
         new
     }
 
-    /// Takes a rule out, and returns what it was.
+    /// Removes a rule and returns it.
     fn remove(&mut self, place: u32) -> Option<Rule> {
         let rule = self.slots[place as usize].take()?;
         self.by_key.remove(&key(&rule.scope, &rule.limit));
@@ -229,7 +229,7 @@ impl Ledger {
     }
 
     /// The accounts that a pattern means, in the order of their places: found from the root of their
-    /// tree down, so that nobody looks at the others.
+    /// tree down, without a look at other accounts.
     fn accounts_meant_by(&self, pattern: &Scope) -> Vec<u32> {
         let (tree, segments) = pattern.parts();
         let root = self.accounts.find(tree).map(|id| id.index);
@@ -311,7 +311,7 @@ impl Ledger {
         let node = self.accounts.at_mut(account);
         let path = node.path.clone();
         let mut counter = Counter::new(limit, span, *filter, rule, account, path);
-        // One that counts by itself is nothing to the limits that follow the account, however many.
+        // A limit that counts does not concern the limits that follow the account.
         if counter.follows {
             node.bring_up_to(&mut self.counters, &self.windows, self.now);
         }
@@ -354,7 +354,7 @@ impl Ledger {
         }
     }
 
-    /// Ends a counter and frees its place.
+    /// Removes a counter and frees its slot.
     pub(super) fn take_counter(&mut self, place: u32) -> Option<Counter> {
         let counter = self.counters[place as usize].take()?;
         self.free_counters.push(place);

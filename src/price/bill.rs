@@ -1,71 +1,69 @@
-//! [`PricedBill`]: what a [`Bill`] comes to, and at whose price.
+//! [`PricedBill`]: the cost of a [`Bill`], and the model whose price was used.
 
 use crate::clock::Timestamp;
 use crate::money::Usd;
 use crate::usage::{Bill, Confidence, Doubt, Usage};
 
-use super::answered::{Payer, payer};
+use super::answered::{PriceBasis, price_basis};
 use super::book::PriceBook;
 use super::cost::Terms;
 use super::model::Model;
 
-/// What a [`Bill`] comes to: made by [`PriceBook::price_bill`].
+/// The cost of a [`Bill`], made by [`PriceBook::price_bill`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PricedBill {
     /// What the call cost. If the bill is [unpriced](PricedBill::unpriced), the part that has a
     /// price, which is a lower bound.
     pub cost: Usd,
-    /// How sure the cost is: never surer than the bill.
+    /// How sure the cost is; never surer than the bill.
     pub confidence: Confidence,
-    /// What all of the usage comes to by the price book, at the price of `model` and those of the
-    /// other parts; `None` if a part has no price. It differs from `cost` where the provider's own
-    /// cost was taken.
+    /// The cost of all usage by the price book, at the prices of `model` and of the other parts; `None`
+    /// if a part has no price. It differs from `cost` if the provider's stated cost was used.
     pub computed: Option<Usd>,
-    /// The model whose price was taken; where the provider's own cost was, the model that answered,
-    /// if the book knows it, else the one that was asked.
+    /// The model whose price was used. With a stated cost: the model that answered if the book has it,
+    /// else the one that was asked.
     pub model: Option<Model>,
-    /// Why it has no price, and how to mend it. The confidence is [`Confidence::Assumed`] then.
+    /// Why there is no price, and the remedy. The confidence is then [`Confidence::Assumed`].
     pub unpriced: Option<String>,
-    /// The doubts of the bill, and those that its price has raised.
+    /// The doubts of the bill, and those about its price.
     pub doubts: Vec<Doubt>,
 }
 
 impl PriceBook {
-    /// What a bill comes to. This is the one place that decides it: settling a hold, recording a
-    /// call and repricing a log all come here.
+    /// Prices a bill. Settling a hold, recording a call and repricing a log all use this method.
     ///
-    /// `asked` are the models that the request named: the one that it asked first, then those to
-    /// fall back to. `terms` are those that it asked for; what the bill says of its service tier and
-    /// region goes before. Prices are those of the moment `at`.
+    /// `asked` are the models that the request named: the requested one first, then its fallbacks.
+    /// `terms` are those of the request; the service tier and region in the bill override them. Prices
+    /// are those of the moment `at`.
     ///
     /// **A cost that the provider states** wins over a computed one and is all of the cost, as
-    /// [`Reported`](Confidence::Reported). There are two exceptions. Zero is no statement about a
-    /// call that used something of a model with a price: many relays state zero for what they do not
-    /// price. And a price that [you wrote down](super::ModelPrice::is_own) goes before, with a
-    /// [`Doubt::StatedCost`], if the bill counts anything.
+    /// [`Reported`](Confidence::Reported). There are two exceptions. A stated zero is ignored for a call
+    /// with usage of a model that has a price: many relays state zero for what they do not price. And a
+    /// price that [you wrote down](super::ModelPrice::is_own) wins over it, with a
+    /// [`Doubt::StatedCost`], if the bill has usage.
     ///
     /// **The price is that of the model that answered**, if the answer may name another than was
     /// asked: a dated form or an alias of it, a model that the request named, one of the attempts
-    /// that the answer lists ([`Bill::fell_back`]), or whatever a router has chosen. A router is
-    /// asked by a name such as `openrouter/auto`, Azure's `model-router` or the ARN of a prompt
+    /// that the answer lists ([`Bill::fell_back`]), or the choice of a router. A router is
+    /// requested by a name such as `openrouter/auto`, Azure's `model-router` or the ARN of a prompt
     /// router of Bedrock's. Otherwise:
     ///
-    /// | price of the model that was asked | name in the answer | the price taken | confidence | doubt |
+    /// | price of the requested model | name in the answer | the price used | confidence | doubt |
     /// |---|---|---|---|---|
     /// | yours | has a price of yours, at the same provider | that of the name | that of the bill | [`OtherModel`](Doubt::OtherModel) |
-    /// | yours | any other, known or not | yours | that of the bill | `OtherModel` |
+    /// | yours | any other, in the book or not | yours | that of the bill | `OtherModel` |
     /// | a list's | has a price | the dearer of the two for this usage | [`Estimated`](Confidence::Estimated) | `OtherModel` |
-    /// | a list's | is not known | none: the cost is at least that of the model asked | [`Assumed`](Confidence::Assumed) | – ([`unpriced`](PricedBill::unpriced)) |
-    /// | none was asked | has a price | that of the name | that of the bill | – |
+    /// | a list's | is not in the book | none: the cost is at least that of the requested model | [`Assumed`](Confidence::Assumed) | – ([`unpriced`](PricedBill::unpriced)) |
+    /// | none requested | has a price | that of the name | that of the bill | – |
     ///
-    /// **What the provider does not bill** ([`Bill::unbilled_since`]) costs nothing, whatever is
+    /// **What the provider does not bill** ([`Bill::unbilled_since`]) costs nothing, whatever cost is
     /// stated.
     ///
     /// **What other models used** ([`Bill::extra`]) is priced at each one's own price. A part whose
-    /// model is not named or has no price costs what the dearer of the models that were asked and
-    /// that answered takes for it: `Estimated`, with a [`Doubt::UnpricedPart`]. Each part is rounded
-    /// by itself, as it is billed.
+    /// model is not named or has no price is charged at the dearer of the models that were requested
+    /// and that answered: `Estimated`, with a [`Doubt::UnpricedPart`]. Each part is rounded
+    /// on its own, as it is billed.
     ///
     /// ```
     /// use bursar::price::Terms;
@@ -93,7 +91,7 @@ impl PriceBook {
     ) -> PricedBill {
         let terms = terms.billed(bill.service.as_ref(), bill.regional);
         let (terms, model) = (&*terms, asked.first());
-        if let Some(cost) = price_plainly(bill, model, terms, at) {
+        if let Some(cost) = fast_price(bill, model, terms, at) {
             let (confidence, model) = (bill.confidence, model.cloned());
             let computed = Some(cost);
             return PricedBill {
@@ -105,15 +103,15 @@ impl PriceBook {
                 doubts: Vec::new(),
             };
         }
-        let payer = payer(self, asked, bill);
-        Pricing { book: self, bill, asked: model, payer, terms, at }.price()
+        let basis = price_basis(self, asked, bill);
+        Pricing { book: self, bill, asked: model, basis, terms, at }.price()
     }
 }
 
-/// What a bill costs about which nothing has to be decided: counts of the model that was asked, and
-/// nothing else. `None` says nothing: then [`PriceBook::price_bill`] has to look.
+/// The fast path: prices a bill that has only counts, of the requested model. `None` if anything else
+/// has to be decided; then use [`PriceBook::price_bill`].
 #[inline]
-pub(crate) fn price_plainly(
+pub(crate) fn fast_price(
     bill: &Bill,
     asked: Option<&Model>,
     terms: &Terms,
@@ -133,19 +131,19 @@ struct Pricing<'a> {
     book: &'a PriceBook,
     bill: &'a Bill,
     asked: Option<&'a Model>,
-    payer: Payer,
+    basis: PriceBasis,
     terms: &'a Terms,
     at: Timestamp,
 }
 
-/// What the usage of a bill comes to by the price book.
+/// The cost of a bill's usage by the price book.
 struct Computed {
     /// The cost at the price of `model`; `None` if a part has no price.
     cost: Option<Usd>,
-    /// The part that is known in any case.
+    /// The part of the cost that has a price.
     at_least: Usd,
     model: Option<Model>,
-    /// Why the cost is not that of the call.
+    /// Why there is no price.
     why: Option<String>,
     is_estimated: bool,
     doubts: Vec<Doubt>,
@@ -153,6 +151,7 @@ struct Computed {
 
 impl Pricing<'_> {
     fn price(self) -> PricedBill {
+        // What the usage costs by the book.
         let computed = self.compute();
         let bill = self.bill;
         let known = computed.cost;
@@ -164,16 +163,17 @@ impl Pricing<'_> {
             unpriced: None,
             doubts: bill.doubts.clone(),
         };
-        let stated = bill.reported_cost.filter(|cost| self.is_a_statement(*cost, known));
-        // Of a call that nobody has counted, its price says nothing.
+        // Whether a stated cost, or a price of the user's, counts.
+        let stated = bill.reported_cost.filter(|cost| self.is_usable(*cost, known));
         let own = computed.model.as_ref().is_some_and(|model| model.price().is_own())
             && !bill.total_usage().is_none();
+        // Which of them wins.
         match (stated, known) {
             _ if bill.is_unbilled(self.at) => {
                 if bill.extra.iter().all(|part| part.usage.is_none()) {
                     priced.confidence = Confidence::Exact;
                 }
-                computed.settle_for(&mut priced);
+                computed.apply_to(&mut priced);
             }
             (Some(cost), _) if cost.is_negative() => {
                 let cost = cost.exact();
@@ -183,22 +183,21 @@ impl Pricing<'_> {
             }
             (Some(stated), Some(cost)) if own && stated != cost => {
                 add(&mut priced.doubts, Doubt::StatedCost { stated });
-                computed.settle_for(&mut priced);
+                computed.apply_to(&mut priced);
             }
             (Some(cost), _) => {
                 (priced.cost, priced.confidence) = (cost, Confidence::Reported);
-                priced.model = self.payer.answered().or(self.asked).cloned();
+                priced.model = self.basis.answered().or(self.asked).cloned();
             }
-            (None, _) => computed.settle_for(&mut priced),
+            (None, _) => computed.apply_to(&mut priced),
         }
         priced
     }
 
-    /// True if a cost says what the provider bills. Zero does not, where something was used of a
-    /// model that has a price.
-    fn is_a_statement(&self, stated: Usd, computed: Option<Usd>) -> bool {
+    /// True if a stated cost counts. Zero does not for a call with usage of a model that has a price.
+    fn is_usable(&self, stated: Usd, computed: Option<Usd>) -> bool {
         let costs = |model: &&Model| !model.price().is_free();
-        let has_price = || self.payer.models().chain(self.asked).any(|model| costs(&model));
+        let has_price = || self.basis.models().chain(self.asked).any(|model| costs(&model));
         stated != Usd::ZERO
             || computed == Some(Usd::ZERO)
             || self.bill.total_usage().is_none()
@@ -207,21 +206,23 @@ impl Pricing<'_> {
 
     fn compute(&self) -> Computed {
         let usage = &self.bill.usage;
-        let mut computed = match &self.payer {
+        // The answer itself.
+        let mut computed = match &self.basis {
             _ if self.bill.is_unbilled(self.at) => {
-                let model = self.payer.answered().or(self.asked);
+                let model = self.basis.answered().or(self.asked);
                 Computed { cost: Some(Usd::ZERO), why: None, ..self.dearest(&Usage::NONE, model) }
             }
-            Payer::One(model) | Payer::Own { model, .. } => self.dearest(usage, [model]),
-            Payer::Dearer(asked, answered) => {
+            PriceBasis::One(model) | PriceBasis::Own { model, .. } => self.dearest(usage, [model]),
+            PriceBasis::Dearer(asked, answered) => {
                 Computed { is_estimated: true, ..self.dearest(usage, [asked, answered]) }
             }
-            Payer::Unknown(why) => {
+            PriceBasis::Unknown(why) => {
                 let why = Some(why.clone());
                 Computed { cost: None, why, ..self.dearest(usage, self.asked) }
             }
         };
-        self.doubt_answer(&mut computed);
+        self.doubt_model(&mut computed);
+        // What other models used for it.
         let terms = self.terms;
         for extra in self.bill.extra.iter().filter(|extra| !extra.usage.is_none()) {
             let own = extra.model.as_deref().and_then(|name| self.find(name));
@@ -234,10 +235,10 @@ impl Pricing<'_> {
         computed
     }
 
-    /// Another name answered than may.
-    fn doubt_answer(&self, computed: &mut Computed) {
+    /// Adds a doubt if an unexpected model answered.
+    fn doubt_model(&self, computed: &mut Computed) {
         let doubtful = !self.bill.is_unbilled(self.at)
-            && matches!(self.payer, Payer::Own { .. } | Payer::Dearer(..));
+            && matches!(self.basis, PriceBasis::Own { .. } | PriceBasis::Dearer(..));
         let (Some(asked), Some(answered)) = (self.asked, &self.bill.model) else { return };
         if let (true, Some(model)) = (doubtful, &computed.model) {
             let (asked, priced_as) = (asked.name().to_string(), model.name().to_string());
@@ -246,11 +247,11 @@ impl Pricing<'_> {
         }
     }
 
-    /// Adds a part whose own price is not known.
+    /// Adds a part without a price of its own.
     fn add_unpriced(&self, usage: &Usage, name: Option<&str>, computed: &mut Computed) {
-        let part = self.dearest(usage, self.asked.into_iter().chain(self.payer.models()));
-        let nobody = "a part of the answer has no price; name the model in the bill";
-        let why = part.why.or_else(|| part.model.is_none().then(|| nobody.to_owned()));
+        let part = self.dearest(usage, self.asked.into_iter().chain(self.basis.models()));
+        let no_price = "a part of the answer has no price; name the model in the bill";
+        let why = part.why.or_else(|| part.model.is_none().then(|| no_price.to_owned()));
         computed.is_estimated = true;
         computed.add(part.cost, part.at_least, why);
         if let Some(priced_as) = part.model {
@@ -260,8 +261,8 @@ impl Pricing<'_> {
         }
     }
 
-    /// What the dearest of some models takes for a usage. Without a price of every one nobody knows
-    /// which is the dearest.
+    /// The cost of a usage at the dearest of some models. If one of them has no price, the dearest is
+    /// unknown, and so is the cost.
     fn dearest<'m>(&self, usage: &Usage, models: impl IntoIterator<Item = &'m Model>) -> Computed {
         let (mut at_least, mut dearest, mut why) = (Usd::ZERO, None, None);
         for model in models {
@@ -283,9 +284,9 @@ impl Pricing<'_> {
 
     /// The model of a part of the answer.
     fn find(&self, name: &str) -> Option<Model> {
-        let nearest = self.payer.answered().or(self.asked);
+        let nearest = self.basis.answered().or(self.asked);
         let called = |model: &&Model| model.is_called(name);
-        if let Some(model) = self.payer.models().chain(self.asked).find(called) {
+        if let Some(model) = self.basis.models().chain(self.asked).find(called) {
             return Some(model.clone());
         }
         match nearest {
@@ -303,8 +304,8 @@ impl Computed {
         self.why = self.why.take().or(why);
     }
 
-    /// The computed cost is the one that counts, or the bill has no price.
-    fn settle_for(self, priced: &mut PricedBill) {
+    /// Uses the computed cost; without one the bill is unpriced.
+    fn apply_to(self, priced: &mut PricedBill) {
         self.doubts.into_iter().for_each(|doubt| add(&mut priced.doubts, doubt));
         if self.why.is_some() {
             (priced.cost, priced.confidence) = (self.at_least, Confidence::Assumed);

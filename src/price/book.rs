@@ -100,7 +100,7 @@ impl PriceBook {
         self.insert_listed(price.owned(true))
     }
 
-    /// The same with a price of a list, which is nobody's own.
+    /// Inserts a price of a list, which is not the user's own.
     pub(super) fn insert_listed(
         &mut self,
         price: ModelPrice,

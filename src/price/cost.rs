@@ -66,7 +66,7 @@ impl ModelPrice {
     ///
     /// The surcharge for data residency is on tokens only, as Anthropic and OpenAI publish it, not
     /// on fees. A bucket that counts zero needs no price. Where the provider takes a fee for each
-    /// request, a call that used anything pays one at least, also if nobody counted it.
+    /// request, a call that used anything pays one at least, even if the answer does not count it.
     ///
     /// # Errors
     /// [`PriceError`]: what is unknown is never free.
@@ -119,7 +119,7 @@ impl ModelPrice {
         Usd::from_pico(div_up(i128::try_from(atto).unwrap_or(i128::MAX), unit))
     }
 
-    /// The fees of all that is no token, in attodollars.
+    /// The fees of the buckets that do not count tokens, in attodollars.
     #[inline]
     fn fees(&self, usage: &Usage) -> Result<u128, PriceError> {
         if !usage.has_fees() && self.fee_of(Bucket::Requests).is_none() {

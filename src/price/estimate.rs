@@ -277,7 +277,7 @@ impl Estimate {
         Fallbacks(self.more.clone())
     }
 
-    /// Whether nobody named an output cap, so that the most that the model can answer is set aside.
+    /// True if there is no output cap, so that the model's longest answer is set aside.
     pub fn cap_is_assumed(&self) -> bool {
         self.model.is_some() && self.max_output.is_none()
     }
@@ -400,7 +400,7 @@ impl Estimate {
         counts.all(|count| count <= Usage::MAX_COUNT).then_some(input)
     }
 
-    /// The fees of all that is no token, in attodollars.
+    /// The fees of the buckets that do not count tokens, in attodollars.
     fn fees(&self, price: &ModelPrice) -> Result<u128, PriceError> {
         let mut fees = price.fee_of(Bucket::Requests).map_or(0, |fee| u128::from(fee.atto_each()));
         if self.counts != [0; Bucket::FEES] {

@@ -95,7 +95,7 @@ pub enum Flaw {
         /// The bucket with a fee.
         bucket: Bucket,
     },
-    /// A rate for what is no token.
+    /// A rate for a bucket that does not count tokens.
     #[error("`{bucket}` counts no tokens; write its price with `ModelPrice::fee`, not as a rate")]
     RateOfOther {
         /// The bucket with a rate.

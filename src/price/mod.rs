@@ -55,7 +55,7 @@ mod schedule;
 mod tests;
 
 pub use bill::PricedBill;
-pub(crate) use bill::price_plainly;
+pub(crate) use bill::fast_price;
 pub use book::{InsertError, PriceBook, UnknownModel};
 pub use catalogue::BookError;
 pub use cost::{PriceError, Terms};

@@ -197,7 +197,7 @@ impl ModelPrice {
         self.change(|epoch| epoch.peak = Some(peak))
     }
 
-    /// Names the fee of one thing that is no token: a web search, a request, a second of audio.
+    /// Sets the fee of one unit of a bucket that does not count tokens: a web search, a request, a second of audio.
     /// Without this, it has no price; only requests are free where no fee is named.
     ///
     /// ```
@@ -251,7 +251,7 @@ impl ModelPrice {
     /// use bursar::ModelPrice;
     ///
     /// let mine = ModelPrice::new("vllm", "support-bot", "0.1".parse()?, "0.3".parse()?);
-    /// assert!(mine.can_reason(), "nobody knows");
+    /// assert!(mine.can_reason(), "its name tells nothing");
     /// assert!(!mine.reasons(false).can_reason());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -421,7 +421,7 @@ impl ModelPrice {
         self.own
     }
 
-    /// The fee of one thing that is no token; `None` if it has no price, or if it is tokens.
+    /// The fee of one unit of a bucket; `None` if it has no price, or if it counts tokens.
     #[inline]
     pub fn fee_of(&self, bucket: Bucket) -> Option<Fee> {
         match self.free && !bucket.is_tokens() {

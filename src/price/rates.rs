@@ -111,7 +111,7 @@ impl Rates {
     }
 }
 
-/// The fee of each bucket that is no tokens: a search, a request, a second of audio.
+/// The fee of each bucket that does not count tokens: a search, a request, a second of audio.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Fees([Option<Fee>; Bucket::FEES]);
 

@@ -1,11 +1,11 @@
-//! Which models cannot reason, by the names of their families.
+//! [`has_no_reasoning`]: which models cannot reason, by the names of their families.
 
 /// Families whose models write all of their output into the answer, from the vendors' model pages as
 /// of 2026-11-30: OpenAI's GPT-3.5 and GPT-4 (4o, 4.1 and 4.5 too), Anthropic's Claude up to 3.5,
 /// Google's Gemini up to 2.0 Flash and Gemma up to 3, Meta's Llama up to 4, Cohere's Command R and
 /// Command A 03-2025, Amazon's Nova 1, Mistral's models of before 2026 that are not Magistral.
 ///
-/// A family that is not here may reason.
+/// Models of other families may reason.
 const WITHOUT: &[&str] = &[
     "gpt-3.5",
     "gpt-4",
@@ -43,10 +43,10 @@ const WITHOUT: &[&str] = &[
     "voyage-",
 ];
 
-/// Names that belong to a family above by their beginning and reason all the same.
+/// Words in names of models that begin like a family above and can reason.
 const EXCEPT: &[&str] = &["thinking", "reason", "nemotron", "deepseek-r1", "r1-distill"];
 
-/// True of a model that cannot reason, by its id: `gpt-4o-2024-08-06`, `anthropic/claude-3-5-haiku`,
+/// True if a model cannot reason, by its id: `gpt-4o-2024-08-06`, `anthropic/claude-3-5-haiku`,
 /// `us.amazon.nova-pro-v1:0`.
 pub(super) fn has_no_reasoning(id: &str) -> bool {
     let id = id.to_ascii_lowercase();

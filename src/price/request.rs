@@ -1,4 +1,4 @@
-//! The step from a request body to its [`Estimate`], and [`EstimateError`], why there is none.
+//! [`EstimateError`], and the step from a request body to its [`Estimate`].
 
 use std::sync::Arc;
 
@@ -91,7 +91,7 @@ impl Model {
                 field: attempt.field.clone(),
                 model: attempt.model.clone(),
             };
-            // `default` is no name: Anthropic chooses the models.
+            // `default` is not a name: Anthropic chooses the models.
             let named = Some(&attempt.model).filter(|name| *name != "default");
             let model = named.and_then(|name| self.find_beside(name)).ok_or_else(unpriced)?;
             let model = match self.auto_tier() {

@@ -1,4 +1,4 @@
-//! [`Answer`]: what is known of one answer, of one event or of many, and the bill that it makes.
+//! [`Answer`]: collects the counts of one answer, from one event or many, and makes its bill.
 
 use super::body::Api;
 use super::content::{Content, Progress};
@@ -12,11 +12,11 @@ use super::rules::{Resolved, Side, resolve};
 use super::{Bill, ModelUsage, Service, Usage};
 use crate::clock::Timestamp;
 
-/// What is known of one answer.
+/// The state of one answer while it is read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Answer {
     pub(super) id: Option<u64>,
-    /// The form that it was said to have.
+    /// The API form that the caller named; `None`: worked out from the field names.
     form: Option<Api>,
     raw: RawUsage,
     resolved: Resolved,
@@ -26,7 +26,7 @@ pub(super) struct Answer {
     /// The text of the answer, up to its last counts.
     pub(super) content: Content,
     progress: Progress,
-    /// The output was written down before there was any: Anthropic's first event.
+    /// The output count came before any output: Anthropic's first event.
     pub(super) is_placeholder: bool,
     /// The counts are of a part of the answer.
     pub(super) is_of_a_part: bool,
@@ -38,11 +38,11 @@ impl Answer {
         Answer { form, ..Answer::default() }
     }
 
-    /// Takes in what an event of this answer states. False if it states nothing of usage.
+    /// Merges one event of this answer. Returns `false` if the event has no usage.
     ///
     /// # Errors
-    /// If something in it is no count and nothing else can be used, or if no call can have used so
-    /// much; the answer stays as it was then.
+    /// If a field is not a count and nothing else can be used, or if the counts are larger than any
+    /// call's can be. The answer then stays as it was.
     pub(super) fn take(&mut self, envelope: &Envelope<'_>) -> Result<bool, UsageError> {
         let raw = envelope.raw()?;
         let raw = match raw {
@@ -84,7 +84,7 @@ impl Answer {
         self.raw.merge(raw);
     }
 
-    /// Works out what the counts come to. Call it again after tools were added.
+    /// Resolves the counts into buckets. Call it again after adding tools.
     pub(super) fn resolve(&mut self) {
         self.resolved = resolve(&self.raw, self.api(), self.model.as_deref());
         let usage = &mut self.resolved.usage;
@@ -99,14 +99,14 @@ impl Answer {
         self.form.unwrap_or_else(|| self.raw.hints.api(self.model.as_deref()))
     }
 
-    /// True if only the text tells what the output was.
+    /// True if the output has to be estimated from the text.
     pub(super) fn needs_text(&self) -> bool {
         self.resolved.output != Side::Known
             || self.is_placeholder
             || self.resolved.input == Side::KnownIfEmpty
     }
 
-    /// True if the last counts had an output.
+    /// True if the last counts include an output.
     pub(super) fn counts_output(&self) -> bool {
         self.raw.has_output() && !self.is_placeholder
     }
@@ -117,7 +117,7 @@ impl Answer {
         self.progress.is_refused |= progress.is_refused;
     }
 
-    /// An error if no call can have used so much. A stated cost stands on its own.
+    /// Fails if the counts are larger than any call's can be, unless a cost is stated.
     fn check(&self) -> Result<(), UsageError> {
         let usage = &self.resolved.usage;
         if usage.is_possible() || self.raw.stated_cost().is_some() {
@@ -127,7 +127,7 @@ impl Answer {
         Err(UsageError::NotACount { field: "usage".to_owned(), found })
     }
 
-    /// What has been used, with the text that came after the last counts.
+    /// The usage so far, with an estimate for the text that came after the last counts.
     pub(super) fn usage(&self, since: &Content, expected_input: u64) -> Usage {
         self.estimate(since, expected_input).usage
     }
@@ -167,7 +167,7 @@ impl Answer {
             usage.input_uncached = expected_input;
         }
         if !usage.is_possible() && self.resolved.usage.is_possible() {
-            // The text adds no more than makes a possible call of it.
+            // Added text must not make a possible usage impossible.
             usage = self.resolved.usage;
             let (output, reasoning) = self.text(since);
             add_tokens(&mut usage, output, reasoning);
@@ -181,8 +181,8 @@ impl Answer {
         (output.saturating_add(more), reasoning.saturating_add(thoughts))
     }
 
-    /// The bill, with the text that came after the last counts; `expected_input` where the input was
-    /// not counted.
+    /// The bill, with an estimate for the text that came after the last counts. `expected_input`
+    /// replaces an input that was not counted, in tokens.
     pub(super) fn bill(&self, since: &Content, expected_input: u64) -> Bill {
         let estimated = self.estimate(since, expected_input);
         let mut bill = Bill::new(estimated.usage);
@@ -226,8 +226,8 @@ impl Answer {
         bill
     }
 
-    /// Perplexity bills the citations and the searches of deep research, and counts no search where
-    /// it states no cost.
+    /// Marks a bill of Perplexity's deep research: its citations and searches are billed, but not
+    /// counted where no cost is stated.
     fn with_research(&self, bill: Bill) -> Bill {
         let named = self.model.as_deref().is_some_and(|model| model.contains("deep-research"));
         if self.api() != Api::Perplexity || !named || bill.reported_cost.is_some() {
@@ -279,8 +279,8 @@ impl Answer {
     }
 }
 
-/// Since when Anthropic does not bill a refusal before any output: 2026-06-02, by its release note
-/// of that day. (<https://docs.claude.com/en/release-notes/api>)
+/// When Anthropic stopped billing refusals before any output: 2026-06-02, by its release note of
+/// that day. (<https://docs.claude.com/en/release-notes/api>)
 const FREE_REFUSALS: Timestamp = Timestamp::from_secs(1_780_358_400);
 
 /// The usage of an answer, and what had to be estimated of it.
@@ -291,7 +291,7 @@ struct Estimated {
     misses_output: bool,
 }
 
-/// Adds tokens of text, no more than makes a possible call of it: what is impossible has no price.
+/// Adds tokens of text, up to the largest usage that a call can have: beyond it there is no price.
 pub(super) fn add_tokens(usage: &mut Usage, output: u64, reasoning: u64) {
     let mut room = Usage::MAX_COUNT.saturating_sub(usage.total_tokens());
     for (bucket, tokens) in [(&mut usage.output, output), (&mut usage.reasoning, reasoning)] {

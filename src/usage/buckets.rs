@@ -1,11 +1,11 @@
-//! [`Usage`]: what one call used, by [`Bucket`]. The table of buckets stands here and nowhere else.
+//! [`Usage`]: what one call used, by [`Bucket`]. The only table of buckets.
 
 use serde::{Deserialize, Serialize};
 
 use crate::parse::{ParseNameError, named};
 
-/// Makes [`Bucket`] and [`Usage`] of one table. A line is: what is counted, [`Bucket`]'s name of
-/// it, the field of [`Usage`], the key of its price in a list, its [`Kind`].
+/// Makes [`Bucket`] and [`Usage`] from one table. A row is: documentation, variant of [`Bucket`],
+/// field of [`Usage`], key of its price in a list, its [`Kind`].
 macro_rules! buckets {
     ($($(#[$doc:meta])* $bucket:ident, $field:ident, $price_key:literal, $kind:ident;)*) => {
         /// What is counted of a call and has a price of its own: a bucket of [`Usage`].
@@ -249,7 +249,7 @@ impl Bucket {
         Bucket::ALL.iter().copied().filter(|bucket| bucket.is_tokens())
     }
 
-    /// How many buckets have a fee: all that are no tokens.
+    /// How many buckets have a fee: all that do not count tokens.
     pub(crate) const FEES: usize = Set::OTHER.0.count_ones() as usize;
 
     /// The buckets that have a fee: searches, requests, seconds, …
@@ -285,7 +285,7 @@ impl Usage {
     /// (1e12). More is an impossible count, and never priced.
     pub const MAX_COUNT: u64 = 1_000_000_000_000;
 
-    /// A plain call: so many tokens in, so many out, nothing cached.
+    /// A call with `input` tokens in and `output` tokens out, nothing cached.
     pub const fn tokens(input: u64, output: u64) -> Usage {
         let mut usage = Usage::NONE;
         usage.input_uncached = input;
@@ -350,7 +350,7 @@ impl Usage {
         self.total_tokens() <= Usage::MAX_COUNT && self.fees_are_possible()
     }
 
-    /// The same of the counts that are no tokens. Most calls have none of them.
+    /// The same for the buckets that do not count tokens. Most calls have none of them.
     #[inline]
     pub(crate) const fn fees_are_possible(&self) -> bool {
         !self.has_fees() || self.largest(Set::OTHER) <= Usage::MAX_COUNT

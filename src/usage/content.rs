@@ -1,6 +1,6 @@
-//! [`Content`]: how much text an answer has, for when the provider does not count it.
+//! [`Content`]: estimates the tokens of an answer's text, for when the provider does not count them.
 //!
-//! The text is counted, and no more of it is kept than the word that has not ended.
+//! Text is counted as it comes; only the last, unfinished word is kept.
 
 use super::json::Json;
 use super::tokens::{Heuristic, TokenCounter};
@@ -28,7 +28,7 @@ pub(super) struct Progress {
 }
 
 impl Content {
-    /// Counts as the model does whose name this is; of a text that has begun it changes nothing.
+    /// Counts with the weights of this model from now on, unless text was counted already.
     pub(super) fn count_for(&mut self, model: &str) {
         if self.is_empty() {
             let counter = Counter(Heuristic::for_model(model));
@@ -36,7 +36,7 @@ impl Content {
         }
     }
 
-    /// Appends a text that came after this one.
+    /// Appends later text.
     pub(super) fn append(&mut self, later: Content) {
         self.output.append(&later.output);
         self.reasoning.append(&later.reasoning);
@@ -51,7 +51,7 @@ impl Content {
         (self.output.tokens(), self.reasoning.tokens())
     }
 
-    /// Adds the text of an event of a stream, of any provider. What is broken in it is not counted.
+    /// Adds the text of one stream event of any provider. Malformed parts are not counted.
     pub(super) fn add_event(&mut self, event: Json<'_>) -> Progress {
         let mut progress = Progress::default();
         let (mut kind, mut delta, mut is_ollama) = (None, None, false);
@@ -196,7 +196,7 @@ impl Content {
                         });
                     }
                     "thinking" => self.reasoning.add(value),
-                    "input" => self.output.add_json(value), // Anthropic's call of a tool
+                    "input" => self.output.add_json(value), // Anthropic's tool call
                     "toolUse" => {
                         // Bedrock's
                         if let Some(input) = value.field("input") {
@@ -254,7 +254,7 @@ impl Content {
     /// OpenAI's responses, realtime and audio: the text is the delta, the type names it.
     fn named_delta(&mut self, kind: &str, delta: Json<'_>) {
         if kind.contains("input_audio_transcription") {
-            // What the user has said.
+            // The user's speech is input.
         } else if kind.contains("reasoning") {
             self.reasoning.add(delta);
         } else if !kind.ends_with("audio.delta") {
@@ -340,13 +340,13 @@ fn is_refusal(stop_reason: Json<'_>) -> bool {
     stop_reason.string().as_deref() == Some("refusal")
 }
 
-/// How many tokens a text has that comes in pieces: the calibrated count of whole words, so that it
-/// does not matter much where the text is cut.
+/// Counts the tokens of a text that comes in pieces. It counts whole words, so that the result
+/// depends little on where the text is cut.
 #[derive(Clone, Debug, Default)]
 struct TextCount {
     counter: Counter,
     tokens: u64,
-    /// What has come since the last space, and has not been counted.
+    /// The text since the last space, not counted yet.
     word: String,
 }
 
@@ -360,7 +360,7 @@ impl Counter {
 }
 
 impl TextCount {
-    /// The longest part of a text that waits for its end, in bytes.
+    /// The longest unfinished word that is kept, in bytes.
     const LONGEST: usize = 256;
 
     fn is_empty(&self) -> bool {
@@ -376,7 +376,7 @@ impl TextCount {
         self.word.clone_from(&later.word);
     }
 
-    /// Adds a string; anything else is no text.
+    /// Adds a string; other values are ignored.
     fn add(&mut self, text: Json<'_>) {
         if let Some(text) = text.string() {
             self.add_text(&text);

@@ -1,4 +1,4 @@
-//! [`Doubt`]: why a bill may not be the whole truth, as data and as a sentence.
+//! [`Doubt`]: why a bill may differ from the provider's, as data and as a sentence.
 
 use std::fmt;
 
@@ -43,7 +43,7 @@ pub enum Doubt {
         /// `input` or `output`.
         side: String,
     },
-    /// A field that should be a count or an amount is none, and was left out.
+    /// A field should be a count or an amount and is neither; it was left out.
     Unreadable {
         /// The field, with its path.
         field: String,
@@ -55,9 +55,9 @@ pub enum Doubt {
         /// What contradicts what, as a clause: "`a` is 3, more than the 2 of `b`".
         what: String,
     },
-    /// The stream ended before the provider said what was used.
+    /// The stream ended before the provider stated the usage.
     CutShort,
-    /// Another model answered than was asked, and the answer does not say why.
+    /// The answer names another model than the request, and no reason for it.
     OtherModel {
         /// The model that was asked, as `provider/id`.
         asked: String,
@@ -66,9 +66,9 @@ pub enum Doubt {
         /// The model whose price was taken, as `provider/id`.
         priced_as: String,
     },
-    /// A part of the answer was made by a model that the answer does not name, or that has no price.
+    /// A part of the answer comes from a model that the answer does not name, or that has no price.
     UnpricedPart {
-        /// The name in the answer; `None`: there is none.
+        /// The name in the answer, if it has one.
         model: Option<String>,
         /// The model whose price was taken, as `provider/id`.
         priced_as: String,
@@ -81,7 +81,7 @@ pub enum Doubt {
 }
 
 impl From<&UsageError> for Doubt {
-    /// The doubt that an event leaves that could not be read.
+    /// The doubt that an unreadable event leaves.
     fn from(error: &UsageError) -> Doubt {
         match error {
             UsageError::NotACount { field, found } | UsageError::NotMoney { field, found } => {
@@ -108,14 +108,15 @@ impl fmt::Display for Doubt {
                 "the provider did not count the {side} of a call that had some; it was estimated"
             ),
             Doubt::Unreadable { field, found } => {
-                write!(f, "`{field}` is {found}, which is no count or amount, and was left out")
+                write!(
+                    f,
+                    "`{field}` is {found}, which is not a count or an amount, and was left out"
+                )
             }
             Doubt::Contradiction { what } => {
                 write!(f, "{what}; the reading that the total supports was taken")
             }
-            Doubt::CutShort => {
-                f.write_str("the stream ended before the provider said what was used")
-            }
+            Doubt::CutShort => f.write_str("the stream ended before the provider stated the usage"),
             Doubt::OtherModel { asked, answered, priced_as } => write!(
                 f,
                 "{asked} was asked and `{answered}` answered, and the answer does not say why; the \

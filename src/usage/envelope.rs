@@ -1,4 +1,4 @@
-//! [`Envelope`]: the parts of a body or event that state what was used, and by what.
+//! [`Envelope`]: finds the parts of a body or event that state usage, model, id and service tier.
 
 use super::Service;
 use super::error::UsageError;
@@ -7,7 +7,7 @@ use super::paid_tools::{PaidTools, hashed};
 use super::raw::{RawUsage, service};
 use super::rules::Hint;
 
-/// The parts of a body or event, found in one pass.
+/// The parts of a body or event, found in one pass over its fields.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Envelope<'j> {
     kind: Option<Json<'j>>,
@@ -29,11 +29,11 @@ pub(super) struct Envelope<'j> {
     eval_count: Option<Json<'j>>,
 }
 
-/// The fields that wrap the parts, once: OpenAI's `response`, Anthropic's `message`, Bedrock's
+/// The fields that wrap the parts, one level deep: OpenAI's `response`, Anthropic's `message`, Bedrock's
 /// `metadata`, Cohere's `delta`, Groq's `x_groq`; in lines of OpenAI's batches the body too.
 const WRAPPERS: [&str; 6] = ["response", "message", "metadata", "delta", "x_groq", "body"];
 
-/// Events that end an answer and count all of it.
+/// Types of events whose counts are those of the whole answer.
 const WHOLE: [&str; 10] = [
     "message",
     "message-end",
@@ -153,7 +153,7 @@ impl<'j> Envelope<'j> {
         found
     }
 
-    /// What the usage object states; `None` if there is none.
+    /// The contents of the usage object, if there is one.
     pub(super) fn raw(&self) -> Result<Option<RawUsage>, UsageError> {
         let mut raw = match self.usage {
             Some((name, usage)) => {
@@ -175,7 +175,7 @@ impl<'j> Envelope<'j> {
         Ok(Some(raw.usable()?).filter(RawUsage::is_stated))
     }
 
-    /// What Bedrock's metrics state, which stand beside or instead of the usage object.
+    /// The counts in Bedrock's metrics, which come beside or instead of a usage object.
     pub(super) fn metrics(&self) -> Result<Option<RawUsage>, UsageError> {
         let Some(metrics) = self.metrics else { return Ok(None) };
         let raw = RawUsage::read("amazon-bedrock-invocationMetrics", metrics)?;
@@ -231,7 +231,7 @@ impl<'j> Envelope<'j> {
         self.kind.and_then(Json::string).as_deref() == Some(kind)
     }
 
-    /// True for the transcription of what a user said in a realtime session.
+    /// True for the transcription of a user's speech in a realtime session.
     pub(super) fn is_transcription(&self) -> bool {
         let kind = self.kind.and_then(Json::string);
         kind.is_some_and(|kind| kind.contains("input_audio_transcription"))

@@ -1,8 +1,7 @@
-//! [`USAGE`]: every name under which a provider or relay writes a count, a cost or a tier in its
-//! usage object, with where the name was found.
+//! [`USAGE`]: the table of field names in usage objects, of providers and relays, with their sources.
 //!
-//! What a count includes differs from API to API; `rules` knows that. A number whose name is not
-//! here is never ignored silently: it becomes a doubt of the bill.
+//! `rules` decides what a count includes, which differs from API to API. A number under an unknown
+//! name becomes a doubt of the bill.
 
 use super::rules::Hint;
 
@@ -81,8 +80,7 @@ pub(super) enum Meaning {
     Service,
     Speed,
     Geo,
-    /// No count of anything that is billed by itself: a part of a count that is read, a time, a
-    /// setting.
+    /// Known and not billed on its own: a part of a count that is read, a time, a setting.
     Known,
 }
 
@@ -91,7 +89,7 @@ pub(super) enum Meaning {
 pub(super) struct Name {
     pub(super) name: &'static str,
     pub(super) meaning: Meaning,
-    /// What the name gives away about who wrote it.
+    /// Which API form the name points to.
     pub(super) hint: Option<Hint>,
     /// Who writes it.
     #[allow(dead_code, reason = "for readers of the table")]

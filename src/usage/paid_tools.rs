@@ -1,5 +1,5 @@
-//! [`PaidTools`]: the calls of tools that a provider runs and bills beside the tokens, as far as
-//! they stand in the answer and not in its usage object.
+//! [`PaidTools`]: counts the tool calls that a provider runs and bills beside the tokens, where they
+//! appear in the answer and not in its usage object.
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -9,23 +9,23 @@ use super::error::UsageError;
 use super::json::Json;
 use super::raw::count;
 
-/// The paid calls of one answer. What is named again is counted once.
+/// The paid tool calls of one answer, each counted once, however often events repeat it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PaidTools {
     searches: BTreeSet<u64>,
-    /// Searches that are counted as a number, which is then the truth.
+    /// The number of searches, where the answer states it; it wins over the items.
     counted_searches: Option<u64>,
     file_searches: BTreeSet<u64>,
     containers: BTreeSet<u64>,
-    /// Gemini's: unique queries.
+    /// Unique queries (Gemini).
     queries: BTreeSet<u64>,
     used_maps: bool,
-    /// What is billed and has no bucket.
+    /// Billed, but without a bucket: noun phrases.
     unpriced: Vec<&'static str>,
 }
 
 impl PaidTools {
-    /// Adds what the Responses API ran: the items of an output, and the counts beside it.
+    /// Adds the items of a Responses API output.
     ///
     /// Opening a page, or finding something in it, is part of a search. A container of the code
     /// interpreter is billed once, however often it is called.
@@ -38,7 +38,7 @@ impl PaidTools {
         })
     }
 
-    /// Adds one item of an output; one without an id is told from others by its place.
+    /// Adds one item of an output. An item without an id is identified by its place.
     pub(super) fn add_item(&mut self, item: Json<'_>, place: u64) -> Result<(), UsageError> {
         let (mut kind, mut id, mut container, mut is_search) = (None, None, None, true);
         item.fields(|name, value| {
@@ -68,7 +68,7 @@ impl PaidTools {
         Ok(())
     }
 
-    /// Adds the counts that stand beside an output.
+    /// Adds the counts in `tool_usage`, beside the output.
     pub(super) fn add_counts(&mut self, tool_usage: Json<'_>) -> Result<(), UsageError> {
         let search = tool_usage.field("web_search");
         if let Some(requests) = search.and_then(|search| search.field("num_requests")) {
@@ -77,7 +77,7 @@ impl PaidTools {
         Ok(())
     }
 
-    /// Adds what Gemini has grounded its answer in.
+    /// Adds the grounding of Gemini's candidates.
     ///
     /// Since Gemini 3 each unique query of a web search has a fee; grounding in Google Maps has one
     /// for each prompt. (<https://ai.google.dev/gemini-api/docs/pricing>)
@@ -105,7 +105,7 @@ impl PaidTools {
         })
     }
 
-    /// Adds the calls that stood in other events of the same answer.
+    /// Adds the calls in other events of the same answer.
     pub(super) fn join(&mut self, other: PaidTools) {
         self.searches.extend(other.searches);
         self.counted_searches = self.counted_searches.or(other.counted_searches);
@@ -126,7 +126,7 @@ impl PaidTools {
         &self.unpriced
     }
 
-    /// Puts the counts into a usage that may have some of them already.
+    /// Raises the counts of a usage to these, where they are larger.
     pub(super) fn fill(&self, usage: &mut Usage, model: Option<&str>) {
         let number = |set: &BTreeSet<u64>| set.len() as u64;
         // Before Gemini 3 a prompt that was grounded in any query has one fee.
@@ -145,7 +145,7 @@ impl PaidTools {
     }
 }
 
-/// An id as a number. The same text gives the same number in one process.
+/// Hashes an id. The hash is stable within one process only.
 pub(super) fn hashed(id: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     id.hash(&mut hasher);

@@ -1,6 +1,7 @@
-//! [`RawUsage`]: what the usage objects of one answer state, name by name, before it is known what
-//! includes what.
+//! [`RawUsage`]: the contents of an answer's usage objects, field by field, before `rules` decides
+//! which counts include which.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crate::money::{Usd, parse_rounded, parse_scaled};
@@ -12,10 +13,10 @@ use super::names::{self, Field, Meaning, Name};
 use super::rules::{Hint, Hints};
 use super::{Service, Usage};
 
-/// How deep an object is searched for numbers that nobody knows.
-const DEPTH: usize = 4;
-/// How many fields that nobody knows are reported of one answer.
-const MOST_UNKNOWN: usize = 8;
+/// How deep an unknown object is searched for numbers.
+const MAX_DEPTH: usize = 4;
+/// The most unknown fields that are reported of one answer.
+const MAX_UNKNOWN: usize = 8;
 
 /// The counts, costs and settings of one answer. Absent and null are not zero.
 #[derive(Clone, Debug, Default)]
@@ -29,15 +30,15 @@ pub(super) struct RawUsage {
     pub(super) service: Option<Service>,
     pub(super) is_fast: bool,
     pub(super) regional: Option<bool>,
-    /// What Anthropic asked in turn for one answer.
+    /// Anthropic's list of the requests behind one answer.
     pub(super) iterations: Vec<Iteration>,
-    /// Billed, and without a bucket: the noun phrases.
+    /// Billed, but without a bucket: noun phrases.
     pub(super) unpriced: Vec<&'static str>,
-    /// Fields that nobody knows.
+    /// Paths of numbers with unknown names.
     pub(super) unknown: Vec<String>,
-    /// The first field that should be a count or an amount and is none.
+    /// The first field that should be a count or an amount and is neither.
     pub(super) unreadable: Option<UsageError>,
-    /// A count was no whole number.
+    /// A count was not a whole number.
     pub(super) is_rounded: bool,
 }
 
@@ -49,7 +50,7 @@ pub(super) struct Iteration {
     pub(super) usage: RawUsage,
 }
 
-/// The place of a field: itself, and what it stands in.
+/// The path of a field, as a list from the inside out.
 #[derive(Clone, Copy)]
 struct At<'a> {
     above: Option<&'a At<'a>>,
@@ -71,19 +72,19 @@ impl RawUsage {
     /// Reads a usage object that stands in the field `at` of the body.
     ///
     /// # Errors
-    /// If the text is no JSON, or if something in it is no count and nothing else can be used.
+    /// If the text is not JSON, or if a field is not a count and nothing else can be used.
     pub(super) fn read(at: &str, usage: Json<'_>) -> Result<RawUsage, UsageError> {
         let mut raw = RawUsage::default();
         raw.object(names::USAGE, &At { above: None, name: at }, usage)?;
         raw.usable()
     }
 
-    /// Reads a count that stands in the body itself.
+    /// Reads a count at the top level of the body.
     pub(super) fn read_field(&mut self, name: &str, value: Json<'_>) -> Result<(), UsageError> {
         self.field(names::USAGE, &At { above: None, name: "" }, name, value)
     }
 
-    /// This, unless all that could be of use was unreadable.
+    /// Fails if a field was unreadable and there is no count or cost beside it.
     pub(super) fn usable(mut self) -> Result<RawUsage, UsageError> {
         match self.unreadable.take() {
             Some(error) if !self.has_counts() && self.cost.is_none() => Err(error),
@@ -126,7 +127,9 @@ impl RawUsage {
             return Ok(());
         }
         let at = At { above: Some(at), name };
-        let Some(row) = names::find(table, name) else { return self.unknown(&at, value, DEPTH) };
+        let Some(row) = names::find(table, name) else {
+            return self.unknown(&at, value, MAX_DEPTH);
+        };
         if let Some(hint) = row.hint {
             self.hints.add(hint);
         }
@@ -182,9 +185,9 @@ impl RawUsage {
         Ok(())
     }
 
-    /// Remembers the numbers in a field that nobody knows.
+    /// Remembers the numbers in an unknown field.
     fn unknown(&mut self, at: &At<'_>, value: Json<'_>, depth: usize) -> Result<(), UsageError> {
-        if self.unknown.len() >= MOST_UNKNOWN || depth == 0 {
+        if self.unknown.len() >= MAX_UNKNOWN || depth == 0 {
             return Ok(());
         }
         if value.number().is_some() {
@@ -207,7 +210,7 @@ impl RawUsage {
     /// A number of tokens, requests or seconds. A part of one counts as a whole one.
     fn number(&mut self, at: &At<'_>, value: Json<'_>) -> Option<u64> {
         let text = value.number().or_else(|| value.string());
-        let read = text.as_deref().and_then(whole_up);
+        let read = text.as_deref().and_then(rounded_up);
         match read.filter(|&(count, _)| count <= Usage::MAX_COUNT) {
             Some((count, is_whole)) => {
                 self.is_rounded |= !is_whole && !at.name.ends_with("econds");
@@ -235,7 +238,7 @@ impl RawUsage {
         Some(Usd::from_pico(pico))
     }
 
-    /// What a list by modality says of audio and of images. The rest is text.
+    /// Reads the audio and image counts of a list by modality. The rest is text.
     fn modalities(
         &mut self,
         at: &At<'_>,
@@ -245,23 +248,14 @@ impl RawUsage {
     ) -> Result<(), UsageError> {
         let (mut of_audio, mut of_image) = (0_u64, 0_u64);
         list.items(|item| {
-            let (mut modality, mut tokens) = (None, None);
-            item.fields(|name, value| {
-                match name {
-                    "modality" => modality = value.string(),
-                    "tokenCount" | "token_count" | "tokens" => tokens = Some(value),
-                    _ => {}
-                }
-                Ok(())
-            })?;
-            let Some(tokens) = tokens.filter(|tokens| !tokens.is_null()) else { return Ok(()) };
-            let count = self.number(&At { above: Some(at), name: "tokenCount" }, tokens);
+            let names = &["tokenCount", "token_count", "tokens"];
+            let (modality, count) = self.labelled_count(at, item, "modality", names)?;
             let sum = match modality.as_deref().map(str::to_ascii_uppercase).as_deref() {
                 Some("AUDIO") => &mut of_audio,
                 Some("IMAGE") => &mut of_image,
                 _ => return Ok(()),
             };
-            *sum = sum.saturating_add(count.unwrap_or(0));
+            *sum = sum.saturating_add(count);
             Ok(())
         })?;
         self.set(audio, of_audio);
@@ -271,28 +265,43 @@ impl RawUsage {
         Ok(())
     }
 
-    /// What Bedrock wrote to the cache, by lifetime.
+    /// Reads Bedrock's list of cache writes by lifetime.
     fn lifetimes(&mut self, at: &At<'_>, list: Json<'_>) -> Result<(), UsageError> {
         let (mut minutes, mut hour) = (0_u64, 0_u64);
         list.items(|item| {
-            let (mut ttl, mut tokens) = (None, None);
-            item.fields(|name, value| {
-                match name {
-                    "ttl" => ttl = value.string(),
-                    "inputTokens" => tokens = Some(value),
-                    _ => {}
-                }
-                Ok(())
-            })?;
-            let Some(tokens) = tokens.filter(|tokens| !tokens.is_null()) else { return Ok(()) };
-            let count = self.number(&At { above: Some(at), name: "inputTokens" }, tokens);
+            let (ttl, count) = self.labelled_count(at, item, "ttl", &["inputTokens"])?;
             let sum = if ttl.as_deref() == Some("1h") { &mut hour } else { &mut minutes };
-            *sum = sum.saturating_add(count.unwrap_or(0));
+            *sum = sum.saturating_add(count);
             Ok(())
         })?;
         self.set(Field::CacheWrite5m, minutes);
         self.set(Field::CacheWrite1h, hour);
         Ok(())
+    }
+
+    /// Reads an item of a list of counts: its label, and its count under any of `names`, zero if it has
+    /// none.
+    fn labelled_count<'j>(
+        &mut self,
+        at: &At<'_>,
+        item: Json<'j>,
+        label: &str,
+        names: &[&str],
+    ) -> Result<(Option<Cow<'j, str>>, u64), UsageError> {
+        let (mut labelled, mut count) = (None, None);
+        item.fields(|name, value| {
+            if name == label {
+                labelled = value.string();
+            } else if let Some(&name) = names.iter().find(|&&known| known == name) {
+                if !value.is_null() {
+                    count = Some((name, value));
+                }
+            }
+            Ok(())
+        })?;
+        let count =
+            count.and_then(|(name, value)| self.number(&At { above: Some(at), name }, value));
+        Ok((labelled, count.unwrap_or(0)))
     }
 
     fn read_iterations(&mut self, at: &At<'_>, list: Json<'_>) -> Result<(), UsageError> {
@@ -304,7 +313,7 @@ impl RawUsage {
                 match name {
                     "type" => kind = value.string(),
                     "model" => model = value.string(),
-                    // One list inside another says nothing.
+                    // A list inside the list is ignored.
                     "iterations" => {}
                     _ => return usage.field(names::USAGE, at, name, value),
                 }
@@ -325,7 +334,7 @@ impl RawUsage {
         self.has(field).then_some(self.counts[field as usize])
     }
 
-    /// The count, zero where there is none.
+    /// The count, or zero if it is absent.
     pub(super) fn or_zero(&self, field: Field) -> u64 {
         self.counts[field as usize]
     }
@@ -344,12 +353,12 @@ impl RawUsage {
         self.present &= !(1 << field as u32);
     }
 
-    /// True if anything was counted.
+    /// True if there is any count.
     pub(super) fn has_counts(&self) -> bool {
         self.present != 0
     }
 
-    /// True if it states anything that a bill can be made of.
+    /// True if a bill can be made of it.
     pub(super) fn is_stated(&self) -> bool {
         self.has_counts() || self.cost.is_some() || !self.iterations.is_empty()
     }
@@ -358,17 +367,18 @@ impl RawUsage {
         sum(self, OUTPUT_SIDE) > 0
     }
 
-    /// True if a later frame names no more than zeros of this side.
+    /// True if all counts of this side are zero or absent.
     fn is_zero(&self, side: &[Field]) -> bool {
         sum(self, side) == 0
     }
 
-    /// Takes over what a later frame of the same answer names.
+    /// Merges a later frame of the same answer: its fields replace the earlier ones.
     ///
-    /// A side whose named counts are all zero replaces no side that has any: servers send frames of
-    /// zeros after the true ones.
+    /// An all-zero side does not replace a side with counts, because servers send frames of zeros after
+    /// the true ones.
     pub(super) fn merge(&mut self, frame: RawUsage) {
         let mut is_changed = false;
+        // The counts of each side.
         for side in [INPUT_SIDE, OUTPUT_SIDE] {
             if frame.is_zero(side) && !self.is_zero(side) {
                 continue;
@@ -380,17 +390,19 @@ impl RawUsage {
                 }
             }
         }
+        // Counts beside tokens only grow.
         for &field in EVENTS {
             if let Some(count) = frame.get(field).filter(|&count| count > self.or_zero(field)) {
                 self.set(field, count);
             }
         }
-        // A total is that of the counts beside it.
+        // A total belongs to the counts beside it: new counts without one drop the old.
         match frame.get(Field::Total) {
             Some(total) if total > 0 || !self.has(Field::Total) => self.set(Field::Total, total),
             None if is_changed => self.unset(Field::Total),
             _ => {}
         }
+        // Costs and settings.
         let is_cost = |cost: &Usd| !cost.is_zero();
         self.cost = frame.cost.filter(is_cost).or(self.cost).or(frame.cost);
         self.upstream_cost = frame.upstream_cost.or(self.upstream_cost);
@@ -402,13 +414,14 @@ impl RawUsage {
         if !frame.iterations.is_empty() {
             self.iterations = frame.iterations;
         }
+        // What raises doubts.
         for what in frame.unpriced {
             if !self.unpriced.contains(&what) {
                 self.unpriced.push(what);
             }
         }
         for field in frame.unknown {
-            if !self.unknown.contains(&field) && self.unknown.len() < MOST_UNKNOWN {
+            if !self.unknown.contains(&field) && self.unknown.len() < MAX_UNKNOWN {
                 self.unknown.push(field);
             }
         }
@@ -416,16 +429,16 @@ impl RawUsage {
         self.is_rounded |= frame.is_rounded;
     }
 
-    /// Forgets the output, which was written down before there was any.
+    /// Drops the output count, which was a placeholder.
     pub(super) fn drop_output(&mut self) {
         OUTPUT_SIDE.iter().for_each(|&field| self.unset(field));
         self.unset(Field::Total);
     }
 
-    /// What the provider states that the call costs.
+    /// The cost that the provider states.
     ///
     /// With the user's own key at the provider behind OpenRouter, `cost` is only the router's fee:
-    /// what the provider takes is added, and without it nothing is stated.
+    /// the provider's cost is added to it, and without that there is no stated cost.
     /// (<https://openrouter.ai/docs/use-cases/byok>)
     pub(super) fn stated_cost(&self) -> Option<Usd> {
         let cost = self.cost.filter(|cost| !cost.is_negative());
@@ -433,13 +446,13 @@ impl RawUsage {
         match (self.is_byok, cost, upstream) {
             (Some(true), cost, Some(upstream)) => cost.unwrap_or(Usd::ZERO).checked_add(upstream),
             (Some(true), _, None) => None,
-            // It is not stated whose key it was: a fee is less than what it is a fee of.
+            // Whose key it was is not stated. A fee is smaller than the cost it is charged on.
             (None, Some(fee), Some(upstream)) if fee < upstream => fee.checked_add(upstream),
             (_, cost, _) => cost,
         }
     }
 
-    /// The doubts that come of single fields.
+    /// The doubts about single fields.
     pub(super) fn doubts(&self) -> impl Iterator<Item = Doubt> + '_ {
         let unknown = self.unknown.iter().map(|field| Doubt::UnknownField { field: field.clone() });
         let unpriced = self.unpriced.iter().map(|what| Doubt::Uncounted { what: (*what).into() });
@@ -469,7 +482,7 @@ const INPUT_SIDE: &[Field] = &[
 const OUTPUT_SIDE: &[Field] =
     &[Field::Output, Field::Reasoning, Field::OutputAudio, Field::OutputImage];
 
-/// What is counted beside tokens.
+/// The counts beside tokens.
 const EVENTS: &[Field] = &[
     Field::Seconds,
     Field::Requests,
@@ -483,8 +496,8 @@ fn sum(raw: &RawUsage, side: &[Field]) -> u64 {
     side.iter().fold(0, |sum: u64, &field| sum.saturating_add(raw.or_zero(field)))
 }
 
-/// A number that is not negative, rounded up, and whether it was whole; Cohere writes `412.0`.
-pub(super) fn whole_up(text: &str) -> Option<(u64, bool)> {
+/// A non-negative number, rounded up, and whether it was whole: Cohere writes `412.0`.
+pub(super) fn rounded_up(text: &str) -> Option<(u64, bool)> {
     if let Ok(plain) = text.parse() {
         return text.bytes().all(|byte| byte.is_ascii_digit()).then_some((plain, true));
     }
@@ -501,7 +514,7 @@ pub(super) fn count(at: &str, name: &str, value: Json<'_>) -> Result<Option<u64>
     if value.is_null() {
         return Ok(None);
     }
-    let read = value.number().and_then(|text| whole_up(&text));
+    let read = value.number().and_then(|text| rounded_up(&text));
     match read.filter(|&(count, is_whole)| is_whole && count <= Usage::MAX_COUNT) {
         Some((count, _)) => Ok(Some(count)),
         None => {
@@ -512,7 +525,7 @@ pub(super) fn count(at: &str, name: &str, value: Json<'_>) -> Result<Option<u64>
     }
 }
 
-/// The tier that a provider says it has billed; `None` if what it says is not one (`auto`).
+/// The tier that the provider billed; `None` if the value is not a tier (`auto`).
 pub(super) fn service(value: Json<'_>) -> Option<Service> {
     let name = value.string()?.to_ascii_lowercase();
     match name.as_str() {

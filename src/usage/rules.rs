@@ -1,16 +1,16 @@
-//! [`resolve`]: what the counts of one answer come to, by the rule of the API that wrote them.
+//! [`resolve`]: turns the counts of one answer into disjoint buckets, by the rule of its API.
 //!
-//! APIs differ in what they include in what: OpenAI's `prompt_tokens` contain the cached ones,
-//! Anthropic's `input_tokens` do not; xAI adds reasoning to the completion, OpenAI has it inside.
-//! Not all who copied a form keep its rule, so the total decides where there is one: the reading
-//! whose sum is the total is the right one.
+//! APIs differ in which counts include which: OpenAI's `prompt_tokens` contain the cached ones,
+//! Anthropic's `input_tokens` do not; xAI adds reasoning to the completion, OpenAI includes it.
+//! Servers that copy a form do not always keep its rule, so a total decides where there is one: the
+//! reading that adds up to it is the right one.
 
 use super::body::Api;
 use super::names::Field;
 use super::raw::RawUsage;
 use super::{Bucket, Usage};
 
-/// What a field name gives away about who wrote the usage object.
+/// A sign of the API form of a usage object, given by a field name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub(super) enum Hint {
@@ -18,10 +18,10 @@ pub(super) enum Hint {
     /// OpenAI's Responses API, or another that keeps its rule: Anthropic states no total.
     Total = 1 << 1,
     Bedrock = 1 << 2,
-    /// A software kit in front of the provider, which has made OpenAI's rule of it.
+    /// An SDK in front of the provider, which has converted the counts to OpenAI's rule.
     Sdk = 1 << 3,
     Anthropic = 1 << 4,
-    /// Anthropic's word for cache writes, in another's form.
+    /// Anthropic's name for cache writes, in another form.
     Creation = 1 << 5,
     Cohere = 1 << 6,
     Gemini = 1 << 7,
@@ -48,7 +48,7 @@ impl Hints {
         self.0 & hint as u16 != 0
     }
 
-    /// Whose form it is.
+    /// The API form that the hints point to.
     pub(super) fn api(self, model: Option<&str>) -> Api {
         if self.has(Hint::Gemini) {
             return Api::Gemini;
@@ -59,7 +59,7 @@ impl Hints {
         if self.has(Hint::Cohere) {
             return Api::Cohere;
         }
-        // Who sells it, where the form is OpenAI's.
+        // The provider, where the form is OpenAI's.
         let seller = if self.has(Hint::Perplexity) {
             Some(Api::Perplexity)
         } else if self.has(Hint::Xai) {
@@ -86,7 +86,7 @@ impl Hints {
     }
 }
 
-/// What is inside what.
+/// Which counts include which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Rule {
     /// The input includes what was read from the cache and written to it.
@@ -105,7 +105,7 @@ impl Rule {
         Rule { is_cache_inside, is_reasoning_inside }
     }
 
-    /// The four rules that there are, this one first.
+    /// All four rules, this one first.
     fn first(self) -> [Rule; 4] {
         let Rule { is_cache_inside: cache, is_reasoning_inside: reasoning } = self;
         [(cache, reasoning), (cache, !reasoning), (!cache, reasoning), (!cache, !reasoning)].map(
@@ -117,25 +117,25 @@ impl Rule {
 /// What is known of one side of a call, input or output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Side {
-    /// The counts are the truth.
+    /// The counts are right.
     #[default]
     Known,
-    /// Zero, or not stated: the truth of an empty answer alone.
+    /// Zero or absent: right only if the answer is empty.
     KnownIfEmpty,
-    /// Zero, or not stated, and wrong.
+    /// Zero or absent, and wrong.
     Unknown,
 }
 
-/// What the counts of one answer come to.
+/// The buckets of one answer, and how sure they are.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Resolved {
     pub(super) usage: Usage,
     pub(super) input: Side,
     pub(super) output: Side,
-    /// The whole input is all that is known: some of it may be output.
+    /// Only the total is known, and counted as input: some of it may be output.
     pub(super) is_unsplit: bool,
     pub(super) is_estimated: bool,
-    /// What contradicts what.
+    /// The first contradiction, as a clause.
     pub(super) contradiction: Option<String>,
 }
 
@@ -146,7 +146,7 @@ impl Resolved {
     }
 }
 
-/// The wholes of an answer, as they are stated.
+/// The sums of an answer as they are stated.
 #[derive(Clone, Copy)]
 struct Stated {
     input: Option<u64>,
@@ -157,15 +157,15 @@ struct Stated {
     input_parts: u64,
     output: Option<u64>,
     reasoning: u64,
-    /// Audio and images, which every rule has inside.
+    /// Audio and images, which the output includes under every rule.
     output_parts: u64,
 }
 
 impl Stated {
-    /// All input by a rule; `None` if nothing is stated of it.
+    /// All input under a rule; `None` if it is not stated.
     fn input_by(&self, rule: Rule) -> Option<u64> {
         match (self.input, self.uncached) {
-            // Nothing has the cached input inside it that is zero.
+            // An input of zero cannot include the cached input.
             (Some(input), _) if rule.is_cache_inside && input > 0 => Some(input),
             (Some(input), _) => Some(input.saturating_add(self.cached)),
             (None, Some(uncached)) => Some(uncached.saturating_add(self.cached)),
@@ -173,7 +173,7 @@ impl Stated {
         }
     }
 
-    /// All output by a rule; `None` if nothing is stated of it.
+    /// All output under a rule; `None` if it is not stated.
     fn output_by(&self, rule: Rule) -> Option<u64> {
         match self.output {
             Some(output) if rule.is_reasoning_inside => Some(output),
@@ -222,7 +222,7 @@ pub(super) fn resolve(raw: &RawUsage, api: Api, model: Option<&str>) -> Resolved
     let usage = &mut resolved.usage;
     usage.input_uncached = usage.input_uncached.saturating_add(stated.of_tools);
     usage.audio_seconds = raw.or_zero(Field::Seconds);
-    // Few providers count the requests that they take a fee for.
+    // Perplexity charges a fee for each request, and does not count it.
     usage.requests = raw.or_zero(Field::Requests).max(u64::from(api == Api::Perplexity));
     usage.web_search_requests = raw.or_zero(Field::Searches);
     usage.file_search_requests = raw.or_zero(Field::FileSearches);
@@ -231,8 +231,8 @@ pub(super) fn resolve(raw: &RawUsage, api: Api, model: Option<&str>) -> Resolved
     resolved
 }
 
-/// All input, with the images that Cohere counts by themselves. It does not document whether its
-/// input has them inside: they are taken to come on top. (<https://docs.cohere.com/reference/embed>)
+/// Adds the images that Cohere counts separately. Cohere does not document whether its input includes
+/// them: they are taken to come on top. (<https://docs.cohere.com/reference/embed>)
 fn with_images(raw: &RawUsage, api: Api, input: u64, resolved: &mut Resolved) -> u64 {
     let images = raw.or_zero(Field::InputImage);
     if api != Api::Cohere || images == 0 {
@@ -246,7 +246,7 @@ fn with_images(raw: &RawUsage, api: Api, input: u64, resolved: &mut Resolved) ->
     if raw.has(Field::Input) { input.saturating_add(images) } else { input }
 }
 
-/// All input without what tools brought in, and all output.
+/// All input except that of tools, and all output: resolves a side that is zero or absent.
 fn wholes(raw: &RawUsage, api: Api, stated: &Stated, resolved: &mut Resolved) -> (u64, u64) {
     let rule = Rule::of(api);
     let of_tools = stated.of_tools;
@@ -396,7 +396,7 @@ fn fill_input(
     resolved: &mut Resolved,
 ) {
     let mut room = input;
-    // Writes first: they are the dearer of two that name the same tokens.
+    // Writes first: where reads and writes overlap, writes cost more.
     let (wrote, was_read) = (take(&mut room, written), take(&mut room, read));
     if (wrote, was_read) != (written, read) {
         let cached = read.saturating_add(written);
@@ -415,7 +415,7 @@ fn fill_input(
             }
             fitting
         }
-        // Nobody says how much of the cached input was audio. It is at least what does not fit
+        // How much of the cached input was audio is not stated. It is at least what does not fit
         // beside the rest.
         None => {
             let overlap = audio.saturating_sub(room).min(was_read);
@@ -441,7 +441,7 @@ fn fill_input(
     lifetimes(raw, api, model, wrote, usage);
 }
 
-/// Takes as much out of a whole as is left of it.
+/// Takes `count` out of `room`, or all of `room` if that is less.
 fn take(room: &mut u64, count: u64) -> u64 {
     let taken = count.min(*room);
     *room -= taken;

@@ -1,5 +1,4 @@
-//! [`UsageMeter`]: the running usage of an answer that comes as a stream, or of a session of
-//! several.
+//! [`UsageMeter`]: reads the usage of a streamed answer, or of a session of several answers.
 
 use std::collections::BTreeSet;
 
@@ -15,9 +14,9 @@ use super::{Bill, Confidence, Doubt, ModelUsage, Service, Usage};
 
 /// Meters one streamed answer: what has been used so far, and the bill when it ends or is cut.
 ///
-/// It takes the bytes of the stream in any chunks, or events that somebody else has cut out, of
-/// all the providers that [`Bill::from_response`] reads. Cumulative counts replace earlier ones.
-/// The text that comes is counted, never kept.
+/// It takes the bytes of the stream in any chunks, or whole events, from all the providers that
+/// [`Bill::from_response`] reads. Cumulative counts replace earlier ones. The text is counted and
+/// not kept.
 ///
 /// ```
 /// use bursar::{Confidence, UsageMeter};
@@ -42,7 +41,7 @@ pub struct UsageMeter {
     output_cap: Option<u64>,
     frames: Frames,
     events: u64,
-    /// The answers that were counted; the last one may go on.
+    /// The answers with counts; the last one may go on.
     answers: Vec<Answer>,
     /// What was counted before these: the sum.
     folded: Option<Bill>,
@@ -63,11 +62,11 @@ pub struct UsageMeter {
     service: Option<Service>,
 }
 
-/// How many answers of one session are kept apart, so that one that comes again is known.
+/// How many answers of one session are kept apart, to recognise one that is repeated.
 const APART: usize = 256;
 
 impl UsageMeter {
-    /// A meter that recognises by itself whose stream it is.
+    /// A meter that recognises the API form of its stream.
     pub fn new() -> UsageMeter {
         UsageMeter::default()
     }
@@ -78,7 +77,7 @@ impl UsageMeter {
     }
 
     /// The input tokens to bill if the stream is cut before the provider says how many they were;
-    /// none unless told, [`Usage::MAX_COUNT`] at most.
+    /// 0 by default, [`Usage::MAX_COUNT`] at most.
     #[must_use]
     pub fn with_expected_input(mut self, tokens: u64) -> UsageMeter {
         self.expected_input = tokens.min(Usage::MAX_COUNT);
@@ -92,9 +91,9 @@ impl UsageMeter {
         self
     }
 
-    /// Takes in the next bytes of the stream, cut anywhere.
+    /// Reads the next bytes of the stream, cut anywhere.
     ///
-    /// An event of more than 16 MiB is passed over; nothing longer than one event is kept.
+    /// An event of more than 16 MiB is skipped; nothing longer than one event is kept.
     ///
     /// # Errors
     ///
@@ -113,7 +112,7 @@ impl UsageMeter {
         read
     }
 
-    /// Takes in one event: what stands behind `data:`, a line of JSON, a payload of Bedrock.
+    /// Reads one event: the JSON behind `data:`, a line of JSON, or a payload of Bedrock.
     ///
     /// # Errors
     ///
@@ -125,8 +124,7 @@ impl UsageMeter {
         }
     }
 
-    /// What has been used so far: the provider's counts, and an estimate of the text that came
-    /// after them.
+    /// The usage so far: the provider's counts, and an estimate of the text that came after them.
     pub fn seen(&self) -> Usage {
         let mut usage = self.folded.as_ref().map_or(Usage::NONE, |bill| bill.usage);
         match self.answers.split_last() {
@@ -147,7 +145,7 @@ impl UsageMeter {
         }
     }
 
-    /// By how many tokens the output has outgrown its cap; zero if it has not, or has none.
+    /// By how many tokens the output exceeds its cap; 0 if it does not, or has no cap.
     pub fn outgrown_by(&self) -> u64 {
         self.output_cap.map_or(0, |cap| self.seen().output_tokens().saturating_sub(cap))
     }
@@ -355,7 +353,7 @@ impl UsageMeter {
         (!is_over).then_some(last)
     }
 
-    /// Remembers what a realtime session is about to use.
+    /// Remembers the models of a realtime session.
     fn note_session(&mut self, event: Json<'_>, envelope: &Envelope<'_>) {
         if !envelope.is_kind("session.created") && !envelope.is_kind("session.updated") {
             return;
@@ -369,7 +367,7 @@ impl UsageMeter {
         self.model = name(session).or(self.model.take());
     }
 
-    /// Books the transcription of what a user said under its own model.
+    /// Adds the transcription of a user's speech, under its own model.
     fn transcription(
         &mut self,
         event: Json<'_>,
@@ -409,7 +407,7 @@ impl UsageMeter {
     }
 }
 
-/// One bill of two answers.
+/// Adds up the bills of two answers.
 fn add(mut sum: Bill, bill: Bill) -> Bill {
     sum.reported_cost =
         sum.reported_cost.zip(bill.reported_cost).and_then(|(a, b)| a.checked_add(b));
@@ -423,7 +421,7 @@ fn add(mut sum: Bill, bill: Bill) -> Bill {
         sum.confidence = sum.confidence.max(Confidence::Estimated);
     }
     match (sum.unbilled_since, bill.unbilled_since) {
-        // Of two answers that are not billed none is.
+        // The sum is unbilled only if both are.
         (Some(_), None) => {
             (sum.usage, sum.model, sum.unbilled_since) = (bill.usage, bill.model, None);
         }

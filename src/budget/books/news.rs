@@ -1,13 +1,12 @@
-//! What other processes write: [`Others`] says when it was read, and how long their holds are watched
-//! before a lease ends them.
+//! [`Others`]: when the events of other processes were last read, and since when their holds are known.
 //!
-//! A clock may be wrong. So a hold of another process is not ended because this process's clock, or the
-//! time that a third has written, says that its lease is over. A process ends it when its own clock
-//! has come to the end of the lease, and
+//! A clock may be wrong. So the lease of another process's hold does not end merely because this
+//! process's clock, or the time of a third process's event, has passed its end. A process ends it when
+//! its own clock has passed the end of the lease, and
 //!
-//! * no other process has the journal open: then whoever made the hold has died; or
-//! * this process has seen it for as long as the lease had left, by the time of the newest event, when it
-//!   first saw it. A clock that is hours ahead counts that time as well as any.
+//! * no other process has the journal open: then the owner of the hold has died; or
+//! * this process has known the hold for as long as its lease had left, by the time of the newest event,
+//!   when it first saw it. A clock that is hours ahead measures that time as well as any.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,16 +20,16 @@ use crate::journal::{Journal, News};
 use crate::ledger::{Change, Event, HoldId, Ledger, Path};
 use crate::sync::Lock;
 
-/// How far the journal's time may be ahead of the clock before somebody is told.
-const TOLD_AHEAD: Duration = Duration::from_secs(60);
-/// How often holds are looked at that are not to end yet.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How far the journal's time may be ahead of the clock before an alert is raised.
+const MAX_AHEAD: Duration = Duration::from_secs(60);
+/// How often holds that are due but may not end yet are checked.
+const CHECK_AGAIN: Duration = Duration::from_secs(1);
 
-/// What a process knows of the others that have its journal.
+/// What this process knows of the others that use its journal.
 pub(super) struct Others {
-    /// How old what a reader sees of them may be.
+    /// How old their part of a report may be.
     refresh: Duration,
-    /// Each hold of theirs: by how much the clock was ahead of the newest event when it was first seen.
+    /// Their holds: by how much the clock was ahead of the newest event when each was first seen.
     holds: Lock<HashMap<HoldId, Duration>>,
     times: Lock<Times>,
 }
@@ -39,14 +38,14 @@ pub(super) struct Others {
 struct Times {
     /// When the journal was last read.
     read: Timestamp,
-    /// When it was last tried to be read.
+    /// When reading it was last tried.
     tried: Timestamp,
-    /// Until when holds that are due and not to end yet are left alone.
+    /// When holds that are due but may not end yet are checked again.
     rest: Timestamp,
 }
 
 impl Others {
-    /// Of a journal that was just read.
+    /// Makes it for a journal that was just read.
     pub(super) fn new(ledger: &Ledger, clock: Timestamp, refresh: Duration) -> Others {
         let ahead = clock.since(ledger.now());
         let holds = ledger.holds().map(|(hold, ..)| (hold, ahead)).collect();
@@ -66,7 +65,7 @@ impl Others {
 }
 
 impl Books {
-    /// True if what others have written was not looked for lately; then the caller has to.
+    /// True if the events of others are older than `refresh`; the caller then has to read them.
     pub(in crate::budget) fn wants_news(&self, clock: Timestamp) -> bool {
         let mut times = self.others.times.lock();
         let wants = clock < times.tried || clock.since(times.tried) >= self.others.refresh;
@@ -81,7 +80,7 @@ impl Books {
         self.others.times.lock().read
     }
 
-    /// True if something has fallen due that can be dealt with now.
+    /// True if a window or a lease is due and can be ended now.
     pub(in crate::budget) fn has_due(
         &self,
         ledger: &Ledger,
@@ -94,10 +93,10 @@ impl Books {
 }
 
 impl Writer {
-    /// Says that the journal's time is ahead of the clock: once, until it is not.
+    /// The alert that the journal's time is ahead of the clock; once, until it no longer is.
     pub(super) fn ahead_of(&mut self, clock: Timestamp) -> Option<Alert> {
         let journal = self.ledger.now();
-        let is_ahead = journal.since(clock) > TOLD_AHEAD;
+        let is_ahead = journal.since(clock) > MAX_AHEAD;
         let was_ahead = std::mem::replace(&mut self.is_ahead, is_ahead);
         (is_ahead && !was_ahead).then(|| Alert::ClockAhead {
             at: journal,
@@ -109,16 +108,16 @@ impl Writer {
 }
 
 impl Core {
-    /// Reads what others have written, without waiting for whoever writes: that brings it too.
+    /// Reads the events of others, unless a write is under way, which reads them too.
     #[cold]
     pub(in crate::budget) fn look_for_news(&self, books: &Books) {
         let Some(mut writer) = books.writer.try_lock() else { return };
         let Writer { journal, ledger, snapshot_at, .. } = &mut *writer;
-        // A journal is somebody else's code.
+        // A journal may be the user's code, which may panic.
         let peeked = catch_unwind(AssertUnwindSafe(|| journal.peek(ledger.events())));
         match peeked {
             Ok(Ok(news)) => self.take_news(ledger, snapshot_at, news),
-            Ok(Err(_)) => {} // a report says as of when it is; whoever writes says why
+            Ok(Err(_)) => {} // the report states how old it is; the next write returns the error
             Err(panic) => std::mem::forget(panic),
         }
         let alert = writer.ahead_of(self.now());
@@ -141,7 +140,7 @@ impl Core {
         let mut is_alone = None;
         let end = |hold: HoldId, until: Timestamp| {
             if books.has_guard(hold) {
-                // It may still be settled: charged as ever, and the truth is booked then.
+                // A guard may still settle it: charge the hold now, and book the bill then.
                 return (clock >= until).then_some(LostCall::ChargeHold);
             }
             let ahead = books.others.holds.lock().get(&hold).copied().unwrap_or_default();
@@ -150,10 +149,10 @@ impl Core {
             is_over.then_some(self.settings.on_lost)
         };
         let all = catch_up(ledger, now, end);
-        books.others.times.lock().rest = if all { Timestamp::MIN } else { clock.plus(LOOK_AGAIN) };
+        books.others.times.lock().rest = if all { Timestamp::MIN } else { clock.plus(CHECK_AGAIN) };
     }
 
-    /// Takes over what other processes have written. They have told of it.
+    /// Applies the events of other processes. They have notified their own observers.
     pub(super) fn take_news(&self, ledger: &mut Ledger, snapshot_at: &mut u64, news: News) {
         let clock = self.now();
         if let Some(books) = self.books() {
@@ -173,7 +172,7 @@ impl Core {
         let _ = view.ledger.take_notices();
         self.watch(&view.ledger, clock, has_snapshot, &news.events);
         match short {
-            // Cheaper than a copy of everything.
+            // Cheaper than a copy of the ledger.
             true => {
                 ledger.keep_entries(false);
                 news.events.iter().for_each(|event| ledger.apply(event));

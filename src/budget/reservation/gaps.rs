@@ -1,11 +1,12 @@
-//! What a bill leaves open and the hold knows: input that nobody counted, and output that was not
-//! shown.
+//! `Reservation::without_gaps`: fills in from the hold what a bill lacks, an input that was not counted
+//! and reasoning that was not shown.
 
 use super::Reservation;
 use crate::usage::{Bill, Confidence, Doubt};
 
 impl Reservation {
-    /// A bill with its open sides filled in from the hold. Most bills have no doubts, and pass.
+    /// Fills in the missing sides of a bill from the hold. Most bills have no doubts and pass
+    /// unchanged.
     #[inline]
     pub(super) fn without_gaps(&self, bill: Bill) -> Bill {
         match bill.doubts.is_empty() {
@@ -14,9 +15,8 @@ impl Reservation {
         }
     }
 
-    /// Input that was not counted is that of the hold. Of a stream that was cut, what a model that
-    /// reasons has not shown is billed all the same: it counts as reasoning, up to the cap that was
-    /// sent.
+    /// An input that was not counted is that of the hold. If a stream was cut and the model can reason,
+    /// the output up to the cap counts as reasoning, because hidden reasoning is billed too.
     #[cold]
     #[inline(never)]
     fn fill_gaps(&self, mut bill: Bill) -> Bill {
@@ -38,7 +38,7 @@ impl Reservation {
         bill
     }
 
-    /// False if the request has switched reasoning off, or the model has none.
+    /// False if the request switches reasoning off, or the model cannot reason.
     fn may_reason(&self) -> bool {
         !self.reasoning_off && self.model.as_ref().is_none_or(|model| model.price().can_reason())
     }

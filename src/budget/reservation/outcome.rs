@@ -1,5 +1,4 @@
-//! How a call ended, as a wrapper around a client says it: [`Reservation::judge`] and
-//! [`Reservation::finish`].
+//! [`Reservation::judge`] and [`Reservation::finish`]: end a hold by the status and body of an answer.
 
 use super::super::core::LostCall;
 use super::{Priced, Receipt, Reservation};
@@ -7,9 +6,9 @@ use crate::price::Model;
 use crate::usage::{Bill, Body, Head, Outcome};
 
 impl Reservation {
-    /// How the call ended, by the status and the whole body of its answer, as the manager's
-    /// [`FailedCalls`](crate::usage::FailedCalls) have it. Takes every answer, a success too; where
-    /// no body came, pass `""`. [`finish`](Reservation::finish) books it.
+    /// Judges how the call ended, by the HTTP status and the whole body of its answer and the manager's
+    /// [`FailedCalls`](crate::usage::FailedCalls). Takes every answer, a success too; pass `""` if no
+    /// body came. [`finish`](Reservation::finish) books the outcome.
     ///
     /// ```
     /// use bursar::{BudgetManager, Usd};
@@ -19,7 +18,7 @@ impl Reservation {
     /// for (status, body, cost) in [
     ///     (200, r#"{"usage": {"prompt_tokens": 1150, "completion_tokens": 340}}"#, "0.00285"),
     ///     (429, r#"{"error": {"message": "Too many requests", "type": "requests"}}"#, "0"),
-    ///     (504, "<html>Gateway Time-out</html>", "0.0055"), // nobody knows: what was held
+    ///     (504, "<html>Gateway Time-out</html>", "0.0055"), // lost: what was held
     /// ] {
     ///     let hold = budget.reserve("crawler", &call)?;
     ///     let outcome = hold.judge(status, body);
@@ -32,12 +31,12 @@ impl Reservation {
         self.core.settings.failed.judge(self.provider(), status, body)
     }
 
-    /// The same for the beginning of an answer that has ended; `None` if that is no error.
+    /// Judges a stream that has ended, by its beginning. `None` if it is not an error.
     pub(crate) fn judge_head(&self, status: u16, head: &Head) -> Option<Outcome> {
         self.core.settings.failed.judge_head(self.provider(), status, head)
     }
 
-    /// How the call ended if nobody has read the body of its answer.
+    /// Judges an answer whose body was not read.
     pub(crate) fn judge_unread(&self, status: u16) -> Outcome {
         self.core.settings.failed.judge_unread(self.provider(), status)
     }
@@ -46,8 +45,7 @@ impl Reservation {
         self.model.as_ref().map(Model::price).map(|price| price.provider())
     }
 
-    /// Ends the hold as the call ended: all ways in which a call can end, in one place. The receipt is
-    /// `None` if nothing is booked.
+    /// Ends the hold with the outcome of its call. Returns `None` if nothing is booked.
     ///
     /// | outcome | what is booked |
     /// |---|---|
@@ -56,7 +54,7 @@ impl Reservation {
     /// | `Unsent` | nothing, as by [`refund`](Reservation::refund) |
     /// | `Lost` | what was held, as assumed; nothing with [`LostCall::Release`] |
     ///
-    /// With a journal it blocks until that is written, as `settle` does.
+    /// With a journal it blocks until the change is written, as `settle` does.
     pub fn finish(mut self, outcome: Outcome) -> Option<Receipt> {
         match outcome {
             Outcome::Billed(bill) => Some(self.settle(bill)),

@@ -1,4 +1,4 @@
-//! What an item of OpenAI's Responses API is to trimming, read from its [`JsonMessage`].
+//! Reads items of OpenAI's Responses API for trimming, from their [`JsonMessage`].
 
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ impl<'v> JsonMessage<'v> {
         text_of(self.value, "type")
     }
 
-    /// The `id` by which the provider knows what the model said; messages that somebody else has
+    /// The `id` by which the provider knows an item of the model; messages that the user has
     /// written have none.
     fn has_id(&self) -> bool {
         !text_of(self.value, "id").is_empty()
@@ -72,7 +72,7 @@ impl<'v> JsonMessage<'v> {
         }
     }
 
-    /// Texts that the user or a tool gave may be cut; what the model said may not, if the provider
+    /// Texts of the user or a tool may be cut; an item of the model may not, if the provider
     /// knows it by its id.
     pub(super) fn item_pieces<'a>(&self, visit: &mut dyn FnMut(Piece<'a>))
     where
@@ -98,7 +98,7 @@ impl<'v> JsonMessage<'v> {
                 (_, other) => leaves(other, visit),
             }
         }
-        // A frame for an item that is no message: counted as a message is, with its kind.
+        // An item that is not a message is counted like one, plus its type.
         if self.is_item() {
             visit(Piece::Fixed(self.kind()));
         }

@@ -26,7 +26,7 @@ pub fn openai(messages: &[Value]) -> JsonChat<'_> {
 /// the caller's to take off.
 ///
 /// A call stays or goes with its output, and a `reasoning` item with what the model said next, as
-/// the API asks. What the model said is not cut, if it has an id. If the request names a
+/// the API requires. An item of the model is not cut if it has an id. If the request names a
 /// `previous_response_id` or a `conversation`, say so with
 /// [`continues_response`](JsonChat::continues_response).
 ///

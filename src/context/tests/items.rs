@@ -1,4 +1,4 @@
-//! What OpenAI's Responses API refuses of a list of items, and that trimming never makes it.
+//! Tests that trimming never makes a list of items that OpenAI's Responses API refuses.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -107,7 +107,7 @@ fn what_belongs_together_stays_or_goes_together() {
         ("u c1 o1:50 c2 o2 u", 40, &[0, 3, 4, 5]),
         // With one, a later call may be of the same turn.
         ("u t c1 o1:50 c2 o2 u", 40, &[0, 5 + 1]),
-        // A search, and what was said of it.
+        // A search, and the message about it.
         ("u t w a:50 u", 20, &[0, 4]),
         // What no provider takes falls out.
         ("u c1 u", 99, &[0, 2]),

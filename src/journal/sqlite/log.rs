@@ -1,14 +1,13 @@
-//! The write-ahead log beside a ledger's file: whether what SQLite will read of it is all that was
-//! written to it.
+//! [`check`]: refuses a write-ahead log that has lost transactions.
 //!
-//! SQLite reads a log up to the first frame that is not whole, which is where a process died while it
-//! wrote, and says nothing of what lies behind. A process writes frames one after the other; so a whole
-//! transaction behind a frame that is not whole was written, committed, and is lost by damage. (The
+//! SQLite reads a log up to the first incomplete frame, which is where a process died while writing, and
+//! silently ignores the rest. A process writes frames in order; so a whole transaction after an
+//! incomplete frame was committed, and is lost because of damage. (The
 //! form of the file: <https://www.sqlite.org/fileformat2.html#walformat>.)
 //!
-//! What cannot be found in this way, because a process that dies while it writes leaves the same: damage
-//! in the last transaction of a log, a log that was cut off behind a whole frame, and one that was
-//! removed after the last process died.
+//! Some losses cannot be detected, because a process that dies while writing leaves the same file: damage
+//! in the last transaction of a log, a log that was cut off after a whole frame, and one that was removed
+//! after the last process died.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -16,12 +15,12 @@ use std::path::{Path as FilePath, PathBuf};
 
 use super::super::JournalError;
 
-/// Where SQLite writes first.
+/// The log of a file.
 pub(super) fn beside(file: &FilePath) -> PathBuf {
     with_end(file, "-wal")
 }
 
-/// The file that SQLite has beside another.
+/// A file that SQLite keeps beside another, by the end of its name.
 pub(super) fn with_end(file: &FilePath, end: &str) -> PathBuf {
     let mut name = file.as_os_str().to_os_string();
     name.push(end);
@@ -63,7 +62,7 @@ struct Loss {
 /// `None` if nothing is known to be lost. A log that cannot be read is SQLite's to complain of.
 fn look(log: &FilePath) -> Option<Loss> {
     let file = File::open(log).ok()?;
-    // What is appended from here on is not looked at: a frame could look whole before the one ahead of it.
+    // Frames that are appended meanwhile are left out: one could be whole before the one ahead of it.
     let length = file.metadata().ok()?.len();
     let mut from = BufReader::with_capacity(1 << 16, file.take(length));
     let mut header = [0; HEADER];
@@ -71,7 +70,7 @@ fn look(log: &FilePath) -> Option<Loss> {
     let mut salt = [0; 8];
     salt.copy_from_slice(&header[16..24]);
     let Some(form) = Form::of(&header) else {
-        // Nobody reads what is behind such a header.
+        // SQLite ignores everything after such a header.
         return (length > HEADER as u64).then_some(Loss { salt, frame: 0 });
     };
     let mut sum = [word(&header[24..], true), word(&header[28..], true)];
@@ -88,7 +87,7 @@ fn look(log: &FilePath) -> Option<Loss> {
             Some(frame) if is_whole && commits => return Some(Loss { salt, frame }),
             _ => {}
         }
-        // Behind damage a frame is held against the sum that the one before says it had.
+        // After damage, a frame is checked against the sum that the frame before it states.
         sum = stored;
     }
     None

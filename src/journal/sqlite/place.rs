@@ -1,5 +1,5 @@
-//! A ledger's file as a thing on a disk: what may stand in its place, whether it is still the one that
-//! was opened, and what is said when SQLite cannot use it.
+//! [`resolve`] and [`Place`]: the file that a name stands for, and whether it is still the one that was
+//! opened. [`explain`] turns SQLite's errors into sentences.
 
 use std::fs;
 use std::io;
@@ -14,12 +14,12 @@ use super::log;
 
 /// How long another process may take to open or close a file.
 const OPENING: Duration = Duration::from_millis(200);
-/// How much later than it was made an empty file may have been written to last: `touch` makes a file and
-/// then sets its time.
+/// How long after its creation an empty file may have been modified and still count as new: `touch`
+/// creates a file and then sets its time.
 const MADE: Duration = Duration::from_secs(1);
 
-/// The file that a name stands for: absolute and without symbolic links, as SQLite will see it, so that
-/// SQLite takes no name for a URI or for a database in memory. Refuses what SQLite would misunderstand.
+/// Resolves a name to the absolute path without symbolic links that SQLite will use, so that SQLite does
+/// not take it for a URI or a database in memory. Refuses names that SQLite would misunderstand.
 pub(super) fn resolve(name: &FilePath) -> Result<PathBuf, JournalError> {
     let shown = name.display();
     let refused = |what: String| Err(JournalError::new(what));
@@ -54,7 +54,7 @@ pub(super) fn resolve(name: &FilePath) -> Result<PathBuf, JournalError> {
         let was_cut = made.is_ok_and(|later| later.is_ok_and(|later| later > MADE));
         let is_link = fs::symlink_metadata(name).is_ok_and(|name| name.is_symlink());
         let log = log::beside(&file);
-        // SQLite would take it for a new file, and throw away what is in the log.
+        // SQLite would take it for a new file and discard the log.
         if fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
             return refused(format!(
                 "{shown} is empty, and {} beside it is not: it has been cut off; put back a copy, or \
@@ -75,7 +75,7 @@ pub(super) fn resolve(name: &FilePath) -> Result<PathBuf, JournalError> {
     Ok(file)
 }
 
-/// A file that is not there, and may be made: unless something says that it was.
+/// Resolves the name of a missing file, which may be created unless there are signs that it existed.
 fn missing(name: &FilePath) -> Result<PathBuf, JournalError> {
     let shown = name.display();
     if let Ok(target) = fs::read_link(name) {
@@ -85,7 +85,7 @@ fn missing(name: &FilePath) -> Result<PathBuf, JournalError> {
             target.display()
         )));
     }
-    // The folder as SQLite sees it; without one SQLite says so.
+    // The folder as SQLite sees it. If there is none, SQLite's error says so.
     let file = absolute(name);
     let folder = file.parent().and_then(|folder| fs::canonicalize(folder).ok());
     let file =
@@ -101,9 +101,9 @@ fn missing(name: &FilePath) -> Result<PathBuf, JournalError> {
     Ok(file)
 }
 
-/// Refuses a file that somebody has open whose log has been removed since: whoever opens it now would
-/// begin another log, and not see what is in that one. From its first transaction to the last close
-/// there is a log.
+/// Refuses a file that another process has open and whose log has been removed since: opening it now
+/// would begin a second log, without the transactions in the first. A file has a log from its first
+/// transaction to the last close.
 pub(super) fn check_log(name: &FilePath, file: &FilePath) -> Result<(), JournalError> {
     let log = log::beside(file);
     if log.exists() || fs::metadata(file).map_or(0, |file| file.len()) == 0 {
@@ -113,7 +113,7 @@ pub(super) fn check_log(name: &FilePath, file: &FilePath) -> Result<(), JournalE
     let probe = || -> rusqlite::Result<()> {
         let connection = Connection::open_with_flags(file, flags)?;
         connection.busy_timeout(OPENING)?;
-        // Then the first look takes the whole file, which nobody gets while another has it open.
+        // Then the first query locks the whole file, which fails while another process has it open.
         connection.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
     };
@@ -135,8 +135,8 @@ fn absolute(name: &FilePath) -> PathBuf {
 
 /// A file, its log and the index of the log, and which ones they were when they were opened.
 ///
-/// What is written to a file without a name is lost with the process, and two processes with a log each
-/// are two ledgers under one limit. A file is known by its device and number; where a system has no
+/// Writes to an unlinked file are lost with the process, and two processes with separate logs are two
+/// ledgers under one limit. A file is known by its device and number; where a system has no
 /// such numbers (it is not Unix), it is taken to be the same.
 #[derive(Debug)]
 pub(super) struct Place {
@@ -144,8 +144,8 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// The present place of a file that is open. Its log and index are there from the first
-    /// transaction to the last close.
+    /// The present place of an open file. Its log and index exist from the first transaction to the last
+    /// close.
     pub(super) fn of(file: &FilePath) -> Place {
         let spot = |end| Spot::of(log::with_end(file, end), end);
         Place { spots: [spot(""), spot("-wal"), spot("-shm")] }
@@ -165,8 +165,8 @@ impl Place {
     }
 }
 
-/// The sign of a process that has a ledger open: a shared lock (`flock`) on the log, on which SQLite takes
-/// none. It goes with the process, however that ends.
+/// Marks that this process has a ledger open: a shared lock (`flock`) on the log, which SQLite does not
+/// lock. The system releases it when the process ends, however it ends.
 #[derive(Debug, Default)]
 pub(super) struct Presence {
     #[cfg(target_os = "linux")]
@@ -182,8 +182,8 @@ impl Presence {
         Presence { log: log.filter(|log| flock(log, FlockOperation::LockShared).is_ok()) }
     }
 
-    /// True if nobody else has such a sign; false where that is not known. Asked with SQLite's lock for
-    /// writing, so that no two ask at a time.
+    /// True if no other process has such a lock; false where that is unknown. Call it while holding
+    /// SQLite's write lock, so that no two processes check at a time.
     pub(super) fn is_alone(&self) -> bool {
         use rustix::fs::{FlockOperation, flock};
         let Some(log) = &self.log else { return false };
@@ -193,7 +193,7 @@ impl Presence {
     }
 }
 
-/// Where the standard library of this crate's oldest compiler has no such lock, nothing is known.
+/// Unknown on other systems: the standard library of the oldest supported compiler has no such lock.
 #[cfg(not(target_os = "linux"))]
 impl Presence {
     pub(super) fn of(_: &FilePath) -> Presence {
@@ -213,7 +213,7 @@ struct Spot {
     number: Option<Number>,
 }
 
-/// What tells a file from another that later has its name.
+/// Device and inode, which identify a file.
 type Number = (u64, u64);
 
 impl Spot {

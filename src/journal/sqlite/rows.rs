@@ -72,7 +72,7 @@ fn charge(connection: &Connection, event: i64, posting: &Posting) -> rusqlite::R
     Ok(())
 }
 
-/// Writes a line of `charges`: the columns that are no buckets, then the buckets.
+/// Writes a line of `charges`: first the other columns, then the buckets.
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     let others = "event, at, reserved_at, account, tags, model, kind, cost, confidence, why";
     let buckets = Bucket::ALL.iter().map(|bucket| bucket.as_str());

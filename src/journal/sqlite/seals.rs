@@ -1,4 +1,4 @@
-//! The seals of `charges`: a checksum of each line, and which lines there should be.
+//! [`Seals`]: checks the lines of `charges` by a checksum of each, and that none is missing.
 //!
 //! An older version of this crate has written lines without a seal, and may have forgotten some;
 //! `meta` keeps the first line that has one (`sealed_from`) and the first that is kept
@@ -33,7 +33,7 @@ pub(super) fn seal(connection: &Connection, id: i64) -> rusqlite::Result<()> {
         .map(|_| ())
 }
 
-/// Remembers which line is the first that is kept, after some have been forgotten.
+/// Records the first line that is kept, after older ones were deleted.
 pub(super) fn forgot(connection: &Connection) -> rusqlite::Result<()> {
     let text = "UPDATE meta SET value = (SELECT min(id) FROM charges) WHERE name = 'charges_from'";
     connection.execute(text, []).map(|_| ())

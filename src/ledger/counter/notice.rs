@@ -1,4 +1,4 @@
-//! [`Counter::notice`]: what a counter tells after a change, of its window and of the one before.
+//! [`Counter::notice`]: the notices of a counter after a change, about its window and the one before.
 #![allow(
     clippy::arithmetic_side_effects,
     reason = "sums of possible amounts stay inside i128: see Amounts::MAX_COST"
@@ -13,10 +13,10 @@ use crate::clock::Timestamp;
 use crate::ledger::accounts::Balance;
 use crate::ledger::{LimitId, Notice};
 
-/// What has been told of the window before the present one.
+/// Which notices of the previous window were given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Past {
-    /// What was spent in it when it was last looked at: only more than that is news.
+    /// What was spent in it at the last check: only an increase gives a notice.
     spent: i128,
     fired: u16,
     over: bool,
@@ -24,14 +24,14 @@ pub(super) struct Past {
 }
 
 impl Counter {
-    /// What has been told of the window that ends, in which so much was spent.
-    pub(super) fn told(&self, spent: i128) -> Past {
+    /// The notices of the window that ends, in which `spent` was spent.
+    pub(super) fn to_past(&self, spent: i128) -> Past {
         let (fired, over, would_refuse) = (self.fired, self.over, self.would_refuse);
         Past { spent, fired, over, would_refuse }
     }
 
-    /// Tells what the last change has brought about. The counter has been advanced. `kept` is true
-    /// if it was a call that sees the amount without the part that is kept for wrapping up.
+    /// Adds the notices that the last change gives rise to. The counter has been advanced. `kept` is
+    /// true for a call that may not use the part kept for wrapping up.
     #[inline]
     pub(in crate::ledger) fn notice(
         &mut self,
@@ -60,9 +60,9 @@ impl Counter {
         }
     }
 
-    /// Tells what a charge of the window before this one has brought about there: a call that was
-    /// reserved in it and settled now, a correction, a lease that ended after it. Law 12: each
-    /// threshold once in each window, and an overrun too.
+    /// Adds the notices about the previous window after a late charge there: a call that was reserved
+    /// in it and is settled now, a correction, a lease that ended after it. Law 12: each threshold once in
+    /// each window, and so an overrun.
     #[cold]
     fn notice_past(&mut self, limit: LimitId, windows: &[Window], out: &mut Vec<Notice>) {
         let (Some(mut past), Span::Calendar(window)) = (self.past, self.span) else { return };
@@ -149,7 +149,7 @@ impl Counter {
         self.fired_from = if self.fired == 0 { i128::MIN } else { self.threshold(self.fired) };
     }
 
-    /// The amount at which a threshold fires: never at nothing spent.
+    /// The amount at which a threshold fires; at least 1, so that it never fires with nothing spent.
     pub(super) fn threshold(&self, percent: u16) -> i128 {
         let hundredfold = self.amount.saturating_mul(i128::from(percent));
         crate::money::div_up(hundredfold, 100).max(1)

@@ -68,13 +68,13 @@ impl<'a> Entry<'a> {
         remarks: &'a mut Vec<Refusal>,
     ) -> Result<Entry<'a>, Refusal> {
         let fields = raw::object(raw).map_err(|reason| (String::new(), reason))?;
-        let nobody = || ("litellm_provider".to_owned(), Reason::NoProvider);
-        let listed = fields.get("litellm_provider").ok_or_else(nobody)?;
+        let no_provider = || ("litellm_provider".to_owned(), Reason::NoProvider);
+        let listed = fields.get("litellm_provider").ok_or_else(no_provider)?;
         // No provider's name has an escape in it; one that has is none.
-        let listed: &'a str = serde_json::from_str(listed.get()).map_err(|_| nobody())?;
+        let listed: &'a str = serde_json::from_str(listed.get()).map_err(|_| no_provider())?;
         let provider = names::provider(listed);
         if provider.is_empty() || provider.contains('/') {
-            return Err(nobody());
+            return Err(no_provider());
         }
         let id = id(key, listed, provider);
         let is_openai = ["openai", "azure"].contains(&provider) || id.contains("gpt-");
@@ -141,7 +141,7 @@ impl<'a> Entry<'a> {
         Ok(())
     }
 
-    /// The fees of all that is no token.
+    /// The fees of the buckets that do not count tokens.
     fn fees(&mut self) -> Result<Vec<(Bucket, Fee)>, Refusal> {
         let mut fees = Vec::new();
         for (field, bucket) in FEES {
@@ -282,7 +282,7 @@ const FEES: [(&str, Bucket); 4] = [
 /// The keys that name a fee of a second, which is one of audio where audio is transcribed.
 const SECONDS: [&str; 2] = ["input_cost_per_second", "output_cost_per_second"];
 
-/// True for a key that names a price of what is no token, and that nothing here reads.
+/// True for an unknown key that names a price of something other than tokens.
 fn is_uncounted(field: &str) -> bool {
     const READ: [&str; 4] = [
         "search_context_cost_per_query",

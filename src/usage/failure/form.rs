@@ -1,4 +1,4 @@
-//! [`ErrorBody`]: which provider's error a body is, and what it says.
+//! [`ErrorBody`]: recognises the error bodies of the providers, and reads their status.
 
 use serde_json::{Map, Value};
 
@@ -8,7 +8,7 @@ use super::super::json::Json;
 /// How a provider writes an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
-    /// `{"error": {"message", "type", "code"}}`, and those who speak OpenAI's API; in a stream of
+    /// `{"error": {"message", "type", "code"}}`, also of servers with OpenAI's API; in a stream of
     /// Responses also `{"type": "error", "message", "code"}`.
     OpenAi,
     /// `{"error": {"code": 502, "message"}}`: a number, and no type.
@@ -29,18 +29,18 @@ pub(super) enum Form {
 }
 
 impl Form {
-    /// True of a form that a proxy on the way does not write by itself.
+    /// True if a proxy on the way would not write this form.
     pub(super) fn is_distinct(self) -> bool {
         matches!(self, Form::OpenAi | Form::OpenRouter | Form::Anthropic | Form::Google)
     }
 }
 
-/// A kind of error that some provider bills otherwise than its status says.
+/// A kind of error that some provider bills differently from its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Why {
-    /// The provider's filter has refused the prompt.
+    /// The provider's filter refused the prompt.
     ContentFilter,
-    /// The prompt is longer than the model takes.
+    /// The prompt is longer than the model's context.
     TooLong,
     /// The prompt violates the provider's guidelines.
     Guidelines,
@@ -52,17 +52,16 @@ pub(super) struct ErrorBody {
     pub(super) form: Form,
     /// The provider whose form it is; `""` if several have it.
     pub(super) hint: &'static str,
-    /// The status that it names, or that its type stands for; 500 if it says none.
+    /// The status that it names or that its type implies, else 500.
     pub(super) status: u16,
     pub(super) why: Option<Why>,
 }
 
-/// The longest body that is looked at, in bytes: an error is short.
+/// The longest body that is parsed, in bytes: an error is short.
 const LONGEST: usize = 64 * 1024;
 
 impl ErrorBody {
-    /// The error that a body is: one JSON object, the only item of an array, or an event of a
-    /// stream.
+    /// Finds the error in a body: one JSON object, the only item of an array, or an event of a stream.
     pub(super) fn of(body: Body<'_>) -> Option<ErrorBody> {
         values(body).iter().find_map(|value| {
             let object = match value {
@@ -104,7 +103,7 @@ impl ErrorBody {
     }
 }
 
-/// The form of what stands in `error`.
+/// The form of the object in `error`.
 fn form_of(error: &Map<String, Value>, is_error: bool) -> Option<(Form, &'static str)> {
     let says = |name: &str| error.get(name).is_some_and(Value::is_string);
     let has_number = error.get("code").is_some_and(Value::is_number);
@@ -118,7 +117,7 @@ fn form_of(error: &Map<String, Value>, is_error: bool) -> Option<(Form, &'static
     })
 }
 
-/// The HTTP status that an error names, or that its words stand for.
+/// The HTTP status that an error names, or that its type or code implies.
 fn status(error: &Map<String, Value>) -> u16 {
     let number = |value: &Value| match value {
         Value::Number(number) => number.as_u64(),
@@ -134,7 +133,7 @@ fn status(error: &Map<String, Value>) -> u16 {
     named.or_else(|| words().find_map(status_of_word)).unwrap_or(500)
 }
 
-/// What the names of errors stand for, as the providers' pages on errors list them.
+/// The status of an error type or code, from the providers' pages on errors.
 fn status_of_word(word: &str) -> Option<u16> {
     // Bedrock: `com.amazon.coral.service#ThrottlingException`.
     let word = word.rsplit('#').next().unwrap_or(word);

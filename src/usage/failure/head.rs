@@ -1,10 +1,10 @@
-//! [`Head`]: the first bytes of a stream, kept for the case that they are an error and no answer.
+//! [`Head`]: the first bytes of a stream, kept in case they are an error.
 
 use super::super::body::Body;
 use super::super::json::Json;
 
-/// The beginning of what a provider streams. An answer that fails before it has begun is short: what
-/// is longer than [`Head::MOST`] is an answer, and not kept.
+/// The beginning of a stream, up to [`Head::MOST`] bytes. An error in place of an answer is short, so
+/// a longer stream is not kept.
 #[derive(Debug, Default)]
 pub(crate) struct Head {
     bytes: Vec<u8>,
@@ -14,14 +14,14 @@ pub(crate) struct Head {
 impl Head {
     const MOST: usize = 16 * 1024;
 
-    /// Takes in the next bytes, cut anywhere.
+    /// Appends the next bytes, cut anywhere.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         if !self.is_too_long {
             self.keep(bytes);
         }
     }
 
-    /// Takes in one event that somebody else has cut out.
+    /// Appends one whole event.
     pub(crate) fn event(&mut self, event: Body<'_>) {
         if self.is_too_long {
             return;
@@ -47,7 +47,7 @@ impl Head {
         self.bytes.is_empty() && !self.is_too_long
     }
 
-    /// All that has come, if that is little; else nothing.
+    /// All bytes so far; empty if there were more than [`Head::MOST`].
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }

@@ -1,10 +1,9 @@
-//! [`Outcome`]: how a call ended, and [`FailedCalls`]: what a call costs whose answer is an error,
-//! by provider and status.
+//! [`Outcome`]: how a call ended, and [`FailedCalls`]: what a failed call costs, by provider and
+//! status.
 //!
-//! Whoever calls a provider asks here once for each answer that says no usage, so that every wrapper
-//! books a failure alike. [`form`] recognises the error bodies of the providers, [`rules`] is the
-//! table of what their documents say, [`head`] keeps the beginning of a stream for the case that it
-//! is an error.
+//! All wrappers judge their answers here, so that they book failures alike. [`form`] recognises the
+//! error bodies of the providers, [`rules`] is the table of documented costs, [`head`] keeps the
+//! beginning of a stream in case it is an error.
 
 mod form;
 mod head;
@@ -18,7 +17,7 @@ use super::{Bill, Doubt, Usage};
 use form::{ErrorBody, has_output};
 pub(crate) use head::Head;
 
-/// How a call ended: what a wrapper around a client tells a hold, with
+/// How a call ended. A wrapper around a client passes it to
 /// [`Reservation::finish`](crate::Reservation::finish).
 ///
 /// | the call | outcome | what is booked |
@@ -26,7 +25,7 @@ pub(crate) use head::Head;
 /// | came with counts or a cost | `Billed` | the bill |
 /// | was rejected without a charge | `Free` | a call of $0 |
 /// | never left the machine: no connection, no key | `Unsent` | nothing |
-/// | nobody knows: a timeout, a reset, an error page | `Lost` | what was held, as assumed, unless [`LostCall`](crate::budget::LostCall) says otherwise |
+/// | ended without a known result: a timeout, a reset, an error page | `Lost` | what was held, as assumed, unless [`LostCall`](crate::budget::LostCall) says otherwise |
 ///
 /// ```
 /// use bursar::usage::Outcome;
@@ -47,13 +46,13 @@ pub(crate) use head::Head;
 #[non_exhaustive]
 #[expect(clippy::large_enum_variant, reason = "most calls end with a bill; a box would cost more")]
 pub enum Outcome {
-    /// The provider said what it used or what it costs.
+    /// The provider stated its usage or its cost.
     Billed(Bill),
     /// The provider answered, and charges nothing.
     Free,
     /// The request was never sent.
     Unsent,
-    /// Nobody knows what became of the request. It has usually been billed.
+    /// The result of the request is unknown. It has usually been billed.
     Lost,
 }
 
@@ -66,8 +65,8 @@ impl Outcome {
         }
     }
 
-    /// The outcome as a bill, as [`Agent::bill_of_error`](crate::Agent::bill_of_error) wants it: an
-    /// empty one if the call is free or was not sent, `None` if it is lost.
+    /// Converts the outcome to what [`Agent::bill_of_error`](crate::Agent::bill_of_error) returns: an
+    /// empty bill if the call is free or was not sent, `None` if it is lost.
     pub fn into_bill(self) -> Option<Bill> {
         match self {
             Outcome::Billed(bill) => Some(bill),
@@ -77,7 +76,7 @@ impl Outcome {
     }
 }
 
-/// A bill of nothing is that of a free call; no bill at all is that of a lost one.
+/// An empty bill is that of a free call; `None` is that of a lost one.
 impl From<Option<Bill>> for Outcome {
     fn from(bill: Option<Bill>) -> Outcome {
         match bill {
@@ -89,8 +88,7 @@ impl From<Option<Bill>> for Outcome {
 }
 
 impl Bill {
-    /// True if it has no counts, no cost and no doubt: the form in which an agent says that a call
-    /// was free.
+    /// True if it has no counts, no cost and no doubt, as an agent's bill of a free call.
     pub(crate) fn is_of_nothing(&self) -> bool {
         self.usage.is_none()
             && self.extra.is_empty()
@@ -99,7 +97,7 @@ impl Bill {
     }
 }
 
-/// What a call costs whose answer is an error that says no usage.
+/// What a call costs whose answer is an error without usage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FailedCall {
@@ -108,30 +106,30 @@ pub enum FailedCall {
     /// The input that was set aside, as estimated: the provider has read the prompt and written
     /// nothing.
     Input,
-    /// Nobody knows: it counts as lost, see [`LostCall`](crate::budget::LostCall).
+    /// Unknown: the call counts as lost, see [`LostCall`](crate::budget::LostCall).
     Lost,
 }
 
-/// What failed calls cost, by provider and status: what the providers' documents say, and over it
-/// what you say.
+/// What failed calls cost, by provider and status: your own rules, and under them what the
+/// providers document.
 ///
 /// An answer is judged in this order:
 ///
-/// 1. It says what it used or what it costs: that is booked, whatever its status is.
-/// 2. A rule of your own for its provider and status: that, whatever the body holds.
-/// 3. Its body is the provider's own error form and nothing of an answer was delivered: the
+/// 1. It states its usage or its cost: that is booked, whatever the status is.
+/// 2. You have a rule for its provider and status: the rule, whatever the body is.
+/// 3. The body has the provider's own error form, and no part of an answer was delivered: the
 ///    provider's row below.
 /// 4. Anything else is lost: an error page in HTML, an empty body, another form, an error after
 ///    the answer had begun.
 ///
-/// A success (2xx) whose body is an error form counts with the status that the form names.
+/// A success (2xx) whose body has an error form is judged by the status in the form.
 ///
 /// | provider | status | booked | source (read 2026-11-30) |
 /// |---|---|---|---|
-/// | any | 4xx but 408 and 499 | nothing | the provider has rejected the request; no document of any provider charges for it but those below |
+/// | any | 4xx but 408 and 499 | nothing | the request was rejected; the only documents that charge for it are those below |
 /// | any | 503, 529 | nothing | turned away before any work: RFC 9110 §15.6.4; Anthropic, "Errors": the API is overloaded |
-/// | any | 408, 499, 504, 52x, 500 and other 5xx | lost | no document says that these are free |
-/// | OpenAI | 429 | nothing | "Flex processing": a 429 for want of resources is not charged |
+/// | any | 408, 499, 504, 52x, 500 and other 5xx | lost | not documented as free |
+/// | OpenAI | 429 | nothing | "Flex processing": a 429 for lack of resources is not charged |
 /// | Google | 4xx, 500 to 503 | nothing | Gemini API, "Billing": a request that fails with a 400 or 500 error is not charged |
 /// | Azure | 400 by the content filter, 400 for too long an input | the input | "Manage costs": charged if the service has processed the request, such as these two |
 /// | Azure | 401, 429 | nothing | the same page: not charged if it has not |
@@ -141,8 +139,8 @@ pub enum FailedCall {
 /// | fal | 422 | lost | FAQ: it may be charged if a runner had begun |
 /// | xAI | 403 for a violation of its guidelines | lost | "Models": such a request costs a fee |
 ///
-/// The provider is that of the model that was asked, if the error has its form; else the one whose
-/// form the error has, because many models are called through a relay.
+/// The provider is that of the requested model if the error has its form, and else the one whose form
+/// the error has, because many models are called through a relay.
 ///
 /// ```
 /// use bursar::usage::{FailedCall, FailedCalls, Outcome};
@@ -160,7 +158,7 @@ pub struct FailedCalls {
     own: Vec<OwnRule>,
 }
 
-/// A rule of the user's.
+/// A rule that the user has added.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct OwnRule {
     /// `*` is any.
@@ -171,14 +169,14 @@ struct OwnRule {
 }
 
 impl FailedCalls {
-    /// What the providers' documents say, by the table above.
+    /// The rules that the providers document, by the table above.
     pub fn documented() -> FailedCalls {
         FailedCalls::default()
     }
 
-    /// Says what failed calls of a provider (`openai`, `azure`, …; `*` is every provider) cost that
-    /// end with one of these statuses, such as `500..=503` or `429..=429`. It covers every body
-    /// that says no usage, error pages included. The rule that was added last wins.
+    /// Adds a rule: what calls to a provider (`openai`, `azure`, …; `*` is every provider) cost if they
+    /// fail with one of these HTTP statuses, such as `500..=503` or `429..=429`. It covers every body
+    /// without usage, error pages included. The rule that was added last wins.
     #[must_use]
     pub fn on(
         mut self,
@@ -202,11 +200,11 @@ impl FailedCalls {
         self
     }
 
-    /// How a call ended, by the status and the body of its answer. `provider` is that of the model
-    /// that was asked, [`ModelPrice::provider`](crate::ModelPrice::provider); without one, the form
-    /// of the error says whose it is.
+    /// Judges how a call ended, by the HTTP status and the body of its answer. `provider` is that of
+    /// the requested model, [`ModelPrice::provider`](crate::ModelPrice::provider); with `None`, the
+    /// form of the error decides.
     ///
-    /// It takes every answer, a success too. The body has to be whole; where none came, pass `""`.
+    /// It takes every answer, a success too. Pass the whole body, or `""` if none came.
     pub fn judge<'b>(
         &self,
         provider: Option<&str>,
@@ -219,14 +217,15 @@ impl FailedCalls {
         let is_failure = error.is_some() || !is_success;
         let read = Bill::from_response(body);
         let bill = match read {
-            // Zero counts beside an error say nothing.
+            // Zero counts beside an error are not a bill.
             Ok(Some(bill)) if is_failure && bill.is_of_nothing() => None,
-            // What was counted before an error came in place of the answer.
+            // The answer was cut by an error: keep what was counted before it.
             Ok(Some(bill)) if is_failure && bill.doubts.contains(&Doubt::CutShort) => Some(bill),
             Ok(Some(bill)) => return Outcome::Billed(bill),
-            // Nothing of usage; or usage that makes no sense, which is none to trust.
+            // No usage, or none that can be trusted.
             Ok(None) | Err(_) => None,
         };
+        // Without output, the rules decide.
         let outcome = match is_failure && !has_output(body) {
             true => self.of_error(provider, status, error),
             false => Outcome::Lost,
@@ -237,8 +236,8 @@ impl FailedCalls {
         }
     }
 
-    /// What a request costs whose answer nobody has read beyond its status: one that was rejected
-    /// (4xx) is free, as if the body were the provider's own.
+    /// Judges an answer whose body was not read: a rejection (4xx) is free, as if the body were the
+    /// provider's own.
     pub(crate) fn judge_unread(&self, provider: Option<&str>, status: u16) -> Outcome {
         let provider = provider.map(rules::known_as).unwrap_or_default();
         let own = self.own_rule(provider, status);
@@ -246,8 +245,8 @@ impl FailedCalls {
         Outcome::of_failed(what)
     }
 
-    /// The same for the beginning of an answer that has ended; `None` if that is no error, or if
-    /// something of an answer was delivered.
+    /// Judges a stream that has ended, by its beginning. `None` if it is not an error, or if a part of
+    /// an answer was delivered.
     pub(crate) fn judge_head(
         &self,
         provider: Option<&str>,
@@ -286,7 +285,7 @@ impl FailedCalls {
     }
 }
 
-/// The bill of a call of which the provider has read the input. Booking fills in how much that was.
+/// The bill of a call whose input alone is charged. Booking fills in the input of the hold.
 fn input_alone() -> Bill {
     let missing = Doubt::Missing { side: "input".to_owned() };
     Bill::new(Usage::NONE).estimated().doubt(missing)

@@ -1,23 +1,23 @@
-//! The table of what failed calls cost, by provider and status, with the source of each row.
+//! [`DOCUMENTED`]: what failed calls cost, by provider and status, with the source of each row.
 
 use std::ops::RangeInclusive;
 
 use super::FailedCall::{self, Free, Input, Lost};
 use super::form::{ErrorBody, Form, Why};
 
-/// One row: what an error of that provider costs, in the provider's own form and before any output.
+/// One row: the cost of an error in the provider's own form, before any output.
 struct Rule {
     provider: &'static str,
     statuses: RangeInclusive<u16>,
-    /// The row is for errors of this kind alone.
+    /// If set, the row is for errors of this kind alone.
     why: Option<Why>,
     what: FailedCall,
 }
 
-/// What the providers' documents say, read on 2026-11-30. The first row that fits counts.
+/// The providers' documents, read on 2026-11-30. The first matching row counts.
 const DOCUMENTED: &[Rule] = &[
     // developers.openai.com/api/docs/guides/flex-processing: a 429 "Resource Unavailable" is not
-    // charged. Nothing is documented of its 500 and 502.
+    // charged. Its 500 and 502 are not documented.
     rule("openai", 429..=429, Free),
     // ai.google.dev/gemini-api/docs/billing, "Am I charged for failed requests?": not if it fails
     // with a 400 or 500 error. 408, 499 and 504 may be timeouts of a call that went on.
@@ -48,8 +48,8 @@ const DOCUMENTED: &[Rule] = &[
     Rule { provider: "xai", statuses: 400..=403, why: Some(Why::Guidelines), what: Lost },
 ];
 
-/// Where nothing is documented: the provider has rejected the request (4xx), or turned it away before
-/// any work (503: RFC 9110 §15.6.4; 529: platform.claude.com/docs/en/api/errors).
+/// Where nothing is documented: the provider rejected the request (4xx), or turned it away before any
+/// work (503: RFC 9110 §15.6.4; 529: platform.claude.com/docs/en/api/errors).
 const USUAL: &[Rule] = &[
     rule("", 400..=407, Free),
     rule("", 409..=498, Free),
@@ -65,8 +65,8 @@ const fn filtered(provider: &'static str, why: Why) -> Rule {
     Rule { provider, statuses: 400..=400, why: Some(why), what: Input }
 }
 
-/// The provider that has answered: the one that was asked if the error has its form; else the one
-/// whose form it is, if that form is one that no proxy writes.
+/// The provider that answered: the requested one if the error has its form, else the one whose form
+/// it is, if proxies do not write that form.
 pub(super) fn answering<'a>(asked: Option<&'a str>, error: &ErrorBody) -> Option<&'a str> {
     match asked {
         // Only Azure adds an inner error, and its deployments are often priced as OpenAI's models.
@@ -77,7 +77,7 @@ pub(super) fn answering<'a>(asked: Option<&'a str>, error: &ErrorBody) -> Option
     }
 }
 
-/// What an error of that provider costs.
+/// The cost of an error of this provider.
 pub(super) fn cost(provider: &str, status: u16, error: &ErrorBody) -> FailedCall {
     let fits = |rule: &&Rule| {
         rule.statuses.contains(&status) && rule.why.is_none_or(|why| error.why == Some(why))
@@ -86,7 +86,7 @@ pub(super) fn cost(provider: &str, status: u16, error: &ErrorBody) -> FailedCall
     documented.or_else(|| USUAL.iter().find(fits)).map_or(Lost, |rule| rule.what)
 }
 
-/// What a failure of that provider costs whose body nobody has read.
+/// The cost of a failure of this provider whose body was not read.
 pub(super) fn cost_unread(provider: &str, status: u16) -> FailedCall {
     let is_lost = |rule: &Rule| {
         rule.provider == provider && rule.what != Free && rule.statuses.contains(&status)
@@ -95,7 +95,7 @@ pub(super) fn cost_unread(provider: &str, status: u16) -> FailedCall {
     if is_rejection && !DOCUMENTED.iter().any(is_lost) { Free } else { Lost }
 }
 
-/// The provider as the table names it: price lists and clients have other names for some.
+/// The table's name for a provider; price lists and clients have other names for some.
 pub(super) fn known_as(provider: &str) -> &str {
     match provider {
         "gemini" => "google",
@@ -110,7 +110,7 @@ pub(super) fn known_as(provider: &str) -> &str {
     }
 }
 
-/// Whether a provider writes its errors in that form. One that is not known may use any.
+/// Whether a provider writes its errors in this form. An unknown provider may use any.
 fn owns(provider: &str, form: Form) -> bool {
     match provider {
         "openai" => matches!(form, Form::OpenAi),

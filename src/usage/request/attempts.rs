@@ -1,4 +1,4 @@
-//! [`Attempt`]: a further model that a request names, to answer if the first one does not.
+//! [`Attempt`]: a fallback model that a request names.
 
 use crate::usage::error::UsageError;
 use crate::usage::json::Json;
@@ -7,33 +7,33 @@ use crate::usage::tokens::Heuristic;
 use super::fields::Reader;
 use super::{Request, RequestError, is_model};
 
-/// A further model that a request names, and what the call would cost there.
+/// A fallback model, and the request as it would be sent to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Attempt {
     /// Where it is named: `fallbacks[0]`.
     pub(crate) field: String,
-    /// The name; for what names no model, what stands there: `"default"`.
+    /// The model's name; for an entry without one, its JSON: `"default"`.
     pub(crate) model: String,
-    /// Whether it may be billed beside the others, not in their stead.
+    /// Whether it may be billed in addition to the others, not instead of them.
     pub(crate) is_added: bool,
-    /// Whether it brings an output cap of its own.
+    /// Whether it has an output cap of its own.
     pub(crate) has_own_cap: bool,
     /// The same request, as this model would be asked.
     pub(crate) request: Request,
 }
 
-/// Fields that list models which are asked when the one before declined or failed. Anthropic bills a
-/// declined attempt that produced output, and `LiteLLM` ("Client-Side Fallbacks") asks anew after a
-/// timeout, which the provider may have billed: so all of them are held.
+/// Fields that list models to try when the one before declined or failed. Anthropic bills a declined
+/// attempt that produced output, and `LiteLLM` ("Client-Side Fallbacks") retries after a timeout, which
+/// the provider may have billed: so all of them are held.
 const ADDED: &[&str] = &["fallbacks", "context_window_fallbacks", "content_policy_fallbacks"];
 
-/// Whether a field names further models.
+/// True if a field names fallback models.
 pub(super) fn names_models(field: &str) -> bool {
     ADDED.contains(&field)
         || matches!(field, "models" | "providerOptions" | "provider_options" | "route")
 }
 
-/// The further models of a request, in the order in which they are named.
+/// The fallback models of a request, in the order of the body.
 pub(super) fn attempts(body: Json<'_>) -> Result<Vec<Attempt>, RequestError> {
     let mut found = Vec::new();
     each_list(body, |field, list, is_added| {
@@ -51,7 +51,7 @@ pub(super) fn attempts(body: Json<'_>) -> Result<Vec<Attempt>, RequestError> {
     Ok(found)
 }
 
-/// The first model of `models`: OpenRouter asks it where `model` is left out.
+/// The first model of `models`, which OpenRouter uses if `model` is left out.
 pub(super) fn first_of_models(body: Json<'_>) -> Option<String> {
     let mut first = None;
     let read = body.field("models")?.items(|entry| {
@@ -61,7 +61,7 @@ pub(super) fn first_of_models(body: Json<'_>) -> Option<String> {
     read.ok().and(first)
 }
 
-/// Every list of models in a body, whoever reads it.
+/// Calls `take` with every list of models in a body, of any API or relay.
 fn each_list<'j>(
     body: Json<'j>,
     mut take: impl FnMut(&str, Json<'j>, bool) -> Result<(), UsageError>,
@@ -108,7 +108,7 @@ fn attempt(
     Ok(Attempt { field, model, is_added, has_own_cap, request })
 }
 
-/// Whether a field of the body is left to what an attempt says instead.
+/// True if an attempt replaces this field of the body.
 pub(super) fn is_replaced(name: &str, instead: Option<Json<'_>>) -> bool {
     instead.is_some_and(|instead| is_model(name) || instead.field(name).is_some())
 }

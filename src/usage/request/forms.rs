@@ -1,15 +1,15 @@
-//! [`Forms`]: which API a request body is for, and the output cap and the number of answers that this
-//! API obeys.
+//! [`Forms`]: which API a request body is for, and the output cap and number of choices that this API
+//! obeys.
 //!
-//! A server ignores what it does not know, so the cap of another API bounds nothing. A body that
-//! could be for several APIs is bounded only if each of them finds a cap of its own, by the largest.
+//! A server ignores unknown fields, so the cap of another API bounds nothing. A body that could be for
+//! several APIs is bounded only if it has a cap for each of them, by the largest.
 
 use crate::usage::error::UsageError;
 use crate::usage::json::Json;
 
 use super::fields::number;
 
-/// The form of one API, and of those that took it over.
+/// The form of one API, and of the servers that imitate it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     /// Chat completions and Anthropic's messages; Mistral's and Cohere's chat too.
@@ -32,11 +32,11 @@ use Form::*;
 
 const FORMS: [Form; 7] = [Chat, Completion, Responses, Gemini, Converse, Ollama, TextGeneration];
 
-/// Where a field stands: at the top, or in which object of settings.
+/// The object of a field at the top level of the body.
 pub(super) const TOP: &str = "";
 
-/// Every cap: the object that it stands in, its name, and the APIs that obey it. Both names of chat
-/// completions are known to all of its servers that are current; the larger one counts.
+/// Every output cap: its object, its name, and the APIs that obey it. Current servers of chat
+/// completions know both of its names; the larger one counts.
 const CAPS: &[(&str, &str, &[Form])] = &[
     (TOP, "max_tokens", &[Chat, Completion]),
     (TOP, "max_completion_tokens", &[Chat]),
@@ -51,7 +51,7 @@ const CAPS: &[(&str, &str, &[Form])] = &[
     ("parameters", "max_new_tokens", &[TextGeneration]),
 ];
 
-/// Every number of answers, likewise.
+/// Every number of choices, likewise.
 const CHOICES: &[(&str, &str, &[Form])] = &[
     (TOP, "n", &[Chat, Completion]),
     (TOP, "best_of", &[Completion]),
@@ -61,7 +61,7 @@ const CHOICES: &[(&str, &str, &[Form])] = &[
     ("generation_config", "candidateCount", &[Gemini]),
 ];
 
-/// What has been read so far.
+/// The API forms that a body may have, as far as it has been read.
 #[derive(Debug, Default)]
 pub(super) struct Forms {
     seen: [bool; FORMS.len()],
@@ -79,7 +79,7 @@ impl Forms {
         self.seen[form as usize] = true;
     }
 
-    /// A message says by its content which API it is for: Converse has parts without a type.
+    /// Notes the form of a message's content: Converse has parts without a type.
     pub(super) fn saw_message(&mut self, message: Json<'_>) {
         self.has_messages = true;
         self.is_ollama |= message.field("images").is_some();
@@ -100,7 +100,7 @@ impl Forms {
         }
     }
 
-    /// A field at the top that tells APIs apart.
+    /// Notes a field at the top level that only some APIs have.
     pub(super) fn saw_field(&mut self, name: &str) {
         match name {
             "keep_alive" | "think" | "format" | "raw" | "template" => self.is_ollama = true,
@@ -110,7 +110,7 @@ impl Forms {
         }
     }
 
-    /// Takes a cap or a number of answers; false if the field is neither.
+    /// Reads a cap or a number of choices; false if the field is neither.
     pub(super) fn limit(
         &mut self,
         object: &'static str,
@@ -140,8 +140,8 @@ impl Forms {
         Ok(false)
     }
 
-    /// The largest cap of all APIs that the body may be for, if each has one; and the largest number
-    /// of answers.
+    /// The largest cap of all APIs that the body may be for, if each has one; and the largest number of
+    /// choices.
     pub(super) fn limits(mut self) -> (Option<u64>, u64) {
         let is_seen = |forms: &Forms, form: Form| forms.seen[form as usize];
         if self.has_messages && !is_seen(&self, Chat) && !is_seen(&self, Converse) {

@@ -2,7 +2,7 @@
 
 use super::super::json::Json;
 
-/// What the fields of a request say of reasoning.
+/// Whether fields that control reasoning were seen, and how they were set.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Reasoning {
     says_off: bool,
@@ -10,7 +10,7 @@ pub(super) struct Reasoning {
 }
 
 impl Reasoning {
-    /// Looks at one field of a request, or of its settings.
+    /// Reads one field of a request, or of its settings.
     ///
     /// | field | off |
     /// |---|---|
@@ -20,7 +20,7 @@ impl Reasoning {
     /// | `think`, `enable_thinking` | `false` (Ollama; Qwen) |
     /// | `thinkingConfig` | `{"thinkingBudget": 0}` (Gemini) |
     ///
-    /// Anything else in one of these fields may be reasoning: `minimal` is not `none`.
+    /// Any other value of these fields allows reasoning: `minimal` is not `none`.
     pub(super) fn note(&mut self, name: &str, value: Json<'_>) {
         let says = |value: Json<'_>, word: &str| value.string().as_deref() == Some(word);
         let field = |name: &str, word: &str| value.field(name).is_some_and(|at| says(at, word));

@@ -1,41 +1,41 @@
-//! [`Bound`]: how many tokens a text has at most under `o200k_base` and `cl100k_base`, without a
+//! [`Bound`]: an upper bound of the tokens of a text under `o200k_base` and `cl100k_base`, without a
 //! vocabulary.
 //!
-//! It is a bound for any text, also for one that somebody made to be expensive, and rests on four
-//! facts (`proof.rs` checks what they ask of the two vocabularies):
+//! It holds for any text, adversarial text too, and rests on four facts (`proof.rs` checks what they
+//! require of the two vocabularies):
 //!
 //! 1. Both vocabularies cut a text into pieces by rule (words, groups of three digits, runs of
-//!    punctuation, white space) before they look for tokens. What the two rules cut differently is
-//!    bounded as if it were cut everywhere that one of them cuts.
+//!    punctuation, white space) before they look for tokens. Where the two rules differ, the bound
+//!    counts every cut that either of them makes.
 //! 2. A piece that is a token is one token. [`Known`] lists the common ones.
 //! 3. Byte-pair encoding ends when no two neighbours in a piece make a token together. So a piece
-//!    that is no token is bounded by its longest division in which no two neighbours do
+//!    that is not a token is bounded by its longest division in which no two neighbours do
 //!    ([`longest_division`]).
-//! 4. A text never has more tokens than bytes. That bounds all beyond ASCII, but for letters of two
-//!    bytes that both vocabularies have ([`WHOLE`]): if such a letter is cut in two, one of its
-//!    sides is joined to its neighbour, so the cut is one that was counted already.
+//! 4. A text never has more tokens than bytes. That bounds all text beyond ASCII, except two-byte
+//!    letters that both vocabularies have ([`WHOLE`]): if such a letter is cut in two, one half is
+//!    joined to its neighbour, so that cut was counted already.
 
 use super::known::{self, Known};
 
-/// What a text has at most, in parts, because vocabularies of other families differ by part.
+/// The bound of a text, by kind of character, because other vocabularies differ by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Bound {
     /// Tokens of ASCII text, digits left out.
     pub(super) ascii: u64,
-    /// Bytes of the same.
+    /// Bytes of ASCII text, digits left out.
     pub(super) ascii_bytes: u64,
-    /// Tokens of digits, where they go by threes.
+    /// Tokens of digits, in groups of three.
     pub(super) digits: u64,
     /// Digits.
     pub(super) digit_bytes: u64,
-    /// Tokens of all that is beyond ASCII.
+    /// Tokens beyond ASCII.
     pub(super) other: u64,
-    /// Bytes of the same.
+    /// Bytes beyond ASCII.
     pub(super) other_bytes: u64,
 }
 
 impl Bound {
-    /// Reads a text once.
+    /// Computes the bound in one pass.
     pub(super) fn of(text: &str) -> Bound {
         let known = Known::get();
         let (text, bound) = (text.as_bytes(), Bound::default());
@@ -46,7 +46,7 @@ impl Bound {
         walk.bound
     }
 
-    /// Under the two vocabularies that it is proven for.
+    /// The bound under the two vocabularies that it is proven for.
     pub(super) fn total(self) -> u64 {
         self.ascii.saturating_add(self.digits).saturating_add(self.other)
     }
@@ -57,8 +57,8 @@ struct Walk<'t> {
     at: usize,
     known: &'static Known,
     bound: Bound,
-    /// Whether the last piece was a safe word of one token with nothing but a space before it, so
-    /// that a contraction behind it is one token more.
+    /// Whether the last piece was a safe word of one token after at most a space, so that a contraction
+    /// after it adds one token.
     plain: bool,
 }
 
@@ -100,7 +100,7 @@ impl Walk<'_> {
         self.at = end;
     }
 
-    /// A word, with the white space before it that belongs to its piece if `start` points to that.
+    /// A word. `start` points to the white space before it if that belongs to the same piece.
     fn word(&mut self, start: usize) {
         let begin = start + usize::from(is_space(self.byte(start)));
         let end = self.end_of(begin, |byte| byte.is_ascii_alphabetic());
@@ -119,8 +119,8 @@ impl Walk<'_> {
         self.plain = tokens == 1 && is_safe && is_alone && is_after_space && !is_open;
     }
 
-    /// A word that is no known token. A mark before it is counted already, and may be of its piece
-    /// or not.
+    /// The most tokens of a word that is not a known token. A mark before it was counted already,
+    /// whether it belongs to the same piece or not.
     fn unknown_word(&self, start: usize, begin: usize, end: usize) -> u64 {
         let mark = usize::from(begin == start && is_mark(self.before(start)) && start > 0);
         let piece = self.slice(start - mark, end);
@@ -137,7 +137,7 @@ impl Walk<'_> {
         parts - count(mark).min(parts)
     }
 
-    /// `'s` and its like behind a plain word: one token.
+    /// `'s` and similar after a plain word: one token.
     fn contraction(&mut self) -> bool {
         let end = self.end_of(self.at + 1, |byte| byte.is_ascii_alphabetic());
         let letters = self.slice(self.at + 1, end);
@@ -157,7 +157,7 @@ impl Walk<'_> {
         }
         let breaks = self.end_of(marks, is_break);
         if breaks > marks && self.byte(breaks) == b'/' {
-            // One vocabulary goes on here, and either may begin anew at each slash and line break.
+            // One vocabulary continues the piece here; either may cut at each slash and line break.
             let end = self.end_of(breaks, |byte| is_mark(byte) || is_break(byte));
             let piece = self.slice(start, end);
             let is_cut = |at: usize| {
@@ -177,9 +177,8 @@ impl Walk<'_> {
         self.ascii(tokens, breaks);
     }
 
-    /// One mark with a letter behind it: both are one piece, unless the mark belongs to what is
-    /// before. A piece that is not known counts as the mark and the word: a token that holds
-    /// something of both makes it less, not more.
+    /// One mark and the word after it: one piece, unless the mark belongs to what is before. An unknown
+    /// piece counts as the mark plus the word, because a token across both only lowers the count.
     fn prefix(&mut self, start: usize) {
         let (mark, before) = (self.byte(start), self.before(start));
         let end = self.end_of(start + 1, |byte| byte.is_ascii_alphabetic());
@@ -205,7 +204,7 @@ impl Walk<'_> {
         }
         let (last, next) = (end - 1, self.byte(end));
         if end == self.text.len() || next >= 0x80 {
-            // What follows may take the last one.
+            // The text after it may join the last space.
             return self.ascii(self.spaces(start, end) + u64::from(last > start), end);
         }
         if last > start {
@@ -226,14 +225,14 @@ impl Walk<'_> {
         }
         let mut tokens = 0;
         for run in piece.chunk_by(|a, b| a == b) {
-            // So many in a row are a token, whatever their number up to that.
+            // Up to this many in a row are one token.
             let longest = match run.first() {
                 Some(b' ') => 79,
                 Some(b'\t') => 20,
                 Some(b'\n') => 10,
                 _ => 1,
             };
-            // Two neighbours are more than the longest together; one more where runs meet.
+            // Two neighbours together are longer than this; one more token where runs meet.
             tokens += 2 * count(run.len() / (longest + 1)) + 1;
             tokens += u64::from(run.len() < piece.len());
         }
@@ -246,7 +245,7 @@ impl Walk<'_> {
         self.at = end;
     }
 
-    /// Whether a character beyond ASCII stands right before or behind: it may be of the same piece.
+    /// Whether the neighbours are beyond ASCII: they may belong to the same piece.
     fn touches_other(&self, start: usize, end: usize) -> bool {
         self.before(start) >= 0x80 || self.byte(end) >= 0x80
     }
@@ -275,33 +274,33 @@ impl Walk<'_> {
     }
 }
 
-/// The most parts that a piece can have if no two neighbours together are a known token, save where
-/// `is_cut` says that the piece may be two.
+/// The most parts into which a piece can be divided so that no two neighbours together are a known
+/// token, except at places where `is_cut` allows two pieces.
 fn longest_division(known: &Known, piece: &[u8], is_cut: impl Fn(usize) -> bool) -> u64 {
     Division::default().take(known, piece, is_cut, false)
 }
 
-/// The same for a part of a piece: the first and the last token may reach out of it. Those are
-/// counted where they begin, or with what they reach into.
+/// The same for a part of a piece, whose first and last token may reach out of it. Those are counted
+/// where they begin, or with the text that they reach into.
 fn longest_division_within(known: &Known, piece: &[u8], is_cut: impl Fn(usize) -> bool) -> u64 {
     Division::default().take(known, piece, is_cut, true)
 }
 
-/// Parts of up to so many bytes are looked up together. Of longer ones nothing is known, which
-/// allows more parts, not fewer.
+/// Parts up to this length, in bytes, are looked up in pairs. Pairs with a longer part are assumed to be
+/// allowed, which can only raise the bound.
 const SHORT: usize = 4;
 
-/// The most parts of what has been taken, by the length of the last part: 1 to 4, or longer. 0: there
-/// cannot be such a part.
+/// The most parts of a prefix, by the length of its last part: 1 to 4, or longer. 0 if no division
+/// ends in such a part.
 type Most = [u64; SHORT + 1];
 
 #[derive(Default)]
 struct Division {
-    /// Of what ended one byte ago, two bytes ago, …
+    /// For the prefix that ends one byte ago, two bytes ago, …
     ago: [Most; SHORT + 1],
-    /// Of anything that ended earlier.
+    /// The largest of all earlier prefixes.
     earlier: u64,
-    /// Of anything.
+    /// The largest of all prefixes.
     any: u64,
     /// The last eight bytes.
     key: u64,
@@ -341,7 +340,7 @@ impl Division {
         if is_open { self.any } else { self.ago[0].into_iter().fold(0, u64::max) }
     }
 
-    /// With a part of this length behind what ended at `begin`.
+    /// The most parts if a part of this length follows the prefix that ends at `begin`.
     fn after(&self, begin: usize, length: usize, is_token: &[bool], is_cut: bool) -> u64 {
         if begin == 0 {
             return 0;

@@ -150,7 +150,7 @@ const PLAIN: &[&str] = &[
     "minimax",
 ];
 
-/// So many tokens around a message, and so many around all of them.
+/// Tokens around each message, and around all of them.
 const fn framing(per_message: u64, per_request: u64) -> Framing {
     Framing { per_message, per_name: 1, per_request, added_prompt: 0, per_tool: 16, any_tools: 32 }
 }

@@ -1,5 +1,5 @@
-//! [`Known`]: the ASCII tokens that `o200k_base` and `cl100k_base` have in common, to bound a text
-//! without a vocabulary.
+//! [`Known`]: ASCII tokens that `o200k_base` and `cl100k_base` share. [`Bound`](super::bound::Bound)
+//! looks them up.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -17,9 +17,9 @@ static KNOWN: LazyLock<Known> = LazyLock::new(Known::read);
 
 /// A set of tokens.
 ///
-/// Each is in both vocabularies, which is all that the bound rests on: a piece that is a token is one
-/// token, and two neighbours in a piece never make a token together, because byte-pair encoding
-/// would have merged them.
+/// Each is in both vocabularies, and the bound needs no more: a piece that is a token is one token, and
+/// two neighbours in a piece never make a token together, because byte-pair encoding would have merged
+/// them. A missing token only makes the bound looser.
 pub(super) struct Known {
     /// Up to 8 bytes, as one number. A safe word is in it twice, with [`SAFE`] and without.
     short: HashSet<u64, BuildHasherDefault<Fold>>,
@@ -58,7 +58,7 @@ impl Known {
         }
     }
 
-    /// Whether these bytes are a token of both vocabularies. `false` may mean that nobody listed it.
+    /// True if these bytes are a listed token. `false` does not mean that they are not a token.
     #[inline]
     pub(super) fn has(&self, bytes: &[u8]) -> bool {
         match bytes.len() {
@@ -69,14 +69,14 @@ impl Known {
         }
     }
 
-    /// [`has`](Known::has), for at most 8 bytes that are one number already.
+    /// [`has`](Known::has), for 2 to 8 bytes, packed into a number.
     #[inline]
     pub(super) fn has_short(&self, key: u64) -> bool {
         self.short.contains(&key)
     }
 
-    /// Whether the word is a token that stays at one, plus one for whatever ASCII character stands
-    /// right before it, plus one for a contraction (`'s`) right behind it.
+    /// True if the word is one token in any context, plus at most one for an ASCII character right
+    /// before it and one for a contraction (`'s`) right after it.
     #[inline]
     pub(super) fn is_safe(&self, word: &[u8]) -> bool {
         match word.len() {
@@ -88,7 +88,7 @@ impl Known {
     }
 }
 
-/// Each token of the list, and whether it is a safe word.
+/// Calls `take` with each token of the list, and whether it is a safe word.
 pub(super) fn each(mut take: impl FnMut(&[u8], bool)) {
     let mut token = Vec::new();
     for line in LIST.split('\n').filter(|line| !line.is_empty()) {
@@ -97,7 +97,7 @@ pub(super) fn each(mut take: impl FnMut(&[u8], bool)) {
     }
 }
 
-/// Takes a line of the list into the token of the line before; true if it is a safe word.
+/// Decodes a line of the list; `token` is that of the line before. True if it is a safe word.
 fn next(token: &mut Vec<u8>, line: &[u8]) -> bool {
     let Some((&first, rest)) = line.split_first() else { return false };
     let shared = first.to_ascii_lowercase().saturating_sub(b'a');

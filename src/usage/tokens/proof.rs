@@ -28,7 +28,7 @@ fn tokens(vocabulary: &CoreBpe) -> Vec<Vec<u8>> {
     (0..number).map(|token| vocabulary.decode(&[token])).collect()
 }
 
-/// Of the tokens of `cl100k_base`, the first so many are listed. Half of them are in both.
+/// How many of the first tokens of `cl100k_base` are considered. Half of them are in both.
 const LEARNT_FIRST: usize = 50_000;
 
 #[test]
@@ -165,7 +165,7 @@ impl Dice {
         things[self.below(things.len())]
     }
 
-    /// So many characters of an alphabet.
+    /// Random characters of an alphabet.
     fn text(&mut self, alphabet: &str, length: usize) -> String {
         let letters: Vec<char> = alphabet.chars().collect();
         (0..length).map(|_| self.of(&letters)).collect()

@@ -1,8 +1,8 @@
-//! [`Words`]: what a model's name says, however it is spelled.
+//! [`Words`]: the parts of a model's name, to compare names that are spelled differently.
 
 use crate::price::{Date, shorter};
 
-/// The companies whose names people put in front of a model's, and that are no part of one.
+/// Companies whose names are put in front of a model's name.
 const COMPANIES: [&str; 12] = [
     "ai21",
     "amazon",
