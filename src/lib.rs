@@ -46,7 +46,7 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`money`], [`parse`], [`clock`], [`calendar`] | [`Usd`] in whole picodollars; the error of names that are read; time as an argument; when days begin and end |
+//! | [`money`], [`parse`], [`clock`], [`calendar`] | [`Usd`] in whole picodollars; the error of `FromStr` for small enums; time as an argument; when days begin and end |
 //! | [`usage`] | what was used: [`Usage`] in disjoint buckets, [`Bill`], the readers of providers' answers, token counting |
 //! | [`price`] | what it costs: [`PriceBook`], [`Model`], and [`Estimate`], the upper bound of a call |
 //! | [`ledger`] | what is left: the pure machine of accounts, limits, windows and holds |

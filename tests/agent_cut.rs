@@ -1,5 +1,5 @@
-//! Proves what a stream costs that is cut before its counts: what a model that reasons has not shown,
-//! the input that nobody counted, and the alerts.
+//! Tests of streams that are cut before their counts: hidden reasoning, the input that was not counted,
+//! and the alerts.
 
 use std::sync::{Arc, Mutex};
 
@@ -41,7 +41,7 @@ fn ended(call: &Estimate, budget: &BudgetManager, pieces: &[&str]) -> Receipt {
     tab.close().unwrap().clone()
 }
 
-/// The bill of the meter alone, which knows no hold: how much text came.
+/// The bill of the meter alone, without a hold: how much text came.
 fn text() -> u64 {
     let mut meter = UsageMeter::new();
     meter.push(TEXT.as_bytes()).unwrap();
@@ -55,7 +55,7 @@ fn a_model_that_can_reason_is_charged_the_cap_and_another_the_text() {
         ("thinker", false, 500),
         ("unknown", false, 500),
         ("gpt-6.1-terra", false, 500),
-        ("claude-opus-4-8", false, 500), // nobody has said that the request switches it off
+        ("claude-opus-4-8", false, 500), // the request does not switch it off
         ("talker", false, text()),
         ("thinker", true, text()),
         ("unknown", true, text()),
@@ -139,7 +139,7 @@ fn input_that_nobody_counted_is_that_of_the_hold() {
     drop(stream);
     assert!(budget.spent() >= Usd::cents(1), "1,000 tokens in are a cent: {}", budget.spent());
 
-    // A tab, counts that somebody else has read, and a bill that says so.
+    // A tab, counts that were passed in, and a bill with the doubt.
     let used = |tally: &mut Tally| tally.used(Usage::tokens(0, 7));
     let push = |tally: &mut Tally| tally.push(TEXT);
     for show in [&used as &dyn Fn(&mut Tally), &push] {
@@ -216,7 +216,7 @@ fn the_alternative_that_was_admitted_says_whether_it_reasons() {
     assert_eq!(tab.close().unwrap().usage.output_tokens(), text());
 }
 
-/// A person is told, once.
+/// There is one alert.
 #[test]
 fn a_bill_of_a_cut_stream_says_that_it_was_cut() {
     let mut meter = UsageMeter::new();

@@ -1,5 +1,5 @@
-//! Tables for bills: what a bill comes to, at whose price, what is doubtful about it, and who is
-//! told.
+//! Tests of `PriceBook::price_bill` and of booking bills: the cost, whose price applies, the doubts and
+//! their alerts.
 
 use std::sync::{Arc, Mutex};
 
@@ -135,12 +135,12 @@ fn the_price_is_that_of_what_answered_where_that_may_answer() {
         ),
         // A dated form with a price of its own.
         ("gpt-4o", "gpt-4o-2024-05-13", "5", "openai/gpt-4o-2024-05-13", Exact, &[]),
-        // Another model, and nobody says why: the dearer of the two.
+        // Another model, for no stated reason: the dearer of the two.
         ("gpt-4o", "gpt-4o-mini", "2.5", "openai/gpt-4o", Estimated, &["other"]),
         ("gpt-4o-mini", "gpt-4o", "2.5", "openai/gpt-4o", Estimated, &["other"]),
         ("gpt-4o-2024-05-13", "gpt-4o", "5", "openai/gpt-4o-2024-05-13", Estimated, &["other"]),
         ("gpt-4o", "claude-opus-4-8", "5", "anthropic/claude-opus-4-8", Estimated, &["other"]),
-        // Nobody knows it: at least what was asked.
+        // Not in the book: at least the price of the requested model.
         ("gpt-4o", "gpt-9-nova", "2.5", "openai/gpt-4o", Assumed, &["unpriced"]),
         // A router says what it has chosen.
         (
@@ -178,7 +178,7 @@ fn the_price_is_that_of_what_answered_where_that_may_answer() {
         ("ft:gpt-4o:acme", "gpt-4o-mini", "3", "openai/ft:gpt-4o:acme", Exact, &["other"]),
         // Unless there is another of one's own for what answered.
         ("azure/prod-chat", "prod-mini", "0.1", "azure/prod-mini", Exact, &["other"]),
-        // A router of one's own that chose something that nobody knows.
+        // A router of one's own that chose a model that is not in the book.
         ("openrouter/auto", "acme/secret", "30", "openrouter/auto", Exact, &["other"]),
     ] {
         let priced = price(&Bill::new(million()).model(answered), &[asked]);
@@ -224,7 +224,7 @@ fn a_fallback_that_the_request_names_is_booked_at_its_own_price() {
     let hold = budget.reserve("crawler", &estimate).unwrap();
     let receipt = hold.settle(Bill::new(million()).model("gpt-4o-mini"));
     assert_eq!((receipt.cost, receipt.confidence), (usd("0.15"), Confidence::Exact));
-    // Without the list in the request nobody knows why the other model answered.
+    // Without the list in the request, the reason for the other model is unknown.
     let estimate = budget.estimate_request(&body.replace("models", "user")).unwrap();
     let hold = budget.reserve("crawler", &estimate).unwrap();
     let receipt = hold.settle(Bill::new(million()).model("gpt-4o-mini"));
@@ -266,7 +266,7 @@ fn the_dearer_of_two_is_dearer_for_this_usage() {
         assert_eq!(priced.cost, usd(cost));
         assert_eq!(&**priced.model.unwrap().name(), of);
     }
-    // Nobody knows what the one that was asked costs in a batch, so nobody knows which is dearer.
+    // The requested model has no batch price, so which is dearer is unknown.
     let priced = price(million(), Service::Batch);
     assert_eq!((priced.cost, priced.confidence), (usd("9"), Confidence::Assumed));
     assert!(priced.unpriced.unwrap().contains("batch"));
@@ -327,7 +327,7 @@ fn a_stated_cost_wins_unless_it_is_no_statement_or_the_price_is_ones_own() {
             &["stated"],
         ),
         ("a list's zero", bill().reported_cost(Usd::ZERO), Some("zero/owl"), "0", Reported, &[]),
-        // Where the stated cost counts, nobody asks whose price it might have been.
+        // Where the stated cost counts, prices do not matter.
         (
             "another model",
             bill().model("gpt-4o-mini").reported_cost(usd("0.16")),
@@ -509,7 +509,7 @@ fn a_price_is_ones_own_by_how_it_came_into_the_book() {
     assert!(budget.model("m").unwrap().price().is_own());
 }
 
-/// A budget, a clock, and what was told.
+/// A budget, a clock, and the alerts.
 struct World {
     budget: BudgetManager,
     clock: ManualClock,
@@ -562,7 +562,7 @@ fn a_settled_bill_is_booked_as_it_is_priced_and_told_of() {
     assert_eq!((alert.kind(), alert.account().as_str(), alert.at()), ("doubtful", "a", start()));
     assert_eq!(
         alert.to_string(),
-        "a call of `a` was charged at $3.10, and may be billed otherwise: openai/gpt-4o was asked \
+        "a call of `a` was charged $3.10, and may be billed differently: openai/gpt-4o was asked \
          and `gpt-4o-mini` answered, and the answer does not say why; the price is that of \
          openai/gpt-4o; if both names mean one model, give its price the other name with \
          `ModelPrice::alias`"
@@ -575,7 +575,7 @@ fn a_settled_bill_is_booked_as_it_is_priced_and_told_of() {
     let report = world.budget.report();
     assert_eq!(report.account("a").unwrap().spent, usd("3.1"));
 
-    // A bill without a doubt tells nothing.
+    // A bill without a doubt raises no alert.
     world.budget.reserve("a", &call).unwrap().settle(Bill::new(million()).model("gpt-4o"));
     assert!(world.alerts().is_empty());
 
@@ -588,7 +588,7 @@ fn a_settled_bill_is_booked_as_it_is_priced_and_told_of() {
     }
 }
 
-/// The reader's doubts and those of the price are told alike, of a hold and of a record.
+/// The reader's doubts and those of the price raise alerts alike, for a hold and for a record.
 #[test]
 fn every_doubt_is_told_once_for_each_bill() {
     let world = noon();
@@ -616,7 +616,7 @@ fn every_doubt_is_told_once_for_each_bill() {
     assert_eq!(told, [side.clone(), stated.clone(), side, stated]);
 }
 
-/// Fields come from outside: each name is told of once, and a thousand names are enough.
+/// Field names come from outside: each raises one alert, and only a thousand names do.
 #[test]
 fn an_unread_field_is_told_of_once_for_each_name() {
     let world = noon();
@@ -637,7 +637,7 @@ fn an_unread_field_is_told_of_once_for_each_name() {
     let other = noon();
     let bill = Bill::new(Usage::NONE).doubt(Doubt::UnknownField { field: "usage.f1".into() });
     other.budget.account("a").unwrap().charge(bill).model(&model).record().unwrap();
-    assert_eq!(other.alerts().len(), 1, "each manager tells for itself");
+    assert_eq!(other.alerts().len(), 1, "each manager counts for itself");
 }
 
 /// $0.201 passed a limit of a cent on `gpt-6*`, because only the bill named the model.
@@ -684,7 +684,7 @@ fn a_model_that_only_the_bill_names_counts_in_limits_for_models() {
     assert_eq!(spent(&world), "$0.00");
 }
 
-/// Reserved $9 at 23:59 and settled $50 at 00:01, at a limit of $10 a day: nobody was told.
+/// Reserved $9 at 23:59 and settled $50 at 00:01, at a limit of $10 a day: there was no alert.
 #[test]
 fn a_bill_of_yesterday_tells_of_yesterday() {
     let limit = Limit::spend(Usd::dollars(10)).per(Period::DAY).alert_at([80]);

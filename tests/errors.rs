@@ -1,4 +1,5 @@
-//! Every error tells all in its `Display`, the cause included, and `source()` does not say it again.
+//! Tests that the `Display` of every error is complete, the cause included, and that `source()` does not
+//! repeat it.
 
 use std::error::Error;
 use std::fs;

@@ -1,5 +1,5 @@
-//! Proves what failed calls cost: the table of providers, statuses and bodies, what a user says over
-//! it, and how each outcome is booked.
+//! Tests of `FailedCalls`: the table of providers, statuses and bodies, the user's own rules, and how each
+//! outcome is booked.
 
 use std::sync::{Arc, Mutex};
 
@@ -91,7 +91,7 @@ fn a_failed_call_costs_what_the_providers_documents_say() {
         ("anthropic", 529, ANTHROPIC, Free),
         ("anthropic", 503, ANTHROPIC, Free),
         ("google", 503, GOOGLE, Free),
-        // What happened nobody says, unless a document does.
+        // Unknown unless documented.
         ("openai", 500, OPENAI, Lost),
         ("openai", 502, OPENAI, Lost),
         ("anthropic", 500, ANTHROPIC, Lost),
@@ -149,7 +149,7 @@ fn a_failed_call_costs_what_the_providers_documents_say() {
         // Asked through a relay that speaks another API.
         ("anthropic", 429, OPENAI, Free),
         ("anthropic", 500, OPENAI, Lost),
-        // A provider that nobody here knows may have any form.
+        // An unknown provider may have any form.
         ("acme", 422, FAL, Free),
         ("acme", 503, BEDROCK, Free),
         ("acme", 500, OPENAI, Lost),
@@ -366,7 +366,7 @@ fn a_stream_that_is_an_error_and_no_answer_is_judged() {
             drop(tab);
             assert_eq!(budget.spent().is_zero(), free, "{events:?}: {}", budget.spent());
         }
-        // The same as events that somebody else has cut out.
+        // The same as whole events.
         let budget = BudgetManager::new(Usd::dollars(1)).unwrap();
         let model = budget.model("claude-opus-5").unwrap();
         let call = model.estimate().input(1_200).max_output(800);

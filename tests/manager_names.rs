@@ -1,4 +1,4 @@
-//! Names from outside: tags and accounts for any id, how many there may be, and forgetting one.
+//! Tests of `tag_for`, `account_for`, `max_accounts`, `max_children` and `forget`: names from outside.
 
 use std::time::Duration;
 

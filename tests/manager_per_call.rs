@@ -1,4 +1,4 @@
-//! `Limit::per_call`: a cap for each call, which counts nothing.
+//! Tests of `Limit::per_call`, a cap for each call that counts nothing.
 
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};

@@ -1,4 +1,4 @@
-//! `quote`, what a refusal says of the output, and after how long a call could pass.
+//! Tests of `quote`, of the output caps in refusals, and of `retry_after`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

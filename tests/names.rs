@@ -1,4 +1,4 @@
-//! Every small enum that is written as a word reads back from it.
+//! Tests that every small enum parses the name that it displays.
 
 use std::fmt::{Debug, Display};
 use std::str::FromStr;

@@ -1,5 +1,5 @@
-//! The proof that a bill is never surer than the answer it was read from: zeros that cannot be true,
-//! counts that are missing, frames that repeat or contradict others, in the form of every API.
+//! Tests that a bill is never surer than its answer: impossible zeros, missing counts, and frames that
+//! repeat or contradict others, in the form of every API.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use bursar::usage::{Doubt, ModelUsage};
@@ -188,7 +188,7 @@ fn a_total_accounts_for_a_side_that_is_not_stated() {
 
 #[test]
 fn what_a_filter_withheld_is_not_estimated() {
-    // litellm #37992: the provider said that it bills no output.
+    // litellm #37992: the provider stated that it bills no output.
     let bill = read(&json!({"choices": [{"message": {"content": "I cannot"},
         "finish_reason": "content_filter"}],
         "usage": {"prompt_tokens": 9, "completion_tokens": 0, "total_tokens": 9}}));
@@ -340,7 +340,7 @@ fn a_transcription_in_a_session_is_booked_under_its_own_model() {
     );
     let [extra] = bill.extra.as_slice() else { panic!("{:?}", bill.extra) };
     assert_eq!((extra.model.as_deref(), extra.usage), (None, Usage::tokens(29, 14)));
-    // The session says which model writes down what was said.
+    // The session names the model that transcribes.
     let session = json!({"type": "session.updated", "session": {"model": "gpt-realtime",
         "audio": {"input": {"transcription": {"model": "gpt-4o-mini-transcribe"}}}}});
     let bill = streamed(&[session, heard, done]);

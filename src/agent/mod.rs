@@ -119,8 +119,8 @@ pub trait Agent: Send + Sync {
 
     /// What a failure has cost. `Some` of an empty bill: it is known to be free (the connection
     /// was refused, the provider has rejected the request). `None`: unknown, and the reply counts
-    /// as lost. [`FailedCalls::judge`](crate::usage::FailedCalls::judge) knows which is which, by the
-    /// status and the body of an answer.
+    /// as lost. [`FailedCalls::judge`](crate::usage::FailedCalls::judge) decides by the status and body of
+    /// an answer.
     fn bill_of_error(&self, _error: &Self::Error) -> Option<Bill> {
         None
     }

@@ -74,9 +74,9 @@ impl Tab {
     }
 
     /// Sets the HTTP status of the answer; 200 by default. The tab of a failure costs
-    /// what [`FailedCalls`](crate::usage::FailedCalls) says, by the body that it is shown. One that is
-    /// dropped before it was shown anything is judged by its status alone: free if that is a rejection
-    /// (4xx), else lost.
+    /// the amount by [`FailedCalls`](crate::usage::FailedCalls), judged by the body that it is shown. A tab
+    /// that is dropped before it was shown anything is judged by its status alone: free if that is a
+    /// rejection (4xx), else lost.
     pub fn answered(mut self, status: u16) -> Tab {
         self.tally.status = status;
         self
@@ -311,7 +311,7 @@ impl Tally {
     }
 }
 
-/// The bill of counts that somebody has read out of a stream so far. Output without input is the
+/// The bill of counts that were passed in for a stream so far. Output without input is the
 /// output alone.
 fn counted_so_far(usage: Usage) -> Bill {
     let bill = Bill::new(usage).estimated();

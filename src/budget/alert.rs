@@ -293,7 +293,7 @@ impl fmt::Display for Alert {
             Alert::Doubtful { cost, doubt, .. } => {
                 write!(
                     f,
-                    "a call of {account} was charged at {cost}, and may be billed otherwise: {doubt}"
+                    "a call of {account} was charged {cost}, and may be billed differently: {doubt}"
                 )
             }
             Alert::Unwritten { waiting, why, .. } => {
@@ -303,7 +303,7 @@ impl fmt::Display for Alert {
             Alert::ClockAhead { journal, clock, .. } => write!(
                 f,
                 "the journal's last event is of {journal}, and the clock of this process says {clock}: \
-                 set the clock right that is wrong, and restart its process; windows stand still until \
+                 correct the clock that is wrong, and restart its process; windows stand still until \
                  the clock has caught up"
             ),
             Alert::Refunded { amount, why, .. } => write!(

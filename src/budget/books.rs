@@ -78,7 +78,7 @@ struct Writer {
     in_trouble: bool,
     /// The number of events at the last snapshot.
     snapshot_at: u64,
-    /// The journal's time is ahead of the clock; that has been told.
+    /// The journal's time is ahead of the clock, and the alert was raised.
     is_ahead: bool,
 }
 

@@ -186,11 +186,11 @@ impl Builder {
     }
 
     /// The most accounts that may be open at once directly below one account (`customers`) or in a tag
-    /// tree (`user:`), no more than [`max_accounts`](Builder::max_accounts) unless set. Give it for each
+    /// tree (`user:`); by default only [`max_accounts`](Builder::max_accounts) limits them. Set it for each
     /// account below which [`account_for`](BudgetManager::account_for) or
-    /// [`tag_for`](BudgetManager::tag_for) open what others name, so that these cannot use up the places
-    /// of the rest. A tag tree is written with its `:`. Of two numbers for the same account the later
-    /// one counts.
+    /// [`tag_for`](BudgetManager::tag_for) open names from outside, so that these cannot use up the whole
+    /// number. A tag tree is written with its `:`. Of two numbers for the same account the later
+    /// one counts. [`build`](Builder::build) fails if `account` is malformed.
     ///
     /// ```
     /// use bursar::BudgetManager;

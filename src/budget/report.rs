@@ -55,7 +55,7 @@ pub struct Report {
     /// With a journal: what is held by calls that have no guard in this process.
     #[serde(default)]
     pub elsewhere: Option<HeldElsewhere>,
-    /// With a journal: when this process last read what others have written, by its clock; see
+    /// With a journal: when this process last read the events of others, by its clock; see
     /// [`refresh_every`](super::Builder::refresh_every). It stays behind while the journal cannot be read.
     #[serde(default)]
     pub as_of: Option<Timestamp>,

@@ -1,4 +1,4 @@
-//! The export of charges: CSV for accountants, JSON lines for machines.
+//! The export of charges as CSV and JSON lines.
 
 use std::borrow::Cow;
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! [`PriceBook`]: which price belongs to a name.
+//! [`PriceBook`]: finds the price that belongs to a model's name.
 
 #[cfg(test)]
 mod tests;
@@ -27,8 +27,8 @@ use super::names::{shorter, slips};
 /// A name without a provider is a model of its maker, or one that you or this crate's own list
 /// have written down. What a **public list** has only of resellers (OpenRouter, a cloud, a host of
 /// open models) is not found by the name alone, because each has a price of its own: the error
-/// lists them, and `provider/id` finds the one that is meant. Whose a model is, its name tells
-/// (`gemini…` is Google's); one that tells nothing is that of the only provider who lists it.
+/// lists them, and `provider/id` finds the one that is meant. The maker of a model is known by the
+/// beginning of its name (`gemini…` is Google's), or else it is the only provider who lists it.
 ///
 /// Books are merged in an order: built-in, then a public list, then your own. Each price replaces
 /// that of the same provider and id, and says [where it was read](ModelPrice::read_in):
@@ -91,8 +91,8 @@ impl PriceBook {
         PriceBook::default()
     }
 
-    /// Puts in a price, in place of the one of the same provider and id, which is returned. It is
-    /// [your own](ModelPrice::is_own) from now on, whoever wrote it first.
+    /// Inserts a price, replacing the one of the same provider and id, which is returned. From now on it
+    /// counts as [your own](ModelPrice::is_own), wherever it came from.
     ///
     /// # Errors
     /// [`InsertError`] if the price contradicts itself or lacks what every price needs.
@@ -311,7 +311,7 @@ impl Pages {
         self.nicknames.get(name).copied().ok_or_else(|| self.resold(name))
     }
 
-    /// Those who resell a model of that name, if public lists have it of them.
+    /// The resellers that public lists name for a model.
     fn resold(&self, name: &str) -> Vec<usize> {
         let forms = std::iter::once(name).chain(shorter(name));
         let mut places = forms.flat_map(|form| [self.by_id.get(form), self.by_alias.get(form)]);
@@ -403,8 +403,8 @@ impl UnknownModel {
         &self.candidates
     }
 
-    /// True if the name alone does not say whose model it is: several providers offer one, or a
-    /// public list has it only of those who resell it.
+    /// True if the name alone is ambiguous: several providers offer such a model, or public lists have it
+    /// only of resellers.
     pub fn is_ambiguous(&self) -> bool {
         self.is_ambiguous
     }

@@ -1,4 +1,4 @@
-//! [`Estimate`]: an upper bound of what one call will cost.
+//! [`Estimate`]: an upper bound of the cost of one call.
 
 use std::sync::Arc;
 
@@ -45,11 +45,11 @@ pub struct Estimate {
     terms: Terms,
     output_audio: bool,
     reasoning_off: bool,
-    /// What else the call may become; nothing for most calls.
+    /// Other ways in which the call may be served; none for most calls.
     more: Option<Arc<More>>,
 }
 
-/// The further models that may answer a call; a null pointer for most.
+/// The fallback models of a call; a null pointer for most calls.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fallbacks(Option<Arc<More>>);
 
@@ -59,24 +59,24 @@ impl Fallbacks {
     }
 }
 
-/// What a call may become beside what it asks for.
+/// Other ways in which a call may be served than as it asks.
 #[derive(Clone, Debug, Default)]
 struct More {
-    /// The tier on which it may be served, as it asks for none.
+    /// The dearest tier on which it may be served, if it names none.
     auto_tier: Option<Service>,
-    /// The further models that may answer.
+    /// The fallback models.
     attempts: Vec<Further>,
-    /// The same models, as they are shown.
+    /// The same models, for `fallback_models`.
     models: Vec<Model>,
 }
 
-/// The same call of a further model.
+/// The same call to a fallback model.
 #[derive(Clone, Debug)]
 pub(super) struct Further {
     pub(super) estimate: Estimate,
-    /// Whether it may be billed beside the others, not in their stead.
+    /// Whether it may be billed in addition to the others, not instead of them.
     pub(super) is_added: bool,
-    /// Whether its output cap is its own, which no shortening reaches.
+    /// Whether it has an output cap of its own, which shortening the call does not change.
     pub(super) has_own_cap: bool,
 }
 
@@ -198,10 +198,9 @@ impl Estimate {
         self
     }
 
-    /// Says that the call names no service tier, and that the provider may serve it on this one (the
-    /// project's settings there say so). Then the dearer of the two is held, if the model has a price
-    /// on that tier. A bill that names no tier is still one of the tier that was
-    /// [asked for](Estimate::terms).
+    /// Sets the tier on which the provider may serve a call that names none, as the project's settings
+    /// there allow. The dearer of the two is then held, if the model has a price on that tier. A bill that
+    /// names no tier is still priced at the [requested](Estimate::terms) one.
     ///
     /// ```
     /// use bursar::{Estimate, PriceBook, Service};
@@ -218,7 +217,7 @@ impl Estimate {
         self
     }
 
-    /// Adds further models that may answer.
+    /// Adds fallback models.
     pub(super) fn with_further(mut self, attempts: Vec<Further>) -> Estimate {
         let more = Arc::make_mut(self.more.get_or_insert_default());
         more.models = attempts.iter().filter_map(|one| one.estimate.model.clone()).collect();
@@ -240,16 +239,15 @@ impl Estimate {
         self
     }
 
-    /// Says that the model does not reason on this request, because the request switches that off.
-    /// Then a stream that is cut before its counts is charged the text that came, and not the output
-    /// cap. [`Model::estimate_of`] reads it from the request.
+    /// Marks the request as one that switches reasoning off. A stream that is cut before its counts is then
+    /// charged for the text that came, and not for the output cap. [`Model::estimate_of`] reads it from the request.
     #[must_use]
     pub fn reasoning_off(mut self, is_off: bool) -> Estimate {
         self.reasoning_off = is_off;
         self
     }
 
-    /// Whether the model does not reason on this request.
+    /// True if the request switches reasoning off.
     pub(crate) fn has_reasoning_off(&self) -> bool {
         self.reasoning_off
     }
@@ -259,10 +257,10 @@ impl Estimate {
         self.model.as_ref()
     }
 
-    /// The further models that the request lets answer (`fallbacks`, `models`), in order; none for
-    /// most calls. What they may cost is held: of Anthropic's and `LiteLLM`'s `fallbacks` the sum,
-    /// because a declined attempt that wrote is billed too; of OpenRouter's `models` and Vercel's
-    /// `providerOptions.gateway.models` the dearest.
+    /// The fallback models that the request names (`fallbacks`, `models`), in order; none for most calls.
+    /// Their cost is held too: the sum for `fallbacks` of Anthropic and `LiteLLM`, because a declined
+    /// attempt with output is billed as well; the dearest for OpenRouter's `models` and Vercel's
+    /// `providerOptions.gateway.models`.
     ///
     /// A limit for some models only ([`Limit::only_model`](crate::Limit::only_model)) counts the whole
     /// hold for the model that is [asked](Estimate::model), and what is booked for the model that
@@ -271,7 +269,7 @@ impl Estimate {
         self.more.as_ref().map_or(&[], |more| &more.models)
     }
 
-    /// The same, to be kept with a hold.
+    /// The fallback models, to keep with a hold.
     #[inline]
     pub(crate) fn fallbacks(&self) -> Fallbacks {
         Fallbacks(self.more.clone())
@@ -322,7 +320,7 @@ impl Estimate {
         }
     }
 
-    /// What the call may become in the worst case: on the dearer tier, and with the further models.
+    /// The bound of the worst case: the dearer tier, and the fallback models.
     #[cold]
     fn bound_with(
         &self,

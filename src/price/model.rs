@@ -51,7 +51,7 @@ pub struct ModelPrice {
     retired: bool,
     note: Option<String>,
     reasons: Option<bool>,
-    /// Found only together with its provider: a public list has it of a reseller.
+    /// Found only with its provider's name: a public list has it of a reseller.
     pub(super) resold: bool,
     pub(super) free: bool,
     fees: Fees,
@@ -154,13 +154,13 @@ impl ModelPrice {
         self.rate(Bucket::InputAudio, rate)
     }
 
-    /// Names the rate of image input; without one it costs what input costs.
+    /// Sets the rate of image input; without one, image input costs as much as input.
     #[must_use]
     pub fn input_image(self, rate: Rate) -> ModelPrice {
         self.rate(Bucket::InputImage, rate)
     }
 
-    /// Names the rate of image output; without one it has no price.
+    /// Sets the rate of image output; without one, it has no price.
     #[must_use]
     pub fn output_image(self, rate: Rate) -> ModelPrice {
         self.rate(Bucket::OutputImage, rate)
@@ -197,8 +197,8 @@ impl ModelPrice {
         self.change(|epoch| epoch.peak = Some(peak))
     }
 
-    /// Sets the fee of one unit of a bucket that does not count tokens: a web search, a request, a second of audio.
-    /// Without this, it has no price; only requests are free where no fee is named.
+    /// Sets the fee of one unit of a bucket that does not count tokens: a web search, a request, a second
+    /// of audio. Without a fee the bucket has no price, except requests, which are then free.
     ///
     /// ```
     /// use bursar::price::{Fee, Terms};
@@ -243,9 +243,9 @@ impl ModelPrice {
         self
     }
 
-    /// Says whether the model can reason ("think"), for a model whose id does not show it. A stream of
-    /// a model that can, cut before its counts, is charged the output cap; of one that cannot, the
-    /// text that came.
+    /// Sets whether the model can reason ("think"), for a model whose id does not show it. If a stream is
+    /// cut before its counts, a model that can reason is charged the output cap, and one that cannot is
+    /// charged the text that came.
     ///
     /// ```
     /// use bursar::ModelPrice;
@@ -364,8 +364,8 @@ impl ModelPrice {
         self.max_output
     }
 
-    /// Whether the model can reason: as [said](ModelPrice::reasons), else by the family that its id
-    /// names. A model that is not known may.
+    /// True if the model can reason: as set with [`reasons`](ModelPrice::reasons), else by the family in its
+    /// id. True for unknown families.
     pub fn can_reason(&self) -> bool {
         self.reasons.unwrap_or_else(|| !has_no_reasoning(&self.id))
     }
@@ -402,11 +402,11 @@ impl ModelPrice {
 
     /// True for a price that you wrote down: with [`PriceBook::insert`](super::PriceBook::insert),
     /// [`BudgetManager::insert_price`](crate::BudgetManager::insert_price) or in a file of your own
-    /// ([`PriceBook::from_toml`](super::PriceBook::from_toml)). False for what comes with this
-    /// version or was loaded from a public list.
+    /// ([`PriceBook::from_toml`](super::PriceBook::from_toml)). False for the built-in prices and for
+    /// public lists.
     ///
-    /// Such a price goes before a cost that the provider states, and stays when another name answers
-    /// than was asked: see [`PriceBook::price_bill`](super::PriceBook::price_bill).
+    /// Such a price wins over a cost that the provider states, and stays when the answer names another
+    /// model: see [`PriceBook::price_bill`](super::PriceBook::price_bill).
     ///
     /// ```
     /// use bursar::{ModelPrice, PriceBook};
@@ -462,13 +462,12 @@ impl ModelPrice {
         price.retires = price.retires.or(older.retires);
         price.retired |= older.retired;
         price.reasons = price.reasons.or(older.reasons);
-        price.resold &= older.resold; // a name that was found is found
+        price.resold &= older.resold; // a name that was found stays so
         price
     }
 
-    /// The same price of a model that searches at each call: the fee of a search is due once for
-    /// each request, and a search that is counted all the same costs nothing more. `None` if no fee
-    /// is known.
+    /// The same price for a model that searches at each call: each request costs the fee of one search, and
+    /// counted searches cost nothing more. `None` if no fee is known.
     pub(super) fn searching(self) -> Option<ModelPrice> {
         if self.free {
             return Some(self);
@@ -538,9 +537,9 @@ struct Found {
     /// Which budget has given it a number, and which number; 0 and 0: none has.
     owner: u64,
     number: u32,
-    /// The book as it was when the model was found, for the other models that a request names.
+    /// The book in which the model was found, to look up fallback models.
     book: Option<PriceBook>,
-    /// The tier on which a budget expects what names none to be served.
+    /// The tier that a budget expects for calls that name none.
     auto_tier: Option<Service>,
 }
 
@@ -559,7 +558,7 @@ impl Model {
         self.0.book.as_ref()?.find_from(self.price().provider(), name).ok()
     }
 
-    /// The tier on which what names none may be served, if that is not the standard one.
+    /// The tier for calls that name none, if that is not the standard one.
     pub(super) fn auto_tier(&self) -> Option<&Service> {
         self.0.auto_tier.as_ref()
     }

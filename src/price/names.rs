@@ -1,5 +1,5 @@
-//! How names are compared: what may be taken off a model's name, which names are near, what the
-//! price lists call a provider, and which models are a provider's own.
+//! Compares names: strips versions and dates, finds near names, maps the price lists' names of
+//! providers, and tells which models are a provider's own.
 
 use super::date::Date;
 
@@ -65,7 +65,7 @@ pub(super) fn provider(listed: &str) -> &str {
     }
 }
 
-/// Whose a model is, by how its name begins.
+/// The maker of a model, by the beginning of its name.
 const MAKERS: &[(&str, &[&str])] = &[
     ("ai21", &["j2-", "jamba"]),
     ("anthropic", &["claude"]),
@@ -137,9 +137,9 @@ const OPENAI: &[&str] = &[
     "whisper",
 ];
 
-/// True if a provider sells the model of another maker, at a price of its own: what a public list
-/// has of it is no answer to the name alone. A name that no known maker's begins like is its
-/// provider's own, unless it names the maker itself (`openai/gpt-5` of OpenRouter).
+/// True if a provider resells the model of another maker, at its own price, which does not apply to the
+/// bare name. A name without a known maker's beginning is its provider's own, unless it names the maker
+/// (`openai/gpt-5` of OpenRouter).
 pub(super) fn is_resold(provider: &str, id: &str) -> bool {
     let model = id.to_ascii_lowercase();
     let mut makers = MAKERS.iter().filter(|(_, own)| own.iter().any(|own| model.starts_with(own)));

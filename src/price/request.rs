@@ -73,14 +73,14 @@ impl Model {
     /// [is one prompt](Request::is_one_prompt) never counts as more than the model's context
     /// window: the provider refuses more.
     ///
-    /// Further models that the request lets answer are looked up in the price list in which this model
-    /// was found, and what they may cost is held too:
+    /// Fallback models that the request names are looked up in the price list in which this model was
+    /// found, and their cost is held too:
     /// [`fallback_models`](Estimate::fallback_models).
     ///
     /// # Errors
     ///
     /// [`RequestError::Unseen`] and [`RequestError::UnboundedSearches`]: the request does not hold
-    /// all that will be billed. [`RequestError::Fallback`]: it lets a model answer that has no price.
+    /// all that will be billed. [`RequestError::Fallback`]: a fallback model has no price.
     pub fn estimate_of(&self, request: &Request) -> Result<Estimate, RequestError> {
         let estimate = self.estimate_alone(request)?;
         if request.attempts.is_empty() {
@@ -105,7 +105,7 @@ impl Model {
         Ok(estimate.with_further(further.collect::<Result<_, RequestError>>()?))
     }
 
-    /// The same, without the further models.
+    /// The same, without the fallback models.
     fn estimate_alone(&self, request: &Request) -> Result<Estimate, RequestError> {
         if let Some(field) = request.unseen.first() {
             return Err(RequestError::Unseen { field: field.clone() });
@@ -142,7 +142,7 @@ impl Model {
     }
 }
 
-/// Why nobody can say what a call may cost. Nothing has been held or sent.
+/// Why a call has no upper bound of its cost. Nothing has been held or sent.
 ///
 /// An [`Agent`](crate::Agent) that cannot read its task says so with it: with `?` on what bursar
 /// could not read, or in words of its own.

@@ -44,6 +44,7 @@ impl Answer {
     /// If a field is not a count and nothing else can be used, or if the counts are larger than any
     /// call's can be. The answer then stays as it was.
     pub(super) fn take(&mut self, envelope: &Envelope<'_>) -> Result<bool, UsageError> {
+        // The counts of this event.
         let raw = envelope.raw()?;
         let raw = match raw {
             // Bedrock's metrics repeat the usage object where there is one.
@@ -51,6 +52,7 @@ impl Answer {
             raw => raw,
         };
         let Some(raw) = raw else { return Ok(false) };
+        // Merge them, and take them back if the sum is impossible.
         let before = self.raw.clone();
         let was_placeholder = self.is_placeholder;
         envelope.add_tools(&mut self.tools)?;
@@ -139,6 +141,7 @@ impl Answer {
         // An output that is stated as zero is believed of an answer that was withheld.
         let is_withheld = self.progress.is_filtered && self.raw.has(Field::Output);
         let is_text_needed = self.resolved.output != Side::Known && !is_empty && !is_withheld;
+        // The output, from the text if it was not counted.
         if is_text_needed || self.is_placeholder {
             let (output, reasoning) = self.text(since);
             if self.resolved.is_unsplit {
@@ -158,6 +161,7 @@ impl Answer {
             let (output, reasoning) = since.tokens();
             add_tokens(&mut usage, output, reasoning);
         }
+        // The input, from the hold if it was not counted.
         estimated.misses_input = match self.resolved.input {
             Side::Known => false,
             Side::KnownIfEmpty => usage.output_tokens() > 0 || !is_empty,
@@ -185,6 +189,7 @@ impl Answer {
     /// replaces an input that was not counted, in tokens.
     pub(super) fn bill(&self, since: &Content, expected_input: u64) -> Bill {
         let estimated = self.estimate(since, expected_input);
+        // What the answer states.
         let mut bill = Bill::new(estimated.usage);
         bill.model.clone_from(&self.model);
         let tier = self.raw.service.clone().or_else(|| self.service.clone());
@@ -195,6 +200,7 @@ impl Answer {
             bill.usage = Usage::NONE;
             bill = bill.estimated();
         }
+        // What makes it doubtful.
         for doubt in self.raw.doubts() {
             if !matches!(doubt, Doubt::UnknownField { .. }) {
                 bill = bill.estimated();
@@ -217,6 +223,7 @@ impl Answer {
         if self.resolved.is_estimated || self.raw.is_rounded || self.is_placeholder {
             bill = bill.estimated();
         }
+        // Providers' billing rules.
         bill = self.with_research(bill);
         bill = self.with_iterations(bill);
         let is_refused = self.progress.is_refused && self.api() == Api::Anthropic;

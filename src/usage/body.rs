@@ -1,4 +1,4 @@
-//! [`Body`], a response body or event, and reading a whole one: [`Bill::from_response`].
+//! [`Body`], a response body or event, and [`Bill::from_response`], which reads a whole one.
 
 use serde_json::Value;
 
@@ -94,14 +94,13 @@ impl<'b> From<&'b Value> for Body<'b> {
 impl Bill {
     /// Reads what a provider answered, and recognises whose form it has.
     ///
-    /// `None`: the answer states no usage (an error). That is not zero; zero counts are, of an
-    /// answer that is empty. The text of a whole event stream, or of JSON lines, is read as well.
+    /// `None` if the answer states no usage, as an error does. That does not mean zero: an empty answer has
+    /// zero counts. The text of a whole event stream, or of JSON lines, is read as well.
     ///
-    /// A side of the call, input or output, that the provider has not counted although there was
-    /// one is estimated: the output from the text of the answer; the input is left at zero for
-    /// whoever holds money for the call. The bill is then [`Estimated`](crate::Confidence) and lists
-    /// a [`Doubt::Missing`](super::Doubt). Counts that contradict each other are read as the total
-    /// supports, and several answers in one text are added up, each id once.
+    /// A side of the call that the provider did not count is estimated: the output from the text of the
+    /// answer; the input is left at zero, and settling a hold fills it in. The bill is then [`Estimated`](crate::Confidence) and lists
+    /// a [`Doubt::Missing`](super::Doubt). Contradictory counts are read as the total supports.
+    /// Several answers in one text are added up, each id once.
     ///
     /// ```
     /// use bursar::{Bill, Usage};
@@ -117,8 +116,8 @@ impl Bill {
     ///
     /// # Errors
     ///
-    /// If it is neither JSON nor an event stream, or if a field that should be a count or a cost is
-    /// none and nothing else can be used.
+    /// If it is neither JSON nor an event stream, or if a field is not the count or cost that it should be
+    /// and nothing else can be used.
     pub fn from_response<'b>(body: impl Into<Body<'b>>) -> Result<Option<Bill>, UsageError> {
         read_whole(None, body.into().0)
     }

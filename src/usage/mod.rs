@@ -1,8 +1,8 @@
-//! What was used: [`Usage`], the token counts of one call, and [`Bill`], what the provider said
-//! of it; [`tokens`], how many tokens a text has.
+//! What was used: [`Usage`], the token counts of one call, and [`Bill`], what the provider
+//! states about it; [`tokens`], how many tokens a text has.
 //!
-//! [`Bill::from_response`] reads a response body, [`UsageMeter`] a stream, [`Request`] what is
-//! asked before there is an answer. One table, `names`, lists every name of a count.
+//! [`Bill::from_response`] reads a response body, [`UsageMeter`] a stream, [`Request`] a
+//! request body before it is sent. One table, `names`, lists the field names of all providers.
 //!
 //! Come here when you have a provider's JSON; if your client hands you counts, [`Usage::tokens`] is
 //! all you need. What usage costs is the business of [`price`](crate::price).
@@ -216,19 +216,18 @@ pub struct Bill {
     pub reported_cost: Option<Usd>,
     /// How sure the counts are.
     pub confidence: Confidence,
-    /// What other models used for this answer, each priced as its own model: an attempt before a
-    /// fallback, an advisor, the transcription of a realtime session. `usage` leaves it out.
+    /// The usage of other models for this answer, each at its own price: an attempt before a fallback, an
+    /// advisor, the transcription of a realtime session. `usage` does not include it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extra: Vec<ModelUsage>,
-    /// The provider does not bill this answer if the call was made at this moment or later: since
-    /// when its billing rule holds. What `extra` lists is billed all the same.
+    /// The provider does not bill this answer if the call was made at this moment or later, which is when
+    /// its billing rule began. The usage in `extra` is billed all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unbilled_since: Option<Timestamp>,
-    /// True if the answer itself says why another model answered than was asked: it lists its
-    /// attempts.
+    /// True if the answer lists its attempts, and so explains why another model answered.
     #[serde(default)]
     pub fell_back: bool,
-    /// What is doubtful about the bill. Each doubt raises an alert when the bill is booked.
+    /// Why the bill may differ from the provider's. Each doubt raises an alert when the bill is booked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doubts: Vec<Doubt>,
 }
@@ -256,10 +255,9 @@ impl Bill {
         Bill::new(Usage::NONE).reported_cost(Usd::ZERO)
     }
 
-    /// Marks the call as one that the provider does not bill although it counts what was used, like
-    /// a refusal of Anthropic's before any output. It costs nothing, and this is
-    /// [`Exact`](Confidence::Exact); its counts are booked as they are, and what
-    /// [other models](Bill::extra) used for the answer is billed.
+    /// Marks the call as one that the provider counts and does not bill, such as a refusal of Anthropic's
+    /// before any output. Its cost is zero and [`Exact`](Confidence::Exact); its counts are booked, and the
+    /// usage of [other models](Bill::extra) is billed.
     ///
     /// A stated cost of zero beside counts is not enough: many relays state zero for what they do
     /// not price.
@@ -280,7 +278,7 @@ impl Bill {
         self
     }
 
-    /// True if the provider does not bill a call that was made at this moment.
+    /// True if the provider does not bill it as a call that was made at this moment.
     pub fn is_unbilled(&self, at: Timestamp) -> bool {
         self.unbilled_since.is_some_and(|since| at >= since)
     }
@@ -320,7 +318,7 @@ impl Bill {
         self
     }
 
-    /// Adds what another model used for the same answer.
+    /// Adds the usage of another model for the same answer.
     #[must_use]
     pub fn extra(mut self, extra: ModelUsage) -> Bill {
         self.extra.push(extra);
@@ -343,7 +341,7 @@ impl Bill {
     }
 }
 
-/// What one model used for an answer that several models worked on.
+/// The usage of one model for an answer that several models worked on.
 ///
 /// ```
 /// use bursar::usage::ModelUsage;
@@ -357,7 +355,7 @@ impl Bill {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ModelUsage {
-    /// The model, as the provider names it; `None`: the answer does not say.
+    /// The provider's name of the model; `None` if the answer does not name it.
     pub model: Option<String>,
     /// What it used.
     pub usage: Usage,

@@ -185,6 +185,7 @@ impl Stated {
 
 /// Resolves the counts of one answer.
 pub(super) fn resolve(raw: &RawUsage, api: Api, model: Option<&str>) -> Resolved {
+    // The counts as they are stated.
     let of_lifetimes =
         [Field::CacheWrite5m, Field::CacheWrite30m, Field::CacheWrite1h, Field::CacheWrite12h]
             .iter()
@@ -208,6 +209,7 @@ pub(super) fn resolve(raw: &RawUsage, api: Api, model: Option<&str>) -> Resolved
             .saturating_add(raw.or_zero(Field::OutputImage)),
     };
 
+    // Their sums, by the API's rule or by the total.
     let mut resolved = Resolved::default();
     if raw.has(Field::CacheWrite) && of_lifetimes > raw.or_zero(Field::CacheWrite) {
         resolved.contradict(|| {
@@ -217,6 +219,7 @@ pub(super) fn resolve(raw: &RawUsage, api: Api, model: Option<&str>) -> Resolved
     }
     let (input, output) = wholes(raw, api, &stated, &mut resolved);
     let input = with_images(raw, api, input, &mut resolved);
+    // Their buckets.
     fill_input(raw, api, model, input, (read, written), &mut resolved);
     fill_output(raw, output, &mut resolved);
     let usage = &mut resolved.usage;

@@ -1,4 +1,4 @@
-//! Forgetting a tag where there is a journal: what a restart knows of it, and what the file still has.
+//! Tests of `Tag::forget` with a journal: after a restart, and what the file still has.
 
 use std::time::Duration;
 

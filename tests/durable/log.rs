@@ -1,4 +1,4 @@
-//! The write-ahead log: removed, replaced, damaged or grown beside a reader.
+//! Tests of the write-ahead log: removed, replaced, damaged, or grown beside a reader.
 #![cfg(unix)]
 
 use std::fs;
@@ -74,7 +74,8 @@ fn a_log_that_was_removed_or_replaced_makes_no_second_ledger() {
 /// Says to this test binary that it is a child, and which file it is to open.
 const CHILD: &str = "BURSAR_LOG_CHILD";
 
-/// While the old process lives, a new one does not begin anew: it would not see what the old one spent.
+/// While the old process lives, a new one does not begin a second log: it would not see the old one's
+/// spend.
 #[test]
 fn a_file_whose_log_was_removed_is_not_opened_by_another_process() {
     let folder = Folder::new("two-ledgers");
@@ -195,7 +196,7 @@ fn a_log_that_ends_in_the_middle_of_a_write_is_not_damaged() {
     assert_eq!(open(&copy).spent(), Usd::cents(61));
 }
 
-/// While somebody reads, the log cannot be begun anew; once the reader has gone it is cut.
+/// While a reader is open, the log cannot restart; once it is gone, the log is truncated.
 #[test]
 fn a_log_that_grew_beside_a_reader_is_cut_when_the_reader_has_gone() {
     let folder = Folder::new("grown");

@@ -1,4 +1,4 @@
-//! What a process sees of others that have its file, and what a clock of theirs that is wrong does to it.
+//! Tests of several processes on one file: what each sees of the others, and wrong clocks.
 
 use std::fs;
 use std::path::Path;
@@ -164,7 +164,7 @@ fn the_time_that_another_has_written_ends_no_call_here() {
     assert_eq!((here.held(), here.spent()), (Usd::ZERO, Usd::cents(201)));
 }
 
-/// A process that has died is known by the lock that it had: nobody waits to see whether it lives.
+/// A process that has died is recognised by its lock, without waiting for its leases.
 #[cfg(target_os = "linux")]
 #[test]
 fn the_calls_of_a_process_that_died_end_when_their_leases_do() {

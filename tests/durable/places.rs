@@ -1,5 +1,5 @@
-//! The names that a ledger's file may have, and what may lie there: opening never begins a new ledger
-//! where one was.
+//! Tests of file names and of what may be there: opening never begins a new ledger in place of an old
+//! one.
 #![cfg(unix)]
 
 use std::fs;

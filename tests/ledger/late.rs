@@ -1,5 +1,5 @@
-//! Tables for alerts about the window before the present one: a call that was reserved before its
-//! end and settled after it, a correction, a lease.
+//! Tests of notices about the previous window: a call that was reserved before its end and settled after
+//! it, a correction, a lease.
 
 use bursar::Usd;
 use bursar::calendar::{CalendarUnit, Zone};
@@ -10,7 +10,7 @@ use bursar::ledger::{
 
 use crate::table;
 
-/// Reserved at 23:59, settled at 00:01 at five times the limit of the day: nobody was told.
+/// Reserved at 23:59, settled at 00:01 at five times the limit of the day: there was no notice.
 #[test]
 fn a_charge_after_midnight_tells_of_the_day_that_it_belongs_to() {
     table(
@@ -33,7 +33,7 @@ fn a_charge_after_midnight_tells_of_the_day_that_it_belongs_to() {
         settle z 8                      -> ok !50% acme spend !80% acme spend
         record acme 3                   -> ok !over acme spend
         at 2026-11-26T00:00:00Z
-        // What that day was told already is not told again after it.
+        // A notice of that day is not repeated after it.
         adjust acme 20 about=2026-11-25T12:00:00Z -> ok
         record acme 1
         ",
@@ -56,7 +56,7 @@ fn a_threshold_fires_once_on_both_sides_of_midnight() {
         adjust acme 1 about=2026-11-24T12:00:00Z -> ok !100% acme spend previous
         adjust acme 1 about=2026-11-24T12:00:00Z -> ok !over acme spend previous
         adjust acme 1 about=2026-11-24T12:00:00Z -> ok
-        // There is room again in that day, and then there is not: told anew, as of the present.
+        // There is room again in that day, and then there is not: a new notice, as in the present window.
         adjust acme -2 about=2026-11-24T12:00:00Z -> ok
         adjust acme 1 about=2026-11-24T12:00:00Z -> ok !over acme spend previous
         see acme spend day              -> 0 + 0
@@ -64,7 +64,7 @@ fn a_threshold_fires_once_on_both_sides_of_midnight() {
     );
 }
 
-/// Room that a hold of yesterday gives back ends the overrun of that day; the next one is told.
+/// Room that a hold of yesterday gives back ends the overrun of that day; the next one gives a notice.
 #[test]
 fn an_overrun_of_the_day_before_ends_when_there_is_room_again() {
     table(
@@ -81,7 +81,7 @@ fn an_overrun_of_the_day_before_ends_when_there_is_room_again() {
     );
 }
 
-/// An overrun that was told in its day is not told again after it.
+/// An overrun with a notice in its day gives no second one after it.
 #[test]
 fn an_overrun_is_told_once_on_both_sides_of_midnight() {
     table(
@@ -105,7 +105,7 @@ fn a_lease_that_ends_after_midnight_tells_of_the_day_of_its_hold() {
         limit acme tokens 90 day
         hold x acme 9 in=90 lease=120
         at 2026-11-25T00:02:00Z         -> ok !80% acme spend previous !expired acme 9
-        // The late answer of that call: only what is new is told.
+        // The late bill of that call: notices only for the increase.
         settle x 50 in=100              -> ok !over acme spend previous !over acme tokens previous
         ",
     );
@@ -126,7 +126,7 @@ fn a_late_answer_of_a_lapsed_hold_tells_of_its_day() {
     );
 }
 
-/// A hold of two parts, of yesterday and of today: each day is told of its own.
+/// A hold of two parts, of yesterday and of today: each day gives its own notices.
 #[test]
 fn parts_tell_of_their_own_windows() {
     table(
@@ -161,7 +161,7 @@ fn a_limit_that_only_watches_says_so_of_the_window_before_too() {
     );
 }
 
-/// A limit that was set today was not there yesterday, and has nothing to tell of it; nor has one
+/// A limit that was set today gives no notices about yesterday; nor does one
 /// that was lowered today, until more is spent there.
 #[test]
 fn a_new_or_lowered_limit_tells_nothing_of_what_it_did_not_see() {
@@ -183,7 +183,7 @@ fn a_new_or_lowered_limit_tells_nothing_of_what_it_did_not_see() {
     );
 }
 
-/// Every unit of the calendar; two windows late, only the totals know, and nothing is told.
+/// Every unit of the calendar; two windows late, only the totals change, without a notice.
 #[test]
 fn every_window_tells_of_the_one_before_and_no_older_one() {
     for (unit, next, after) in [
@@ -213,7 +213,7 @@ fn every_window_tells_of_the_one_before_and_no_older_one() {
     }
 }
 
-/// A rolling period has one window, the present one: what counts in it tells of it, across midnight
+/// A rolling period has one window, the present one: what counts in it gives its notices, across midnight
 /// too, and what has left it does not.
 #[test]
 fn a_rolling_period_tells_of_what_it_still_counts() {
@@ -232,7 +232,7 @@ fn a_rolling_period_tells_of_what_it_still_counts() {
     );
 }
 
-/// The notice names the window by its start, and the same events tell the same again.
+/// The notice names the window by its start, and a replay of the events gives the same notices.
 #[test]
 fn a_notice_names_its_window() {
     let hour = |hour: i64| Timestamp::from_secs(hour * 3_600);

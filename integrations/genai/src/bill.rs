@@ -27,7 +27,7 @@ fn of_body(
     otherwise: impl Fn() -> Option<Bill>,
 ) -> Outcome {
     let Some(body) = body else { return otherwise().into() };
-    // A body that has usage which makes no sense is not for genai's counts.
+    // If the body's usage is impossible, genai's counts are not used either.
     let is_silent = Bill::from_response(body) == Ok(None);
     match otherwise().filter(|_| is_silent) {
         Some(bill) => Outcome::Billed(bill),

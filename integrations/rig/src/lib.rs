@@ -29,7 +29,7 @@
 //! | the answer comes, or its stream is read to the provider's end | the provider's counts |
 //! | a stream is dropped, or breaks off, midway | what had come, as estimated, and the output cap of a model that can reason |
 //! | the provider answers with an error | what that costs by [`FailedCalls`](bursar::usage::FailedCalls): mostly nothing |
-//! | the reply is lost, nobody waits for it any more | what was held, as assumed |
+//! | the reply is lost, or its future is dropped | what was held, as assumed |
 //! | there never was a connection | nothing |
 //! | the budget refuses | nothing, and nothing is sent |
 //!

@@ -28,7 +28,7 @@ pub trait Books<Request, Response, Error> {
     /// from a status and a body.
     fn settle(&self, hold: Reservation, response: Response) -> Self::Answer;
 
-    /// How a call ended that failed. Unless told otherwise nobody knows, and the reply is lost.
+    /// How a failed call ended; by default the reply is lost.
     fn outcome_of_error(&self, _hold: &Reservation, _error: &Error) -> Outcome {
         Outcome::Lost
     }

@@ -25,7 +25,7 @@ pub fn openai(messages: &[Value]) -> JsonChat<'_> {
 /// what the provider ran itself. Its `instructions` and `tools` are beside them, so their tokens are
 /// the caller's to take off.
 ///
-/// A call stays or goes with its output, and a `reasoning` item with what the model said next, as
+/// A call is kept or dropped with its output, and a `reasoning` item with the model's next item, as
 /// the API requires. An item of the model is not cut if it has an id. If the request names a
 /// `previous_response_id` or a `conversation`, say so with
 /// [`continues_response`](JsonChat::continues_response).
@@ -131,9 +131,9 @@ impl<'a> JsonChat<'a> {
         JsonChat { media_tokens: tokens, ..self }
     }
 
-    /// Says that the request continues what the provider keeps: it names a `previous_response_id`
-    /// or a `conversation` of OpenAI's Responses API. An output whose call is not in the list then
-    /// answers one that is kept there, and stays. It concerns [`responses`] alone.
+    /// Marks the request as one that continues a conversation kept by the provider, with a
+    /// `previous_response_id` or a `conversation` of OpenAI's Responses API. An output whose call is not in
+    /// the list then answers a call that is kept there, and stays. Only for [`responses`].
     #[must_use]
     pub fn continues_response(self) -> JsonChat<'a> {
         JsonChat { continued: true, ..self }

@@ -1,4 +1,4 @@
-//! `Names`: which name on an invoice is which model of a ledger.
+//! `Names`: matches names on an invoice with models of a ledger.
 
 mod words;
 

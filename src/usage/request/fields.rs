@@ -28,7 +28,7 @@ pub(super) struct Reader<'c> {
     is_chat: bool,
     is_embedding: bool,
     prompts: u64,
-    /// Whether a field names further models, which are read when the rest has been.
+    /// True if a field names fallback models, which are read after the rest.
     names_models: bool,
     /// Output that one API counts beside its cap.
     beside_cap: u64,
@@ -95,7 +95,7 @@ impl<'c> Reader<'c> {
         Ok(request)
     }
 
-    /// The same for one attempt of several: with fields of its own in place of the body's.
+    /// Reads the request of one attempt, whose own fields replace those of the body.
     pub(super) fn read_once(
         mut self,
         body: Json<'_>,
@@ -254,7 +254,7 @@ impl<'c> Reader<'c> {
         Ok(())
     }
 
-    /// A number that bounds the answer; anything else is text.
+    /// Reads a number that bounds the answer; other fields are text.
     fn limit(&mut self, object: &'static str, name: &str, value: Json<'_>) -> Read {
         if self.forms.limit(object, name, value)? {
             return Ok(());
@@ -282,8 +282,8 @@ impl<'c> Reader<'c> {
         })
     }
 
-    /// A predicted output. What of it does not come to pass is billed as output, and what does is
-    /// output; so all of it may be output beside the answer (OpenAI, "Predicted Outputs":
+    /// Reads a predicted output. Its rejected tokens are billed as output, and its accepted ones are output;
+    /// so all of it may be output in addition to the cap (OpenAI, "Predicted Outputs":
     /// `rejected_prediction_tokens` are completion tokens for billing). It is read as input too.
     fn prediction(&mut self, prediction: Json<'_>) -> Read {
         let before = self.request.input;

@@ -1,4 +1,4 @@
-//! [`Request`]: what a request body says about the cost of its call, before it is sent.
+//! [`Request`]: the numbers in a request body that bound the cost of its call.
 
 mod attempts;
 mod content;
@@ -74,9 +74,9 @@ pub struct Request {
     /// The model that the body names. Gemini, Bedrock and Azure name it in the URL instead.
     pub model: Option<String>,
     /// The service tier that is asked for; `None` for none, and for `auto`. Both leave it to the
-    /// project's settings at the provider: the standard tier, unless somebody changed it there. A
-    /// budget that is told so ([`Builder::auto_tier`](crate::budget::Builder::auto_tier)) holds
-    /// the dearer of the two.
+    /// project's settings at the provider: the standard tier, unless it was changed there. In that
+    /// case set [`Builder::auto_tier`](crate::budget::Builder::auto_tier): the budget then holds the
+    /// dearer of the two.
     pub service: Option<Service>,
     /// Whether it must be processed in one region, at a surcharge (Anthropic's `inference_geo`).
     pub regional: bool,
@@ -88,9 +88,9 @@ pub struct Request {
     pub input_audio: u64,
     /// Output tokens of one answer at most, reasoning included; `None`: the request does not say.
     ///
-    /// Only the cap of the API that the body is for counts: a server ignores what it does not know.
-    /// A cap of 0 is none. With a `prediction` its tokens are on top, because OpenAI bills as output
-    /// what of it is rejected.
+    /// Only the cap of the API that the body is for counts: a server ignores unknown fields. A
+    /// cap of 0 counts as none. The tokens of a `prediction` come on top, because OpenAI bills its rejected
+    /// tokens as output.
     pub max_output: Option<u64>,
     /// How many answers are asked for.
     pub choices: u64,
@@ -110,12 +110,12 @@ pub struct Request {
     /// the model's context window. It is not for a batch of embeddings, nor where the provider
     /// runs tools and asks the model again.
     pub is_one_prompt: bool,
-    /// Whether the model does not reason on this request: it is switched off, or the model only
-    /// reasons when it is asked to and is not. False where nobody knows.
+    /// True if the model does not reason on this request: the request switches it off, or does not switch
+    /// on a model that only reasons on request. False if unknown.
     pub reasoning_off: bool,
     /// The fields that bring input whose size the body does not say; the first 16 of them.
     pub unseen: Vec<String>,
-    /// The further models that the request names, to answer if the first one does not.
+    /// The fallback models that the request names.
     pub(crate) attempts: Vec<Attempt>,
 }
 
@@ -175,7 +175,7 @@ impl Request {
         self.each(|request| request.web_searches = Some(searches))
     }
 
-    /// The names of the further models that may answer, in order: Anthropic's and `LiteLLM`'s
+    /// The names of the fallback models, in order: Anthropic's and `LiteLLM`'s
     /// `fallbacks`, OpenRouter's `models`, `providerOptions.gateway.models` of Vercel's gateway.
     /// An [`Estimate`](crate::Estimate) holds what they may cost.
     ///
@@ -193,7 +193,7 @@ impl Request {
         self.attempts.iter().map(|attempt| &*attempt.model)
     }
 
-    /// Changes the request and its further attempts.
+    /// Changes the request and its fallback attempts.
     fn each(mut self, change: impl Fn(&mut Request)) -> Request {
         change(&mut self);
         self.attempts.iter_mut().for_each(|attempt| change(&mut attempt.request));
@@ -303,14 +303,14 @@ pub enum RequestError {
          tool (Anthropic) or `max_tool_calls` (OpenAI), such as 5, or leave the search out"
     )]
     UnboundedSearches,
-    /// The request lets a model answer whose price is not known: `"fallbacks": "default"`, or a
+    /// The request has a fallback model without a known price: `"fallbacks": "default"`, or a
     /// name that the price list does not have.
     #[error(
         "`{field}` lets `{model}` answer, which has no price; name a model there that has one, or \
          leave the field out"
     )]
     Fallback {
-        /// Where it is named: `fallbacks[0]`.
+        /// The field that names it: `fallbacks[0]`.
         field: String,
         /// What stands there.
         model: String,

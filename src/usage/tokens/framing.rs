@@ -1,4 +1,5 @@
-//! [`Framing`]: the tokens that a provider adds unseen: around messages and tools, and its own prompt.
+//! [`Framing`]: the hidden tokens that a provider adds around messages and tools, and for its own
+//! prompt.
 
 use super::TokenCounter;
 

@@ -1,4 +1,4 @@
-//! [`Heuristic`]: the token counter that needs no vocabulary.
+//! [`Heuristic`]: counts tokens without a vocabulary.
 
 use super::TokenCounter;
 use super::bound::Bound;
@@ -62,11 +62,11 @@ use super::scan::{ONE, Scan, Step};
 ///
 /// # The upper bound
 ///
-/// [`upper_bound`](TokenCounter::upper_bound) is a number of its own, and what may be reserved. For
-/// OpenAI's models it is **never below** the count of `o200k_base` or `cl100k_base`, whatever the
-/// text, also text that somebody made to be expensive. It does not guess: it cuts the text where both
-/// vocabularies cut it, looks pieces up in a list of common ASCII tokens that both have, and bounds
-/// the rest by how byte-pair encoding ends (two neighbours are never a token together), or by bytes.
+/// [`upper_bound`](TokenCounter::upper_bound) is a separate number, for reserving. For OpenAI's models
+/// it is **never below** the count of `o200k_base` or `cl100k_base`, for any text, adversarial text too.
+/// It is not a guess: it cuts the text where both vocabularies cut it, looks pieces up in a list of common
+/// ASCII tokens that both have, and bounds the rest by a property of byte-pair encoding (two neighbours
+/// are never a token together), or by bytes.
 ///
 /// | text | the bound, times the truth of `o200k_base` |
 /// |---|---|
@@ -270,7 +270,7 @@ impl TokenCounter for Heuristic {
     }
 }
 
-/// What a bound that is not proven adds to each text, because chance weighs more in short ones.
+/// What an unproven bound adds to each text, because short texts vary more.
 const SLACK_TOKENS: u64 = 4;
 
 /// What it adds to the factor of the family.
