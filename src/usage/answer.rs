@@ -113,6 +113,11 @@ impl Answer {
         self.raw.has_output() && !self.is_placeholder
     }
 
+    /// True if the last counts had an output, or a total that leaves one.
+    pub(super) fn accounts_for_output(&self) -> bool {
+        !self.is_placeholder && (self.raw.has_output() || self.resolved.usage.output_tokens() > 0)
+    }
+
     /// Remembers how far the answer has come.
     pub(super) fn advance(&mut self, progress: Progress) {
         self.progress.is_filtered |= progress.is_filtered;

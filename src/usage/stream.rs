@@ -184,10 +184,13 @@ impl UsageMeter {
         });
         let mut bill = match sum {
             Some(bill) if is_final && self.garbled.is_none() => bill,
-            // What a part cost is not what the whole costs.
+            // What a part cost is not what the whole costs. An end that came makes it the whole, even
+            // if its counts could not be read.
             Some(bill) => {
                 let doubt = if is_final { self.garbled.clone() } else { None };
-                let bill = Bill { reported_cost: None, ..bill }.estimated();
+                let is_over = (self.has_ended || self.is_closed) && self.since.is_empty();
+                let reported_cost = bill.reported_cost.filter(|_| is_over);
+                let bill = Bill { reported_cost, ..bill }.estimated();
                 bill.doubt(doubt.unwrap_or(Doubt::CutShort))
             }
             None if !self.since.is_empty() => {
@@ -323,7 +326,7 @@ impl UsageMeter {
         answer.tools.join(std::mem::take(&mut self.tools));
         answer.advance(std::mem::take(&mut self.progress));
         answer.is_of_a_part = progress.goes_on && !progress.has_ended;
-        if answer.counts_output() || answer.needs_text() {
+        if answer.accounts_for_output() || answer.needs_text() {
             answer.content.append(std::mem::take(&mut self.since));
         }
         if answer.needs_text() && answer.content.is_empty() && envelope.is_whole() {

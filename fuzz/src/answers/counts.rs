@@ -361,7 +361,7 @@ pub fn resolve(style: Style, raw: &Raw, about: About) -> Resolved {
     // Zero is no total of something; an input that is said by its parts alone may be all of it.
     let has_zero_total = raw.get("total") == Some(&Count::Good(0));
     let has_counts = positive(raw.get("input").copied()) || positive(raw.get("output").copied());
-    let is_partial = !raw.contains_key("input") && value(raw, "read") + value(raw, "write") > 0;
+    let is_partial = !raw.contains_key("input") && INPUT.iter().any(|name| value(raw, name) > 0);
     if (has_zero_total && has_counts) || is_partial {
         reading.exact = reading.exact.max(Sure::Free);
         if is_partial {
@@ -454,12 +454,21 @@ fn inclusive(style: Style, raw: &Raw, about: About) -> Resolved {
         None => about.is_grok && style == Style::Chat,
     };
     let side = if is_additive { Some(o + reasoning) } else { output };
-    if side.unwrap_or(0) == 0 && reasoning > 0 {
-        return Resolved { input: None, ..nothing(Sure::No) };
+    // A whole that is zero or not said beside parts of it: the rules judge whole sides, and leave
+    // open what a part alone is worth.
+    let cached = of("read") + of("write").max(of("write_30m") + of("write_12h"));
+    if (side.unwrap_or(0) == 0 && reasoning > 0) || (i == 0 && cached > 0) {
+        return nothing(Sure::Free);
     }
     let mut reading = judge(input, side, total, about);
+    // Whether reasoning is inside an output beside an unknown input, no total tells.
+    reading.output = reading.output.filter(|_| i > 0 || reasoning == 0);
     if reading.exact == Sure::Yes && i > 0 && o > 0 {
         if let Some(total) = known_total.filter(|total| *total != i + side.unwrap_or(0)) {
+            // The total may say that the cache is beside the input: the rules test every identity.
+            if [i + cached + o, i + cached + o + reasoning].contains(&total) {
+                return nothing(Sure::Free);
+            }
             let at_most = (total >= i + o && total < i + o + reasoning).then_some(total);
             return Resolved { at_most, ..nothing(Sure::No) };
         }
@@ -514,6 +523,12 @@ fn exclusive(raw: &Raw, about: About, is_free: bool) -> Resolved {
     let input = of("input") + of("read") + write;
     let has_input = ["input", "read", "write"].iter().any(|name| raw.contains_key(name));
     let mut reading = judge(has_input.then_some(input), said(raw, "output"), None, about);
+    if splits > write {
+        return nothing(Sure::No);
+    }
+    if !raw.contains_key("output") && of("reasoning") > 0 {
+        return nothing(Sure::Free);
+    }
     // How the rest of a split was written, nobody says.
     let is_split = raw.contains_key("write_5m") || raw.contains_key("write_1h");
     if is_free || (is_split && splits < write) {
@@ -523,8 +538,9 @@ fn exclusive(raw: &Raw, about: About, is_free: bool) -> Resolved {
         }
         return reading;
     }
+
     let (Some(_), Some(output)) = (reading.input, reading.output) else { return reading };
-    if splits > write || of("reasoning") > output {
+    if of("reasoning") > output {
         return nothing(Sure::No);
     }
     reading.usage = Some(Buckets::from([
@@ -581,7 +597,7 @@ fn gemini(raw: &Raw, about: About) -> Resolved {
         return nothing(if tools > 0 { Sure::Free } else { Sure::No });
     }
     let has_no_candidates = !raw.contains_key("output") && total.is_none() && about.has_content;
-    if prompt == 0 && tools > 0 {
+    if prompt == 0 && INPUT.iter().any(|name| of(name) > 0) {
         return nothing(Sure::Free);
     }
     if has_no_candidates && reading.exact == Sure::Yes {

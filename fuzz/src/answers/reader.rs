@@ -122,6 +122,7 @@ const WRAPPERS: [&str; 5] = ["response", "message", "metadata", "delta", "x_groq
 impl Session {
     fn frame(&mut self, frame: &Value, is_body: bool) {
         let kind = frame["type"].as_str().unwrap_or_default();
+        self.is_done |= kind == "message_stop";
         if kind == "conversation.item.input_audio_transcription.completed" {
             self.has_transcription = true;
             return;
@@ -147,7 +148,9 @@ impl Session {
                     None => true,
                     Some(last) => {
                         let other = id.is_some() && last.id.is_some();
-                        other || (begins && !last.raw.is_empty()) || last.has_ended
+                        other
+                            || (begins && (!last.raw.is_empty() || last.cost.is_some()))
+                            || last.has_ended
                     }
                 };
                 if is_new {
@@ -178,9 +181,12 @@ impl Session {
         if iterations.is_array() {
             answer.iterations = Some(iterations.clone());
         }
-        self.unknown.extend(counts::unknown(style, usage));
+
         let raw = counts::raw(style, usage);
         self.is_cut &= raw.is_empty();
+        if !raw.is_empty() {
+            self.unknown.extend(counts::unknown(style, usage));
+        }
         answer.has_odd_count |= counts::has_odd(usage);
         answer.merge(style, raw, kind == "message_start");
         if let Some(cost) = stated(usage) {
@@ -243,6 +249,12 @@ impl Session {
         if self.is_cut {
             reading.exact = Sure::No;
             (reading.usage, reading.input, reading.output) = (None, None, None);
+            reading.at_most = None;
+        }
+        // What a part of a stream cost is not what the whole costs.
+        let is_part = self.answers.iter().any(|answer| answer.is_open || answer.is_placeholder);
+        if (self.is_cut || is_part) && !self.is_done {
+            reading.cost = Stated::Free;
         }
         // Whether the images are inside the input, Cohere does not say.
         if reading.uncounted.contains(&counts::INPUT_IMAGES) {
@@ -275,7 +287,7 @@ impl Answer {
         }
         if is_start {
             self.is_placeholder = !self.raw.contains_key("output");
-        } else if new.contains_key("output") {
+        } else if new.get("output").is_some_and(|count| is_good(*count)) {
             self.is_placeholder = false;
         }
         let changes =
