@@ -263,6 +263,9 @@ fn wholes(raw: &RawUsage, api: Api, stated: &Stated, resolved: &mut Resolved) ->
         (total > 0 || is_empty) && raw.or_zero(Field::Seconds) == 0
     });
     if raw.or_zero(Field::Seconds) > 0 {
+        if some_input.is_some() && some_output.is_none() {
+            resolved.output = Side::KnownIfEmpty;
+        }
         return (input.unwrap_or(0), output.unwrap_or(0));
     }
     match (some_input, some_output, total) {

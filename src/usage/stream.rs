@@ -58,6 +58,8 @@ pub struct UsageMeter {
     is_closed: bool,
     /// Why an event after the last counts could not be read.
     garbled: Option<Doubt>,
+    /// Why the counts of a whole answer could not be read, though those of others could.
+    lost: Option<Doubt>,
     model: Option<String>,
     service: Option<Service>,
 }
@@ -207,6 +209,9 @@ impl UsageMeter {
         if self.extra.iter().any(|extra| extra.model.is_none()) {
             bill = bill.estimated();
         }
+        if let Some(doubt) = &self.lost {
+            bill = bill.estimated().doubt(doubt.clone());
+        }
         bill.extra.extend(self.extra.iter().cloned());
         Some(bill)
     }
@@ -317,8 +322,11 @@ impl UsageMeter {
         if !matches!(taken, Ok(true)) {
             // A stream that is cut later has run its tools all the same.
             envelope.add_tools(&mut self.tools)?;
-            if let Some(at) = at {
-                self.answers.insert(at, answer);
+            match (at, &taken) {
+                (Some(at), _) => self.answers.insert(at, answer),
+                // Later counts are of other answers.
+                (None, Err(error)) if envelope.is_whole() => self.lost = Some(Doubt::from(error)),
+                (None, _) => {}
             }
             return taken.map(drop);
         }

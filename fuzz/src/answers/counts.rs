@@ -201,8 +201,12 @@ fn style(usage: &Value) -> Style {
         ];
         let reasons = !usage["output_tokens_details"]["reasoning_tokens"].is_null();
         if has(&openai) || reasons { Style::Responses } else { Style::Anthropic }
-    } else {
+    } else if usage["output_tokens_details"]["thinking_tokens"].is_null()
+        && usage["server_tool_use"].is_null()
+    {
         Style::Chat
+    } else {
+        Style::Anthropic
     }
 }
 
@@ -457,7 +461,8 @@ fn inclusive(style: Style, raw: &Raw, about: About) -> Resolved {
     // A whole that is zero or not said beside parts of it: the rules judge whole sides, and leave
     // open what a part alone is worth.
     let cached = of("read") + of("write").max(of("write_30m") + of("write_12h"));
-    if (side.unwrap_or(0) == 0 && reasoning > 0) || (i == 0 && cached > 0) {
+    let spoken = of("audio_out");
+    if (side.unwrap_or(0) == 0 && reasoning + spoken > 0) || (i == 0 && cached > 0) {
         return nothing(Sure::Free);
     }
     let mut reading = judge(input, side, total, about);
@@ -521,9 +526,10 @@ fn exclusive(raw: &Raw, about: About, is_free: bool) -> Resolved {
     let splits = of("write_5m") + of("write_1h");
     let write = said(raw, "write").unwrap_or(splits);
     let input = of("input") + of("read") + write;
-    let has_input = ["input", "read", "write"].iter().any(|name| raw.contains_key(name));
+    let has_input = INPUT.iter().any(|name| raw.contains_key(name));
     let mut reading = judge(has_input.then_some(input), said(raw, "output"), None, about);
-    if splits > write {
+    let is_too_much = raw.contains_key("output") && of("reasoning") > of("output");
+    if splits > write || is_too_much {
         return nothing(Sure::No);
     }
     if !raw.contains_key("output") && of("reasoning") > 0 {
@@ -534,15 +540,13 @@ fn exclusive(raw: &Raw, about: About, is_free: bool) -> Resolved {
     if is_free || (is_split && splits < write) {
         reading.exact = reading.exact.max(Sure::Free);
         if is_free {
-            return Resolved { input: None, output: None, ..reading };
+            return nothing(Sure::Free);
         }
         return reading;
     }
 
     let (Some(_), Some(output)) = (reading.input, reading.output) else { return reading };
-    if of("reasoning") > output {
-        return nothing(Sure::No);
-    }
+
     reading.usage = Some(Buckets::from([
         ("input_uncached", of("input")),
         ("cache_read", of("read")),

@@ -260,9 +260,13 @@ impl Session {
         if reading.uncounted.contains(&counts::INPUT_IMAGES) {
             (reading.usage, reading.input) = (None, None);
         }
+        if reading.uncounted.contains(&counts::IMAGES) {
+            reading.exact = reading.exact.min(Sure::Free);
+        }
         if reading.uncounted.contains(&counts::AUDIO_SECONDS) {
             reading.exact = reading.exact.min(Sure::Free);
             (reading.usage, reading.input, reading.output) = (None, None, None);
+            reading.at_most = None;
         }
         reading
     }
