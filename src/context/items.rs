@@ -204,7 +204,7 @@ fn unit(items: &[Item], start: usize, end: usize, open: bool) -> Option<Unit> {
         .filter(|(index, _)| without.binary_search(index).is_err())
         .map(|(_, item)| item);
     let first = kept.next()?;
-    let last = kept.last().unwrap_or(first);
+    let last = kept.next_back().unwrap_or(first);
     Some(Unit {
         without,
         opens: side(first),
