@@ -173,6 +173,7 @@ fn style(usage: &Value) -> Style {
         "prompt_tokens",
         "completion_tokens",
         "prompt_tokens_details",
+        "completion_tokens_details",
         "prompt_cache_hit_tokens",
     ]) {
         Style::Chat
