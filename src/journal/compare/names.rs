@@ -85,7 +85,7 @@ fn found(
         shorter(id(model)).any(|form| form == &**name) || shorter(model).any(|form| form == &**name)
     };
     let by_ours = std::iter::once_with(|| ledger.iter().filter(dated).collect());
-    let spelled = [true, false].into_iter().map(|same_date| spelled_as(name, same_date, ledger));
+    let spelled = [true, false].into_iter().map(|is_strict| spelled_as(name, is_strict, ledger));
     let ways = by_their_name.chain(by_ours).chain(spelled);
     let first = ways.into_iter().find(|models| !models.is_empty());
     match first.as_deref() {
@@ -98,10 +98,11 @@ fn found(
     }
 }
 
-/// The models that have the same words as a name, and the same date, or one of them none.
+/// The models that have the same words as a name. Their date and region are the same too or, if it
+/// is not strict, one of the two has none.
 fn spelled_as<'a>(
     name: &str,
-    same_date: bool,
+    is_strict: bool,
     ledger: &'a BTreeSet<Arc<str>>,
 ) -> Vec<&'a Arc<str>> {
     let (path, name) = name.rsplit_once('/').unwrap_or(("", name));
@@ -111,7 +112,7 @@ fn spelled_as<'a>(
         let mut path = path.split('/').filter(|part| !part.is_empty());
         let is_below =
             path.all(|part| above.split('/').any(|other| other.eq_ignore_ascii_case(part)));
-        let is = |our: &Words| theirs.iter().any(|their| our.is(their, same_date));
+        let is = |our: &Words| theirs.iter().any(|their| our.is(their, is_strict));
         is_below && Words::forms(model).iter().any(is)
     };
     ledger.iter().filter(is_spelled).collect()
@@ -216,6 +217,8 @@ mod tests {
             ("Claude Opus 4", "anthropic/claude-opus-4-0"),
             ("claude-opus-4-20250514", "anthropic/claude-opus-4-20250514"),
             ("Claude Sonnet 4.5", "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+            ("US Claude Sonnet 4.5", "nothing"), // a region stands in front of a dot
+            ("eu.anthropic.claude-sonnet-4-5", "nothing"),
             ("Gemini 2.5 Flash", "google/gemini-2.5-flash"),
             ("gemini-2-5-flash-lite", "google/gemini-2.5-flash-lite"),
             ("Gemini 2.5 Flash Lite Preview", "nothing"),
@@ -231,5 +234,15 @@ mod tests {
         }
         let two = ["anthropic/claude-3-5-haiku-latest", "openrouter/anthropic/claude-3.5-haiku"];
         assert_eq!(meant("Claude Haiku 3.5", &two), two.join(" or "));
+
+        // Regions have prices of their own: a name without one could be either.
+        let [all, us] = ["global", "us"]
+            .map(|r| format!("bedrock/{r}.anthropic.claude-sonnet-4-5-20250929-v1:0"));
+        let regions = [&*all, &*us];
+        assert_eq!(meant("Claude Sonnet 4.5", &regions), regions.join(" or "));
+        assert_eq!(meant("us.anthropic.claude-sonnet-4-5", &regions), us);
+        let both = ["bedrock/anthropic.claude-sonnet-4-5-20250929-v1:0", &*us];
+        assert_eq!(meant("us.anthropic.claude-4.5-sonnet-20250929", &both), us);
+        assert_eq!(meant("anthropic.claude-4.5-sonnet-20250929", &both), both[0]);
     }
 }

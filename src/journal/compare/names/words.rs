@@ -18,18 +18,26 @@ const COMPANIES: [&str; 12] = [
     "xai",
 ];
 
-/// The words of a name in the order of the alphabet, its numbers in their own, and its date.
+/// Where Bedrock runs a model, in front of its name: `us.anthropic.…`.
+const REGIONS: [&str; 8] = ["apac", "au", "ca", "eu", "global", "jp", "us", "us-gov"];
+
+/// The words of a name in the order of the alphabet, its numbers in their own, its date and region.
 #[derive(Debug, PartialEq)]
 pub(super) struct Words {
     words: Vec<String>,
     numbers: Vec<String>,
     date: Option<Date>,
+    region: Option<&'static str>,
 }
 
 impl Words {
     fn of(name: &str) -> Words {
         let lower = name.to_lowercase();
-        let mut parts: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).collect();
+        let region = lower.split_once('.').and_then(|(front, rest)| {
+            REGIONS.iter().find(|region| **region == front).map(|region| (*region, rest))
+        });
+        let (region, rest) = region.map_or((None, &*lower), |(region, rest)| (Some(region), rest));
+        let mut parts: Vec<&str> = rest.split(|c: char| !c.is_alphanumeric()).collect();
         parts.retain(|part| !part.is_empty() && *part != "latest" && !COMPANIES.contains(part));
         let date = take_date(&mut parts);
         let is_number = |part: &&str| part.bytes().all(|byte| byte.is_ascii_digit());
@@ -41,10 +49,10 @@ impl Words {
         }
         words.sort_unstable();
         let owned = |parts: Vec<&str>| parts.into_iter().map(str::to_owned).collect();
-        Words { words: owned(words), numbers: owned(numbers), date }
+        Words { words: owned(words), numbers: owned(numbers), date, region }
     }
 
-    /// A name, and what is left of it without a region and a version; nothing of a mere date or company.
+    /// A name, and what is left of it without a version; nothing of a mere date or company.
     pub(super) fn forms(name: &str) -> Vec<Words> {
         let whole = Words::of(name);
         let shorter = shorter(name).map(Words::of).filter(|form| form.date == whole.date);
@@ -54,14 +62,16 @@ impl Words {
         forms
     }
 
-    /// True if both say the same: with the same date or, if that is not asked for, one of them without.
-    pub(super) fn is(&self, other: &Words, same_date: bool) -> bool {
-        let dates = match (self.date, other.date) {
-            (Some(one), Some(other)) => one == other,
-            (None, None) => true,
-            _ => !same_date,
-        };
-        dates && self.words == other.words && self.numbers == other.numbers
+    /// True if both say the same: with the same date and region or, if it is not strict, one of
+    /// the two without.
+    pub(super) fn is(&self, other: &Words, is_strict: bool) -> bool {
+        fn agree<T: PartialEq>(one: Option<T>, other: Option<T>, is_strict: bool) -> bool {
+            one == other || (!is_strict && (one.is_none() || other.is_none()))
+        }
+        agree(self.date, other.date, is_strict)
+            && agree(self.region, other.region, is_strict)
+            && self.words == other.words
+            && self.numbers == other.numbers
     }
 }
 
