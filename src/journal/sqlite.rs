@@ -271,19 +271,21 @@ impl SqliteJournal {
         let _ = self.connection.busy_timeout(self.patience);
     }
 
-    /// Forgets the oldest lines of `charges` that are older than `oldest`, but for the last, so that
-    /// their numbers go on. They lie in the order of time, so that the first says whether there are any.
+    /// Forgets the oldest lines of `charges` that are older than `oldest`. They lie in the order of
+    /// time, so that the first says whether there are any.
     fn forget_charges(&self, oldest: &str) -> rusqlite::Result<()> {
         let first = "SELECT at < ?1 FROM charges ORDER BY id LIMIT 1";
         let any: Option<bool> =
             self.connection.query_row(first, [oldest], |row| row.get(0)).optional()?;
         if any == Some(true) {
+            let text = "SELECT id, event FROM charges ORDER BY id DESC LIMIT 1";
+            let last = self.connection.query_row(text, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
             self.connection.execute(
-                "DELETE FROM charges WHERE at < ?1 AND id < (SELECT max(id) FROM charges) AND id IN \
+                "DELETE FROM charges WHERE at < ?1 AND id IN \
                  (SELECT id FROM charges ORDER BY id LIMIT ?2)",
                 params![oldest, FORGET_AT_ONCE],
             )?;
-            seals::forgot(&self.connection)?;
+            seals::forgot(&self.connection, last)?;
         }
         Ok(())
     }

@@ -78,4 +78,17 @@ fn a_tag_is_forgotten_over_a_restart_and_in_the_end_in_the_file() {
     snapshot(&folder);
     assert_eq!(rows_with_ada(&folder), [0; 3], "a month later the charges are gone");
     assert_eq!(budget.report().account("user:").unwrap().spent, Usd::cents(11));
+    assert_eq!(SqliteJournal::verify(folder.file("budget.db")).unwrap().charges, 0);
+
+    // The lines go on after the number of the last one that was forgotten, and none may be missing.
+    budget.reserve("support", &fixed(1)).unwrap().settle_cost(Usd::cents(1));
+    budget.reserve("support", &fixed(1)).unwrap().settle_cost(Usd::cents(1));
+    budget.flush().unwrap();
+    assert_eq!(SqliteJournal::verify(folder.file("budget.db")).unwrap().charges, 2);
+    let file = Connection::open(folder.file("budget.db")).unwrap();
+    let first = file.query_row("SELECT min(id) FROM charges", [], |row| row.get::<_, i64>(0));
+    assert_eq!(first, Ok(3));
+    file.execute("DELETE FROM charges WHERE id = 3", []).unwrap();
+    let error = SqliteJournal::verify(folder.file("budget.db")).unwrap_err().to_string();
+    assert!(error.contains("the charge with the id 3 is not there"), "{error}");
 }

@@ -1,9 +1,7 @@
 //! Owns reading: what others have appended, each event and snapshot as it was written or an error.
 
-use rusqlite::OptionalExtension;
-
 use super::super::{JournalError, News};
-use super::{Seen, SqliteJournal, rows};
+use super::{Seen, SqliteJournal, rows, seals};
 use crate::ledger::{Event, Ledger};
 
 impl SqliteJournal {
@@ -62,9 +60,7 @@ impl SqliteJournal {
 
     /// A charge without its event: the last events were removed.
     pub(super) fn check_end(&self, last: u64) -> Result<(), JournalError> {
-        let text = "SELECT event FROM charges ORDER BY id DESC LIMIT 1";
-        let newest = self.connection.query_row(text, [], |row| row.get(0)).optional();
-        let newest = newest.map_err(|error| self.told(&error))?.map_or(0, rows::number);
+        let newest = seals::newest_event(&self.connection).map_err(|error| self.told(&error))?;
         match newest > last {
             true => Err(self
                 .damaged(&format!("it has charges of event {newest}, and no event after {last}"))),

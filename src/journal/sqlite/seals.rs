@@ -2,7 +2,8 @@
 //!
 //! An older version of this crate has written lines without a seal, and may have forgotten some;
 //! `meta` keeps the first line that has one (`sealed_from`) and the first that is kept
-//! (`charges_from`). The lines are numbered without a gap.
+//! (`charges_from`). The lines are numbered without a gap. If all of them are forgotten,
+//! `charges_from` is the number of the next one, and `forgotten_event` the event of the last one.
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, Statement};
@@ -25,6 +26,8 @@ pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Seals the line that was just written.
 pub(super) fn seal(connection: &Connection, id: i64) -> rusqlite::Result<()> {
+    // SQLite begins anew where no line is left.
+    let id = if id == 1 { go_on(connection)? } else { id };
     let mut ask = connection.prepare_cached("SELECT * FROM charges WHERE id = ?1")?;
     let seal = ask.query_row([id], of)?;
     connection
@@ -33,10 +36,39 @@ pub(super) fn seal(connection: &Connection, id: i64) -> rusqlite::Result<()> {
         .map(|_| ())
 }
 
-/// Records the first line that is kept, after older ones were deleted.
-pub(super) fn forgot(connection: &Connection) -> rusqlite::Result<()> {
-    let text = "UPDATE meta SET value = (SELECT min(id) FROM charges) WHERE name = 'charges_from'";
-    connection.execute(text, []).map(|_| ())
+/// Gives the only line the number that follows those of the lines that were forgotten.
+#[cold]
+fn go_on(connection: &Connection) -> rusqlite::Result<i64> {
+    let id = meta(connection, "charges_from")?.map_or(1, |next| next.max(1));
+    connection.execute("UPDATE charges SET id = ?1 WHERE id = 1", [id])?;
+    Ok(id)
+}
+
+/// Remembers which line is the first that is kept, after some have been forgotten. `last` is the
+/// number and the event of the last line that there was before.
+pub(super) fn forgot(connection: &Connection, last: (i64, i64)) -> rusqlite::Result<()> {
+    let text = "UPDATE meta SET value = coalesce((SELECT min(id) FROM charges), ?1) \
+                WHERE name = 'charges_from'";
+    connection.execute(text, [last.0.saturating_add(1)])?;
+    let text = "INSERT OR REPLACE INTO meta (name, value) \
+                SELECT 'forgotten_event', ?1 WHERE NOT EXISTS (SELECT 1 FROM charges)";
+    connection.execute(text, [last.1]).map(|_| ())
+}
+
+/// The event of the newest charge that the file has had, as far as it says; 0 if it has had none.
+pub(super) fn newest_event(connection: &Connection) -> rusqlite::Result<u64> {
+    let text = "SELECT event FROM charges ORDER BY id DESC LIMIT 1";
+    let kept = connection.query_row(text, [], |row| row.get(0)).optional()?;
+    let newest = match kept {
+        Some(event) => Some(event),
+        None => meta(connection, "forgotten_event")?,
+    };
+    Ok(newest.map_or(0, rows::number))
+}
+
+fn meta(connection: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {
+    let text = "SELECT value FROM meta WHERE name = ?1";
+    connection.query_row(text, [name], |row| row.get(0)).optional()
 }
 
 /// The seal of a line: of its number and of the name and value of each cell that says something. A column
@@ -76,12 +108,8 @@ pub(super) struct Seals {
 
 impl Seals {
     pub(super) fn of(connection: &Connection) -> rusqlite::Result<Seals> {
-        let meta = |name: &str| {
-            let text = "SELECT value FROM meta WHERE name = ?1";
-            connection.query_row(text, [name], |row| row.get::<_, i64>(0)).optional()
-        };
-        let sealed_from = meta("sealed_from")?.unwrap_or(i64::MAX);
-        Ok(Seals { next: meta("charges_from")?, sealed_from })
+        let sealed_from = meta(connection, "sealed_from")?.unwrap_or(i64::MAX);
+        Ok(Seals { next: meta(connection, "charges_from")?, sealed_from })
     }
 
     /// True if it is known which lines there should be.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path as FilePath;
 
 use super::super::JournalError;
-use super::seals::Seals;
+use super::seals::{self, Seals};
 use super::{SqliteJournal, read_only, rows};
 use crate::clock::Timestamp;
 use crate::ledger::{Ledger, Posting};
@@ -145,6 +145,11 @@ impl SqliteJournal {
             if event > begun {
                 charged.pop_front();
             }
+        }
+        if count == 0 {
+            // All of them may have been forgotten.
+            let forgotten = seals::newest_event(&self.connection).map_err(told)?;
+            charged.retain(|(charging, _)| *charging > forgotten);
         }
         match charged.front().filter(|_| count > 0 || seals.are_known()) {
             Some((event, _)) => {
