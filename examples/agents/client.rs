@@ -36,8 +36,10 @@ impl Client {
                 "system": [{"type": "text", "text": system,
                     "cache_control": {"type": "ephemeral"}}],
                 "messages": [user]}),
-            // vLLM and its like send the counts so far with each piece of a stream, if asked to.
+            // vLLM and its like send the counts so far with each piece of a stream, if asked to. As
+            // reasoning is off, nothing is billed beside what these count when the reader hangs up.
             _ => json!({"model": id, "max_completion_tokens": cap, "stream": stream,
+                "reasoning_effort": "none",
                 "stream_options": stream.then(|| {
                     json!({"include_usage": true, "continuous_usage_stats": true})
                 }),
