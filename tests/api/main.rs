@@ -2,6 +2,7 @@
 //! change of it goes unseen. `UPDATE_API=1 cargo test --test api` accepts one.
 
 mod shape;
+mod table;
 mod tree;
 
 use std::collections::{BTreeSet, HashMap};

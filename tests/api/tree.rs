@@ -1,9 +1,12 @@
 //! Owns the modules of a crate as its sources say them: what each defines, uses and exports.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use syn::{Attribute, Item, Meta, UseTree, Visibility};
+
+use crate::table::Table;
 
 /// Where something is defined: the module's path below the crate, and its name.
 pub(crate) type Definition = (Vec<String>, String);
@@ -131,7 +134,8 @@ impl Tree {
         let place = self.0.len();
         let (items_of, uses) = (Vec::new(), Vec::new());
         self.0.push(Module { path, is_public, when: when.clone(), items: items_of, uses });
-        for item in items.into_iter().flat_map(unwrapped) {
+        let tables: HashMap<String, Table> = items.iter().filter_map(Table::of).collect();
+        for item in items.into_iter().flat_map(|item| unwrapped(item, &tables)) {
             let attributes = attributes(&item);
             let Some(own) = Condition::of(attributes) else { continue };
             let hidden = is_hidden(attributes);
@@ -229,10 +233,15 @@ fn source(folder: &Path, name: &str) -> PathBuf {
     if file.exists() { file } else { folder.join(name).join("mod.rs") }
 }
 
-/// The items inside a macro that only adds to them, such as `pin_project!`.
-fn unwrapped(item: Item) -> Vec<Item> {
+/// The items inside a macro that only adds to them, such as `pin_project!`, and those that a table of
+/// the same file makes.
+fn unwrapped(item: Item, tables: &HashMap<String, Table>) -> Vec<Item> {
     match &item {
         Item::Macro(called) if called.ident.is_none() => {
+            let name = called.mac.path.get_ident().map(ToString::to_string);
+            if let Some(table) = name.and_then(|name| tables.get(&name)) {
+                return table.items(called);
+            }
             match syn::parse2::<syn::File>(called.mac.tokens.clone()) {
                 Ok(inside) if !inside.items.is_empty() => inside.items,
                 _ => vec![item],

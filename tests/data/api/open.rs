@@ -33,3 +33,32 @@ pub enum Kind {
 
 #[doc(hidden)]
 pub struct NotSeen;
+
+macro_rules! units {
+    ($($(#[$doc:meta])* $unit:ident, $field:ident, $text:literal;)*) => {
+        #[derive(Clone, Copy)]
+        pub enum Unit {
+            $($(#[$doc])* $unit,)*
+        }
+
+        impl Unit {
+            pub const ALL: &'static [Unit] = &[$(Unit::$unit),*];
+
+            pub fn text(self) -> &'static str {
+                match self {
+                    $(Unit::$unit => $text,)*
+                }
+            }
+        }
+
+        pub struct Counts {
+            $($(#[$doc])* pub $field: u64,)*
+        }
+    };
+}
+
+units! {
+    /// From midnight on.
+    Day, days, "d (UTC)";
+    Hour, hours, "h";
+}
