@@ -2,14 +2,15 @@
 //!
 //! genai keeps the body that it sends to itself. What stands here has all that the body has, and
 //! more where its forms differ: fields that more than one provider knows, names that not all of
-//! them send, a schema twice where genai adds to it.
+//! them send, a schema twice where some adapters add to it: as the user wrote it, and as genai
+//! closes it.
 
 use bursar::Model;
 use bursar::usage::Request;
 use genai::adapter::AdapterKind;
 use genai::chat::{
     Binary, BinarySource, CacheControl, ChatMessage, ChatOptions, ChatRequest, ChatResponseFormat,
-    ChatRole, ContentPart, Tool, ToolConfig, ToolName,
+    ChatRole, ContentPart, JsonSchemaDialect, Tool, ToolConfig, ToolName, sanitize_json_schema,
 };
 use genai::embed::{EmbedInput, EmbedRequest};
 use serde_json::{Map, Value, json};
@@ -63,9 +64,16 @@ fn chat_body(asked: &ChatRequest, options: &ChatOptions, kind: AdapterKind) -> M
             set("prompt_cache_retention", json!("24h")); // OpenAI's
         }
     }
-    if let Some(ChatResponseFormat::JsonSpec(spec)) = &options.response_format {
-        let schema = json!({"name": spec.name, "schema": spec.schema, "closed": spec.schema});
-        set("output_config", json!({"format": schema}));
+    let verbosity = options.verbosity.as_ref().and_then(|verbosity| verbosity.as_keyword());
+    let format = options.response_format.as_ref().map(|format| match format {
+        ChatResponseFormat::JsonMode => json!({"type": "json_object"}),
+        ChatResponseFormat::JsonSpec(spec) => json!({
+            "type": "json_schema", "name": spec.name, "strict": true, "schema": spec.schema,
+            "closed": sanitize_json_schema(&spec.schema, JsonSchemaDialect::OpenAiStrict),
+        }),
+    });
+    if verbosity.is_some() || format.is_some() {
+        set("output_config", json!({"verbosity": verbosity, "format": format}));
     }
     // `service_tier` can only be flex, which is cheaper, and not every adapter sends it: the
     // answer says what was billed.
@@ -185,8 +193,11 @@ fn tool(tool: &Tool, kind: AdapterKind) -> Value {
         None => json!({
             "type": "function", "name": tool.name.as_str(), "description": tool.description,
             "parameters": tool.schema, "format": tool.custom_format, "config": tool.config,
+            "strict": tool.strict == Some(true),
             // genai closes a strict schema, and names all of its fields once more.
-            "closed": tool.schema.as_ref().filter(|_| tool.strict == Some(true)),
+            "closed": tool.schema.as_ref().filter(|_| tool.strict == Some(true)).map(|schema| {
+                sanitize_json_schema(schema, JsonSchemaDialect::OpenAiStrictTool)
+            }),
         }),
     };
     if let Some(control) = &tool.cache_control {

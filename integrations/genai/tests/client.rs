@@ -11,8 +11,9 @@ use bursar_genai::{BudgetedClient, Error};
 use bursar_stand_in::{Answer, Gate, StandIn, Tokens};
 use futures_util::StreamExt;
 use genai::chat::{
-    CacheControl, ChatMessage, ChatOptions, ChatRequest, ChatStreamEvent, CollectorSink,
-    ContentPart, JsonSpec, ReasoningEffort, ServiceTier, Tool, ToolCall, ToolName, ToolResponse,
+    CacheControl, ChatMessage, ChatOptions, ChatRequest, ChatResponseFormat, ChatStreamEvent,
+    CollectorSink, ContentPart, JsonSpec, ReasoningEffort, ServiceTier, Tool, ToolCall, ToolName,
+    ToolResponse, Verbosity,
 };
 use genai::resolver::{AuthData, Endpoint, ServiceTargetResolver};
 use genai::{Client, ServiceTarget};
@@ -404,6 +405,17 @@ fn requests() -> Vec<(ChatRequest, ChatOptions)> {
             options.clone(),
         ),
         (question(), options.clone().with_response_format(JsonSpec::new("answer", schema.clone()))),
+        (
+            // Little but objects, of which each is closed.
+            question(),
+            options.clone().with_response_format(JsonSpec::new(
+                "answer",
+                json!({"type": "object", "properties": {"a": {"properties": {
+                    "b": {"properties": {"c": {"properties": {"d": {}}}}}}}}}),
+            )),
+        ),
+        (question(), options.clone().with_response_format(ChatResponseFormat::JsonMode)),
+        (question(), options.clone().with_verbosity(Verbosity::Low)),
         (question(), options.clone().with_extra_body(json!({"n": 2, "metadata": {"a": "b"}}))),
         (question(), options.clone().with_extra_body(json!({"max_tokens": 2_000}))),
         (question(), options.clone().with_cache_control(CacheControl::Ephemeral24h)),
@@ -530,11 +542,26 @@ async fn a_shorter_output_is_told_to_the_provider() {
 }
 
 #[tokio::test]
-async fn the_model_that_answers_is_the_one_that_is_paid() {
-    let answer = Answer::text("Rain.").usage(TOKENS).from_model("gpt-5-mini");
+async fn another_model_that_answers_is_never_the_cheaper_of_the_two() {
+    // A dated form of the model that was asked is that model.
+    let answer = Answer::text("Rain.").usage(TOKENS).from_model("gpt-5-2025-08-07");
     let house = House::rich(StandIn::start().await.script(answer));
     house.client.exec_chat("gpt-5", question(), Some(&capped(800))).await.unwrap();
     house.assert_settled();
+    assert_eq!(house.confidences(), [Confidence::Exact]);
+
+    // A dearer one that nobody named is paid; in the place of a cheaper one, what was asked is.
+    for (asked, answers, booked_for_bill) in
+        [("gpt-5-mini", "gpt-5", 1), ("gpt-5", "gpt-5-mini", 5)]
+    {
+        let answer = Answer::text("Rain.").usage(TOKENS).from_model(answers);
+        let house = House::rich(StandIn::start().await.script(answer));
+        house.client.exec_chat(asked, question(), Some(&capped(800))).await.unwrap();
+        let booked = house.server.bill() * booked_for_bill;
+        assert_eq!(house.budget.spent().pico(), booked, "gpt-5 costs five times as much");
+        assert_eq!(house.confidences(), [Confidence::Estimated]);
+        assert_eq!(house.budget.held(), Usd::ZERO);
+    }
 }
 
 #[tokio::test]
