@@ -50,9 +50,9 @@ use walk::Walk;
 ///     json!({"role": "user", "content": "And now?"}),
 /// ];
 /// let chat = openai(&messages);
-/// let trimmed = trim_context(&chat, 100)?;
+/// let trimmed = trim_context(&chat, 60)?;
 /// assert_eq!(trimmed.kept(), [0, 1, 4], "the call went with its result");
-/// assert!(trimmed.tokens() <= 100);
+/// assert!(trimmed.tokens() <= 60);
 /// let body = json!({"model": "gpt-6.1-terra", "messages": trimmed.render()});
 /// # assert_eq!(body["messages"][2], messages[4]);
 /// # Ok::<(), bursar::context::TrimError>(())

@@ -28,9 +28,9 @@ use super::{Bill, Confidence, Doubt, ModelUsage, Service, Usage};
 /// ] {
 ///     meter.push(chunk.as_bytes())?;
 /// }
-/// // The connection breaks before the usage comes: 14 letters are about 4 tokens.
+/// // The connection breaks before the usage comes: two words are about 2 tokens.
 /// let bill = meter.finish().expect("something came");
-/// assert_eq!((bill.usage.input_uncached, bill.usage.output), (1_200, 4));
+/// assert_eq!((bill.usage.input_uncached, bill.usage.output), (1_200, 2));
 /// assert_eq!(bill.confidence, Confidence::Estimated);
 /// # Ok::<(), bursar::usage::UsageError>(())
 /// ```

@@ -71,7 +71,7 @@ pub fn responses(items: &[Value]) -> JsonChat<'_> {
 ///     json!({"role": "user", "content": "And now?"}),
 /// ];
 /// let chat = anthropic(&messages);
-/// let trimmed = trim_context(&chat, 100)?;
+/// let trimmed = trim_context(&chat, 60)?;
 /// assert_eq!(trimmed.kept(), [0, 3, 4]); // the call went with its result
 /// # Ok::<(), bursar::context::TrimError>(())
 /// ```
