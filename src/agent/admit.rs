@@ -38,7 +38,6 @@ impl Lesser {
 
 /// The end of a call: all is booked, or with a journal will be when that is written. The wait is boxed,
 /// so that a call without one does not carry it.
-#[expect(clippy::large_enum_variant, reason = "a call without a journal allocates nothing here")]
 pub(super) enum Settling<'a, A: Agent> {
     Done(Result<Reply<A::Output>, CallError<A::Error>>),
     Soon(Replying<'a, A>),

@@ -110,7 +110,6 @@ struct Step {
 }
 
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "a script has few of them")]
 enum End {
     Reply(ScriptedReply),
     Fail(Failure),

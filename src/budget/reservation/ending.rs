@@ -182,7 +182,6 @@ impl Drop for Written {
 }
 
 /// What came of ending a hold where it is.
-#[expect(clippy::large_enum_variant, reason = "moved once, and a box would be an allocation")]
 pub(crate) enum Booked {
     /// It is booked.
     Done(Receipt),

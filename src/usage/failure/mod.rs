@@ -44,7 +44,6 @@ pub(crate) use head::Head;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "most calls end with a bill; a box would cost more")]
 pub enum Outcome {
     /// The provider stated its usage or its cost.
     Billed(Bill),
