@@ -36,7 +36,7 @@ pub(super) fn seal(connection: &Connection, id: i64) -> rusqlite::Result<()> {
         .map(|_| ())
 }
 
-/// Gives the only line the number that follows those of the lines that were forgotten.
+/// Renumbers the only line, to follow the lines that were deleted.
 #[cold]
 fn go_on(connection: &Connection) -> rusqlite::Result<i64> {
     let id = meta(connection, "charges_from")?.map_or(1, |next| next.max(1));
@@ -44,8 +44,8 @@ fn go_on(connection: &Connection) -> rusqlite::Result<i64> {
     Ok(id)
 }
 
-/// Remembers which line is the first that is kept, after some have been forgotten. `last` is the
-/// number and the event of the last line that there was before.
+/// Records the first line that is kept, after older ones were deleted. `last` is the number and the
+/// event of the last line before that.
 pub(super) fn forgot(connection: &Connection, last: (i64, i64)) -> rusqlite::Result<()> {
     let text = "UPDATE meta SET value = coalesce((SELECT min(id) FROM charges), ?1) \
                 WHERE name = 'charges_from'";
@@ -55,7 +55,7 @@ pub(super) fn forgot(connection: &Connection, last: (i64, i64)) -> rusqlite::Res
     connection.execute(text, [last.1]).map(|_| ())
 }
 
-/// The event of the newest charge that the file has had, as far as it says; 0 if it has had none.
+/// The event of the newest charge that the file ever had, if known; else 0.
 pub(super) fn newest_event(connection: &Connection) -> rusqlite::Result<u64> {
     let text = "SELECT event FROM charges ORDER BY id DESC LIMIT 1";
     let kept = connection.query_row(text, [], |row| row.get(0)).optional()?;
