@@ -110,7 +110,7 @@ impl FromStr for Timestamp {
     }
 }
 
-/// The microsecond that the time lies in.
+/// Rounds down to the microsecond.
 ///
 /// ```
 /// use bursar::clock::Timestamp;
@@ -127,7 +127,7 @@ impl TryFrom<SystemTime> for Timestamp {
     fn try_from(time: SystemTime) -> Result<Timestamp, TimestampRangeError> {
         let micros = match time.duration_since(UNIX_EPOCH) {
             Ok(since) => i128::try_from(since.as_micros()),
-            // Down to the microsecond before, on this side too.
+            // Down, before 1970 too.
             Err(before) => i128::try_from(before.duration().as_nanos().div_ceil(1_000))
                 .map(i128::saturating_neg),
         };
@@ -150,7 +150,7 @@ impl TryFrom<Timestamp> for SystemTime {
     }
 }
 
-/// A moment that one type of time has and the other has not.
+/// The error of a moment that is out of range for the other type of time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the moment is out of range: a `Timestamp` holds some 290,000 years before and after 1970, a \

@@ -77,7 +77,7 @@ impl<S, F> BudgetedStream<S, F> {
     }
 
     /// The input tokens to book if the stream is cut before the provider says how many they were;
-    /// those of the hold, unless told otherwise.
+    /// those of the hold by default.
     pub fn expecting_input(mut self, tokens: u64) -> BudgetedStream<S, F> {
         self.tab = self.tab.expecting_input(tokens);
         self

@@ -66,7 +66,7 @@ impl Tab {
     }
 
     /// The input tokens to book if the answer is cut before the provider says how many they were;
-    /// those of the hold, unless told otherwise.
+    /// those of the hold by default.
     pub fn expecting_input(mut self, tokens: u64) -> Tab {
         let meter = std::mem::take(&mut self.tally.meter);
         self.tally.meter = meter.with_expected_input(tokens);

@@ -5,46 +5,45 @@ use std::collections::{HashMap, HashSet};
 use super::message::{Bond, Message, Messages, Role};
 use super::unit::{Found, Side, Unit};
 
-/// A list of items, divided where it may be.
-///
-/// In one part are
+/// A list of items, divided into parts that are kept or dropped as a whole. One part holds
 /// - a call and its output, with all that is between them: "No tool output found for function call
 ///   …", "No tool call found for function call output …" (the API's error messages);
 /// - a `reasoning` item and all items of the model behind it up to the next one, with their
 ///   outputs: "Item … of type 'reasoning' was provided without its required following item", and the
 ///   same of a `function_call` or `message` "without its required 'reasoning' item".
 pub(super) struct Items {
-    /// In order, without a hole.
+    /// In order, without gaps.
     parts: Vec<Part>,
-    /// Outputs of calls that are not in the list, where the provider keeps them. In order.
+    /// Outputs of calls that the provider keeps and that are not in the list. In order.
     stored: Vec<usize>,
 }
 
 struct Part {
     start: usize,
     end: usize,
-    /// `None` if nothing of it can be sent.
+    /// `None` if no item of it can be sent.
     unit: Option<Unit>,
 }
 
-/// One item, as far as it matters here.
+/// The properties of an item that decide what it is kept with.
 struct Item {
     role: Role,
     bond: Bond,
     calls: usize,
     brings_results: bool,
-    /// What it calls or answers has no counterpart.
+    /// It is a call without an output, or an output without a call.
     is_unmatched: bool,
 }
 
 impl Items {
-    /// Reads the ids of all items, and counts none. `continued`: outputs may answer calls that the
-    /// provider keeps. `open_calls`: those at the end need no output yet.
+    /// Reads the ids of all items, without counting their tokens. `continued`: outputs may answer calls
+    /// that the provider keeps. `open_calls`: calls at the end need no output yet.
     pub(super) fn of<C: Messages + ?Sized>(
         messages: &C,
         continued: bool,
         open_calls: bool,
     ) -> Items {
+        // What belongs together, item by item.
         let mut reading = Reading::default();
         for index in 0..messages.len() {
             if let Some(message) = messages.at(index) {
@@ -52,6 +51,7 @@ impl Items {
             }
         }
         let Reading { mut items, mut bound, open, stored, .. } = reading;
+        // Calls without an output, and outputs without a call.
         for index in open.into_values().flatten() {
             if let Some(item) = items.get_mut(index) {
                 item.is_unmatched = true;
@@ -65,6 +65,7 @@ impl Items {
         }
         let len = items.len();
         bound.resize(len, false);
+        // A part ends where no item is bound to the one before it.
         let mut parts = Vec::new();
         let mut start: usize = 0;
         for end in 1..=len {
@@ -78,7 +79,7 @@ impl Items {
         Items { parts, stored }
     }
 
-    /// The part that ends at a place.
+    /// The part that ends at this index.
     pub(super) fn ending_at(&self, end: usize) -> Found {
         let part = self.parts.get(self.parts.partition_point(|part| part.end < end));
         match part {
@@ -88,7 +89,7 @@ impl Items {
         }
     }
 
-    /// Where the part ends that has an item.
+    /// The end of the part with this item.
     pub(super) fn end_of(&self, index: usize) -> usize {
         let part = self.parts.get(self.parts.partition_point(|part| part.end <= index));
         part.map_or(index.saturating_add(1), |part| part.end)
@@ -110,7 +111,7 @@ struct Reading {
     open: HashMap<String, Vec<usize>>,
     called: HashSet<String>,
     stored: Vec<usize>,
-    /// An item that stands for one that the provider keeps: which, the list does not say.
+    /// The newest reference to an item that the provider keeps; the list does not say which kind it is.
     reference: Option<usize>,
     /// The newest `reasoning` item of the model's turn.
     thought: Option<usize>,
@@ -164,14 +165,14 @@ impl Reading {
         self.items.push(item);
     }
 
-    /// Holds two items together, with all between them.
+    /// Binds two items together, with all between them.
     fn bind(&mut self, first: usize, last: usize) {
         let between = self.bound.get_mut(first.saturating_add(1)..=last);
         between.into_iter().flatten().for_each(|bound| *bound = true);
     }
 }
 
-/// What can be sent of a part; `None` if nothing can.
+/// The items of a part that can be sent; `None` if there are none.
 fn unit(items: &[Item], start: usize, end: usize, open: bool) -> Option<Unit> {
     let part = items.get(start..end)?;
     let has_reasoned = part.iter().any(|item| item.bond == Bond::Next);

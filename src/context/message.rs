@@ -72,7 +72,7 @@ pub trait Message {
         None
     }
 
-    /// Which neighbours the message cannot be without, where messages are
+    /// Which neighbours the message must be kept with, where messages are
     /// [items](Grouping::Items) of a turn.
     fn bond(&self) -> Bond {
         Bond::None
@@ -85,7 +85,7 @@ pub trait Message {
     }
 }
 
-/// Which messages of a list stay or go together.
+/// Which messages of a list are kept or dropped together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Grouping {
@@ -101,18 +101,18 @@ pub enum Grouping {
     },
 }
 
-/// Which other items of its turn an item of the model cannot be without.
+/// Which other items of its turn an item of the model must be kept with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Bond {
-    /// None but the output of its call.
+    /// Only the output of its call.
     #[default]
     None,
-    /// The item behind it: it is a `reasoning` item.
+    /// The item after it, for a `reasoning` item.
     Next,
     /// The `reasoning` item before it in the turn, if there is one: the provider knows it by its id.
     Turn,
-    /// The list does not say what it is: an `item_reference`.
+    /// Unknown, for an `item_reference`.
     Unknown,
 }
 

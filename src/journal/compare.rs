@@ -129,7 +129,7 @@ impl Invoice {
     /// 4. the one model of the ledger that is a dated one of that name;
     /// 5. the one model of the ledger that has the same words, in any order, and the same numbers in theirs: `Claude
     ///    Haiku 3.5` is `anthropic/claude-3-5-haiku-latest`. Capitals, dots, dashes and blanks, `latest`, a `.0`
-    ///    and the name of the company in front are no part of it. Nor is a date that one of them lacks; two
+    ///    and the name of the company in front are ignored, and so is a date that only one of them has; two
     ///    dates have to be the same.
     ///
     /// Several names may be one model: their rows are added up. What matches nothing, or more than one model, is

@@ -12,8 +12,7 @@ const MAX_LEN: usize = 512;
 const MAX_DEPTH: usize = 32;
 /// The longest segment that [`Path::child_for`] makes, in bytes.
 const MAX_ESCAPED: usize = 128;
-/// What stands between the beginning of an id that is too long and the hash of the whole of it. No
-/// escape looks like it.
+/// Separates the beginning of a long id from the hash of the whole id. No escape looks like it.
 const HASHED: &str = "%~";
 /// The segment of an empty id. No escape looks like it.
 const EMPTY: &str = "%";
@@ -110,9 +109,9 @@ impl Path {
     /// text will do, and different texts are different accounts.
     ///
     /// Letters and digits of any script and `-`, `_`, `.`, `@` and `+` stay as they are; every other
-    /// byte of its UTF-8 form is written as `%` and two hexadecimal digits, as in a URL. So an id has
-    /// no `/` that would make it several segments, no `:`, and no `*`. The empty id becomes `%`. What
-    /// would be longer than 128 bytes is cut, and `%~` and the BLAKE3 hash of the whole id follow.
+    /// byte of its UTF-8 form is written as `%` and two hexadecimal digits, as in a URL. So the
+    /// segment has no `/`, `:` or `*`. The empty id becomes `%`. A segment of more than 128 bytes is cut,
+    /// and `%~` and the BLAKE3 hash of the whole id follow.
     ///
     /// ```
     /// use bursar::Path;
@@ -136,7 +135,8 @@ impl Path {
         self.child(&escaped(id))
     }
 
-    /// The patterns that mean this account, if it has so few segments: each of them is itself or `*`.
+    /// The patterns that match this account: each segment is itself or `*`. `None` if it has more than
+    /// `most` segments.
     pub(super) fn patterns(&self, most: usize) -> Option<Vec<Scope>> {
         let (tree, rest) = split_tree(&self.0);
         let segments: Vec<&str> = rest.split('/').filter(|segment| !segment.is_empty()).collect();
@@ -162,7 +162,7 @@ fn is_within(text: &str, account: &Path) -> bool {
     below.is_some_and(|rest| account.is_root() || rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Any text as one segment; different texts give different segments.
+/// Escapes any text as one segment; different texts give different segments.
 fn escaped(id: &str) -> String {
     let mut escaped = String::with_capacity(id.len().min(MAX_ESCAPED));
     for letter in id.chars() {
@@ -179,7 +179,7 @@ fn escaped(id: &str) -> String {
     if escaped.is_empty() { EMPTY.to_owned() } else { escaped }
 }
 
-/// The beginning of a segment that is too long, with a hash of all that it stands for.
+/// Cuts a long segment and appends a hash of the whole id.
 fn hashed(mut beginning: String, id: &str) -> String {
     let hash = blake3::hash(id.as_bytes()).to_hex();
     let mut end = MAX_ESCAPED - HASHED.len() - hash.len();

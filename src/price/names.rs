@@ -229,7 +229,7 @@ mod tests {
             ("dashscope", "kimi-k2.7-code", true),
             ("mistral", "glm-5-2", true),
             ("bedrock", "amazon.nova-pro-v1:0", false),
-            ("bedrock", "anthropic.claude-opus-5", false), // nobody else calls it so
+            ("bedrock", "anthropic.claude-opus-5", false), // Bedrock's own form
             ("groq", "llama-3.3-70b-versatile", true),
             ("kyma", "gemini-3-flash", true),
             ("kyma", "Kimi-K3", true),
@@ -237,7 +237,7 @@ mod tests {
             ("google", "text-embedding-004", false),
             ("groq", "whisper-large-v3", true),
             ("acme", "owl", false),
-            ("databricks", "databricks-gemini-3-flash", false), // nobody else calls it so
+            ("databricks", "databricks-gemini-3-flash", false), // Databricks' own form
         ] {
             assert_eq!(is_resold(provider, id), expected, "{provider}/{id}");
         }

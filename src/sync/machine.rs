@@ -28,7 +28,7 @@ impl<T> Lock<T> {
         self.0.lock()
     }
 
-    /// The lock, if nobody has it.
+    /// The lock, if it is free.
     pub(crate) fn try_lock(&self) -> Option<Held<'_, T>> {
         self.0.try_lock()
     }

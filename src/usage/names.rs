@@ -169,7 +169,7 @@ pub(super) const USAGE: &[Name] = &[
     // Cohere.
     of(Hint::Cohere, "billed_units", Object(BILLED_UNITS), "Cohere v2"),
     of(Hint::Cohere, "tokens", Fallback(BILLED_UNITS), "Cohere v2: what the model saw"),
-    // Costs. A name is read as a cost only if somebody documents it as one.
+    // Costs. A name is read as a cost only if it is documented as one.
     of(
         Hint::Xai,
         "cost_in_usd_ticks",

@@ -26,7 +26,7 @@ pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Seals the line that was just written.
 pub(super) fn seal(connection: &Connection, id: i64) -> rusqlite::Result<()> {
-    // SQLite begins anew where no line is left.
+    // SQLite restarts at 1 in an empty table.
     let id = if id == 1 { go_on(connection)? } else { id };
     let mut ask = connection.prepare_cached("SELECT * FROM charges WHERE id = ?1")?;
     let seal = ask.query_row([id], of)?;
@@ -101,7 +101,7 @@ fn of(row: &Row<'_>) -> rusqlite::Result<i64> {
 
 /// What is expected of the lines of `charges`, one after the other.
 pub(super) struct Seals {
-    /// The next line; `None` if an older version has not said which is the first.
+    /// The next line; `None` if an older version did not record the first.
     next: Option<i64>,
     sealed_from: i64,
 }

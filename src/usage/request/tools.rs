@@ -13,7 +13,7 @@ type Read = Result<(), UsageError>;
 const HIDDEN_PROMPT: u64 = 1_000;
 
 /// Tokens for each byte of a schema on Claude, which reads it in a form of its own. Nested schemas
-/// were billed at up to 1.875 a byte (measured in 2026), so bytes are no bound there.
+/// were billed at up to 1.875 a byte (measured in 2026), so bytes are not a bound there.
 const CLAUDE_TOKENS_PER_BYTE: u64 = 2;
 
 impl Reader<'_> {

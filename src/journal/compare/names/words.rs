@@ -21,7 +21,7 @@ const COMPANIES: [&str; 12] = [
 /// Where Bedrock runs a model, in front of its name: `us.anthropic.…`.
 const REGIONS: [&str; 8] = ["apac", "au", "ca", "eu", "global", "jp", "us", "us-gov"];
 
-/// The words of a name in the order of the alphabet, its numbers in their own, its date and region.
+/// The words of a name in alphabetical order, its numbers in their own order, its date and region.
 #[derive(Debug, PartialEq)]
 pub(super) struct Words {
     words: Vec<String>,
