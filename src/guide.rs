@@ -128,16 +128,16 @@
 //! ```
 //!
 //! [`Denied`] also has the numbers, and the largest output cap that would still fit;
-//! [`at_least`](Ask::at_least) asks for that at once. [`quote`](Account::quote) says what a call would
-//! hold and [`can_afford`](Account::can_afford) whether it would be admitted; both are advice only:
-//! another call may take the money a moment later.
+//! [`at_least`](Ask::at_least) asks for that at once. [`quote`](Account::quote) says what a call
+//! would hold and [`can_afford`](Account::can_afford) whether it would be admitted; both are advice
+//! only: another call may take the money a moment later.
 //!
 //! # 4. A limit for each customer
 //!
 //! A customer is no part of the company's tree. A *tag* is an account in a tree of its own, and a
-//! call is charged to both. [`tag_for`](BudgetManager::tag_for) takes any id that comes from outside,
-//! whatever letters it has, and [`max_children`](crate::budget::Builder::max_children) limits how many
-//! there can be. [`Limit::per_call`] caps each call of a customer.
+//! call is charged to both. [`tag_for`](BudgetManager::tag_for) takes any id that comes from
+//! outside, whatever letters it has, and [`max_children`](crate::budget::Builder::max_children)
+//! limits how many there can be. [`Limit::per_call`] caps each call of a customer.
 //!
 //! ```
 //! use bursar::{BudgetManager, Limit, Period, Usage, Usd};

@@ -1,8 +1,8 @@
-//! Doctests that must not compile: misuses of a hold, each beside a correct use that differs in a line
-//! or two. Only `cargo test --doc` compiles this file, and rustdoc does not show it.
+//! Doctests that must not compile: misuses of a hold, each beside a correct use that differs in a
+//! line or two. Only `cargo test --doc` compiles this file, and rustdoc does not show it.
 //!
-//! Only a nightly compiler checks the error numbers. On stable, the correct use shows that the misuse
-//! fails for the intended reason, and not because of a typo.
+//! Only a nightly compiler checks the error numbers. On stable, the correct use shows that the
+//! misuse fails for the intended reason, and not because of a typo.
 
 /// Settling a hold twice.
 ///

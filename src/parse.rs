@@ -1,4 +1,4 @@
-//! [`ParseNameError`]: the error of `FromStr` for small enums, and [`named`], which makes it.
+//! [`ParseNameError`]: the error of `FromStr` for small enums.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! Tests of streams that are cut before their counts: hidden reasoning, the input that was not counted,
-//! and the alerts.
+//! Tests of streams that are cut before their counts: hidden reasoning, the input that was not
+//! counted, and the alerts.
 
 use std::sync::{Arc, Mutex};
 

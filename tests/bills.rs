@@ -1,5 +1,5 @@
-//! Tests of `PriceBook::price_bill` and of booking bills: the cost, whose price applies, the doubts and
-//! their alerts.
+//! Tests of `PriceBook::price_bill` and of booking bills: the cost, whose price applies, the doubts
+//! and their alerts.
 
 use std::sync::{Arc, Mutex};
 

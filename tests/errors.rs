@@ -1,5 +1,5 @@
-//! Tests that the `Display` of every error is complete, the cause included, and that `source()` does not
-//! repeat it.
+//! Tests that the `Display` of every error is complete, the cause included, and that `source()`
+//! does not repeat it.
 
 use std::error::Error;
 use std::fs;

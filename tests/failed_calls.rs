@@ -1,5 +1,5 @@
-//! Tests of `FailedCalls`: the table of providers, statuses and bodies, the user's own rules, and how each
-//! outcome is booked.
+//! Tests of `FailedCalls`: the table of providers, statuses and bodies, the user's own rules, and
+//! how each outcome is booked.
 
 use std::sync::{Arc, Mutex};
 

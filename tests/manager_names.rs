@@ -1,4 +1,5 @@
-//! Tests of `tag_for`, `account_for`, `max_accounts`, `max_children` and `forget`: names from outside.
+//! Tests of `tag_for`, `account_for`, `max_accounts`, `max_children` and `forget`: names from
+//! outside.
 
 use std::time::Duration;
 

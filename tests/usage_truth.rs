@@ -1,5 +1,5 @@
-//! Tests that a bill is never surer than its answer: impossible zeros, missing counts, and frames that
-//! repeat or contradict others, in the form of every API.
+//! Tests that a bill is never surer than its answer: impossible zeros, missing counts, and frames
+//! that repeat or contradict others, in the form of every API.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use bursar::usage::{Doubt, ModelUsage};

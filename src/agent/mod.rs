@@ -117,10 +117,10 @@ pub trait Agent: Send + Sync {
     /// [`Meter`]; `None` if it does not say, and then what was held is charged.
     fn bill(&self, output: &Self::Output) -> Option<Bill>;
 
-    /// What a failure has cost. `Some` of an empty bill: it is known to be free (the connection
-    /// was refused, the provider has rejected the request). `None`: unknown, and the reply counts
-    /// as lost. [`FailedCalls::judge`](crate::usage::FailedCalls::judge) decides by the status and body of
-    /// an answer.
+    /// What a failure has cost. `Some` of an empty bill: it is known to be free (the connection was
+    /// refused, the provider has rejected the request). `None`: unknown, and the reply counts as
+    /// lost. [`FailedCalls::judge`](crate::usage::FailedCalls::judge) decides by the status and
+    /// body of an answer.
     fn bill_of_error(&self, _error: &Self::Error) -> Option<Bill> {
         None
     }

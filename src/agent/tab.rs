@@ -73,9 +73,9 @@ impl Tab {
         self
     }
 
-    /// Sets the HTTP status of the answer; 200 by default. The tab of a failure costs
-    /// the amount by [`FailedCalls`](crate::usage::FailedCalls), judged by the body that it is shown. A tab
-    /// that is dropped before it was shown anything is judged by its status alone: free if that is a
+    /// Sets the HTTP status of the answer; 200 by default. The tab of a failure costs the amount by
+    /// [`FailedCalls`](crate::usage::FailedCalls), judged by the body that it is shown. A tab that
+    /// is dropped before it was shown anything is judged by its status alone: free if that is a
     /// rejection (4xx), else lost.
     pub fn answered(mut self, status: u16) -> Tab {
         self.tally.status = status;
@@ -293,8 +293,8 @@ impl Tally {
         billed.or(self.used).unwrap_or_else(|| self.meter.seen())
     }
 
-    /// The bill as of now, if anything was seen: counts that were passed in, or what the
-    /// meter has; and if all that came is an error, what that costs.
+    /// The bill as of now, if anything was seen: counts that were passed in, or what the meter has;
+    /// and if all that came is an error, what that costs.
     fn finish(&mut self, hold: &Reservation) -> Option<Bill> {
         let used = self.used.map(counted_so_far);
         if let Some(bill) = self.bill.clone().or(used) {
@@ -311,8 +311,8 @@ impl Tally {
     }
 }
 
-/// The bill of counts that were passed in for a stream so far. Output without input is the
-/// output alone.
+/// The bill of counts that were passed in for a stream so far. Output without input is the output
+/// alone.
 fn counted_so_far(usage: Usage) -> Bill {
     let bill = Bill::new(usage).estimated();
     match usage.input_tokens() == 0 && usage.output_tokens() > 0 {

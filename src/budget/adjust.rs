@@ -38,9 +38,10 @@ impl Correction {
         Correction { by, model: None, tags: Vec::new() }
     }
 
-    /// The model that it is about, as the ledger or the price book names it (`openai/gpt-6-luna`, or `gpt-6-luna`
-    /// alone): its report and limits on that model are corrected too, and an invoice is [compared](crate::journal) with
-    /// it. A name that neither knows is used as it is; an empty name is no model.
+    /// The model that it is about, as the ledger or the price book names it (`openai/gpt-6-luna`,
+    /// or `gpt-6-luna` alone): its report and limits on that model are corrected too, and an
+    /// invoice is [compared](crate::journal) with it. A name that neither knows is used as it is;
+    /// an empty name is no model.
     pub fn model(mut self, name: &str) -> Correction {
         self.model = Some(name).filter(|name| !name.is_empty()).map(Arc::from);
         self

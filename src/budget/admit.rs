@@ -262,8 +262,9 @@ impl Core {
         }
     }
 
-    /// What the call would hold if it asked at this moment, or why it would be refused. Nothing is held,
-    /// no observer is notified and no account is opened; only a model without a number gets one.
+    /// What the call would hold if it asked at this moment, or why it would be refused. Nothing is
+    /// held, no observer is notified and no account is opened; only a model without a number gets
+    /// one.
     pub(super) fn quote(
         self: &Arc<Core>,
         who: Who<'_>,
@@ -412,8 +413,8 @@ impl Drop for Answer {
     }
 }
 
-/// Decides an alternative that no earlier call is in the way of; else notes what stops it and, if the call
-/// can wait, where it would have to.
+/// Decides an alternative that no earlier call is in the way of; else notes what stops it and, if
+/// the call can wait, where it would have to.
 fn examine(
     ledger: &Ledger,
     queue: &Queue,

@@ -35,9 +35,9 @@ use crate::usage::Doubt;
 #[non_exhaustive]
 pub enum Alert {
     /// *Spent* has reached a threshold of a limit: once for each threshold and window. A call that
-    /// is settled one window late, a correction of the previous window, or a lease that ends after its
-    /// window raises the alerts of that window. A charge that is two windows late counts in the totals
-    /// alone and raises no alert, because the spend of that window is no longer kept.
+    /// is settled one window late, a correction of the previous window, or a lease that ends after
+    /// its window raises the alerts of that window. A charge that is two windows late counts in the
+    /// totals alone and raises no alert, because the spend of that window is no longer kept.
     Threshold {
         /// When.
         at: Timestamp,
@@ -45,8 +45,8 @@ pub enum Alert {
         account: Path,
         /// The limit.
         limit: Limit,
-        /// The start of the window, if it is over: a call that was reserved in it was settled later, or
-        /// it was corrected. `None`: the present window, or a limit without windows.
+        /// The start of the window, if it is over: a call that was reserved in it was settled
+        /// later, or it was corrected. `None`: the present window, or a limit without windows.
         #[serde(skip_serializing_if = "Option::is_none")]
         window: Option<Timestamp>,
         /// The threshold, in percent of the amount.
@@ -65,8 +65,8 @@ pub enum Alert {
         account: Path,
         /// The limit.
         limit: Limit,
-        /// The start of the window, if it is over: a call that was reserved in it was settled later, or
-        /// it was corrected. `None`: the present window, or a limit without windows.
+        /// The start of the window, if it is over: a call that was reserved in it was settled
+        /// later, or it was corrected. `None`: the present window, or a limit without windows.
         #[serde(skip_serializing_if = "Option::is_none")]
         window: Option<Timestamp>,
         /// Spent and held; of a limit for each call, the bill.
@@ -81,8 +81,8 @@ pub enum Alert {
         account: Path,
         /// The limit.
         limit: Limit,
-        /// The start of the window, if it is over: a call that was reserved in it was settled later, or
-        /// it was corrected. `None`: the present window, or a limit without windows.
+        /// The start of the window, if it is over: a call that was reserved in it was settled
+        /// later, or it was corrected. `None`: the present window, or a limit without windows.
         #[serde(skip_serializing_if = "Option::is_none")]
         window: Option<Timestamp>,
         /// Spent and held, with the call; of a limit for each call, what this one holds.
@@ -110,9 +110,8 @@ pub enum Alert {
         why: String,
     },
     /// A bill may differ from what the provider charges. It has been booked all the same: once for
-    /// each doubt of each bill. A number that this version does not read
-    /// ([`Doubt::UnknownField`]) raises one alert for each field name, up to a thousand names in one
-    /// manager.
+    /// each doubt of each bill. A number that this version does not read ([`Doubt::UnknownField`])
+    /// raises one alert for each field name, up to a thousand names in one manager.
     Doubtful {
         /// When.
         at: Timestamp,

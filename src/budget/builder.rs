@@ -81,20 +81,21 @@ impl Builder {
     /// [`on_lost_call`](Builder::on_lost_call) says so. Limits that were set once stay until they are
     /// lifted, whether the next process sets them or not.
     ///
-    /// A lease ends by the clock of the process that ends it. A hold of another process, while any other
-    /// has the journal open, is first watched for as long as its lease had left when it was first seen
-    /// here, so that a process whose clock is ahead ends no call of others; they raise an
-    /// [`Alert::ClockAhead`].
+    /// A lease ends by the clock of the process that ends it. A hold of another process, while any
+    /// other has the journal open, is first watched for as long as its lease had left when it was
+    /// first seen here, so that a process whose clock is ahead ends no call of others; they raise
+    /// an [`Alert::ClockAhead`].
     pub fn journal(mut self, journal: impl Journal) -> Builder {
         self.journal = Some(Box::new(journal));
         self
     }
 
-    /// With a journal: how old the numbers of other processes may be in `spent`, `held`, `report` and
-    /// `can_afford`. The default is one second of the budget's clock; with [`Duration::ZERO`] they are
-    /// always current. If they are older, a read first fetches the events of the other processes, which
-    /// takes some microseconds and does not wait for a writer. Calls are always admitted by the current
-    /// state of the journal. [`Report::as_of`](super::Report::as_of) says when the journal was last read.
+    /// With a journal: how old the numbers of other processes may be in `spent`, `held`, `report`
+    /// and `can_afford`. The default is one second of the budget's clock; with [`Duration::ZERO`]
+    /// they are always current. If they are older, a read first fetches the events of the other
+    /// processes, which takes some microseconds and does not wait for a writer. Calls are always
+    /// admitted by the current state of the journal. [`Report::as_of`](super::Report::as_of) says
+    /// when the journal was last read.
     ///
     /// ```
     /// use std::time::Duration;
@@ -175,22 +176,23 @@ impl Builder {
     /// The most accounts and tags that may be open at once, the roots included; two million unless
     /// set. One takes some 500 bytes of memory, and 500 more for each limit on it.
     ///
-    /// It keeps names from outside from filling the memory. A call, a tag or a run for which another
-    /// account would have to be opened is refused with [`AccountError::TooMany`], and nothing changes.
-    /// What is open stays open, also where a journal has more. A [`Run`](super::Run) gives its place
-    /// back when it is closed, and [`Account::forget`](super::Account::forget) and
-    /// [`Tag::forget`](super::Tag::forget) free those that are no longer used.
+    /// It keeps names from outside from filling the memory. A call, a tag or a run for which
+    /// another account would have to be opened is refused with [`AccountError::TooMany`], and
+    /// nothing changes. What is open stays open, also where a journal has more. A
+    /// [`Run`](super::Run) gives its place back when it is closed, and
+    /// [`Account::forget`](super::Account::forget) and [`Tag::forget`](super::Tag::forget) free
+    /// those that are no longer used.
     pub fn max_accounts(mut self, most: usize) -> Builder {
         self.max_accounts = most;
         self
     }
 
-    /// The most accounts that may be open at once directly below one account (`customers`) or in a tag
-    /// tree (`user:`); by default only [`max_accounts`](Builder::max_accounts) limits them. Set it for each
-    /// account below which [`account_for`](BudgetManager::account_for) or
-    /// [`tag_for`](BudgetManager::tag_for) open names from outside, so that these cannot use up the whole
-    /// number. A tag tree is written with its `:`. Of two numbers for the same account the later
-    /// one counts. [`build`](Builder::build) fails if `account` is malformed.
+    /// The most accounts that may be open at once directly below one account (`customers`) or in a
+    /// tag tree (`user:`); by default only [`max_accounts`](Builder::max_accounts) limits them. Set
+    /// it for each account below which [`account_for`](BudgetManager::account_for) or
+    /// [`tag_for`](BudgetManager::tag_for) open names from outside, so that these cannot use up the
+    /// whole number. A tag tree is written with its `:`. Of two numbers for the same account the
+    /// later one counts. [`build`](Builder::build) fails if `account` is malformed.
     ///
     /// ```
     /// use bursar::BudgetManager;
@@ -222,11 +224,11 @@ impl Builder {
     }
 
     /// The dearest service tier on which the provider may serve a request that names none, or
-    /// `auto`; [`Service::Standard`] by default. Both leave the tier to the project's settings
-    /// at the provider (OpenAI: "Default service tier"; Anthropic: `auto` takes priority capacity if
-    /// the organisation has some). With `Service::Priority`, such a request
-    /// is held at the dearer of the standard and the priority price, if its model has one; the bill
-    /// is that of the tier that served it.
+    /// `auto`; [`Service::Standard`] by default. Both leave the tier to the project's settings at
+    /// the provider (OpenAI: "Default service tier"; Anthropic: `auto` takes priority capacity if
+    /// the organisation has some). With `Service::Priority`, such a request is held at the dearer
+    /// of the standard and the priority price, if its model has one; the bill is that of the tier
+    /// that served it.
     ///
     /// It applies to requests that are read ([`BudgetManager::estimate_request`] and models that
     /// [`BudgetManager::model`] gave). An estimate by hand has
@@ -250,9 +252,9 @@ impl Builder {
         self
     }
 
-    /// Sets what calls to a provider cost if they fail with one of these HTTP statuses, instead of what
-    /// the provider documents. See [`FailedCalls`] for the documented costs, and for how an answer is
-    /// judged.
+    /// Sets what calls to a provider cost if they fail with one of these HTTP statuses, instead of
+    /// what the provider documents. See [`FailedCalls`] for the documented costs, and for how an
+    /// answer is judged.
     ///
     /// ```
     /// use bursar::usage::FailedCall;

@@ -176,8 +176,9 @@ impl Core {
         self.state.lock()
     }
 
-    /// Reads the ledger. With a journal it is the written ledger: events of other processes are read first
-    /// if the last read is too old, and windows and leases that are due are written, if they can be.
+    /// Reads the ledger. With a journal it is the written ledger: events of other processes are
+    /// read first if the last read is too old, and windows and leases that are due are written, if
+    /// they can be.
     #[inline]
     pub(super) fn read<R>(&self, look: impl FnOnce(&Ledger, Timestamp) -> R) -> R {
         self.read_with_queue(|ledger, _, now| look(ledger, now))

@@ -111,8 +111,8 @@ impl BudgetManager {
     /// The account of that path, opened if it is not there, with those above it. `""` is the root.
     ///
     /// Choose the path yourself: pass a name that comes from outside to
-    /// [`account_for`](BudgetManager::account_for). With a journal, opening a new account blocks until
-    /// it is written; in async code open accounts at the start, or on a thread that may block
+    /// [`account_for`](BudgetManager::account_for). With a journal, opening a new account blocks
+    /// until it is written; in async code open accounts at the start, or on a thread that may block
     /// (`tokio::task::spawn_blocking`).
     ///
     /// # Errors
@@ -148,7 +148,8 @@ impl BudgetManager {
 
     /// The tag of that path (`user:42`), opened if it is not there.
     ///
-    /// Choose the path yourself: pass an id that comes from outside to [`tag_for`](BudgetManager::tag_for).
+    /// Choose the path yourself: pass an id that comes from outside to
+    /// [`tag_for`](BudgetManager::tag_for).
     ///
     /// # Errors
     /// [`AccountError`] if the path is malformed, has no `:` or nothing after it, or there are as many

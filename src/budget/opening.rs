@@ -1,5 +1,5 @@
-//! [`open_account`] opens accounts by name; [`AccountCaps`] limits how many, since names may come from
-//! outside.
+//! [`open_account`] opens accounts by name; [`AccountCaps`] limits how many, since names may come
+//! from outside.
 
 use std::sync::Arc;
 

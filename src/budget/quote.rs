@@ -36,15 +36,16 @@ pub struct Quote {
     pub max_output_tokens: u64,
     /// Which of the alternatives would be admitted, counted from 0.
     pub alternative: usize,
-    /// True if the call names no output cap, so that its model's longest answer would be set aside. A
-    /// cap lowers what is held.
+    /// True if the call names no output cap, so that its model's longest answer would be set aside.
+    /// A cap lowers what is held.
     pub cap_is_assumed: bool,
 }
 
 impl Account {
-    /// Advice, not a reservation: what the call would hold at this very moment, and the output cap that
-    /// would be admitted. Another call may take the money a moment later; only
-    /// [`reserve`](Account::reserve) decides. Nothing is held or recorded, and observers are not notified.
+    /// Advice, not a reservation: what the call would hold at this very moment, and the output cap
+    /// that would be admitted. Another call may take the money a moment later; only
+    /// [`reserve`](Account::reserve) decides. Nothing is held or recorded, and observers are not
+    /// notified.
     ///
     /// # Errors
     /// The [`ReserveError`] with which it would be refused.
@@ -52,8 +53,8 @@ impl Account {
         self.core.quote(self.who(), estimate, &[], &Wishes::NONE)
     }
 
-    /// Advice, not a promise: whether the call would be admitted at this very moment. Another
-    /// call may take the money a moment later; only [`reserve`](Account::reserve) decides.
+    /// Advice, not a promise: whether the call would be admitted at this very moment. Another call
+    /// may take the money a moment later; only [`reserve`](Account::reserve) decides.
     /// [`quote`](Account::quote) says what it would hold, or why it would be refused.
     pub fn can_afford(&self, estimate: &Estimate) -> bool {
         self.quote(estimate).is_ok()
@@ -78,9 +79,9 @@ impl Ask<'_> {
 }
 
 impl BudgetManager {
-    /// Advice, not a reservation: what a call of the whole budget would hold at this very moment, see
-    /// [`Account::quote`]. Only the limits of the whole budget are checked; [`Account::quote`] and
-    /// [`Ask::quote`] check those of an account and of tags.
+    /// Advice, not a reservation: what a call of the whole budget would hold at this very moment,
+    /// see [`Account::quote`]. Only the limits of the whole budget are checked; [`Account::quote`]
+    /// and [`Ask::quote`] check those of an account and of tags.
     ///
     /// # Errors
     /// The [`ReserveError`] with which it would be refused.

@@ -56,7 +56,8 @@ pub struct Report {
     #[serde(default)]
     pub elsewhere: Option<HeldElsewhere>,
     /// With a journal: when this process last read the events of others, by its clock; see
-    /// [`refresh_every`](super::Builder::refresh_every). It stays behind while the journal cannot be read.
+    /// [`refresh_every`](super::Builder::refresh_every). It stays behind while the journal cannot
+    /// be read.
     #[serde(default)]
     pub as_of: Option<Timestamp>,
 }

@@ -36,8 +36,8 @@ struct Item {
 }
 
 impl Items {
-    /// Reads the ids of all items, without counting their tokens. `continued`: outputs may answer calls
-    /// that the provider keeps. `open_calls`: calls at the end need no output yet.
+    /// Reads the ids of all items, without counting their tokens. `continued`: outputs may answer
+    /// calls that the provider keeps. `open_calls`: calls at the end need no output yet.
     pub(super) fn of<C: Messages + ?Sized>(
         messages: &C,
         continued: bool,
@@ -111,7 +111,8 @@ struct Reading {
     open: HashMap<String, Vec<usize>>,
     called: HashSet<String>,
     stored: Vec<usize>,
-    /// The newest reference to an item that the provider keeps; the list does not say which kind it is.
+    /// The newest reference to an item that the provider keeps; the list does not say which kind it
+    /// is.
     reference: Option<usize>,
     /// The newest `reasoning` item of the model's turn.
     thought: Option<usize>,

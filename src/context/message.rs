@@ -72,8 +72,8 @@ pub trait Message {
         None
     }
 
-    /// Which neighbours the message must be kept with, where messages are
-    /// [items](Grouping::Items) of a turn.
+    /// Which neighbours the message must be kept with, where messages are [items](Grouping::Items)
+    /// of a turn.
     fn bond(&self) -> Bond {
         Bond::None
     }

@@ -101,11 +101,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! All of it is exact: a rate is decimal text, and nothing passes through a float. When the rate has
-//! moved too far, give the price new numbers from a day on, with
+//! All of it is exact: a rate is decimal text, and nothing passes through a float. When the rate
+//! has moved too far, give the price new numbers from a day on, with
 //! [`from_date`](ModelPrice::from_date): calls before that day keep what they cost. A report in
-//! euros is the amounts of the [`Report`], divided by your rate where they are shown. What the bank charges
-//! for the exchange is not in the ledger.
+//! euros is the amounts of the [`Report`], divided by your rate where they are shown. What the bank
+//! charges for the exchange is not in the ledger.
 
 #![allow(unused_imports, reason = "the names that the text links to")]
 

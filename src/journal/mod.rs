@@ -48,9 +48,9 @@ pub trait Journal: Send + 'static {
     /// [`JournalError`]; then no transaction is open.
     fn begin(&mut self, after: u64) -> Result<News, JournalError>;
 
-    /// Reads what others have appended after event number `after`, for a reader that does not write. No
-    /// transaction is open before or after. Unless it is overridden, it begins one and rolls it back; a
-    /// journal that can read beside a writer should do that instead.
+    /// Reads what others have appended after event number `after`, for a reader that does not
+    /// write. No transaction is open before or after. Unless it is overridden, it begins one and
+    /// rolls it back; a journal that can read beside a writer should do that instead.
     ///
     /// # Errors
     /// [`JournalError`].

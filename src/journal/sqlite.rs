@@ -139,23 +139,25 @@ fn read_only(file: &FilePath) -> Result<(Connection, PathBuf), JournalError> {
 /// file system, whose locks cannot be trusted. Feature `sqlite`.
 ///
 /// **Names.** A file is named by its path, never by a URI, and a symbolic link is the file that it
-/// names. A new ledger is begun where there is no file, or an empty one as `touch` makes it. Anything that may
-/// have been a ledger is refused: a file that was emptied after it was made, or that is empty with a log
-/// beside it or reached by a link; a link to a missing file; a log without its file; a device.
+/// names. A new ledger is begun where there is no file, or an empty one as `touch` makes it.
+/// Anything that may have been a ledger is refused: a file that was emptied after it was made, or
+/// that is empty with a log beside it or reached by a link; a link to a missing file; a log without
+/// its file; a device.
 ///
-/// **The log.** SQLite writes to `FILE-wal` first and copies it into the file later; `FILE-shm` is its
-/// index. They are part of the ledger: move and copy all three together, while no process has them open.
-/// If one of the three is removed or replaced under a running process, each call of it is refused until
-/// it is put back or the process restarts; and while that process lives, no other opens the file without
-/// its log. (Removal is detected on Unix; other systems do not let most programs remove an open file.)
-/// Opening refuses a log in which damage has lost whole transactions. Damage in its last transaction, and a
-/// log that was cut off or removed while no process had it open, look like a process that died while
-/// writing, and go unnoticed. A log that grows past 8 MB beside a reader is truncated when the reader is
-/// gone.
+/// **The log.** SQLite writes to `FILE-wal` first and copies it into the file later; `FILE-shm` is
+/// its index. They are part of the ledger: move and copy all three together, while no process has
+/// them open. If one of the three is removed or replaced under a running process, each call of it
+/// is refused until it is put back or the process restarts; and while that process lives, no other
+/// opens the file without its log. (Removal is detected on Unix; other systems do not let most
+/// programs remove an open file.) Opening refuses a log in which damage has lost whole
+/// transactions. Damage in its last transaction, and a log that was cut off or removed while no
+/// process had it open, look like a process that died while writing, and go unnoticed. A log that
+/// grows past 8 MB beside a reader is truncated when the reader is gone.
 ///
-/// **Other processes.** On Linux each process that has the ledger open holds a shared `flock` on the
-/// log, so that a process which is alone knows that other processes with holds have died. Elsewhere it
-/// waits for as long as their leases had left, see [`Builder::journal`](crate::budget::Builder::journal).
+/// **Other processes.** On Linux each process that has the ledger open holds a shared `flock` on
+/// the log, so that a process which is alone knows that other processes with holds have died.
+/// Elsewhere it waits for as long as their leases had left, see
+/// [`Builder::journal`](crate::budget::Builder::journal).
 ///
 /// The tables `charges` and `meta` and the views are for people; `events` and `snapshots` are what
 /// the ledger is made of again.
@@ -255,8 +257,8 @@ impl SqliteJournal {
         explain(&self.file, error)
     }
 
-    /// Truncates a log that has grown beside a reader. It works once the reader is gone, so it is tried now
-    /// and then, without waiting.
+    /// Truncates a log that has grown beside a reader. It works once the reader is gone, so it is
+    /// tried now and then, without waiting.
     fn cut_log(&mut self) {
         self.commits = self.commits.wrapping_add(1);
         if self.commits % CUT_EVERY > 0 || self.place.log_length() <= u64::from(LOG_LIMIT) {

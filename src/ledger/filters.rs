@@ -63,8 +63,8 @@ impl Filters {
         filter.is_some_and(|own| own.matches.get(model.0 as usize).copied().unwrap_or(false))
     }
 
-    /// Finds or makes the filter of a pattern for one more limit. `models` are the names of all models by
-    /// number. `None` if there are 2^32 filters.
+    /// Finds or makes the filter of a pattern for one more limit. `models` are the names of all
+    /// models by number. `None` if there are 2^32 filters.
     pub(super) fn take(&mut self, pattern: &ModelPattern, models: &[Arc<str>]) -> Option<u32> {
         let known = self.by_pattern.get(pattern).copied();
         if let Some(place) = known {

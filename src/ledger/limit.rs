@@ -133,12 +133,12 @@ impl Limit {
     /// A cap on what one call may hold. It counts nothing and has no period: the cap is the same for
     /// each call, whatever was spent before.
     ///
-    /// A call that asks for more is refused or, with [`Ask::at_least`](crate::budget::Ask::at_least),
-    /// made with a shorter output; it never waits, because no other call is in its way. A hold that
-    /// grows is measured as a whole, and a call inside another by what it holds itself, wherever that
-    /// comes from. A bill beyond the cap is booked in full and raises an
-    /// [`Alert::Overrun`](crate::Alert::Overrun), once for each such call; later calls are not
-    /// refused for it.
+    /// A call that asks for more is refused or, with
+    /// [`Ask::at_least`](crate::budget::Ask::at_least), made with a shorter output; it never waits,
+    /// because no other call is in its way. A hold that grows is measured as a whole, and a call
+    /// inside another by what it holds itself, wherever that comes from. A bill beyond the cap is
+    /// booked in full and raises an [`Alert::Overrun`](crate::Alert::Overrun), once for each such
+    /// call; later calls are not refused for it.
     ///
     /// ```
     /// use bursar::{BudgetManager, Estimate, Limit, Usd};
@@ -204,8 +204,8 @@ impl Limit {
         }
     }
 
-    /// Counts over this period; the default is the lifetime. A limit on
-    /// [calls in flight](Limit::in_flight) and one [for each call](Limit::per_call) have no period.
+    /// Counts over this period; the default is the lifetime. A limit on [calls in
+    /// flight](Limit::in_flight) and one [for each call](Limit::per_call) have no period.
     #[must_use]
     pub fn per(mut self, period: Period) -> Limit {
         self.period = period;
@@ -220,10 +220,10 @@ impl Limit {
         self
     }
 
-    /// Raises an alert when *spent* reaches these percentages, once for each window. A charge counts in
-    /// the window in which its call was reserved: one that comes after the end of that window still
-    /// raises what is due there, if it is the window just before the present one. No window before
-    /// that is kept; what comes later than that counts in the totals alone.
+    /// Raises an alert when *spent* reaches these percentages, once for each window. A charge
+    /// counts in the window in which its call was reserved: one that comes after the end of that
+    /// window still raises what is due there, if it is the window just before the present one. No
+    /// window before that is kept; what comes later than that counts in the totals alone.
     #[must_use]
     pub fn alert_at(mut self, percents: impl IntoIterator<Item = u16>) -> Limit {
         self.alert_at = ordered(percents.into_iter().collect());

@@ -108,10 +108,10 @@ impl Path {
     /// The account below for an id that comes from outside: a user, a customer, a file name. Any
     /// text will do, and different texts are different accounts.
     ///
-    /// Letters and digits of any script and `-`, `_`, `.`, `@` and `+` stay as they are; every other
-    /// byte of its UTF-8 form is written as `%` and two hexadecimal digits, as in a URL. So the
-    /// segment has no `/`, `:` or `*`. The empty id becomes `%`. A segment of more than 128 bytes is cut,
-    /// and `%~` and the BLAKE3 hash of the whole id follow.
+    /// Letters and digits of any script and `-`, `_`, `.`, `@` and `+` stay as they are; every
+    /// other byte of its UTF-8 form is written as `%` and two hexadecimal digits, as in a URL. So
+    /// the segment has no `/`, `:` or `*`. The empty id becomes `%`. A segment of more than 128
+    /// bytes is cut, and `%~` and the BLAKE3 hash of the whole id follow.
     ///
     /// ```
     /// use bursar::Path;
@@ -135,8 +135,8 @@ impl Path {
         self.child(&escaped(id))
     }
 
-    /// The patterns that match this account: each segment is itself or `*`. `None` if it has more than
-    /// `most` segments.
+    /// The patterns that match this account: each segment is itself or `*`. `None` if it has more
+    /// than `most` segments.
     pub(super) fn patterns(&self, most: usize) -> Option<Vec<Scope>> {
         let (tree, rest) = split_tree(&self.0);
         let segments: Vec<&str> = rest.split('/').filter(|segment| !segment.is_empty()).collect();

@@ -19,8 +19,8 @@ impl Counter {
         if self.is_per_call() { amounts.cost } else { self.of(amounts) }
     }
 
-    /// The notice about a call above the cap: admitted because the limit only watches, or billed more
-    /// than it held.
+    /// The notice about a call above the cap: admitted because the limit only watches, or billed
+    /// more than it held.
     fn notice_of_call(&self, limit: LimitId, committed: i128) -> Notice {
         let (path, rule) = self.about();
         let (account, rule, amount) = (path.clone(), rule.clone(), self.amount);

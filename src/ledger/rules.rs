@@ -228,8 +228,8 @@ impl Ledger {
         }
     }
 
-    /// The accounts that a pattern means, in the order of their places: found from the root of their
-    /// tree down, without a look at other accounts.
+    /// The accounts that a pattern means, in the order of their places: found from the root of
+    /// their tree down, without a look at other accounts.
     fn accounts_meant_by(&self, pattern: &Scope) -> Vec<u32> {
         let (tree, segments) = pattern.parts();
         let root = self.accounts.find(tree).map(|id| id.index);

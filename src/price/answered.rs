@@ -40,8 +40,8 @@ impl PriceBasis {
     }
 }
 
-/// Finds the model whose price applies to a bill. `asked` are the models that the request named, the
-/// requested one first.
+/// Finds the model whose price applies to a bill. `asked` are the models that the request named,
+/// the requested one first.
 pub(super) fn price_basis(book: &PriceBook, asked: &[Model], bill: &Bill) -> PriceBasis {
     let unknown = |error: UnknownModel| PriceBasis::Unknown(error.to_string());
     match (asked.split_first(), bill.model.as_deref()) {
@@ -66,8 +66,8 @@ pub(super) fn price_basis(book: &PriceBook, asked: &[Model], bill: &Bill) -> Pri
     }
 }
 
-/// The user's price for the requested model applies, unless the user also wrote one for the model that
-/// answered, at the same provider.
+/// The user's price for the requested model applies, unless the user also wrote one for the model
+/// that answered, at the same provider.
 fn own(asked: &Model, answered: Option<Model>) -> PriceBasis {
     let is_own = |model: &&Model| {
         model.price().is_own() && model.price().provider() == asked.price().provider()
@@ -91,10 +91,10 @@ fn answering(book: &PriceBook, asked: &Model, name: &str) -> Result<Model, Unkno
     book.find(name)
 }
 
-/// True if the answer may come from that model without a doubt about its price: the request named it,
-/// the answer lists its attempts, a router chose it, or it is a dated form or an alias of the requested
-/// model with a price of its own. A dated form does not undo a price
-/// that the user wrote for the plain name.
+/// True if the answer may come from that model without a doubt about its price: the request named
+/// it, the answer lists its attempts, a router chose it, or it is a dated form or an alias of the
+/// requested model with a price of its own. A dated form does not undo a price that the user wrote
+/// for the plain name.
 fn may_answer(asked: &Model, named: &[Model], found: &Model, name: &str, fell_back: bool) -> bool {
     fell_back
         || named.iter().any(|model| model.name() == found.name())
@@ -114,8 +114,8 @@ fn is_form_of(asked: &Model, name: &str) -> bool {
 /// `anthropic/claude-x` and `models/claude-x` are `claude-x`. Its date stays.
 fn bare(name: &str) -> &str {
     let mut name = name.rsplit_once('/').map_or(name, |(_, id)| id);
-    // Makers and regions in Bedrock's names have no hyphen, except `us-gov`.
-    // A version such as the 3.2 of `llama3.2` begins with a digit.
+    // Makers and regions in Bedrock's names have no hyphen, except `us-gov`. A version such as the
+    // 3.2 of `llama3.2` begins with a digit.
     while let Some((first, rest)) = name.split_once('.') {
         let is_word = first == "us-gov" || first.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if !is_word || first.is_empty() || !rest.starts_with(|c: char| c.is_ascii_alphabetic()) {
@@ -126,8 +126,8 @@ fn bare(name: &str) -> &str {
     without_version(name).unwrap_or(name)
 }
 
-/// True if the requested name is that of a router, which names the model that it chose in its answer and
-/// bills at that model's price:
+/// True if the requested name is that of a router, which names the model that it chose in its
+/// answer and bills at that model's price:
 ///
 /// - OpenRouter's Auto Router, Free Models Router, Body Builder, Pareto and Fusion routers, and
 ///   `~maker/model-latest` (openrouter.ai/docs, "Routers"; read 2026-11-30);

@@ -18,11 +18,12 @@ pub struct PricedBill {
     pub cost: Usd,
     /// How sure the cost is; never surer than the bill.
     pub confidence: Confidence,
-    /// The cost of all usage by the price book, at the prices of `model` and of the other parts; `None`
-    /// if a part has no price. It differs from `cost` if the provider's stated cost was used.
+    /// The cost of all usage by the price book, at the prices of `model` and of the other parts;
+    /// `None` if a part has no price. It differs from `cost` if the provider's stated cost was
+    /// used.
     pub computed: Option<Usd>,
-    /// The model whose price was used. With a stated cost: the model that answered if the book has it,
-    /// else the one that was asked.
+    /// The model whose price was used. With a stated cost: the model that answered if the book has
+    /// it, else the one that was asked.
     pub model: Option<Model>,
     /// Why there is no price, and the remedy. The confidence is then [`Confidence::Assumed`].
     pub unpriced: Option<String>,
@@ -34,13 +35,13 @@ impl PriceBook {
     /// Prices a bill. Settling a hold, recording a call and repricing a log all use this method.
     ///
     /// `asked` are the models that the request named: the requested one first, then its fallbacks.
-    /// `terms` are those of the request; the service tier and region in the bill override them. Prices
-    /// are those of the moment `at`.
+    /// `terms` are those of the request; the service tier and region in the bill override them.
+    /// Prices are those of the moment `at`.
     ///
     /// **A cost that the provider states** wins over a computed one and is all of the cost, as
-    /// [`Reported`](Confidence::Reported). There are two exceptions. A stated zero is ignored for a call
-    /// with usage of a model that has a price: many relays state zero for what they do not price. And a
-    /// price that [you wrote down](super::ModelPrice::is_own) wins over it, with a
+    /// [`Reported`](Confidence::Reported). There are two exceptions. A stated zero is ignored for a
+    /// call with usage of a model that has a price: many relays state zero for what they do not
+    /// price. And a price that [you wrote down](super::ModelPrice::is_own) wins over it, with a
     /// [`Doubt::StatedCost`], if the bill has usage.
     ///
     /// **The price is that of the model that answered**, if the answer may name another than was
@@ -57,13 +58,13 @@ impl PriceBook {
     /// | a list's | is not in the book | none: the cost is at least that of the requested model | [`Assumed`](Confidence::Assumed) | – ([`unpriced`](PricedBill::unpriced)) |
     /// | none requested | has a price | that of the name | that of the bill | – |
     ///
-    /// **What the provider does not bill** ([`Bill::unbilled_since`]) costs nothing, whatever cost is
-    /// stated.
+    /// **What the provider does not bill** ([`Bill::unbilled_since`]) costs nothing, whatever cost
+    /// is stated.
     ///
     /// **What other models used** ([`Bill::extra`]) is priced at each one's own price. A part whose
-    /// model is not named or has no price is charged at the dearer of the models that were requested
-    /// and that answered: `Estimated`, with a [`Doubt::UnpricedPart`]. Each part is rounded
-    /// on its own, as it is billed.
+    /// model is not named or has no price is charged at the dearer of the models that were
+    /// requested and that answered: `Estimated`, with a [`Doubt::UnpricedPart`]. Each part is
+    /// rounded on its own, as it is billed.
     ///
     /// ```
     /// use bursar::price::Terms;
@@ -108,8 +109,8 @@ impl PriceBook {
     }
 }
 
-/// The fast path: prices a bill that has only counts, of the requested model. `None` if anything else
-/// has to be decided; then use [`PriceBook::price_bill`].
+/// The fast path: prices a bill that has only counts, of the requested model. `None` if anything
+/// else has to be decided; then use [`PriceBook::price_bill`].
 #[inline]
 pub(crate) fn fast_price(
     bill: &Bill,
@@ -194,7 +195,8 @@ impl Pricing<'_> {
         priced
     }
 
-    /// True if a stated cost counts. Zero does not for a call with usage of a model that has a price.
+    /// True if a stated cost counts. Zero does not for a call with usage of a model that has a
+    /// price.
     fn is_usable(&self, stated: Usd, computed: Option<Usd>) -> bool {
         let costs = |model: &&Model| !model.price().is_free();
         let has_price = || self.basis.models().chain(self.asked).any(|model| costs(&model));
@@ -261,8 +263,8 @@ impl Pricing<'_> {
         }
     }
 
-    /// The cost of a usage at the dearest of some models. If one of them has no price, the dearest is
-    /// unknown, and so is the cost.
+    /// The cost of a usage at the dearest of some models. If one of them has no price, the dearest
+    /// is unknown, and so is the cost.
     fn dearest<'m>(&self, usage: &Usage, models: impl IntoIterator<Item = &'m Model>) -> Computed {
         let (mut at_least, mut dearest, mut why) = (Usd::ZERO, None, None);
         for model in models {

@@ -24,10 +24,10 @@ use super::names::{shorter, slips};
 /// not found, nor one with another region in front (`eu.`): a price of another version or region
 /// would be a wrong price.
 ///
-/// A name without a provider is a model of its maker, or one that you or this crate's own list
-/// have written down. What a **public list** has only of resellers (OpenRouter, a cloud, a host of
-/// open models) is not found by the name alone, because each has a price of its own: the error
-/// lists them, and `provider/id` finds the one that is meant. The maker of a model is known by the
+/// A name without a provider is a model of its maker, or one that you or this crate's own list have
+/// written down. What a **public list** has only of resellers (OpenRouter, a cloud, a host of open
+/// models) is not found by the name alone, because each has a price of its own: the error lists
+/// them, and `provider/id` finds the one that is meant. The maker of a model is known by the
 /// beginning of its name (`gemini…` is Google's), or else it is the only provider who lists it.
 ///
 /// Books are merged in an order: built-in, then a public list, then your own. Each price replaces
@@ -91,8 +91,8 @@ impl PriceBook {
         PriceBook::default()
     }
 
-    /// Inserts a price, replacing the one of the same provider and id, which is returned. From now on it
-    /// counts as [your own](ModelPrice::is_own), wherever it came from.
+    /// Inserts a price, replacing the one of the same provider and id, which is returned. From now
+    /// on it counts as [your own](ModelPrice::is_own), wherever it came from.
     ///
     /// # Errors
     /// [`InsertError`] if the price contradicts itself or lacks what every price needs.
@@ -403,8 +403,8 @@ impl UnknownModel {
         &self.candidates
     }
 
-    /// True if the name alone is ambiguous: several providers offer such a model, or public lists have it
-    /// only of resellers.
+    /// True if the name alone is ambiguous: several providers offer such a model, or public lists
+    /// have it only of resellers.
     pub fn is_ambiguous(&self) -> bool {
         self.is_ambiguous
     }

@@ -198,9 +198,9 @@ impl Estimate {
         self
     }
 
-    /// Sets the tier on which the provider may serve a call that names none, as the project's settings
-    /// there allow. The dearer of the two is then held, if the model has a price on that tier. A bill that
-    /// names no tier is still priced at the [requested](Estimate::terms) one.
+    /// Sets the tier on which the provider may serve a call that names none, as the project's
+    /// settings there allow. The dearer of the two is then held, if the model has a price on that
+    /// tier. A bill that names no tier is still priced at the [requested](Estimate::terms) one.
     ///
     /// ```
     /// use bursar::{Estimate, PriceBook, Service};
@@ -239,8 +239,9 @@ impl Estimate {
         self
     }
 
-    /// Marks the request as one that switches reasoning off. A stream that is cut before its counts is then
-    /// charged for the text that came, and not for the output cap. [`Model::estimate_of`] reads it from the request.
+    /// Marks the request as one that switches reasoning off. A stream that is cut before its counts
+    /// is then charged for the text that came, and not for the output cap. [`Model::estimate_of`]
+    /// reads it from the request.
     #[must_use]
     pub fn reasoning_off(mut self, is_off: bool) -> Estimate {
         self.reasoning_off = is_off;
@@ -257,10 +258,10 @@ impl Estimate {
         self.model.as_ref()
     }
 
-    /// The fallback models that the request names (`fallbacks`, `models`), in order; none for most calls.
-    /// Their cost is held too: the sum for `fallbacks` of Anthropic and `LiteLLM`, because a declined
-    /// attempt with output is billed as well; the dearest for OpenRouter's `models` and Vercel's
-    /// `providerOptions.gateway.models`.
+    /// The fallback models that the request names (`fallbacks`, `models`), in order; none for most
+    /// calls. Their cost is held too: the sum for `fallbacks` of Anthropic and `LiteLLM`, because a
+    /// declined attempt with output is billed as well; the dearest for OpenRouter's `models` and
+    /// Vercel's `providerOptions.gateway.models`.
     ///
     /// A limit for some models only ([`Limit::only_model`](crate::Limit::only_model)) counts the whole
     /// hold for the model that is [asked](Estimate::model), and what is booked for the model that

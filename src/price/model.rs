@@ -197,8 +197,9 @@ impl ModelPrice {
         self.change(|epoch| epoch.peak = Some(peak))
     }
 
-    /// Sets the fee of one unit of a bucket that does not count tokens: a web search, a request, a second
-    /// of audio. Without a fee the bucket has no price, except requests, which are then free.
+    /// Sets the fee of one unit of a bucket that does not count tokens: a web search, a request, a
+    /// second of audio. Without a fee the bucket has no price, except requests, which are then
+    /// free.
     ///
     /// ```
     /// use bursar::price::{Fee, Terms};
@@ -243,9 +244,9 @@ impl ModelPrice {
         self
     }
 
-    /// Sets whether the model can reason ("think"), for a model whose id does not show it. If a stream is
-    /// cut before its counts, a model that can reason is charged the output cap, and one that cannot is
-    /// charged the text that came.
+    /// Sets whether the model can reason ("think"), for a model whose id does not show it. If a
+    /// stream is cut before its counts, a model that can reason is charged the output cap, and one
+    /// that cannot is charged the text that came.
     ///
     /// ```
     /// use bursar::ModelPrice;
@@ -364,8 +365,8 @@ impl ModelPrice {
         self.max_output
     }
 
-    /// True if the model can reason: as set with [`reasons`](ModelPrice::reasons), else by the family in its
-    /// id. True for unknown families.
+    /// True if the model can reason: as set with [`reasons`](ModelPrice::reasons), else by the
+    /// family in its id. True for unknown families.
     pub fn can_reason(&self) -> bool {
         self.reasons.unwrap_or_else(|| !has_no_reasoning(&self.id))
     }
@@ -402,11 +403,11 @@ impl ModelPrice {
 
     /// True for a price that you wrote down: with [`PriceBook::insert`](super::PriceBook::insert),
     /// [`BudgetManager::insert_price`](crate::BudgetManager::insert_price) or in a file of your own
-    /// ([`PriceBook::from_toml`](super::PriceBook::from_toml)). False for the built-in prices and for
-    /// public lists.
+    /// ([`PriceBook::from_toml`](super::PriceBook::from_toml)). False for the built-in prices and
+    /// for public lists.
     ///
-    /// Such a price wins over a cost that the provider states, and stays when the answer names another
-    /// model: see [`PriceBook::price_bill`](super::PriceBook::price_bill).
+    /// Such a price wins over a cost that the provider states, and stays when the answer names
+    /// another model: see [`PriceBook::price_bill`](super::PriceBook::price_bill).
     ///
     /// ```
     /// use bursar::{ModelPrice, PriceBook};
@@ -466,8 +467,8 @@ impl ModelPrice {
         price
     }
 
-    /// The same price for a model that searches at each call: each request costs the fee of one search, and
-    /// counted searches cost nothing more. `None` if no fee is known.
+    /// The same price for a model that searches at each call: each request costs the fee of one
+    /// search, and counted searches cost nothing more. `None` if no fee is known.
     pub(super) fn searching(self) -> Option<ModelPrice> {
         if self.free {
             return Some(self);

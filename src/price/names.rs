@@ -137,9 +137,9 @@ const OPENAI: &[&str] = &[
     "whisper",
 ];
 
-/// True if a provider resells the model of another maker, at its own price, which does not apply to the
-/// bare name. A name without a known maker's beginning is its provider's own, unless it names the maker
-/// (`openai/gpt-5` of OpenRouter).
+/// True if a provider resells the model of another maker, at its own price, which does not apply to
+/// the bare name. A name without a known maker's beginning is its provider's own, unless it names
+/// the maker (`openai/gpt-5` of OpenRouter).
 pub(super) fn is_resold(provider: &str, id: &str) -> bool {
     let model = id.to_ascii_lowercase();
     let mut makers = MAKERS.iter().filter(|(_, own)| own.iter().any(|own| model.starts_with(own)));

@@ -73,9 +73,8 @@ impl Model {
     /// [is one prompt](Request::is_one_prompt) never counts as more than the model's context
     /// window: the provider refuses more.
     ///
-    /// Fallback models that the request names are looked up in the price list in which this model was
-    /// found, and their cost is held too:
-    /// [`fallback_models`](Estimate::fallback_models).
+    /// Fallback models that the request names are looked up in the price list in which this model
+    /// was found, and their cost is held too: [`fallback_models`](Estimate::fallback_models).
     ///
     /// # Errors
     ///

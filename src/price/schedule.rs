@@ -173,8 +173,8 @@ impl Schedule {
         Schedule { base, tiers: tiers.into(), ceilings: ceilings.into() }
     }
 
-    /// The rates of a modifier of `base`. Where `base` has a long-context tier for which the modifier names
-    /// no rate, their combined rate is unknown, and the larger of the two counts.
+    /// The rates of a modifier of `base`. Where `base` has a long-context tier for which the
+    /// modifier names no rate, their combined rate is unknown, and the larger of the two counts.
     fn of_service(block: &Block, base: &Block) -> Schedule {
         let service = Schedule::new(block, &base.rates);
         let standard = Schedule::new(base, &base.rates);
@@ -282,8 +282,8 @@ impl Level {
         level.ordered()
     }
 
-    /// Completes a long-context tier of a service: a missing rate is the larger of the inherited one and of
-    /// the standard rate at that length.
+    /// Completes a long-context tier of a service: a missing rate is the larger of the inherited
+    /// one and of the standard rate at that length.
     fn filled(&self, standard: &Level, from_input: u64) -> Level {
         let mut level = Level { from_input, ..self.clone() };
         for bucket in Bucket::tokens() {
@@ -307,8 +307,8 @@ impl Level {
         self.atto[index] = self.atto[index].max(other.atto[index]);
     }
 
-    /// The same rates, with each inherited cache write raised to that of the shorter lifetime: it was
-    /// inherited from a cheaper line.
+    /// The same rates, with each inherited cache write raised to that of the shorter lifetime: it
+    /// was inherited from a cheaper line.
     fn ordered(mut self) -> Level {
         let mut shorter = 0;
         for bucket in CacheTtl::ALL.map(CacheTtl::bucket) {

@@ -94,13 +94,14 @@ impl<'b> From<&'b Value> for Body<'b> {
 impl Bill {
     /// Reads what a provider answered, and recognises whose form it has.
     ///
-    /// `None` if the answer states no usage, as an error does. That does not mean zero: an empty answer has
-    /// zero counts. The text of a whole event stream, or of JSON lines, is read as well.
+    /// `None` if the answer states no usage, as an error does. That does not mean zero: an empty
+    /// answer has zero counts. The text of a whole event stream, or of JSON lines, is read as well.
     ///
-    /// A side of the call that the provider did not count is estimated: the output from the text of the
-    /// answer; the input is left at zero, and settling a hold fills it in. The bill is then [`Estimated`](crate::Confidence) and lists
-    /// a [`Doubt::Missing`](super::Doubt). Contradictory counts are read as the total supports.
-    /// Several answers in one text are added up, each id once.
+    /// A side of the call that the provider did not count is estimated: the output from the text of
+    /// the answer; the input is left at zero, and settling a hold fills it in. The bill is then
+    /// [`Estimated`](crate::Confidence) and lists a [`Doubt::Missing`](super::Doubt). Contradictory
+    /// counts are read as the total supports. Several answers in one text are added up, each id
+    /// once.
     ///
     /// ```
     /// use bursar::{Bill, Usage};
@@ -116,8 +117,8 @@ impl Bill {
     ///
     /// # Errors
     ///
-    /// If it is neither JSON nor an event stream, or if a field is not the count or cost that it should be
-    /// and nothing else can be used.
+    /// If it is neither JSON nor an event stream, or if a field is not the count or cost that it
+    /// should be and nothing else can be used.
     pub fn from_response<'b>(body: impl Into<Body<'b>>) -> Result<Option<Bill>, UsageError> {
         read_whole(None, body.into().0)
     }

@@ -29,8 +29,9 @@ pub(super) struct Envelope<'j> {
     eval_count: Option<Json<'j>>,
 }
 
-/// The fields that wrap the parts, one level deep: OpenAI's `response`, Anthropic's `message`, Bedrock's
-/// `metadata`, Cohere's `delta`, Groq's `x_groq`; in lines of OpenAI's batches the body too.
+/// The fields that wrap the parts, one level deep: OpenAI's `response`, Anthropic's `message`,
+/// Bedrock's `metadata`, Cohere's `delta`, Groq's `x_groq`; in lines of OpenAI's batches the body
+/// too.
 const WRAPPERS: [&str; 6] = ["response", "message", "metadata", "delta", "x_groq", "body"];
 
 /// Types of events whose counts are those of the whole answer.

@@ -1,8 +1,8 @@
-//! What was used: [`Usage`], the token counts of one call, and [`Bill`], what the provider
-//! states about it; [`tokens`], how many tokens a text has.
+//! What was used: [`Usage`], the token counts of one call, and [`Bill`], what the provider states
+//! about it; [`tokens`], how many tokens a text has.
 //!
-//! [`Bill::from_response`] reads a response body, [`UsageMeter`] a stream, [`Request`] a
-//! request body before it is sent. One table, `names`, lists the field names of all providers.
+//! [`Bill::from_response`] reads a response body, [`UsageMeter`] a stream, [`Request`] a request
+//! body before it is sent. One table, `names`, lists the field names of all providers.
 //!
 //! Come here when you have a provider's JSON; if your client hands you counts, [`Usage::tokens`] is
 //! all you need. What usage costs is the business of [`price`](crate::price).
@@ -216,18 +216,19 @@ pub struct Bill {
     pub reported_cost: Option<Usd>,
     /// How sure the counts are.
     pub confidence: Confidence,
-    /// The usage of other models for this answer, each at its own price: an attempt before a fallback, an
-    /// advisor, the transcription of a realtime session. `usage` does not include it.
+    /// The usage of other models for this answer, each at its own price: an attempt before a
+    /// fallback, an advisor, the transcription of a realtime session. `usage` does not include it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extra: Vec<ModelUsage>,
-    /// The provider does not bill this answer if the call was made at this moment or later, which is when
-    /// its billing rule began. The usage in `extra` is billed all the same.
+    /// The provider does not bill this answer if the call was made at this moment or later, which
+    /// is when its billing rule began. The usage in `extra` is billed all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unbilled_since: Option<Timestamp>,
     /// True if the answer lists its attempts, and so explains why another model answered.
     #[serde(default)]
     pub fell_back: bool,
-    /// Why the bill may differ from the provider's. Each doubt raises an alert when the bill is booked.
+    /// Why the bill may differ from the provider's. Each doubt raises an alert when the bill is
+    /// booked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doubts: Vec<Doubt>,
 }
@@ -255,9 +256,9 @@ impl Bill {
         Bill::new(Usage::NONE).reported_cost(Usd::ZERO)
     }
 
-    /// Marks the call as one that the provider counts and does not bill, such as a refusal of Anthropic's
-    /// before any output. Its cost is zero and [`Exact`](Confidence::Exact); its counts are booked, and the
-    /// usage of [other models](Bill::extra) is billed.
+    /// Marks the call as one that the provider counts and does not bill, such as a refusal of
+    /// Anthropic's before any output. Its cost is zero and [`Exact`](Confidence::Exact); its counts
+    /// are booked, and the usage of [other models](Bill::extra) is billed.
     ///
     /// A stated cost of zero beside counts is not enough: many relays state zero for what they do
     /// not price.

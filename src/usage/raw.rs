@@ -279,8 +279,8 @@ impl RawUsage {
         Ok(())
     }
 
-    /// Reads an item of a list of counts: its label, and its count under any of `names`, zero if it has
-    /// none.
+    /// Reads an item of a list of counts: its label, and its count under any of `names`, zero if it
+    /// has none.
     fn labelled_count<'j>(
         &mut self,
         at: &At<'_>,
@@ -374,8 +374,8 @@ impl RawUsage {
 
     /// Merges a later frame of the same answer: its fields replace the earlier ones.
     ///
-    /// An all-zero side does not replace a side with counts, because servers send frames of zeros after
-    /// the true ones.
+    /// An all-zero side does not replace a side with counts, because servers send frames of zeros
+    /// after the true ones.
     pub(super) fn merge(&mut self, frame: RawUsage) {
         let mut is_changed = false;
         // The counts of each side.

@@ -234,8 +234,8 @@ pub(super) fn resolve(raw: &RawUsage, api: Api, model: Option<&str>) -> Resolved
     resolved
 }
 
-/// Adds the images that Cohere counts separately. Cohere does not document whether its input includes
-/// them: they are taken to come on top. (<https://docs.cohere.com/reference/embed>)
+/// Adds the images that Cohere counts separately. Cohere does not document whether its input
+/// includes them: they are taken to come on top. (<https://docs.cohere.com/reference/embed>)
 fn with_images(raw: &RawUsage, api: Api, input: u64, resolved: &mut Resolved) -> u64 {
     let images = raw.or_zero(Field::InputImage);
     if api != Api::Cohere || images == 0 {

@@ -78,8 +78,8 @@ impl UsageMeter {
         UsageMeter { api: Some(api), ..UsageMeter::default() }
     }
 
-    /// The input tokens to bill if the stream is cut before the provider says how many they were;
-    /// 0 by default, [`Usage::MAX_COUNT`] at most.
+    /// The input tokens to bill if the stream is cut before the provider says how many they were; 0
+    /// by default, [`Usage::MAX_COUNT`] at most.
     #[must_use]
     pub fn with_expected_input(mut self, tokens: u64) -> UsageMeter {
         self.expected_input = tokens.min(Usage::MAX_COUNT);

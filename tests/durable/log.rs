@@ -74,8 +74,8 @@ fn a_log_that_was_removed_or_replaced_makes_no_second_ledger() {
 /// Says to this test binary that it is a child, and which file it is to open.
 const CHILD: &str = "BURSAR_LOG_CHILD";
 
-/// While the old process lives, a new one does not begin a second log: it would not see the old one's
-/// spend.
+/// While the old process lives, a new one does not begin a second log: it would not see the old
+/// one's spend.
 #[test]
 fn a_file_whose_log_was_removed_is_not_opened_by_another_process() {
     let folder = Folder::new("two-ledgers");

@@ -1,5 +1,5 @@
-//! Tests of file names and of what may be there: opening never begins a new ledger in place of an old
-//! one.
+//! Tests of file names and of what may be there: opening never begins a new ledger in place of an
+//! old one.
 #![cfg(unix)]
 
 use std::fs;

@@ -1,5 +1,5 @@
-//! Tests of notices about the previous window: a call that was reserved before its end and settled after
-//! it, a correction, a lease.
+//! Tests of notices about the previous window: a call that was reserved before its end and settled
+//! after it, a correction, a lease.
 
 use bursar::Usd;
 use bursar::calendar::{CalendarUnit, Zone};
@@ -56,7 +56,8 @@ fn a_threshold_fires_once_on_both_sides_of_midnight() {
         adjust acme 1 about=2026-11-24T12:00:00Z -> ok !100% acme spend previous
         adjust acme 1 about=2026-11-24T12:00:00Z -> ok !over acme spend previous
         adjust acme 1 about=2026-11-24T12:00:00Z -> ok
-        // There is room again in that day, and then there is not: a new notice, as in the present window.
+        // There is room again in that day, and then there is not: a new notice, as in the present
+        // window.
         adjust acme -2 about=2026-11-24T12:00:00Z -> ok
         adjust acme 1 about=2026-11-24T12:00:00Z -> ok !over acme spend previous
         see acme spend day              -> 0 + 0
@@ -64,7 +65,8 @@ fn a_threshold_fires_once_on_both_sides_of_midnight() {
     );
 }
 
-/// Room that a hold of yesterday gives back ends the overrun of that day; the next one gives a notice.
+/// Room that a hold of yesterday gives back ends the overrun of that day; the next one gives a
+/// notice.
 #[test]
 fn an_overrun_of_the_day_before_ends_when_there_is_room_again() {
     table(
@@ -161,8 +163,8 @@ fn a_limit_that_only_watches_says_so_of_the_window_before_too() {
     );
 }
 
-/// A limit that was set today gives no notices about yesterday; nor does one
-/// that was lowered today, until more is spent there.
+/// A limit that was set today gives no notices about yesterday; nor does one that was lowered
+/// today, until more is spent there.
 #[test]
 fn a_new_or_lowered_limit_tells_nothing_of_what_it_did_not_see() {
     table(
@@ -213,8 +215,8 @@ fn every_window_tells_of_the_one_before_and_no_older_one() {
     }
 }
 
-/// A rolling period has one window, the present one: what counts in it gives its notices, across midnight
-/// too, and what has left it does not.
+/// A rolling period has one window, the present one: what counts in it gives its notices, across
+/// midnight too, and what has left it does not.
 #[test]
 fn a_rolling_period_tells_of_what_it_still_counts() {
     table(

@@ -550,7 +550,8 @@ async fn another_model_that_answers_is_never_the_cheaper_of_the_two() {
     house.assert_settled();
     assert_eq!(house.confidences(), [Confidence::Exact]);
 
-    // An unnamed model that is dearer is charged at its price, a cheaper one at that of the requested.
+    // An unnamed model that is dearer is charged at its price, a cheaper one at that of the
+    // requested.
     for (asked, answers, booked_for_bill) in
         [("gpt-5-mini", "gpt-5", 1), ("gpt-5", "gpt-5-mini", 5)]
     {

@@ -1,8 +1,8 @@
 //! [`Others`]: when the events of other processes were last read, and since when their holds are known.
 //!
 //! A clock may be wrong. So the lease of another process's hold does not end merely because this
-//! process's clock, or the time of a third process's event, has passed its end. A process ends it when
-//! its own clock has passed the end of the lease, and
+//! process's clock, or the time of a third process's event, has passed its end. A process ends it
+//! when its own clock has passed the end of the lease, and
 //!
 //! * no other process has the journal open: then the owner of the hold has died; or
 //! * this process has known the hold for as long as its lease had left, by the time of the newest event,

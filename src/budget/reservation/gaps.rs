@@ -1,5 +1,5 @@
-//! `Reservation::without_gaps`: fills in from the hold what a bill lacks, an input that was not counted
-//! and reasoning that was not shown.
+//! `Reservation::without_gaps`: fills in from the hold what a bill lacks, an input that was not
+//! counted and reasoning that was not shown.
 
 use super::Reservation;
 use crate::usage::{Bill, Confidence, Doubt};
@@ -15,8 +15,9 @@ impl Reservation {
         }
     }
 
-    /// An input that was not counted is that of the hold. If a stream was cut and the model can reason,
-    /// the output up to the cap counts as reasoning, because hidden reasoning is billed too.
+    /// An input that was not counted is that of the hold. If a stream was cut and the model can
+    /// reason, the output up to the cap counts as reasoning, because hidden reasoning is billed
+    /// too.
     #[cold]
     #[inline(never)]
     fn fill_gaps(&self, mut bill: Bill) -> Bill {

@@ -1,4 +1,5 @@
-//! [`Reservation::judge`] and [`Reservation::finish`]: end a hold by the status and body of an answer.
+//! [`Reservation::judge`] and [`Reservation::finish`]: end a hold by the status and body of an
+//! answer.
 
 use super::super::core::LostCall;
 use super::{Priced, Receipt, Reservation};
@@ -6,9 +7,9 @@ use crate::price::Model;
 use crate::usage::{Bill, Body, Head, Outcome};
 
 impl Reservation {
-    /// Judges how the call ended, by the HTTP status and the whole body of its answer and the manager's
-    /// [`FailedCalls`](crate::usage::FailedCalls). Takes every answer, a success too; pass `""` if no
-    /// body came. [`finish`](Reservation::finish) books the outcome.
+    /// Judges how the call ended, by the HTTP status and the whole body of its answer and the
+    /// manager's [`FailedCalls`](crate::usage::FailedCalls). Takes every answer, a success too;
+    /// pass `""` if no body came. [`finish`](Reservation::finish) books the outcome.
     ///
     /// ```
     /// use bursar::{BudgetManager, Usd};

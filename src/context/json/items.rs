@@ -72,8 +72,8 @@ impl<'v> JsonMessage<'v> {
         }
     }
 
-    /// Texts of the user or a tool may be cut; an item of the model may not, if the provider
-    /// knows it by its id.
+    /// Texts of the user or a tool may be cut; an item of the model may not, if the provider knows
+    /// it by its id.
     pub(super) fn item_pieces<'a>(&self, visit: &mut dyn FnMut(Piece<'a>))
     where
         'v: 'a,

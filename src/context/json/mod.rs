@@ -132,8 +132,9 @@ impl<'a> JsonChat<'a> {
     }
 
     /// Marks the request as one that continues a conversation kept by the provider, with a
-    /// `previous_response_id` or a `conversation` of OpenAI's Responses API. An output whose call is not in
-    /// the list then answers a call that is kept there, and stays. Only for [`responses`].
+    /// `previous_response_id` or a `conversation` of OpenAI's Responses API. An output whose call
+    /// is not in the list then answers a call that is kept there, and stays. Only for
+    /// [`responses`].
     #[must_use]
     pub fn continues_response(self) -> JsonChat<'a> {
         JsonChat { continued: true, ..self }

@@ -1,13 +1,13 @@
 //! [`check`]: refuses a write-ahead log that has lost transactions.
 //!
-//! SQLite reads a log up to the first incomplete frame, which is where a process died while writing, and
-//! silently ignores the rest. A process writes frames in order; so a whole transaction after an
-//! incomplete frame was committed, and is lost because of damage. (The
-//! form of the file: <https://www.sqlite.org/fileformat2.html#walformat>.)
+//! SQLite reads a log up to the first incomplete frame, which is where a process died while
+//! writing, and silently ignores the rest. A process writes frames in order; so a whole transaction
+//! after an incomplete frame was committed, and is lost because of damage. (The form of the file:
+//! <https://www.sqlite.org/fileformat2.html#walformat>.)
 //!
-//! Some losses cannot be detected, because a process that dies while writing leaves the same file: damage
-//! in the last transaction of a log, a log that was cut off after a whole frame, and one that was removed
-//! after the last process died.
+//! Some losses cannot be detected, because a process that dies while writing leaves the same file:
+//! damage in the last transaction of a log, a log that was cut off after a whole frame, and one
+//! that was removed after the last process died.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -62,7 +62,8 @@ struct Loss {
 /// `None` if nothing is known to be lost. A log that cannot be read is SQLite's to complain of.
 fn look(log: &FilePath) -> Option<Loss> {
     let file = File::open(log).ok()?;
-    // Frames that are appended meanwhile are left out: one could be whole before the one ahead of it.
+    // Frames that are appended meanwhile are left out: one could be whole before the one ahead of
+    // it.
     let length = file.metadata().ok()?.len();
     let mut from = BufReader::with_capacity(1 << 16, file.take(length));
     let mut header = [0; HEADER];

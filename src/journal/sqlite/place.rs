@@ -1,5 +1,5 @@
-//! [`resolve`] and [`Place`]: the file that a name stands for, and whether it is still the one that was
-//! opened. [`explain`] turns SQLite's errors into sentences.
+//! [`resolve`] and [`Place`]: the file that a name stands for, and whether it is still the one that
+//! was opened. [`explain`] turns SQLite's errors into sentences.
 
 use std::fs;
 use std::io;
@@ -18,8 +18,9 @@ const OPENING: Duration = Duration::from_millis(200);
 /// creates a file and then sets its time.
 const MADE: Duration = Duration::from_secs(1);
 
-/// Resolves a name to the absolute path without symbolic links that SQLite will use, so that SQLite does
-/// not take it for a URI or a database in memory. Refuses names that SQLite would misunderstand.
+/// Resolves a name to the absolute path without symbolic links that SQLite will use, so that SQLite
+/// does not take it for a URI or a database in memory. Refuses names that SQLite would
+/// misunderstand.
 pub(super) fn resolve(name: &FilePath) -> Result<PathBuf, JournalError> {
     let shown = name.display();
     let refused = |what: String| Err(JournalError::new(what));
@@ -75,7 +76,8 @@ pub(super) fn resolve(name: &FilePath) -> Result<PathBuf, JournalError> {
     Ok(file)
 }
 
-/// Resolves the name of a missing file, which may be created unless there are signs that it existed.
+/// Resolves the name of a missing file, which may be created unless there are signs that it
+/// existed.
 fn missing(name: &FilePath) -> Result<PathBuf, JournalError> {
     let shown = name.display();
     if let Ok(target) = fs::read_link(name) {
@@ -101,9 +103,9 @@ fn missing(name: &FilePath) -> Result<PathBuf, JournalError> {
     Ok(file)
 }
 
-/// Refuses a file that another process has open and whose log has been removed since: opening it now
-/// would begin a second log, without the transactions in the first. A file has a log from its first
-/// transaction to the last close.
+/// Refuses a file that another process has open and whose log has been removed since: opening it
+/// now would begin a second log, without the transactions in the first. A file has a log from its
+/// first transaction to the last close.
 pub(super) fn check_log(name: &FilePath, file: &FilePath) -> Result<(), JournalError> {
     let log = log::beside(file);
     if log.exists() || fs::metadata(file).map_or(0, |file| file.len()) == 0 {
@@ -135,8 +137,8 @@ fn absolute(name: &FilePath) -> PathBuf {
 
 /// A file, its log and the index of the log, and which ones they were when they were opened.
 ///
-/// Writes to an unlinked file are lost with the process, and two processes with separate logs are two
-/// ledgers under one limit. A file is known by its device and number; where a system has no
+/// Writes to an unlinked file are lost with the process, and two processes with separate logs are
+/// two ledgers under one limit. A file is known by its device and number; where a system has no
 /// such numbers (it is not Unix), it is taken to be the same.
 #[derive(Debug)]
 pub(super) struct Place {
@@ -144,8 +146,8 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// The present place of an open file. Its log and index exist from the first transaction to the last
-    /// close.
+    /// The present place of an open file. Its log and index exist from the first transaction to the
+    /// last close.
     pub(super) fn of(file: &FilePath) -> Place {
         let spot = |end| Spot::of(log::with_end(file, end), end);
         Place { spots: [spot(""), spot("-wal"), spot("-shm")] }
@@ -165,8 +167,8 @@ impl Place {
     }
 }
 
-/// Marks that this process has a ledger open: a shared lock (`flock`) on the log, which SQLite does not
-/// lock. The system releases it when the process ends, however it ends.
+/// Marks that this process has a ledger open: a shared lock (`flock`) on the log, which SQLite does
+/// not lock. The system releases it when the process ends, however it ends.
 #[derive(Debug, Default)]
 pub(super) struct Presence {
     #[cfg(target_os = "linux")]
@@ -193,7 +195,8 @@ impl Presence {
     }
 }
 
-/// Unknown on other systems: the standard library of the oldest supported compiler has no such lock.
+/// Unknown on other systems: the standard library of the oldest supported compiler has no such
+/// lock.
 #[cfg(not(target_os = "linux"))]
 impl Presence {
     pub(super) fn of(_: &FilePath) -> Presence {

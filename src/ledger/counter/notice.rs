@@ -30,8 +30,8 @@ impl Counter {
         Past { spent, fired, over, would_refuse }
     }
 
-    /// Adds the notices that the last change gives rise to. The counter has been advanced. `kept` is
-    /// true for a call that may not use the part kept for wrapping up.
+    /// Adds the notices that the last change gives rise to. The counter has been advanced. `kept`
+    /// is true for a call that may not use the part kept for wrapping up.
     #[inline]
     pub(in crate::ledger) fn notice(
         &mut self,
@@ -60,9 +60,9 @@ impl Counter {
         }
     }
 
-    /// Adds the notices about the previous window after a late charge there: a call that was reserved
-    /// in it and is settled now, a correction, a lease that ended after it. Law 12: each threshold once in
-    /// each window, and so an overrun.
+    /// Adds the notices about the previous window after a late charge there: a call that was
+    /// reserved in it and is settled now, a correction, a lease that ended after it. Law 12: each
+    /// threshold once in each window, and so an overrun.
     #[cold]
     fn notice_past(&mut self, limit: LimitId, windows: &[Window], out: &mut Vec<Notice>) {
         let (Some(mut past), Span::Calendar(window)) = (self.past, self.span) else { return };
@@ -149,7 +149,8 @@ impl Counter {
         self.fired_from = if self.fired == 0 { i128::MIN } else { self.threshold(self.fired) };
     }
 
-    /// The amount at which a threshold fires; at least 1, so that it never fires with nothing spent.
+    /// The amount at which a threshold fires; at least 1, so that it never fires with nothing
+    /// spent.
     pub(super) fn threshold(&self, percent: u16) -> i128 {
         let hundredfold = self.amount.saturating_mul(i128::from(percent));
         crate::money::div_up(hundredfold, 100).max(1)

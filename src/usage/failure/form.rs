@@ -61,7 +61,8 @@ pub(super) struct ErrorBody {
 const LONGEST: usize = 64 * 1024;
 
 impl ErrorBody {
-    /// Finds the error in a body: one JSON object, the only item of an array, or an event of a stream.
+    /// Finds the error in a body: one JSON object, the only item of an array, or an event of a
+    /// stream.
     pub(super) fn of(body: Body<'_>) -> Option<ErrorBody> {
         values(body).iter().find_map(|value| {
             let object = match value {

@@ -3,8 +3,8 @@
 use super::super::body::Body;
 use super::super::json::Json;
 
-/// The beginning of a stream, up to [`Head::MOST`] bytes. An error in place of an answer is short, so
-/// a longer stream is not kept.
+/// The beginning of a stream, up to [`Head::MOST`] bytes. An error in place of an answer is short,
+/// so a longer stream is not kept.
 #[derive(Debug, Default)]
 pub(crate) struct Head {
     bytes: Vec<u8>,

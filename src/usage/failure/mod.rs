@@ -64,8 +64,8 @@ impl Outcome {
         }
     }
 
-    /// Converts the outcome to what [`Agent::bill_of_error`](crate::Agent::bill_of_error) returns: an
-    /// empty bill if the call is free or was not sent, `None` if it is lost.
+    /// Converts the outcome to what [`Agent::bill_of_error`](crate::Agent::bill_of_error) returns:
+    /// an empty bill if the call is free or was not sent, `None` if it is lost.
     pub fn into_bill(self) -> Option<Bill> {
         match self {
             Outcome::Billed(bill) => Some(bill),
@@ -138,8 +138,8 @@ pub enum FailedCall {
 /// | fal | 422 | lost | FAQ: it may be charged if a runner had begun |
 /// | xAI | 403 for a violation of its guidelines | lost | "Models": such a request costs a fee |
 ///
-/// The provider is that of the requested model if the error has its form, and else the one whose form
-/// the error has, because many models are called through a relay.
+/// The provider is that of the requested model if the error has its form, and else the one whose
+/// form the error has, because many models are called through a relay.
 ///
 /// ```
 /// use bursar::usage::{FailedCall, FailedCalls, Outcome};
@@ -173,9 +173,9 @@ impl FailedCalls {
         FailedCalls::default()
     }
 
-    /// Adds a rule: what calls to a provider (`openai`, `azure`, …; `*` is every provider) cost if they
-    /// fail with one of these HTTP statuses, such as `500..=503` or `429..=429`. It covers every body
-    /// without usage, error pages included. The rule that was added last wins.
+    /// Adds a rule: what calls to a provider (`openai`, `azure`, …; `*` is every provider) cost if
+    /// they fail with one of these HTTP statuses, such as `500..=503` or `429..=429`. It covers
+    /// every body without usage, error pages included. The rule that was added last wins.
     #[must_use]
     pub fn on(
         mut self,
@@ -199,9 +199,9 @@ impl FailedCalls {
         self
     }
 
-    /// Judges how a call ended, by the HTTP status and the body of its answer. `provider` is that of
-    /// the requested model, [`ModelPrice::provider`](crate::ModelPrice::provider); with `None`, the
-    /// form of the error decides.
+    /// Judges how a call ended, by the HTTP status and the body of its answer. `provider` is that
+    /// of the requested model, [`ModelPrice::provider`](crate::ModelPrice::provider); with `None`,
+    /// the form of the error decides.
     ///
     /// It takes every answer, a success too. Pass the whole body, or `""` if none came.
     pub fn judge<'b>(
@@ -244,8 +244,8 @@ impl FailedCalls {
         Outcome::of_failed(what)
     }
 
-    /// Judges a stream that has ended, by its beginning. `None` if it is not an error, or if a part of
-    /// an answer was delivered.
+    /// Judges a stream that has ended, by its beginning. `None` if it is not an error, or if a part
+    /// of an answer was delivered.
     pub(crate) fn judge_head(
         &self,
         provider: Option<&str>,

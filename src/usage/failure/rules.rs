@@ -48,8 +48,8 @@ const DOCUMENTED: &[Rule] = &[
     Rule { provider: "xai", statuses: 400..=403, why: Some(Why::Guidelines), what: Lost },
 ];
 
-/// Where nothing is documented: the provider rejected the request (4xx), or turned it away before any
-/// work (503: RFC 9110 §15.6.4; 529: platform.claude.com/docs/en/api/errors).
+/// Where nothing is documented: the provider rejected the request (4xx), or turned it away before
+/// any work (503: RFC 9110 §15.6.4; 529: platform.claude.com/docs/en/api/errors).
 const USUAL: &[Rule] = &[
     rule("", 400..=407, Free),
     rule("", 409..=498, Free),

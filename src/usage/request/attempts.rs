@@ -22,9 +22,9 @@ pub(crate) struct Attempt {
     pub(crate) request: Request,
 }
 
-/// Fields that list models to try when the one before declined or failed. Anthropic bills a declined
-/// attempt that produced output, and `LiteLLM` ("Client-Side Fallbacks") retries after a timeout, which
-/// the provider may have billed: so all of them are held.
+/// Fields that list models to try when the one before declined or failed. Anthropic bills a
+/// declined attempt that produced output, and `LiteLLM` ("Client-Side Fallbacks") retries after a
+/// timeout, which the provider may have billed: so all of them are held.
 const ADDED: &[&str] = &["fallbacks", "context_window_fallbacks", "content_policy_fallbacks"];
 
 /// True if a field names fallback models.

@@ -282,8 +282,8 @@ impl<'c> Reader<'c> {
         })
     }
 
-    /// Reads a predicted output. Its rejected tokens are billed as output, and its accepted ones are output;
-    /// so all of it may be output in addition to the cap (OpenAI, "Predicted Outputs":
+    /// Reads a predicted output. Its rejected tokens are billed as output, and its accepted ones
+    /// are output; so all of it may be output in addition to the cap (OpenAI, "Predicted Outputs":
     /// `rejected_prediction_tokens` are completion tokens for billing). It is read as input too.
     fn prediction(&mut self, prediction: Json<'_>) -> Read {
         let before = self.request.input;

@@ -1,8 +1,8 @@
 //! [`Forms`]: which API a request body is for, and the output cap and number of choices that this API
 //! obeys.
 //!
-//! A server ignores unknown fields, so the cap of another API bounds nothing. A body that could be for
-//! several APIs is bounded only if it has a cap for each of them, by the largest.
+//! A server ignores unknown fields, so the cap of another API bounds nothing. A body that could be
+//! for several APIs is bounded only if it has a cap for each of them, by the largest.
 
 use crate::usage::error::UsageError;
 use crate::usage::json::Json;
@@ -140,8 +140,8 @@ impl Forms {
         Ok(false)
     }
 
-    /// The largest cap of all APIs that the body may be for, if each has one; and the largest number of
-    /// choices.
+    /// The largest cap of all APIs that the body may be for, if each has one; and the largest
+    /// number of choices.
     pub(super) fn limits(mut self) -> (Option<u64>, u64) {
         let is_seen = |forms: &Forms, form: Form| forms.seen[form as usize];
         if self.has_messages && !is_seen(&self, Chat) && !is_seen(&self, Converse) {

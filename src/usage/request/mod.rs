@@ -75,8 +75,8 @@ pub struct Request {
     pub model: Option<String>,
     /// The service tier that is asked for; `None` for none, and for `auto`. Both leave it to the
     /// project's settings at the provider: the standard tier, unless it was changed there. In that
-    /// case set [`Builder::auto_tier`](crate::budget::Builder::auto_tier): the budget then holds the
-    /// dearer of the two.
+    /// case set [`Builder::auto_tier`](crate::budget::Builder::auto_tier): the budget then holds
+    /// the dearer of the two.
     pub service: Option<Service>,
     /// Whether it must be processed in one region, at a surcharge (Anthropic's `inference_geo`).
     pub regional: bool,
@@ -88,9 +88,9 @@ pub struct Request {
     pub input_audio: u64,
     /// Output tokens of one answer at most, reasoning included; `None`: the request does not say.
     ///
-    /// Only the cap of the API that the body is for counts: a server ignores unknown fields. A
-    /// cap of 0 counts as none. The tokens of a `prediction` come on top, because OpenAI bills its rejected
-    /// tokens as output.
+    /// Only the cap of the API that the body is for counts: a server ignores unknown fields. A cap
+    /// of 0 counts as none. The tokens of a `prediction` come on top, because OpenAI bills its
+    /// rejected tokens as output.
     pub max_output: Option<u64>,
     /// How many answers are asked for.
     pub choices: u64,
@@ -110,8 +110,8 @@ pub struct Request {
     /// the model's context window. It is not for a batch of embeddings, nor where the provider
     /// runs tools and asks the model again.
     pub is_one_prompt: bool,
-    /// True if the model does not reason on this request: the request switches it off, or does not switch
-    /// on a model that only reasons on request. False if unknown.
+    /// True if the model does not reason on this request: the request switches it off, or does not
+    /// switch on a model that only reasons on request. False if unknown.
     pub reasoning_off: bool,
     /// The fields that bring input whose size the body does not say; the first 16 of them.
     pub unseen: Vec<String>,
@@ -175,9 +175,9 @@ impl Request {
         self.each(|request| request.web_searches = Some(searches))
     }
 
-    /// The names of the fallback models, in order: Anthropic's and `LiteLLM`'s
-    /// `fallbacks`, OpenRouter's `models`, `providerOptions.gateway.models` of Vercel's gateway.
-    /// An [`Estimate`](crate::Estimate) holds what they may cost.
+    /// The names of the fallback models, in order: Anthropic's and `LiteLLM`'s `fallbacks`,
+    /// OpenRouter's `models`, `providerOptions.gateway.models` of Vercel's gateway. An
+    /// [`Estimate`](crate::Estimate) holds what they may cost.
     ///
     /// ```
     /// use bursar::usage::Request;
@@ -303,8 +303,8 @@ pub enum RequestError {
          tool (Anthropic) or `max_tool_calls` (OpenAI), such as 5, or leave the search out"
     )]
     UnboundedSearches,
-    /// The request has a fallback model without a known price: `"fallbacks": "default"`, or a
-    /// name that the price list does not have.
+    /// The request has a fallback model without a known price: `"fallbacks": "default"`, or a name
+    /// that the price list does not have.
     #[error(
         "`{field}` lets `{model}` answer, which has no price; name a model there that has one, or \
          leave the field out"

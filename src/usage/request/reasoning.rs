@@ -58,8 +58,8 @@ impl Reasoning {
         self.says_on |= !off || hides;
     }
 
-    /// True if the model does not reason on this request: the request switches it off, or does not switch
-    /// on a model that only reasons on request.
+    /// True if the model does not reason on this request: the request switches it off, or does not
+    /// switch on a model that only reasons on request.
     pub(super) fn is_off(self, model: &str) -> bool {
         !self.says_on && (self.says_off || reasons_on_request(model))
     }

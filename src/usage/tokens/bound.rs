@@ -1,8 +1,8 @@
 //! [`Bound`]: an upper bound of the tokens of a text under `o200k_base` and `cl100k_base`, without a
 //! vocabulary.
 //!
-//! It holds for any text, adversarial text too, and rests on four facts (`proof.rs` checks what they
-//! require of the two vocabularies):
+//! It holds for any text, adversarial text too, and rests on four facts (`proof.rs` checks what
+//! they require of the two vocabularies):
 //!
 //! 1. Both vocabularies cut a text into pieces by rule (words, groups of three digits, runs of
 //!    punctuation, white space) before they look for tokens. Where the two rules differ, the bound
@@ -57,8 +57,8 @@ struct Walk<'t> {
     at: usize,
     known: &'static Known,
     bound: Bound,
-    /// Whether the last piece was a safe word of one token after at most a space, so that a contraction
-    /// after it adds one token.
+    /// Whether the last piece was a safe word of one token after at most a space, so that a
+    /// contraction after it adds one token.
     plain: bool,
 }
 
@@ -177,8 +177,9 @@ impl Walk<'_> {
         self.ascii(tokens, breaks);
     }
 
-    /// One mark and the word after it: one piece, unless the mark belongs to what is before. An unknown
-    /// piece counts as the mark plus the word, because a token across both only lowers the count.
+    /// One mark and the word after it: one piece, unless the mark belongs to what is before. An
+    /// unknown piece counts as the mark plus the word, because a token across both only lowers the
+    /// count.
     fn prefix(&mut self, start: usize) {
         let (mark, before) = (self.byte(start), self.before(start));
         let end = self.end_of(start + 1, |byte| byte.is_ascii_alphabetic());
@@ -280,14 +281,14 @@ fn longest_division(known: &Known, piece: &[u8], is_cut: impl Fn(usize) -> bool)
     Division::default().take(known, piece, is_cut, false)
 }
 
-/// The same for a part of a piece, whose first and last token may reach out of it. Those are counted
-/// where they begin, or with the text that they reach into.
+/// The same for a part of a piece, whose first and last token may reach out of it. Those are
+/// counted where they begin, or with the text that they reach into.
 fn longest_division_within(known: &Known, piece: &[u8], is_cut: impl Fn(usize) -> bool) -> u64 {
     Division::default().take(known, piece, is_cut, true)
 }
 
-/// Parts up to this length, in bytes, are looked up in pairs. Pairs with a longer part are assumed to be
-/// allowed, which can only raise the bound.
+/// Parts up to this length, in bytes, are looked up in pairs. Pairs with a longer part are assumed
+/// to be allowed, which can only raise the bound.
 const SHORT: usize = 4;
 
 /// The most parts of a prefix, by the length of its last part: 1 to 4, or longer. 0 if no division

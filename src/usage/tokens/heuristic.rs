@@ -62,11 +62,11 @@ use super::scan::{ONE, Scan, Step};
 ///
 /// # The upper bound
 ///
-/// [`upper_bound`](TokenCounter::upper_bound) is a separate number, for reserving. For OpenAI's models
-/// it is **never below** the count of `o200k_base` or `cl100k_base`, for any text, adversarial text too.
-/// It is not a guess: it cuts the text where both vocabularies cut it, looks pieces up in a list of common
-/// ASCII tokens that both have, and bounds the rest by a property of byte-pair encoding (two neighbours
-/// are never a token together), or by bytes.
+/// [`upper_bound`](TokenCounter::upper_bound) is a separate number, for reserving. For OpenAI's
+/// models it is **never below** the count of `o200k_base` or `cl100k_base`, for any text,
+/// adversarial text too. It is not a guess: it cuts the text where both vocabularies cut it, looks
+/// pieces up in a list of common ASCII tokens that both have, and bounds the rest by a property of
+/// byte-pair encoding (two neighbours are never a token together), or by bytes.
 ///
 /// | text | the bound, times the truth of `o200k_base` |
 /// |---|---|

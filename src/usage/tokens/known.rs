@@ -17,9 +17,9 @@ static KNOWN: LazyLock<Known> = LazyLock::new(Known::read);
 
 /// A set of tokens.
 ///
-/// Each is in both vocabularies, and the bound needs no more: a piece that is a token is one token, and
-/// two neighbours in a piece never make a token together, because byte-pair encoding would have merged
-/// them. A missing token only makes the bound looser.
+/// Each is in both vocabularies, and the bound needs no more: a piece that is a token is one token,
+/// and two neighbours in a piece never make a token together, because byte-pair encoding would have
+/// merged them. A missing token only makes the bound looser.
 pub(super) struct Known {
     /// Up to 8 bytes, as one number. A safe word is in it twice, with [`SAFE`] and without.
     short: HashSet<u64, BuildHasherDefault<Fold>>,

@@ -53,8 +53,8 @@ pub trait TokenCounter: Send + Sync {
     /// The tokens of the text: exact, or the best estimate.
     fn count(&self, text: &str) -> u64;
 
-    /// The most tokens that the text can have: what may be reserved. An exact counter
-    /// returns [`count`](TokenCounter::count). [`Heuristic`] documents what is proven and what is assumed.
+    /// The most tokens that the text can have: what may be reserved. An exact counter returns
+    /// [`count`](TokenCounter::count). [`Heuristic`] documents what is proven and what is assumed.
     fn upper_bound(&self, text: &str) -> u64;
 
     /// `Some(count)` if that is at most `limit`, else `None`. Worth overriding where counting can
