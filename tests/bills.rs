@@ -546,7 +546,7 @@ fn noon() -> World {
 
 /// The ledger, the receipt and the alert say the same as the price.
 #[test]
-fn a_settled_bill_is_booked_as_it_is_priced_and_told_of() {
+fn a_settled_bill_is_booked_as_it_is_priced_and_raises_its_alert() {
     let world = noon();
     let asked = world.budget.model("gpt-4o").unwrap();
     let call = asked.estimate().input(1_000_000).max_output(1_000);
@@ -590,7 +590,7 @@ fn a_settled_bill_is_booked_as_it_is_priced_and_told_of() {
 
 /// The reader's doubts and those of the price raise alerts alike, for a hold and for a record.
 #[test]
-fn every_doubt_is_told_once_for_each_bill() {
+fn every_doubt_raises_one_alert_for_each_bill() {
     let world = noon();
     let side = Doubt::Missing { side: "input".into() };
     let bill = || {
@@ -601,7 +601,7 @@ fn every_doubt_is_told_once_for_each_bill() {
     let call = chat.estimate().input(1_000_000).max_output(10);
     world.budget.reserve("a", &call).unwrap().settle(bill());
     world.budget.account("a").unwrap().charge(bill()).model(&chat).record().unwrap();
-    let told: Vec<Doubt> = world
+    let raised: Vec<Doubt> = world
         .alerts()
         .into_iter()
         .map(|alert| match alert {
@@ -613,12 +613,12 @@ fn every_doubt_is_told_once_for_each_bill() {
         })
         .collect();
     let stated = Doubt::StatedCost { stated: usd("0.5") };
-    assert_eq!(told, [side.clone(), stated.clone(), side, stated]);
+    assert_eq!(raised, [side.clone(), stated.clone(), side, stated]);
 }
 
 /// Field names come from outside: each raises one alert, and only a thousand names do.
 #[test]
-fn an_unread_field_is_told_of_once_for_each_name() {
+fn an_unread_field_raises_one_alert_for_each_name() {
     let world = noon();
     let account = world.budget.account("a").unwrap();
     let model = world.budget.model("gpt-4o").unwrap();
@@ -629,9 +629,11 @@ fn an_unread_field_is_told_of_once_for_each_name() {
     for field in ["usage.video_tokens", "usage.video_tokens", "usage.taste_tokens"] {
         record(field.to_owned());
     }
-    let told = world.sentences();
-    assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told[0].contains("`usage.video_tokens`") && told[1].contains("`usage.taste_tokens`"));
+    let raised = world.sentences();
+    assert_eq!(raised.len(), 2, "{raised:?}");
+    assert!(
+        raised[0].contains("`usage.video_tokens`") && raised[1].contains("`usage.taste_tokens`")
+    );
     (0..1_200).for_each(|field| record(format!("usage.f{field}")));
     assert_eq!(world.alerts().len(), 998);
     let other = noon();

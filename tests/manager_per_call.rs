@@ -55,7 +55,7 @@ impl World {
         self.budget.model(id).unwrap()
     }
 
-    fn told(&self) -> Vec<String> {
+    fn alerts(&self) -> Vec<String> {
         self.alerts.lock().unwrap().drain(..).map(|alert| alert.to_string()).collect()
     }
 }
@@ -79,7 +79,7 @@ fn each_call_is_measured_alone() {
     assert!(a.reserve(&fixed("0")).is_ok());
     assert_eq!(a.spent(), usd("25"));
     assert_eq!((a.remaining(), a.funds().len()), (None, 0), "it is no money to share");
-    assert_eq!(w.told(), [""; 0]);
+    assert_eq!(w.alerts(), [""; 0]);
     // It goes with its limit, and changes with it.
     w.budget.set_limit("", Limit::per_call(usd("1"))).unwrap();
     assert!(a.reserve(&fixed("0.51")).is_ok());
@@ -143,7 +143,7 @@ fn growth_counts_with_what_is_held() {
     hold.grow_cost(Usd::ZERO).unwrap();
     assert_eq!(hold.held(), usd("0.05"));
     drop(hold.settle(Usage::tokens(10_000, 4_000)));
-    assert_eq!(w.told(), [""; 0]);
+    assert_eq!(w.alerts(), [""; 0]);
 }
 
 #[test]
@@ -187,22 +187,25 @@ fn a_call_never_waits_for_it() {
 
 /// Law 3: the truth is booked, and a person learns of it, once for each call.
 #[test]
-fn a_bill_above_it_is_booked_and_told() {
+fn a_bill_above_it_is_booked_and_raises_an_alert() {
     let w = world(&[
         ("a", Limit::per_call(usd("0.05"))),
         ("a", Limit::per_call(usd("0.04")).only_model("acme/small")),
     ]);
     let (a, small) = (w.budget.account("a").unwrap(), w.model("small"));
     a.reserve(&fixed("0.05")).unwrap().settle_cost(usd("0.07"));
-    assert_eq!(w.told(), ["a call of `a` was billed $0.07, more than its limit of $0.05 per call"]);
+    assert_eq!(
+        w.alerts(),
+        ["a call of `a` was billed $0.07, more than its limit of $0.05 per call"]
+    );
     a.reserve(&fixed("0.05")).unwrap().settle_cost(usd("0.08"));
-    assert_eq!(w.told().len(), 1, "each call");
+    assert_eq!(w.alerts().len(), 1, "each call");
     a.charge(Usage::tokens(60_000, 0)).model(&small).record().unwrap();
-    assert_eq!(w.told().len(), 2, "both limits");
+    assert_eq!(w.alerts().len(), 2, "both limits");
     let hold = a.reserve(&small.estimate().input(10_000).max_output(1)).unwrap();
     hold.settle(Bill::new(Usage::tokens(45_000, 0)));
     assert_eq!(
-        w.told(),
+        w.alerts(),
         ["a call of `a` was billed $0.045, more than its limit of $0.04 per call on acme/small"],
     );
     assert!(a.reserve(&fixed("0.05")).is_ok(), "nobody is refused for it");
@@ -212,7 +215,7 @@ fn a_bill_above_it_is_booked_and_told() {
     let hold = run.reserve(&fixed("0.01")).unwrap();
     run.close();
     hold.settle_cost(usd("0.06"));
-    assert_eq!(w.told().len(), 1, "the run's limit ended with it");
+    assert_eq!(w.alerts().len(), 1, "the run's limit ended with it");
 }
 
 #[test]
@@ -221,18 +224,18 @@ fn one_that_only_watches_tells_of_each_call() {
     let a = w.budget.account("a").unwrap();
     let mut hold = a.reserve(&fixed("0.06")).unwrap();
     assert_eq!(
-        w.told(),
+        w.alerts(),
         ["a call of `a` holds $0.06, more than its limit of $0.05 per call, which only watches"]
     );
     hold.grow_cost(usd("0.01")).unwrap();
-    assert_eq!(w.told().len(), 1);
+    assert_eq!(w.alerts().len(), 1);
     hold.settle_cost(usd("0.06"));
-    assert_eq!(w.told(), [""; 0], "it was told when it was admitted");
+    assert_eq!(w.alerts(), [""; 0], "the alert was raised when it was admitted");
     drop(a.reserve(&fixed("0.05")).unwrap());
     w.clock.advance(Duration::from_secs(1));
     let team = a.reserve(&fixed("0.05")).unwrap();
     let _inner = a.ask(fixed("0.07")).inside(&team).reserve().unwrap();
-    assert_eq!(w.told().len(), 1);
+    assert_eq!(w.alerts().len(), 1);
 }
 
 #[test]

@@ -161,14 +161,14 @@ fn a_refusal_says_that_an_output_was_assumed() {
 fn a_refusal_does_not_contradict_itself() {
     let (budget, _) = budget(&[("", Limit::spend(usd("0.02")))]);
     let (a, long) = (budget.account("a").unwrap(), budget.model("long").unwrap());
-    let told = |estimate| a.reserve(&estimate).unwrap_err().to_string();
-    assert!(told(call(&long)).ends_with(
+    let refusal = |estimate| a.reserve(&estimate).unwrap_err().to_string();
+    assert!(refusal(call(&long)).ends_with(
         "as asked it can never pass unless the limit is raised; with a cap of 1,000 output tokens it \
          passes now"
     ));
-    assert!(told(fixed("1")).ends_with("; it can never pass unless the limit is raised"));
+    assert!(refusal(fixed("1")).ends_with("; it can never pass unless the limit is raised"));
     let held = a.reserve(&fixed("0.005")).unwrap();
-    assert!(told(long.estimate().input(10_000).max_output(600)).ends_with(
+    assert!(refusal(long.estimate().input(10_000).max_output(600)).ends_with(
         "it could pass when calls under way end; with a cap of 500 output tokens it passes now"
     ));
     drop(held);

@@ -119,15 +119,18 @@ struct Reading {
 }
 
 impl Reading {
+    /// Reads the next item, and binds it to the items that it must be kept with.
     fn item(&mut self, index: usize, message: &impl Message) {
         let (role, bond) = (message.role(), message.bond());
         let mut item = Item { role, bond, calls: 0, brings_results: false, is_unmatched: false };
+        // An item of the model stays with the reasoning before it.
         let is_model = role == Role::Assistant;
         let follows = self.items.last().is_some_and(|before| before.bond == Bond::Next);
         self.bound.push(is_model && follows);
         if matches!(bond, Bond::Turn | Bond::Unknown) {
             self.thought.into_iter().for_each(|thought| self.bind(thought, index));
         }
+        // Its own reasoning, or the end of the turn.
         match role {
             Role::User | Role::System => self.thought = None,
             Role::Assistant if matches!(bond, Bond::Next | Bond::Unknown) => {
@@ -135,6 +138,7 @@ impl Reading {
             }
             Role::Assistant | Role::Tool => {}
         }
+        // Its calls wait for their outputs.
         if is_model {
             message.each_call(&mut |id| {
                 item.calls = item.calls.saturating_add(1);
@@ -145,6 +149,7 @@ impl Reading {
                 self.reference = Some(index);
             }
         }
+        // An output stays with its call.
         if role == Role::Tool {
             item.brings_results = true;
             let mut ids = Vec::new();
@@ -178,8 +183,9 @@ fn unit(items: &[Item], start: usize, end: usize, open: bool) -> Option<Unit> {
     let part = items.get(start..end)?;
     let has_reasoned = part.iter().any(|item| item.bond == Bond::Next);
     let mut without = Vec::new();
-    // Whether the item behind is of the model and stays: from the end, because of two thoughts the
-    // first needs the second. And whether one behind needs the thought before it.
+    // Backwards, because the first of two `reasoning` items needs the second. `is_followed`: the
+    // next item is the model's and stays. `is_needed`: a later item needs the `reasoning` item
+    // before it.
     let (mut is_followed, mut is_needed) = (false, false);
     for (index, item) in (start..end).zip(part).rev() {
         let is_unanswered = item.calls > 0 && item.is_unmatched && !open;

@@ -174,13 +174,13 @@ fn a_tab_is_closed_and_kept_up_without_blocking() {
     assert_eq!(in_file(&other), (Usd::cents(5), Usd::ZERO));
 }
 
-/// What is doubtful about a bill is told once it is written: of a settle that blocks, of one that is
+/// What is doubtful about a bill raises its alert once it is written: of a settle that blocks, of one that is
 /// awaited and of one that nobody awaits.
 #[test]
-fn doubts_are_told_once_with_a_journal_too() {
+fn doubts_raise_one_alert_with_a_journal_too() {
     let folder = Folder::new("doubts");
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let heard = Arc::clone(&told);
+    let raised = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&raised);
     let rate = |text: &str| text.parse::<Rate>().unwrap();
     let mut book = PriceBook::empty();
     book.insert(ModelPrice::new("acme", "big", rate("10"), rate("20"))).unwrap();
@@ -200,5 +200,5 @@ fn doubts_are_told_once_with_a_journal_too() {
     let big = budget.model("big").unwrap();
     budget.account("writer").unwrap().charge(bill()).model(&big).record().unwrap();
     drop(budget);
-    assert_eq!(*told.lock().unwrap(), ["doubtful"; 4]);
+    assert_eq!(*raised.lock().unwrap(), ["doubtful"; 4]);
 }

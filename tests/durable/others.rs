@@ -93,7 +93,7 @@ fn a_report_says_as_of_when_it_is() {
 
 /// One process is three hours ahead, and writes once.
 #[test]
-fn a_clock_that_is_ahead_is_told_of_and_ends_no_call_of_others() {
+fn a_clock_that_is_ahead_raises_an_alert_and_ends_no_call_of_others() {
     let (folder, clock) = (Folder::new("ahead"), clock_at("09:30:00"));
     let file = folder.file("budget.db");
     let alerts = Arc::new(Mutex::new(Vec::new()));
@@ -116,10 +116,10 @@ fn a_clock_that_is_ahead_is_told_of_and_ends_no_call_of_others() {
         assert_eq!((budget.spent(), budget.held()), (Usd::cents(1), Usd::dollars(3)));
     }
     here.flush().unwrap();
-    let told = alerts.lock().unwrap().clone();
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].contains("last event is of 2026-11-24T12:30:00Z"), "{told:?}");
-    assert!(told[0].contains("clock of this process says 2026-11-24T09:30:00Z"), "{told:?}");
+    let raised = alerts.lock().unwrap().clone();
+    assert_eq!(raised.len(), 1, "{raised:?}");
+    assert!(raised[0].contains("last event is of 2026-11-24T12:30:00Z"), "{raised:?}");
+    assert!(raised[0].contains("clock of this process says 2026-11-24T09:30:00Z"), "{raised:?}");
 
     // While a call goes on, at most as long as its lease.
     for budget in [&clock, &wrong] {

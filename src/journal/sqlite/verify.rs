@@ -57,17 +57,19 @@ impl SqliteJournal {
     fn look_through(&self) -> Result<Verified, JournalError> {
         let told = |error: rusqlite::Error| self.told(&error);
         let ask = |text: &str| self.connection.query_row(text, [], |row| row.get::<_, String>(0));
+        // SQLite's pages.
         let pages = ask("PRAGMA integrity_check(1)").map_err(told)?;
         if pages != "ok" {
             return Err(self.damaged(&pages.replace('\n', " ")));
         }
+        // The events, replayed from the first or from the oldest snapshot.
         let (first, last) = self.range().map_err(told)?;
         self.check_end(last)?;
         let snapshots = self.all_snapshots()?;
         let mut waiting = snapshots.iter();
         let mut ledger = Ledger::new();
         if first > 1 {
-            // The oldest is where the events begin; what made it has been forgotten.
+            // The events before the oldest snapshot were deleted.
             let oldest = waiting.next();
             ledger = oldest.ok_or_else(|| self.damaged("no snapshot is there"))?.clone();
         }
@@ -95,6 +97,7 @@ impl SqliteJournal {
                 ledger.events()
             )));
         }
+        // The ledger that they make, and its charges.
         ledger.check_invariants().map_err(|error| self.damaged(&error.to_string()))?;
         let charges = self.check_charges(begun, charged)?;
         Ok(Verified {
@@ -106,8 +109,8 @@ impl SqliteJournal {
         })
     }
 
-    /// Each line of `charges` by its seal, and those of the events that are kept by what these charged.
-    /// Returns how many there are.
+    /// Checks each line of `charges` by its seal, and the lines of kept events by what the events
+    /// charged. Returns how many there are.
     fn check_charges(
         &self,
         begun: u64,

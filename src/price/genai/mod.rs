@@ -66,6 +66,7 @@ fn price(
     let provider = names::provider(listed);
     let is_openai = ["openai", "azure"].contains(&provider) || id.contains("gpt-");
     let write = if is_openai { Bucket::CacheWrite30m } else { Bucket::CacheWrite5m };
+    // The rates and fees of each time.
     let missing = || ("prices".to_owned(), Reason::Missing);
     let raw = model.get("prices").ok_or_else(missing)?;
     let mut times = Times::read(raw, write, remarks)?;
@@ -85,6 +86,7 @@ fn price(
             price
         }
     };
+    // Names, and what is not a price.
     for name in exact_names(model, remarks).into_iter().filter(|name| name != id) {
         price = price.alias(name);
     }
