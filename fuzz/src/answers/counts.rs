@@ -1,4 +1,4 @@
-//! [`resolve`]: the counts of one usage object, and what the rules make of them.
+//! [`resolve`]: applies the rules to the counts of one usage object.
 
 use std::collections::BTreeMap;
 
@@ -6,17 +6,17 @@ use serde_json::Value;
 
 use super::reader::{Buckets, Sure};
 
-/// The counts of one object by what they mean; what was not named is not in it.
+/// The counts of one object by meaning; absent fields are missing.
 pub type Raw = BTreeMap<&'static str, Count>;
 
-/// A count, or something that is none.
+/// A count, or a value that is not one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Count {
     Good(u64),
     Bad,
 }
 
-/// Whose names and rules a usage object keeps.
+/// Which API's names and rules a usage object follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
     /// `prompt_tokens`, with everything inside it.
@@ -141,7 +141,7 @@ fn names(style: Style) -> Names {
     }
 }
 
-/// The usage object of a frame, wherever it stands, and whose it is.
+/// Finds the usage object of a frame, and its style.
 pub fn find<'f>(frame: &'f Value, objects: &[&'f Value]) -> Option<(Style, &'f Value)> {
     let full = |value: &&'f Value| value.as_object().is_some_and(|fields| !fields.is_empty());
     for object in objects {
@@ -269,7 +269,7 @@ pub fn positive(count: Option<Count>) -> bool {
     matches!(count, Some(Count::Good(1..)))
 }
 
-/// The count, zero if it was not named or is none.
+/// The count; zero if it is absent or not a count.
 pub fn value(raw: &Raw, name: &str) -> u64 {
     match raw.get(name) {
         Some(Count::Good(count)) => *count,
@@ -277,7 +277,7 @@ pub fn value(raw: &Raw, name: &str) -> u64 {
     }
 }
 
-/// Numbers above zero under a name that no provider has.
+/// Numbers above zero under unknown names.
 pub fn unknown(style: Style, usage: &Value) -> Vec<String> {
     let fields = usage.as_object().into_iter().flatten().filter(|_| style != Style::Ollama);
     let mut names = Vec::new();
@@ -314,7 +314,7 @@ pub const AUDIO_SECONDS: &str = "seconds of audio";
 /// Image input of Cohere's embeddings.
 pub const INPUT_IMAGES: &str = "image tokens";
 
-/// A number that should be a count and is none, wherever it stands.
+/// A number anywhere that should be a count and is not one.
 pub fn has_odd(usage: &Value) -> bool {
     match usage {
         Value::Object(fields) => fields.iter().any(|(name, value)| {
@@ -363,7 +363,7 @@ pub fn resolve(style: Style, raw: &Raw, about: About) -> Resolved {
         _ => exclusive(raw, about, raw.get("total").is_some()),
     };
     let mut reading = if style == Style::Cohere { search_units(raw, reading) } else { reading };
-    // Zero is no total of something; an input that is said by its parts alone may be all of it.
+    // A total of zero beside counts is ignored; an input stated only by its parts may be all of it.
     let has_zero_total = raw.get("total") == Some(&Count::Good(0));
     let has_counts = positive(raw.get("input").copied()) || positive(raw.get("output").copied());
     let is_partial = !raw.contains_key("input") && INPUT.iter().any(|name| value(raw, name) > 0);
@@ -398,7 +398,7 @@ pub fn nothing(exact: Sure) -> Resolved {
     Resolved { exact, usage: None, input: None, output: None, at_most: None }
 }
 
-/// The two sides by themselves: which of them is known.
+/// Decides which of the two sides are known.
 fn judge(input: Option<u64>, output: Option<u64>, total: Option<u64>, about: About) -> Resolved {
     let (i, o) = (input.unwrap_or(0), output.unwrap_or(0));
     let sides =
@@ -467,7 +467,7 @@ fn inclusive(style: Style, raw: &Raw, about: About) -> Resolved {
         return nothing(Sure::Free);
     }
     let mut reading = judge(input, side, total, about);
-    // Whether reasoning is inside an output beside an unknown input, no total tells.
+    // With an unknown input, no total decides whether the output includes reasoning.
     reading.output = reading.output.filter(|_| i > 0 || reasoning == 0);
     if reading.exact == Sure::Yes && i > 0 && o > 0 {
         if let Some(total) = known_total.filter(|total| *total != i + side.unwrap_or(0)) {
@@ -536,7 +536,7 @@ fn exclusive(raw: &Raw, about: About, is_free: bool) -> Resolved {
     if !raw.contains_key("output") && of("reasoning") > 0 {
         return nothing(Sure::Free);
     }
-    // How the rest of a split was written, nobody says.
+    // The lifetime of the rest of a split is not stated.
     let is_split = raw.contains_key("write_5m") || raw.contains_key("write_1h");
     if is_free || (is_split && splits < write) {
         reading.exact = reading.exact.max(Sure::Free);

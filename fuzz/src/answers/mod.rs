@@ -29,7 +29,7 @@ pub struct Finding {
     pub story: String,
 }
 
-/// Compares the readers on what the bytes stand for.
+/// Makes an answer from the bytes and compares the readers on it.
 pub fn check(data: &[u8]) -> Result<(), Finding> {
     let scene = Scene::of(data);
     let text = scene.text();
@@ -234,7 +234,7 @@ fn check_relations(scene: &Scene, text: &str, bill: Option<&Bill>) -> Result<(),
     Ok(())
 }
 
-/// Equal in all that is booked; doubts may be told in another order.
+/// Equal in all that is booked; doubts may come in another order.
 fn is_like(one: &Bill, other: &Bill) -> bool {
     let booked = |bill: &Bill| {
         let mut bill = bill.clone();

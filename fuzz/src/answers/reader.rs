@@ -1,7 +1,7 @@
 //! [`read`]: a second reader of answers, written from the rules and not from the crate's readers.
 //!
-//! It is slow and plain on purpose: trees of `serde_json`, tables of names, one rule after the other.
-//! Where the rules leave freedom it says so ([`Sure::Free`]) instead of guessing.
+//! It is slow and simple on purpose: trees of `serde_json`, tables of names, one rule after the other.
+//! Where the rules allow several readings it returns [`Sure::Free`] instead of guessing.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ pub enum Sure {
     No,
 }
 
-/// What the rules say of one answer or stream.
+/// What the rules require of the bill of one answer or stream.
 #[derive(Debug)]
 pub struct Reading {
     /// A count above zero or a cost is there: no error is right.
@@ -39,15 +39,15 @@ pub struct Reading {
     pub model: Option<String>,
     /// What is billed and has no bucket among the first thirteen.
     pub uncounted: Vec<&'static str>,
-    /// Numbers in usage objects that nobody knows.
+    /// Numbers in usage objects under unknown names.
     pub unknown: Vec<String>,
     /// The provider does not bill the call.
     pub is_free: bool,
-    /// Another model transcribed, and nobody says which.
+    /// Another model transcribed, and the session does not name it.
     pub has_transcription: bool,
 }
 
-/// What the provider says that it costs, in picodollars.
+/// The cost that the provider states, in picodollars.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stated {
     Nothing,
@@ -94,9 +94,9 @@ struct Answer {
     is_placeholder: bool,
     has_stale_total: bool,
     has_ended: bool,
-    /// A stream said that more would come, and it did not.
+    /// A stream announced more, and it did not come.
     is_open: bool,
-    /// Some number that the rules do not use is none.
+    /// A field that the rules do not use should be a number and is not.
     has_odd_count: bool,
     searches: u64,
     requests: u64,
@@ -110,13 +110,13 @@ struct Session {
     uncounted: Vec<&'static str>,
     unknown: Vec<String>,
     has_transcription: bool,
-    /// The stream said that it was at its end.
+    /// The stream announced its end.
     is_done: bool,
     /// Something was written after the last counts.
     is_cut: bool,
 }
 
-/// Where an event wraps the object that says what was used.
+/// The fields in which events wrap their usage object.
 const WRAPPERS: [&str; 5] = ["response", "message", "metadata", "delta", "x_groq"];
 
 impl Session {
@@ -251,7 +251,7 @@ impl Session {
             (reading.usage, reading.input, reading.output) = (None, None, None);
             reading.at_most = None;
         }
-        // What a part of a stream cost is not what the whole costs.
+        // The cost of a part of a stream is not that of the whole.
         let is_part = self.answers.iter().any(|answer| answer.is_open || answer.is_placeholder);
         if (self.is_cut || is_part) && !self.is_done {
             reading.cost = Stated::Free;
@@ -416,7 +416,7 @@ impl Answer {
     }
 }
 
-/// A whole answer by itself, not a part of a stream.
+/// True for a whole answer, false for a part of a stream.
 fn is_whole_answer(frame: &Value, kind: &str) -> bool {
     let object = frame["object"].as_str().unwrap_or_default();
     let ends = ["response.done", "response.completed", "response.incomplete", "response.failed"];

@@ -1,11 +1,11 @@
 //! [`Scene`]: an answer or a stream of any API form, made of a fuzzer's bytes.
 //!
-//! Each is first right, and then, by chance, something is left out, zeroed, contradicted, said twice,
-//! or said by another of its names.
+//! Each is right at first; then, by chance, a field is left out, zeroed, contradicted, repeated, or
+//! given another of its names.
 
 use serde_json::{Value, json};
 
-/// What a fuzzer's bytes decide; when they are at an end, zero.
+/// Draws numbers from a fuzzer's bytes; zero when the bytes are used up.
 pub struct Draws<'d> {
     bytes: &'d [u8],
 }
@@ -25,7 +25,7 @@ impl<'d> Draws<'d> {
         self.byte() % end
     }
 
-    /// True once in so many.
+    /// True once in `many` draws.
     pub fn one_in(&mut self, many: u8) -> bool {
         self.below(many) == many - 1
     }
@@ -165,7 +165,7 @@ fn set_count(value: &mut Value, path: &str, count: u64) {
     }
 }
 
-/// Something happens to some number of a usage object, or to none.
+/// Changes some number of a usage object, or none.
 fn spoil(usage: &mut Value, draws: &mut Draws<'_>) {
     for _ in 0..[0, 0, 1, 1, 2, 3][usize::from(draws.below(6))] {
         let mut paths = Vec::new();
