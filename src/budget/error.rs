@@ -99,11 +99,12 @@ impl ReserveError {
         }
     }
 
-    /// How long after the refusal the call could pass, if nothing else is charged: a new window, or
-    /// enough of a rolling period gone by. `None` if no time is known: it waits for calls under way,
-    /// for others before it or for a person, or it can never pass as it was asked for.
+    /// How long after the refusal the call could pass, if nothing else is charged until then: when
+    /// a new window begins, or enough of a rolling period has passed. `None` if no time is known:
+    /// the call waits for calls under way, for earlier calls or for a person, or it can never pass
+    /// as asked.
     ///
-    /// For the `Retry-After` of an answer 429, which is in whole seconds, round it up:
+    /// The `Retry-After` header of a 429 answer is in whole seconds, so round it up:
     ///
     /// ```
     /// use bursar::{BudgetManager, Estimate, Limit, Period, Usd};
@@ -125,7 +126,7 @@ impl ReserveError {
         self.denied()?.retry_after()
     }
 
-    /// The refusal of a call for whose output no cap was named.
+    /// The refusal of a call without an output cap.
     pub(super) fn with_assumed_output(mut self, tokens: Option<u64>) -> ReserveError {
         if let ReserveError::Denied(denied) = &mut self {
             denied.assumed_output_tokens = tokens;
@@ -436,17 +437,18 @@ pub enum AccountError {
     /// The journal could not write it.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// There are as many accounts as there may be.
+    /// The number of accounts is at its limit.
     #[error("{}", too_many(account, below.as_ref(), *most))]
     TooMany {
         /// The account that was not opened.
         account: Path,
-        /// The account that has too many below it; `None` if there are too many in all.
+        /// The account above, if it has too many below it; `None` if there are too many in all.
         below: Option<Path>,
-        /// How many there may be.
+        /// The limit.
         most: usize,
     },
-    /// It cannot be forgotten while calls of it, or of an account below it, are under way.
+    /// The account cannot be forgotten while its calls, or those of accounts below it, are under
+    /// way.
     #[error("{} has {calls} under way; forget it when they have ended", called(account), calls = calls_of(*calls))]
     InUse {
         /// The account.

@@ -35,7 +35,7 @@ pub(crate) use nested::OuterHold;
 /// | what happens | what is booked |
 /// |---|---|
 /// | [`settle`](Reservation::settle), [`settle_cost`](Reservation::settle_cost) | the bill; an input that was not counted is that of the hold, and for a stream that was cut, a model that can reason is charged the output cap |
-/// | [`finish`](Reservation::finish) | what the [`Outcome`](crate::usage::Outcome) says, which [`judge`](Reservation::judge) reads from a status and a body |
+/// | [`finish`](Reservation::finish) | the [`Outcome`](crate::usage::Outcome), which [`judge`](Reservation::judge) derives from a status and a body |
 /// | [`release`](Reservation::release), [`refund`](Reservation::refund) | nothing: the call was not sent, or is known to be free |
 /// | dropped before it was sent | nothing |
 /// | dropped after it was sent: an error with no bill (5xx), a timeout, a cancelled future, a panic | what was held, as [`Assumed`](Confidence::Assumed), because such a call has usually been billed; [`LostCall`] changes that |
@@ -221,8 +221,8 @@ impl Reservation {
     }
 
     /// Books what the provider answered: a [`Bill`], or a plain [`Usage`] of the model that was
-    /// reserved. What it comes to is decided by
-    /// [`PriceBook::price_bill`](crate::PriceBook::price_bill), at the prices of the reserve.
+    /// reserved. [`PriceBook::price_bill`](crate::PriceBook::price_bill) decides its cost, at the
+    /// prices of the reserve.
     ///
     /// It cannot fail (law 3): not for being over the hold or the limit, late, or unpriced. What
     /// cannot be priced is booked at the larger of the hold and of what has a price, as
@@ -256,10 +256,9 @@ impl Reservation {
         self.end(None, Priced::reported(cost))
     }
 
-    /// Gives back what is held. For a call that was never sent, or is known to be free; where the
-    /// provider has answered with an error, [`judge`](Reservation::judge) knows. A call that had been
-    /// sent, or whose lease has ended,
-    /// raises an [`Alert::Refunded`].
+    /// Gives back what is held. For a call that was never sent, or is known to be free; if the
+    /// provider answered with an error, [`judge`](Reservation::judge) decides. A call that had been
+    /// sent, or whose lease has ended, raises an [`Alert::Refunded`].
     ///
     /// With a journal it blocks until that is written, or could not be. In async code drop the guard of
     /// a call that was never sent instead: that releases it too, and the journal's thread writes it.
@@ -271,8 +270,8 @@ impl Reservation {
         );
     }
 
-    /// Gives back what is held, and says why. With a journal it blocks until that is written, or could
-    /// not be; in async code use a thread that may block (`tokio::task::spawn_blocking`).
+    /// Gives back what is held, with a reason. With a journal it blocks until that is written, or
+    /// could not be; in async code use a thread that may block (`tokio::task::spawn_blocking`).
     pub fn refund(mut self, why: impl Into<Arc<str>>) {
         self.give_back(Why::Said(why.into()), true);
     }

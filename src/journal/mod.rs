@@ -48,9 +48,9 @@ pub trait Journal: Send + 'static {
     /// [`JournalError`]; then no transaction is open.
     fn begin(&mut self, after: u64) -> Result<News, JournalError>;
 
-    /// Reads what others have appended after event number `after`, for a reader that does not
-    /// write. No transaction is open before or after. Unless it is overridden, it begins one and
-    /// rolls it back; a journal that can read beside a writer should do that instead.
+    /// Reads the events that others appended after event number `after`, for a reader that does not
+    /// write. No transaction is open before or after. The default begins one and rolls it back; a
+    /// journal that can read beside a writer should do that instead.
     ///
     /// # Errors
     /// [`JournalError`].
@@ -60,11 +60,11 @@ pub trait Journal: Send + 'static {
         news
     }
 
-    /// True if no other process has this journal open now. Asked within a transaction, when the lease of
-    /// another process's hold has ended by this process's clock: if it is alone, that process has died,
-    /// and the hold is ended at once; if not, this process first watches it for as long as its lease had
-    /// left when it was first seen here, so that a clock that is ahead ends no call of others. Unless it is
-    /// overridden it is true, and clocks are trusted.
+    /// True if no other process has this journal open now. It is called within a transaction, when
+    /// the lease of another process's hold has ended by this process's clock. If this process is
+    /// alone, the other has died, and the hold ends at once. If not, this process first waits for
+    /// as long as the lease had left when it first saw the hold, so that a clock that is ahead ends
+    /// no call of others. The default is `true`, which trusts clocks.
     fn is_alone(&mut self) -> bool {
         true
     }

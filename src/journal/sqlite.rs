@@ -28,7 +28,7 @@ const FORGET_AT_ONCE: i64 = 20_000;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the write-ahead log may stay, in bytes. SQLite copies it into the file from 4 MB on.
 const LOG_LIMIT: u32 = 8 << 20;
-/// After how many commits a log that is longer is tried to be cut again.
+/// How many commits lie between attempts to truncate a longer log.
 const CUT_EVERY: u32 = 64;
 
 /// What a committed transaction survives. Feature `sqlite`.
@@ -36,8 +36,8 @@ const CUT_EVERY: u32 = 64;
 #[non_exhaustive]
 pub enum Durability {
     /// The death of the process (`kill -9`, a panic). A power cut can lose the last transactions,
-    /// never the file: `synchronous=NORMAL`. If it left a log in which earlier ones are lost and
-    /// later ones are not, opening says so and names the remedy.
+    /// never the file: `synchronous=NORMAL`. If it leaves a log in which earlier transactions are
+    /// lost and later ones are not, opening fails with the remedy.
     #[default]
     ProcessDeath,
     /// A power cut too, at the price of one wait for the disk for each transaction:

@@ -174,8 +174,8 @@ fn a_tab_is_closed_and_kept_up_without_blocking() {
     assert_eq!(in_file(&other), (Usd::cents(5), Usd::ZERO));
 }
 
-/// What is doubtful about a bill raises its alert once it is written: of a settle that blocks, of one that is
-/// awaited and of one that nobody awaits.
+/// What is doubtful about a bill raises its alert once it is written: of a settle that blocks, of
+/// one that is awaited and of one that nobody awaits.
 #[test]
 fn doubts_raise_one_alert_with_a_journal_too() {
     let folder = Folder::new("doubts");
