@@ -93,13 +93,13 @@ impl<'a> Charge<'a> {
                 Some(asked) => number_for(owner, ledger, now, Some(asked)),
                 None => model,
             };
-            let (Booking::Exactly(cost) | Booking::AtLeast(cost)) = priced.booking;
+            let (Booking::Exactly(cost) | Booking::AtLeast(cost)) = priced.figures.booking;
             let record = Record {
                 target: Target { account, tags, model: counted },
                 cost,
                 usage,
                 model,
-                confidence: priced.confidence,
+                confidence: priced.figures.confidence,
                 key,
             };
             match ledger.execute(now, &Command::Record(record)) {
@@ -114,8 +114,8 @@ impl<'a> Charge<'a> {
                 cost: Usd::from_pico(cost),
                 held: Usd::ZERO,
                 usage,
-                confidence: priced.confidence,
-                computed: priced.computed,
+                confidence: priced.figures.confidence,
+                computed: priced.figures.computed,
                 model: priced.other_model.take().or_else(|| asked_model.clone()),
                 reserved_at: now,
                 settled_at: now,

@@ -231,12 +231,38 @@ impl Reservation {
     /// With a journal it blocks until it is written, or could not be: then it waits in memory and the
     /// receipt says what it comes to.
     pub fn settle(mut self, bill: impl Into<Bill>) -> Receipt {
-        let bill = self.without_gaps(bill.into());
+        let bill = bill.into();
+        if bill.is_bare() {
+            // Out of the bill, of which the compiler then makes no more than this.
+            let (usage, confidence) = (bill.usage, bill.confidence);
+            return self.settle_usage(&usage, confidence);
+        }
+        let bill = self.without_gaps(bill);
         let priced = self.price(&bill);
         match bill.extra.is_empty() {
             true => self.end(Some(&bill.usage), priced),
             false => self.end(Some(&bill.total_usage()), priced),
         }
+    }
+
+    /// Books what was used of the model that was reserved, on the terms that were asked for.
+    #[inline(always)]
+    fn settle_usage(&mut self, usage: &Usage, confidence: Confidence) -> Receipt {
+        let model = self.model.as_ref();
+        let cost = model.and_then(|model| model.price().cost(usage, &self.terms, self.at).ok());
+        let Some(cost) = cost else { return self.settle_unpriced(usage, confidence) };
+        self.end_with(
+            Some(usage),
+            Figures { computed: Some(cost), ..Figures::exactly(cost, confidence) },
+        )
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn settle_unpriced(&mut self, usage: &Usage, confidence: Confidence) -> Receipt {
+        let bill = Bill { confidence, ..Bill::new(*usage) };
+        let priced = self.price_at_length(&bill);
+        self.end(Some(usage), priced)
     }
 
     /// The same without blocking the thread where there is a journal. It is booked, and told to the
@@ -253,7 +279,10 @@ impl Reservation {
     /// Books a plain amount: a tool's or a provider's own cost. The tokens that were held count as
     /// used.
     pub fn settle_cost(mut self, cost: Usd) -> Receipt {
-        self.end(None, Priced::reported(cost))
+        if cost.is_negative() {
+            return self.end(None, Priced::negative(cost));
+        }
+        self.end_with(None, Figures::exactly(cost, Confidence::Reported))
     }
 
     /// Gives back what is held. For a call that was never sent, or is known to be free; if the
@@ -330,8 +359,11 @@ impl Reservation {
     #[inline]
     fn price(&self, bill: &Bill) -> Priced {
         let terms = self.terms.billed(bill.service.as_ref(), bill.regional);
-        match fast_price(bill, self.model.as_ref(), &terms, self.at) {
-            Some(cost) => Priced { computed: Some(cost), ..Priced::exactly(cost, bill.confidence) },
+        match price_plainly(bill, self.model.as_ref(), &terms, self.at) {
+            Some(cost) => {
+                let figures = Figures::exactly(cost, bill.confidence);
+                Priced::from(Figures { computed: Some(cost), ..figures })
+            }
             None => self.price_at_length(bill),
         }
     }
@@ -346,49 +378,52 @@ impl Reservation {
     }
 
     /// Ends the hold and books what it cost.
-    #[inline]
     fn end(&mut self, usage: Option<&Usage>, priced: Priced) -> Receipt {
         self.ended = true;
-        let Some((booked, now)) = self.end_plainly(usage, &priced) else {
-            return self.end_at_length(usage.copied(), &priced);
+        let is_told = priced.why.is_some() || !priced.doubts.is_empty();
+        match is_told || priced.other_model.is_some() {
+            true => self.end_at_length(usage.copied(), &priced),
+            false => self.end_with(usage, priced.figures),
+        }
+    }
+
+    /// The same of a call of which nothing more is to be told.
+    #[inline(always)]
+    fn end_with(&mut self, usage: Option<&Usage>, figures: Figures) -> Receipt {
+        self.ended = true;
+        let Some((booked, now)) = self.end_plainly(usage, figures) else {
+            return self.end_at_length(usage.copied(), &Priced::from(figures));
         };
-        let usage = match usage {
-            Some(usage) => *usage,
-            None => Usage::tokens(booked.input, booked.output),
+        let receipt = Receipt {
+            cost: Usd::from_pico(booked.cost),
+            held: self.held,
+            usage: match usage {
+                Some(usage) => *usage,
+                None => Usage::tokens(booked.input, booked.output),
+            },
+            confidence: figures.confidence,
+            computed: figures.computed,
+            model: self.model.take(),
+            reserved_at: self.at,
+            settled_at: now,
         };
-        let receipt = self.receipt(booked.cost, usage, priced, now);
         self.span.settled(&receipt);
         receipt
     }
 
     /// Ends the hold, if nobody is to be told of it. `None` says nothing.
-    #[inline]
-    fn end_plainly(&self, usage: Option<&Usage>, priced: &Priced) -> Option<(Amounts, Timestamp)> {
-        let is_told = priced.why.is_some() || !priced.doubts.is_empty();
-        if !self.core.is_plain() || priced.other_model.is_some() || is_told {
+    #[inline(always)]
+    fn end_plainly(&self, usage: Option<&Usage>, figures: Figures) -> Option<(Amounts, Timestamp)> {
+        if !self.core.is_plain() {
             return None;
         }
-        let Priced { booking, confidence, .. } = *priced;
+        let Figures { booking, confidence, .. } = figures;
         self.core.locked(|ledger, now| {
             let model = self.core.model_number(ledger, now, self.model.as_ref());
             let booked =
                 ledger.settle_plainly(now, self.hold, booking, usage, model, confidence)?;
             Some((booked, now))
         })
-    }
-
-    #[inline(always)]
-    fn receipt(&mut self, cost: i128, usage: Usage, priced: Priced, now: Timestamp) -> Receipt {
-        Receipt {
-            cost: Usd::from_pico(cost),
-            held: self.held,
-            usage,
-            confidence: priced.confidence,
-            computed: priced.computed,
-            model: priced.other_model.or_else(|| self.model.take()),
-            reserved_at: self.at,
-            settled_at: now,
-        }
     }
 }
 
@@ -481,11 +516,24 @@ impl Reservation {
 }
 
 /// What a call is to be booked at.
-pub(super) struct Priced {
+#[derive(Clone, Copy)]
+pub(super) struct Figures {
     pub(super) booking: Booking,
     pub(super) confidence: Confidence,
     /// What the usage comes to by the price book.
     pub(super) computed: Option<Usd>,
+}
+
+impl Figures {
+    #[inline(always)]
+    fn exactly(cost: Usd, confidence: Confidence) -> Figures {
+        Figures { booking: Booking::Exactly(cost.pico()), confidence, computed: None }
+    }
+}
+
+/// The same, with what is to be told of it. Most calls are booked without.
+pub(super) struct Priced {
+    pub(super) figures: Figures,
     /// The model that answered, if it is another than the one that was asked.
     pub(super) other_model: Option<Model>,
     /// Why it has no price.
@@ -503,19 +551,18 @@ impl Priced {
             Some(_) => Booking::AtLeast(cost.pico()),
         };
         let is_other = |model: &Model| asked.is_none_or(|asked| asked.name() != model.name());
-        Priced { booking, confidence, computed, other_model: model.filter(is_other), why, doubts }
+        let figures = Figures { booking, confidence, computed };
+        Priced { figures, other_model: model.filter(is_other), why, doubts }
     }
 
     fn exactly(cost: Usd, confidence: Confidence) -> Priced {
-        let booking = Booking::Exactly(cost.pico());
-        let (why, doubts) = (None, Vec::new());
-        Priced { booking, confidence, computed: None, other_model: None, why, doubts }
+        Priced::from(Figures::exactly(cost, confidence))
     }
 
     /// Nobody knows what became of the call.
     fn lost() -> Priced {
-        let booking = Booking::AtLeast(0);
-        Priced { booking, ..Priced::exactly(Usd::ZERO, Confidence::Assumed) }
+        let (booking, confidence) = (Booking::AtLeast(0), Confidence::Assumed);
+        Priced::from(Figures { booking, confidence, computed: None })
     }
 
     #[cold]
@@ -524,13 +571,11 @@ impl Priced {
         let why = format!("the cost of {cost} is negative; settle with what was billed");
         Priced { why: Some(why), ..Priced::lost() }
     }
+}
 
-    #[inline]
-    pub(super) fn reported(cost: Usd) -> Priced {
-        match cost.is_negative() {
-            true => Priced::negative(cost),
-            false => Priced::exactly(cost, Confidence::Reported),
-        }
+impl From<Figures> for Priced {
+    fn from(figures: Figures) -> Priced {
+        Priced { figures, other_model: None, why: None, doubts: Vec::new() }
     }
 }
 

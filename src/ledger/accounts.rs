@@ -64,7 +64,7 @@ impl Totals {
     pub(super) fn charge(&mut self, charge: &Charge<'_>) {
         self.requests = self.requests.saturating_add(u64::from(charge.requests));
         self.cost[charge.confidence as usize] += charge.cost;
-        self.usage.add(charge.usage);
+        self.usage.add(charge.usage, charge.is_plain);
     }
 
     /// Takes away what was charged before: the counts are at least as large.
@@ -88,6 +88,8 @@ pub(super) struct Charge<'a> {
     pub(super) requests: u32,
     pub(super) cost: i128,
     pub(super) usage: &'a Usage,
+    /// Whether the usage is a [plain](Usage::is_plain) one: asked once, for all accounts of the line.
+    pub(super) is_plain: bool,
     pub(super) confidence: Confidence,
 }
 

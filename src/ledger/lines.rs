@@ -119,11 +119,11 @@ impl Scene<'_> {
         if counter.filter == Counter::NO_FILTER {
             return (held, spent);
         }
-        let part = |of: i128, model| match self.filters.lets_through(counter.filter, model) {
-            true => of,
-            false => 0,
-        };
-        (part(held, self.model), part(spent, turn.model))
+        let counts = |model| self.filters.lets_through(counter.filter, model);
+        let of_held = counts(self.model);
+        // It is the same model but for a hold without one.
+        let of_spent = if turn.model == self.model { of_held } else { counts(turn.model) };
+        (if of_held { held } else { 0 }, if of_spent { spent } else { 0 })
     }
 
     /// Brings the counter up to date; returns where a charge reserved at `at` is counted.

@@ -12,7 +12,7 @@ use super::holds::{Hold, Part};
 use super::lines::{Tell, Turn};
 use super::{HoldId, Ledger, ModelId, Notice};
 use crate::clock::Timestamp;
-use crate::usage::{Confidence, Usage};
+use crate::usage::{Confidence, Sums, Usage};
 
 impl Ledger {
     #[inline]
@@ -42,10 +42,7 @@ impl Ledger {
         record: &Record,
     ) -> Result<Recorded, Rejection> {
         self.check_accounts(&record.target)?;
-        let booked = Amounts { requests: 1, ..amounts_of(record.cost, &record.usage) };
-        if !booked.is_possible() || !record.usage.fees_are_possible() || record.cost < 0 {
-            return Err(Rejection::Impossible);
-        }
+        let booked = amounts_of(record.cost, &record.usage, 1).ok_or(Rejection::Impossible)?;
         if self.events >= Ledger::MAX_EVENTS {
             return Err(Rejection::Full);
         }
@@ -314,20 +311,19 @@ fn shares(hold: &Hold, booked: &Amounts) -> Vec<(Part, Amounts)> {
     shares
 }
 
-fn amounts_of(cost: i128, usage: &Usage) -> Amounts {
-    Amounts {
-        cost,
-        input: usage.input_tokens(),
-        cache_read: usage.cache_read_tokens(),
-        output: usage.output_tokens(),
-        requests: 0,
-        in_flight: 0,
-    }
+/// What a call books; `None` if no call can have used it.
+#[inline]
+fn amounts_of(cost: i128, usage: &Usage, requests: u32) -> Option<Amounts> {
+    let Sums { input, cache_read, output, is_common } = usage.sums();
+    let booked = Amounts { cost, input, cache_read, output, requests, in_flight: 0 };
+    // The tokens are checked as amounts.
+    let possible = cost >= 0 && booked.is_possible() && (is_common || usage.fees_are_possible());
+    possible.then_some(booked)
 }
 
 /// What a settle books of a hold: where nobody knows what was used, what was held. `None` if no
 /// call can have used it.
-#[inline]
+#[inline(always)]
 pub(super) fn booked_by(
     booking: Booking,
     usage: Option<&Usage>,
@@ -344,10 +340,7 @@ pub(super) fn booked_by(
             Amounts { cost, input, cache_read: 0, output, requests: held.requests, in_flight: 0 };
         return (0..=Amounts::MAX_COST).contains(&cost).then_some(booked);
     };
-    let booked = Amounts { requests: held.requests, ..amounts_of(cost, usage) };
-    // The tokens are checked as amounts.
-    let possible = cost >= 0 && booked.is_possible() && usage.fees_are_possible();
-    possible.then_some(booked)
+    amounts_of(cost, usage, held.requests)
 }
 
 #[inline]
@@ -356,7 +349,8 @@ pub(super) fn charge_of<'a>(
     usage: &'a Usage,
     confidence: Confidence,
 ) -> Charge<'a> {
-    Charge { requests: booked.requests, cost: booked.cost, usage, confidence }
+    let Amounts { requests, cost, .. } = *booked;
+    Charge { requests, cost, usage, is_plain: usage.is_plain(), confidence }
 }
 
 /// What an expired hold counts as used.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::money::{Usd, div_half_even, div_up};
-use crate::usage::{Bucket, Service, Usage};
+use crate::usage::{Bucket, Service, Sums, Usage};
 
 use super::model::ModelPrice;
 use super::rate::Ratio;
@@ -83,16 +83,24 @@ impl ModelPrice {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn cost(&self, usage: &Usage, terms: &Terms, at: Timestamp) -> Result<Usd, PriceError> {
-        if !usage.is_possible() {
+        let Sums { input, output, is_common, .. } = usage.sums();
+        let is_possible = input.saturating_add(output) <= Usage::MAX_COUNT
+            && (is_common || usage.fees_are_possible());
+        if !is_possible {
             return Err(PriceError::Impossible { model: self.name().clone() });
         }
         if self.is_free() {
             return Ok(Usd::ZERO);
         }
-        let level = self.schedule(&terms.service, at)?.level(usage.input_tokens());
-        self.check_rates(usage, level)?;
-        let tokens = tokens(usage, level);
-        let fees = self.fees(usage)?;
+        let level = self.schedule(&terms.service, at)?.level(input);
+        let tokens = match is_common && level.prices_text() {
+            true => common_tokens(usage, level),
+            false => self.checked_tokens(usage, level)?,
+        };
+        let fees = match is_common && self.fee_of(Bucket::Requests).is_none() {
+            true => 0,
+            false => self.fees(usage)?,
+        };
         if !terms.regional {
             return Ok(half_even(tokens + fees, ATTO_PER_PICO));
         }
@@ -119,16 +127,9 @@ impl ModelPrice {
         Usd::from_pico(div_up(i128::try_from(atto).unwrap_or(i128::MAX), unit))
     }
 
-    /// The fees of the buckets that do not count tokens, in attodollars.
-    #[inline]
+    /// The fees of all that is no token, in attodollars.
+    #[inline(never)]
     fn fees(&self, usage: &Usage) -> Result<u128, PriceError> {
-        if !usage.has_fees() && self.fee_of(Bucket::Requests).is_none() {
-            return Ok(0);
-        }
-        self.fees_due(usage)
-    }
-
-    fn fees_due(&self, usage: &Usage) -> Result<u128, PriceError> {
         self.due(usage).try_fold(0, |sum, (bucket, count)| Ok(sum + self.fee_for(bucket, count)?))
     }
 
@@ -159,18 +160,17 @@ impl ModelPrice {
         self.fee_of(bucket).map_or(0, |fee| u128::from(count) * u128::from(fee.atto_each()))
     }
 
-    /// Text has a price, its own or one that stands in, unless the model is billed by time; audio
-    /// and drawn images may have none.
-    #[inline]
-    fn check_rates(&self, usage: &Usage, level: &Level) -> Result<(), PriceError> {
-        if level.prices_text() && !usage.has_special_tokens() {
-            return Ok(());
-        }
+    /// All tokens at the rates of one level, if those that count have one. Text has, its own or one
+    /// that stands in, unless the model is billed by time; audio and drawn images may have none.
+    #[inline(never)]
+    fn checked_tokens(&self, usage: &Usage, level: &Level) -> Result<u128, PriceError> {
         let unpriced = |bucket: &Bucket| usage.get(*bucket) > 0 && !level.is_priced(*bucket);
-        match Bucket::tokens().find(unpriced) {
-            Some(bucket) => Err(self.no_rate(bucket)),
-            None => Ok(()),
+        if !level.prices_text() || usage.has_special_tokens() {
+            if let Some(bucket) = Bucket::tokens().find(unpriced) {
+                return Err(self.no_rate(bucket));
+            }
         }
+        Ok(tokens(usage, level))
     }
 
     pub(super) fn no_rate(&self, bucket: Bucket) -> PriceError {
@@ -181,13 +181,14 @@ impl ModelPrice {
 /// All tokens at the rates of one level, in attodollars; without a price, nothing.
 ///
 /// A possible usage has at most 1e12 tokens and a rate is at most 1e16: far from the end.
-#[inline]
 fn tokens(usage: &Usage, level: &Level) -> u128 {
+    usage.sum_tokens(|bucket, count| u128::from(count) * level.atto(bucket))
+}
+
+/// The same of a usage that is [common](Sums::is_common): no product for each of the other buckets.
+#[inline]
+fn common_tokens(usage: &Usage, level: &Level) -> u128 {
     let at = |bucket, count| u128::from(count) * level.atto(bucket);
-    // Most calls have four buckets at most: no product for each of the others.
-    if !usage.has_common_tokens_only() {
-        return usage.sum_tokens(at);
-    }
     at(Bucket::Input, usage.input_uncached)
         + at(Bucket::CacheRead, usage.cache_read)
         + at(Bucket::Output, usage.output)

@@ -312,7 +312,7 @@ impl Estimate {
     }
 
     /// The upper bound as a line in the output cap.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn bound(&self, at: Timestamp) -> Result<Bound, PriceError> {
         match (&self.model, &self.more) {
             (None, _) => self.bound_of_fixed(),
@@ -382,9 +382,7 @@ impl Estimate {
         if !(0..=MAX_FIXED_PICO).contains(&self.fixed.pico()) {
             return Err(PriceError::FixedOutOfRange { amount: self.fixed });
         }
-        let Some(input) = self.possible_input(cap) else {
-            return Err(PriceError::Impossible { model: "a fixed estimate".into() });
-        };
+        let input = self.possible_input(cap).ok_or_else(impossible_fixed)?;
         let fixed = self.fixed.pico() * i128::from(ATTO_PER_PICO); // at most 1e29
         Ok(Bound { fixed, per_output: 0, input, choices: self.choices, cap })
     }
@@ -394,15 +392,22 @@ impl Estimate {
     fn possible_input(&self, cap: u64) -> Option<u64> {
         let output = cap.checked_mul(self.choices)?;
         let input = self.input.checked_add(self.input_audio)?;
+        let possible = |count: &u64| *count <= Usage::MAX_COUNT;
         let counts = [input.checked_add(output)?, self.choices];
-        let mut counts = counts.into_iter().chain(self.counts);
-        counts.all(|count| count <= Usage::MAX_COUNT).then_some(input)
+        let fees = !self.has_counts() || self.counts.iter().all(possible);
+        (fees && counts.iter().all(possible)).then_some(input)
+    }
+
+    /// True if anything but tokens is asked for. Few calls do, so all are looked at together.
+    #[inline]
+    fn has_counts(&self) -> bool {
+        self.counts.iter().fold(0, |any, count| any | count) > 0
     }
 
     /// The fees of the buckets that do not count tokens, in attodollars.
     fn fees(&self, price: &ModelPrice) -> Result<u128, PriceError> {
         let mut fees = price.fee_of(Bucket::Requests).map_or(0, |fee| u128::from(fee.atto_each()));
-        if self.counts != [0; Bucket::FEES] {
+        if self.has_counts() {
             for (bucket, count) in Bucket::fees().zip(self.counts) {
                 fees += price.fee_for(bucket, count)?;
             }
@@ -456,6 +461,11 @@ impl Estimate {
         let times = atto * u128::from(ratio.numerator());
         Ok(times.div_ceil(u128::from(ratio.denominator())))
     }
+}
+
+#[cold]
+fn impossible_fixed() -> PriceError {
+    PriceError::Impossible { model: "a fixed estimate".into() }
 }
 
 /// What a wrapper around an agent makes of its estimates.

@@ -201,12 +201,11 @@ impl Set {
     const INPUT: Set = Set::FRESH.or(Set::READ).or(Set::WRITTEN);
     const OUTPUT: Set = Set::of(Kind::Output);
     const OTHER: Set = Set::of(Kind::Other);
-    /// Tokens of all but text, from a cache or not, and what a model answers and thinks.
-    const UNCOMMON: Set = Set((Set::INPUT.0 | Set::OUTPUT.0)
-        & !(1 << Bucket::Input as u32
-            | 1 << Bucket::CacheRead as u32
-            | 1 << Bucket::Output as u32
-            | 1 << Bucket::Reasoning as u32));
+    /// All but text, from a cache or not, and what a model answers and thinks.
+    const UNCOMMON: Set = Set(!(1 << Bucket::Input as u32
+        | 1 << Bucket::CacheRead as u32
+        | 1 << Bucket::Output as u32
+        | 1 << Bucket::Reasoning as u32));
     /// All but text from no cache and visible text.
     const UNUSUAL: Set = Set(!(1 << Bucket::Input as u32 | 1 << Bucket::Output as u32));
 
@@ -381,10 +380,29 @@ impl Usage {
         self.any(Set::SPECIAL)
     }
 
-    /// True if no tokens but uncached input, cache reads, visible output and reasoning were used.
+    /// The sums that a price and a limit ask for. Most calls count in four buckets at most: then the
+    /// others are looked at once, and added nowhere.
     #[inline]
-    pub(crate) const fn has_common_tokens_only(&self) -> bool {
-        !self.any(Set::UNCOMMON)
+    pub(crate) const fn sums(&self) -> Sums {
+        if self.any(Set::UNCOMMON) {
+            return self.sums_of_all();
+        }
+        Sums {
+            input: self.input_uncached.saturating_add(self.cache_read),
+            cache_read: self.cache_read,
+            output: self.output.saturating_add(self.reasoning),
+            is_common: true,
+        }
+    }
+
+    #[inline(never)]
+    const fn sums_of_all(&self) -> Sums {
+        Sums {
+            input: self.input_tokens(),
+            cache_read: self.cache_read_tokens(),
+            output: self.output_tokens(),
+            is_common: false,
+        }
     }
 
     /// True if nothing but uncached input and visible output was used, as in most calls.
@@ -393,16 +411,31 @@ impl Usage {
         !self.any(Set::UNUSUAL)
     }
 
-    /// Adds another, bucket by bucket, saturating.
-    #[inline]
-    pub(crate) fn add(&mut self, other: &Usage) {
-        if !other.is_plain() {
-            *self = self.saturating_add(other);
-            return;
+    /// Adds another, bucket by bucket, saturating. `is_plain` is what [`is_plain`](Usage::is_plain)
+    /// says of the other: who adds one usage to several sums asks once.
+    #[inline(always)]
+    pub(crate) fn add(&mut self, other: &Usage, is_plain: bool) {
+        if !is_plain {
+            return self.add_all(other);
         }
         self.input_uncached = self.input_uncached.saturating_add(other.input_uncached);
         self.output = self.output.saturating_add(other.output);
     }
+
+    #[inline(never)]
+    fn add_all(&mut self, other: &Usage) {
+        *self = self.saturating_add(other);
+    }
+}
+
+/// Sums over the buckets of one [`Usage`]. Each saturates at `u64::MAX`.
+pub(crate) struct Sums {
+    pub(crate) input: u64,
+    /// The part of the input that was read from a cache.
+    pub(crate) cache_read: u64,
+    pub(crate) output: u64,
+    /// True if nothing but uncached input, cache reads, visible output and reasoning were used.
+    pub(crate) is_common: bool,
 }
 
 #[cfg(test)]
@@ -449,7 +482,7 @@ mod tests {
             assert_eq!(usage.is_plain(), is_text, "{bucket}");
             assert_eq!(usage.has_fees(), !bucket.is_tokens(), "{bucket}");
             let mut sum = Usage::tokens(7, 9);
-            sum.add(&usage);
+            sum.add(&usage, usage.is_plain());
             assert_eq!(sum, Usage::tokens(7, 9).saturating_add(&usage), "{bucket}");
         }
     }

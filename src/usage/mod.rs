@@ -36,6 +36,7 @@ use crate::money::Usd;
 use crate::parse::{ParseNameError, named};
 
 pub use body::{Api, Body};
+pub(crate) use buckets::Sums;
 pub use buckets::{Bucket, Usage};
 pub use doubt::Doubt;
 pub use error::UsageError;
@@ -248,6 +249,18 @@ impl Bill {
             fell_back: false,
             doubts: Vec::new(),
         }
+    }
+
+    /// True if it says nothing but what was used.
+    #[inline]
+    pub(crate) fn is_bare(&self) -> bool {
+        self.extra.is_empty()
+            && self.doubts.is_empty()
+            && self.model.is_none()
+            && self.service.is_none()
+            && self.regional.is_none()
+            && self.reported_cost.is_none()
+            && self.unbilled_since.is_none()
     }
 
     /// The bill of a call that is known to have cost nothing: the provider did not take it. It

@@ -8,11 +8,11 @@ impl Reservation {
     /// Fills in the missing sides of a bill from the hold. Most bills have no doubts and pass
     /// unchanged.
     #[inline]
-    pub(super) fn without_gaps(&self, bill: Bill) -> Bill {
-        match bill.doubts.is_empty() {
-            true => bill,
-            false => self.fill_gaps(bill),
+    pub(super) fn without_gaps(&self, mut bill: Bill) -> Bill {
+        if !bill.doubts.is_empty() {
+            self.fill_gaps(&mut bill);
         }
+        bill
     }
 
     /// An input that was not counted is that of the hold. If a stream was cut and the model can
@@ -20,7 +20,7 @@ impl Reservation {
     /// too.
     #[cold]
     #[inline(never)]
-    fn fill_gaps(&self, mut bill: Bill) -> Bill {
+    fn fill_gaps(&self, bill: &mut Bill) {
         let is_missing = |doubt: &Doubt| match doubt {
             Doubt::Missing { side } => side == "input",
             Doubt::CutShort => true,
@@ -36,7 +36,6 @@ impl Reservation {
             bill.usage.reasoning = bill.usage.reasoning.saturating_add(unseen);
             bill.confidence = bill.confidence.max(Confidence::Estimated);
         }
-        bill
     }
 
     /// False if the request switches reasoning off, or the model cannot reason.
