@@ -413,8 +413,9 @@ impl Drop for Answer {
     }
 }
 
-/// Decides an alternative that no earlier call is in the way of; else notes what stops it and, if
-/// the call can wait, where it would have to.
+/// Decides about an alternative that stands behind nobody; else notes what stops it and, if the call
+/// can wait, where it would have to.
+#[inline]
 fn examine(
     ledger: &Ledger,
     queue: &Queue,

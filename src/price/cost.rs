@@ -173,6 +173,7 @@ impl ModelPrice {
         Ok(tokens(usage, level))
     }
 
+    #[cold]
     pub(super) fn no_rate(&self, bucket: Bucket) -> PriceError {
         PriceError::NoRate { model: self.name().clone(), bucket: bucket.as_str() }
     }

@@ -347,6 +347,8 @@ impl Estimate {
         Ok(bound)
     }
 
+    // A call of its own keeps the path of a fixed amount short.
+    #[inline(never)]
     fn bound_of_model(
         &self,
         price: &ModelPrice,
@@ -443,6 +445,7 @@ impl Estimate {
         Ok(fresh.max(ceiling.atto(Bucket::CacheReadAudio)))
     }
 
+    #[inline]
     fn dearest_output(&self, price: &ModelPrice, ceiling: &Level) -> Result<u128, PriceError> {
         let text = known(price, ceiling, Bucket::Output)?.max(ceiling.atto(Bucket::Reasoning));
         let text = text.max(ceiling.atto(Bucket::OutputImage)); // it may draw if it can
@@ -453,6 +456,7 @@ impl Estimate {
     }
 
     /// Rounded up to an attodollar.
+    #[inline]
     fn with_surcharge(&self, price: &ModelPrice, atto: u128) -> Result<u128, PriceError> {
         if !self.terms.regional {
             return Ok(atto);
@@ -534,6 +538,7 @@ impl Estimate {
     }
 }
 
+#[inline]
 fn known(price: &ModelPrice, ceiling: &Level, bucket: Bucket) -> Result<u128, PriceError> {
     match ceiling.is_priced(bucket) {
         true => Ok(ceiling.atto(bucket)),
