@@ -413,8 +413,8 @@ impl Drop for Answer {
     }
 }
 
-/// Decides about an alternative that stands behind nobody; else notes what stops it and, if the call
-/// can wait, where it would have to.
+/// Decides an alternative that no earlier call is in the way of; else notes what stops it and, if
+/// the call can wait, where it would have to.
 #[inline]
 fn examine(
     ledger: &Ledger,

@@ -359,7 +359,7 @@ impl Reservation {
     #[inline]
     fn price(&self, bill: &Bill) -> Priced {
         let terms = self.terms.billed(bill.service.as_ref(), bill.regional);
-        match price_plainly(bill, self.model.as_ref(), &terms, self.at) {
+        match fast_price(bill, self.model.as_ref(), &terms, self.at) {
             Some(cost) => {
                 let figures = Figures::exactly(cost, bill.confidence);
                 Priced::from(Figures { computed: Some(cost), ..figures })

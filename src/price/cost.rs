@@ -127,7 +127,7 @@ impl ModelPrice {
         Usd::from_pico(div_up(i128::try_from(atto).unwrap_or(i128::MAX), unit))
     }
 
-    /// The fees of all that is no token, in attodollars.
+    /// The fees of the buckets that do not count tokens, in attodollars.
     #[inline(never)]
     fn fees(&self, usage: &Usage) -> Result<u128, PriceError> {
         self.due(usage).try_fold(0, |sum, (bucket, count)| Ok(sum + self.fee_for(bucket, count)?))
