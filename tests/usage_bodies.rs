@@ -421,6 +421,14 @@ fn a_reported_cost_is_read_digit_by_digit() {
     }
 }
 
+/// The fee for a key of one's own is a part of what the provider takes, which is then not zero.
+#[test]
+fn a_fee_of_nothing_is_no_cost() {
+    let body = r#"{"usage": {"prompt_tokens": 9, "completion_tokens": 1, "cost": 0.0013,
+        "is_byok": true, "cost_details": {"upstream_inference_cost": 0}}}"#;
+    assert_eq!(Bill::from_response(body).unwrap().unwrap().reported_cost, None);
+}
+
 #[test]
 fn a_cost_without_counts_is_a_bill() {
     let bill = Bill::from_response(r#"{"usage": {"cost": 0.25}}"#).unwrap().unwrap();

@@ -471,6 +471,27 @@ fn a_session_cut_in_its_second_answer_is_not_whole() {
     assert_eq!((bill.usage, bill.confidence), (first, Confidence::Estimated));
 }
 
+/// A stream that states running counts, and is cut, is not whole because another one was.
+#[test]
+fn one_of_two_streams_that_is_cut_makes_the_sum_an_estimate() {
+    let chunk = |id: &str, end: &str, output: u64| {
+        format!(
+            "data: {{\"id\":\"{id}\",\"choices\":[{{\"delta\":{{\"content\":\"x\"}},\
+             \"finish_reason\":{end}}}],\"usage\":{{\"prompt_tokens\":10,\
+             \"completion_tokens\":{output}}}}}\n\n"
+        )
+    };
+    let whole = |id| [chunk(id, "null", 1), chunk(id, "\"stop\"", 2)].concat();
+    for (text, confidence) in [
+        (whole("a") + "data: [DONE]\n\n" + &whole("b"), Confidence::Exact),
+        (whole("a") + "data: [DONE]\n\n" + &chunk("b", "null", 2), Confidence::Estimated),
+        (chunk("a", "null", 2) + &whole("b") + "data: [DONE]\n\n", Confidence::Estimated),
+    ] {
+        let bill = metered(text.as_bytes(), &[50]).unwrap().unwrap();
+        assert_eq!((bill.usage, bill.confidence), (Usage::tokens(20, 4), confidence), "{text}");
+    }
+}
+
 /// Found by the corpus of the fuzz target `bodies`: each answer of the session has a possible
 /// count, their sum has not. Settled, it would have had no price.
 #[test]

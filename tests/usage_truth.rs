@@ -135,6 +135,29 @@ fn zero_counts_are_true_of_an_empty_answer_alone() {
 }
 
 #[test]
+fn what_nobody_counts_and_nobody_prices_is_not_known_to_be_nothing() {
+    for usage in [json!({"cost": 0}), json!({"cost": 0.0004, "is_byok": true})] {
+        let bill = read(&json!({"model": "m", "choices": [], "usage": usage}));
+        assert_eq!(bill.confidence, Confidence::Estimated, "{usage}");
+        assert_eq!(missing(&bill), ["input"], "{usage}");
+    }
+}
+
+#[test]
+fn an_answer_without_a_text_may_have_an_output() {
+    let png = "data:image/png;base64,aGVsbG8=";
+    for message in [
+        json!({"content": "", "images": [{"image_url": {"url": png}}]}),
+        json!({"content": null, "audio": {"id": "a", "data": "aGVsbG8=", "transcript": ""}}),
+        json!({"content": [{"type": "redacted_thinking", "data": "EmwKAhgB"}]}),
+    ] {
+        let bill = read(&json!({"object": "chat.completion", "choices": [{"message": message}],
+            "usage": {"prompt_tokens": 90, "completion_tokens": 0, "total_tokens": 90}}));
+        assert_eq!(missing(&bill), ["output"], "{message}");
+    }
+}
+
+#[test]
 fn sub_counts_of_zero_are_true() {
     // maximhq/bifrost PR #6598: all of the prompt came from the cache.
     for usage in [
@@ -303,10 +326,39 @@ fn answers_of_one_id_are_one_and_others_are_added() {
         assert_eq!(bill.usage, Usage::tokens(1_700, 100), "{form}: the first again");
     }
     // Whole answers without ids are added up (BerriAI/litellm PR #32307, #38674).
-    for form in ["chat", "responses", "messages", "ollama", "realtime"] {
+    for form in FORMS {
         let events = [900, 800].map(|input| body(form, Some(input), Some(50), "Yes"));
         assert_eq!(streamed(&events).usage, Usage::tokens(1_700, 100), "{form}");
     }
+    // So are those without a text, and Google's in the names of its SDK for Python.
+    for answer in [
+        json!({"object": "list", "data": [{"embedding": [0.5]}], "usage": {"prompt_tokens": 900,
+            "total_tokens": 900}}),
+        json!({"embeddings": [[0.5]], "prompt_eval_count": 900}),
+        json!({"created": 1, "data": [{"b64_json": ""}], "usage": {"input_tokens": 900,
+            "output_tokens": 50, "total_tokens": 950}}),
+        json!({"text": "hello", "usage": {"type": "tokens", "input_tokens": 900,
+            "output_tokens": 50, "total_tokens": 950}}),
+    ] {
+        let one = read(&answer).usage;
+        let two = streamed(&[answer.clone(), answer.clone()]).usage;
+        assert_eq!(two, one.saturating_add(&one), "{answer}");
+    }
+    let python = |id: &str| {
+        json!({"candidates": [{"content": {"parts": [{"text": "Yes"}]}, "finish_reason": "STOP"}],
+            "response_id": id, "usage_metadata": {"prompt_token_count": 900,
+                "candidates_token_count": 50, "total_token_count": 950}})
+    };
+    let bill = streamed(&[python("a"), python("b"), python("a")]);
+    assert_eq!((bill.usage, bill.confidence), (Usage::tokens(1_800, 100), Confidence::Exact));
+    // Two streams of Bedrock's, which has no ids.
+    let delta = json!({"contentBlockDelta": {"delta": {"text": "Yes"}}});
+    let metadata = |input: u64| {
+        json!({"metadata": {"usage": {"inputTokens": input, "outputTokens": 50,
+            "totalTokens": input + 50}}})
+    };
+    let bill = streamed(&[delta.clone(), metadata(900), delta, metadata(800)]);
+    assert_eq!((bill.usage, bill.confidence), (Usage::tokens(1_700, 100), Confidence::Exact));
     // Several models: each at its own price.
     let mut other = with_id("chat", "b", 800);
     other["model"] = json!("n");
@@ -475,7 +527,7 @@ fn every_name_of_a_count_is_read() {
 fn a_number_that_nobody_knows_is_a_doubt() {
     let bill = read(&json!({"usage": {"prompt_tokens": 5, "completion_tokens": 2,
         "holo_tokens": 7, "prompt_tokens_details": {"smell_tokens": 3, "note": "x"},
-        "more": {"deep": {"taste_tokens": 1}}}}));
+        "more": {"deep": {"taste_tokens": 1}}, "list": [{"kind": "x", "heat_tokens": 4}]}}));
     let mut fields: Vec<String> = bill
         .doubts
         .iter()
@@ -487,6 +539,7 @@ fn a_number_that_nobody_knows_is_a_doubt() {
     fields.sort();
     let expected = [
         "usage.holo_tokens",
+        "usage.list.heat_tokens",
         "usage.more.deep.taste_tokens",
         "usage.prompt_tokens_details.smell_tokens",
     ];
@@ -520,6 +573,12 @@ fn nothing_that_is_billed_is_free_and_exact() {
             "modelVersion": model, "usageMetadata": {"promptTokenCount": 10,
                 "candidatesTokenCount": 1, "totalTokenCount": 11}}))
     };
+    // The same in the names of Google's SDK for Python.
+    let python = read(&json!({"candidates": [{"finish_reason": "STOP", "grounding_metadata": {
+            "web_search_queries": ["bitcoin", "ether"], "grounding_chunks": [{"maps": {}}]}}],
+        "model_version": "gemini-3-flash-preview", "usage_metadata": {"prompt_token_count": 10,
+            "candidates_token_count": 1, "total_token_count": 11}}));
+    assert_eq!((python.usage.web_search_requests, python.usage.maps_requests), (2, 1));
     for (model, queries) in [("gemini-3-flash-preview", 2), ("gemini-2.5-flash", 1)] {
         let usage = grounded(model).usage;
         assert_eq!((usage.web_search_requests, usage.maps_requests), (queries, 1), "{model}");
@@ -535,6 +594,10 @@ fn nothing_that_is_billed_is_free_and_exact() {
             json!({"object": "response", "output": [{"type": "image_generation_call", "id": "i"}],
                 "usage": {"input_tokens": 9, "output_tokens": 5, "total_tokens": 14}}),
             "generated images",
+        ),
+        (
+            json!({"usage": {"prompt_tokens": 9, "completion_tokens": 5, "num_sources_used": 7}}),
+            "sources of a live search",
         ),
         (
             json!({"usage": {"prompt_tokens": 9, "completion_tokens": 5,

@@ -169,7 +169,7 @@ impl Answer {
         // The input, from the hold if it was not counted.
         estimated.misses_input = match self.resolved.input {
             Side::Known => false,
-            Side::KnownIfEmpty => usage.output_tokens() > 0 || !is_empty,
+            Side::KnownIfEmpty => usage.output_tokens() > 0 || !is_empty || self.states_nothing(),
             Side::Unknown => true,
         };
         if estimated.misses_input {
@@ -183,6 +183,12 @@ impl Answer {
         }
         estimated.usage = usage;
         estimated
+    }
+
+    /// True if there is neither a count nor a cost above zero: what was used, nobody says.
+    fn states_nothing(&self) -> bool {
+        let costs = self.raw.stated_cost().is_some_and(|cost| !cost.is_zero());
+        !costs && !self.raw.has_counts() && self.raw.iterations.is_empty()
     }
 
     fn text(&self, since: &Content) -> (u64, u64) {
@@ -238,8 +244,17 @@ impl Answer {
         bill
     }
 
-    /// Marks a bill of Perplexity's deep research: its citations and searches are billed, but not
-    /// counted where no cost is stated.
+    /// The bill of an answer that others came after. If it had not ended by then, it was cut.
+    pub(super) fn bill_before_others(&self, expected_input: u64) -> Bill {
+        let bill = self.bill(&Content::default(), expected_input);
+        if !self.is_of_a_part {
+            return bill;
+        }
+        Bill { reported_cost: None, ..bill }.estimated().doubt(Doubt::CutShort)
+    }
+
+    /// Perplexity bills the citations and the searches of deep research, and counts no search where
+    /// it states no cost.
     fn with_research(&self, bill: Bill) -> Bill {
         let named = self.model.as_deref().is_some_and(|model| model.contains("deep-research"));
         if self.api() != Api::Perplexity || !named || bill.reported_cost.is_some() {

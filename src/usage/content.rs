@@ -27,6 +27,10 @@ pub(super) struct Progress {
     pub(super) is_refused: bool,
 }
 
+/// A place in a text that comes in pieces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark([u64; 4]);
+
 impl Content {
     /// Counts with the weights of this model from now on, unless text was counted already.
     pub(super) fn count_for(&mut self, model: &str) {
@@ -44,6 +48,17 @@ impl Content {
 
     pub(super) fn is_empty(&self) -> bool {
         self.output.is_empty() && self.reasoning.is_empty()
+    }
+
+    /// How far the text has come. It differs once more has been added.
+    pub(super) fn mark(&self) -> Mark {
+        let (output, reasoning) = (&self.output, &self.reasoning);
+        Mark([
+            output.tokens,
+            output.word.len() as u64,
+            reasoning.tokens,
+            reasoning.word.len() as u64,
+        ])
     }
 
     /// Tokens of visible text, and of reasoning.
@@ -155,6 +170,7 @@ impl Content {
                     reasoning = Some(value).filter(|it| !it.is_null()).or(reasoning);
                 }
                 "reasoning_details" => details = Some(value), // OpenRouter
+                "images" if value.is_array() => self.output.add_unseen(), // OpenRouter
                 "tool_calls" => {
                     return value.items(|call| {
                         self.function(call);
@@ -162,7 +178,10 @@ impl Content {
                     });
                 }
                 "function_call" => self.call(value),
-                "audio" => self.output.add_field(value, "transcript"),
+                "audio" if value.is_object() => {
+                    self.output.add_unseen();
+                    self.output.add_field(value, "transcript");
+                }
                 _ => {}
             }
             Ok(())
@@ -196,7 +215,8 @@ impl Content {
                         });
                     }
                     "thinking" => self.reasoning.add(value),
-                    "input" => self.output.add_json(value), // Anthropic's tool call
+                    "data" => self.reasoning.add_unseen(), // Anthropic's redacted thinking
+                    "input" => self.output.add_json(value), // Anthropic's call of a tool
                     "toolUse" => {
                         // Bedrock's
                         if let Some(input) = value.field("input") {
@@ -298,7 +318,9 @@ impl Content {
         let _ = candidates.items(|candidate| {
             candidate.fields(|name, value| {
                 match name {
-                    "finishReason" if !value.is_null() => progress.has_ended = true,
+                    "finishReason" | "finish_reason" if !value.is_null() => {
+                        progress.has_ended = true
+                    }
                     "content" => {
                         let parts = value.field("parts");
                         return parts.map_or(Ok(()), |parts| {
@@ -376,7 +398,12 @@ impl TextCount {
         self.word.clone_from(&later.word);
     }
 
-    /// Adds a string; other values are ignored.
+    /// Notes something that is no text: an image, audio, what is encrypted.
+    fn add_unseen(&mut self) {
+        self.tokens = self.tokens.max(1);
+    }
+
+    /// Adds a string; anything else is no text.
     fn add(&mut self, text: Json<'_>) {
         if let Some(text) = text.string() {
             self.add_text(&text);

@@ -22,11 +22,17 @@ pub(super) struct Envelope<'j> {
     metrics: Option<Json<'j>>,
     output: Option<Json<'j>>,
     item: Option<Json<'j>>,
+    /// The place of the item in the output.
+    item_at: Option<Json<'j>>,
     tool_usage: Option<Json<'j>>,
     choices: Option<Json<'j>>,
     candidates: Option<Json<'j>>,
     prompt_eval_count: Option<Json<'j>>,
     eval_count: Option<Json<'j>>,
+    /// What only a whole answer has: Cohere's message, embeddings, images, a transcript.
+    result: Option<Json<'j>>,
+    /// The usage object stands in Bedrock's last event.
+    is_metadata: bool,
 }
 
 /// The fields that wrap the parts, one level deep: OpenAI's `response`, Anthropic's `message`,
@@ -55,6 +61,9 @@ impl<'j> Envelope<'j> {
         let mut wrapped = [None; WRAPPERS.len()];
         let mut meta = None;
         doc.fields(|name, value| {
+            if name == "message" && value.is_object() {
+                envelope.result = Some(value);
+            }
             match WRAPPERS.iter().position(|wrapper| *wrapper == name) {
                 Some(at) => wrapped[at] = Some(value),
                 None if name == "meta" => meta = Some(value),
@@ -62,11 +71,10 @@ impl<'j> Envelope<'j> {
             }
             Ok(())
         })?;
-        for inner in wrapped.into_iter().flatten() {
-            if envelope.has_usage() {
-                break;
-            }
+        for (name, inner) in WRAPPERS.iter().zip(wrapped) {
+            let Some(inner) = inner.filter(|_| !envelope.has_usage()) else { continue };
             envelope.unwrap(inner)?;
+            envelope.is_metadata = *name == "metadata" && envelope.has_usage();
         }
         if !envelope.has_usage() {
             envelope.usage = envelope.usage_in_choice();
@@ -109,13 +117,15 @@ impl<'j> Envelope<'j> {
         let part = match name {
             "type" => &mut self.kind,
             "object" => &mut self.object,
-            "id" | "responseId" => &mut self.id,
+            "id" | "responseId" | "response_id" => &mut self.id,
             "model" | "modelVersion" | "model_version" => &mut self.model,
             "service_tier" | "serviceTier" => &mut self.service,
             "performanceConfig" => &mut self.latency,
             "trace" => &mut self.router,
             "output" => &mut self.output,
             "item" => &mut self.item,
+            "output_index" => &mut self.item_at,
+            "data" | "embeddings" | "results" | "text" => &mut self.result,
             "tool_usage" => &mut self.tool_usage,
             "choices" => &mut self.choices,
             "candidates" => &mut self.candidates,
@@ -195,7 +205,8 @@ impl<'j> Envelope<'j> {
             tools.add_candidates(candidates)?;
         }
         if let Some(item) = self.item.filter(|_| self.is_kind("response.output_item.done")) {
-            tools.add_item(item, u64::MAX)?;
+            let place = self.item_at.and_then(Json::number).and_then(|at| at.parse::<u64>().ok());
+            tools.add_item(item, place.map_or(u64::MAX, |at| at.saturating_add(1)))?;
         }
         Ok(())
     }
@@ -232,7 +243,13 @@ impl<'j> Envelope<'j> {
         self.kind.and_then(Json::string).as_deref() == Some(kind)
     }
 
-    /// True for the transcription of a user's speech in a realtime session.
+    /// True if no text of this answer comes after this event, which may be told of an event that
+    /// counts: Gemini's and Bedrock's streams have no other end.
+    pub(super) fn is_last(&self, has_ended: bool) -> bool {
+        (has_ended && self.candidates.is_some()) || self.is_metadata
+    }
+
+    /// True for the transcription of what a user said in a realtime session.
     pub(super) fn is_transcription(&self) -> bool {
         let kind = self.kind.and_then(Json::string);
         kind.is_some_and(|kind| kind.contains("input_audio_transcription"))
@@ -241,8 +258,14 @@ impl<'j> Envelope<'j> {
     /// True if the counts are those of a whole answer, and not of a chunk of one.
     pub(super) fn is_whole(&self) -> bool {
         let kind = self.kind.and_then(Json::string);
-        if kind.is_some_and(|kind| WHOLE.contains(&&*kind)) || self.eval_count.is_some() {
+        if self.prompt_eval_count.or(self.eval_count).is_some() {
             return true;
+        }
+        match kind {
+            Some(kind) if WHOLE.contains(&&*kind) => return true,
+            // Bodies have no type; events have one.
+            None if self.result.or(self.output).is_some() => return true,
+            _ => {}
         }
         let object = self.object.and_then(Json::string);
         if matches!(object.as_deref(), Some("chat.completion" | "response")) {

@@ -191,7 +191,12 @@ pub(super) const USAGE: &[Name] = &[
         "DeepInfra, https://deepinfra.com/docs/openai_api: the cost of the request in dollars",
     ),
     // xAI.
-    of(Hint::Xai, "num_sources_used", Known, "xAI: billed as searches"),
+    of(
+        Hint::Xai,
+        "num_sources_used",
+        Unpriced("sources of a live search"),
+        "xAI, https://docs.x.ai/docs/guides/live-search: in the ticks, if it states them",
+    ),
     row("num_server_side_tools_used", Known, "xAI: the sum of the details"),
     row("server_side_tool_usage_details", Object(SERVER_SIDE_TOOLS), "xAI"),
     row("server_side_tool_usage", Object(SERVER_SIDE_TOOLS), "xAI"),

@@ -83,20 +83,23 @@ impl PaidTools {
     /// for each prompt. (<https://ai.google.dev/gemini-api/docs/pricing>)
     pub(super) fn add_candidates(&mut self, candidates: Json<'_>) -> Result<(), UsageError> {
         candidates.items(|candidate| {
-            let Some(grounding) = candidate.field("groundingMetadata") else { return Ok(()) };
+            // Google's SDK for Python writes the names in its own way.
+            let grounding =
+                candidate.field("groundingMetadata").or(candidate.field("grounding_metadata"));
+            let Some(grounding) = grounding else { return Ok(()) };
             grounding.fields(|name, value| match name {
-                "webSearchQueries" => value.items(|query| {
+                "webSearchQueries" | "web_search_queries" => value.items(|query| {
                     let text = query.string().filter(|text| !text.trim().is_empty());
                     if let Some(text) = text {
                         self.queries.insert(hashed(&text));
                     }
                     Ok(())
                 }),
-                "groundingChunks" => value.items(|chunk| {
+                "groundingChunks" | "grounding_chunks" => value.items(|chunk| {
                     self.used_maps |= chunk.field("maps").is_some();
                     Ok(())
                 }),
-                "googleMapsWidgetContextToken" => {
+                "googleMapsWidgetContextToken" | "google_maps_widget_context_token" => {
                     self.used_maps |= !value.is_null();
                     Ok(())
                 }

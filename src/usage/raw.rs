@@ -197,6 +197,7 @@ impl RawUsage {
             }
             return Ok(());
         }
+        value.items(|item| self.unknown(at, item, depth - 1))?;
         value.fields(|name, value| self.unknown(&At { above: Some(at), name }, value, depth - 1))
     }
 
@@ -444,6 +445,8 @@ impl RawUsage {
         let cost = self.cost.filter(|cost| !cost.is_negative());
         let upstream = self.upstream_cost.filter(|cost| !cost.is_negative());
         match (self.is_byok, cost, upstream) {
+            // A fee is a part of what the provider takes, which is then not zero.
+            (Some(true), Some(fee), Some(Usd::ZERO)) if !fee.is_zero() => None,
             (Some(true), cost, Some(upstream)) => cost.unwrap_or(Usd::ZERO).checked_add(upstream),
             (Some(true), _, None) => None,
             // Whose key it was is not stated. A fee is smaller than the cost it is charged on.
@@ -455,7 +458,13 @@ impl RawUsage {
     /// The doubts about single fields.
     pub(super) fn doubts(&self) -> impl Iterator<Item = Doubt> + '_ {
         let unknown = self.unknown.iter().map(|field| Doubt::UnknownField { field: field.clone() });
-        let unpriced = self.unpriced.iter().map(|what| Doubt::Uncounted { what: (*what).into() });
+        // A cost that is stated has everything in it.
+        let is_stated = self.stated_cost().is_some();
+        let unpriced = self
+            .unpriced
+            .iter()
+            .filter(move |_| !is_stated)
+            .map(|what| Doubt::Uncounted { what: (*what).into() });
         let unreadable = self.unreadable.iter().map(Doubt::from);
         unknown.chain(unpriced).chain(unreadable)
     }

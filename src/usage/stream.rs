@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::answer::{Answer, add_tokens};
 use super::body::{Api, Body, trimmed};
-use super::content::{Content, Progress};
+use super::content::{Content, Mark, Progress};
 use super::envelope::Envelope;
 use super::error::UsageError;
 use super::frames::{Frame, Frames};
@@ -54,8 +54,8 @@ pub struct UsageMeter {
     tools: PaidTools,
     progress: Progress,
     has_ended: bool,
-    /// The last stream is over: what comes next is another answer.
-    is_closed: bool,
+    /// The last answer is over, and how much text had come by then: more of it is another's.
+    closed_at: Option<Mark>,
     /// Why an event after the last counts could not be read.
     garbled: Option<Doubt>,
     /// Why the counts of a whole answer could not be read, though those of others could.
@@ -169,12 +169,13 @@ impl UsageMeter {
 
     /// The bill as of now.
     fn total(&self) -> Option<Bill> {
-        let none = Content::default();
         let mut sum = self.folded.clone();
         let last = self.answers.len().saturating_sub(1);
         for (at, answer) in self.answers.iter().enumerate() {
-            let since = if at == last { &self.since } else { &none };
-            let bill = answer.bill(since, self.expected_input);
+            let bill = match at == last {
+                true => answer.bill(&self.since, self.expected_input),
+                false => answer.bill_before_others(self.expected_input),
+            };
             sum = Some(match sum {
                 Some(sum) => add(sum, bill),
                 None => bill,
@@ -278,7 +279,7 @@ impl UsageMeter {
         };
         match trimmed(data) {
             b"[DONE]" => {
-                (self.has_ended, self.is_closed) = (true, true);
+                (self.has_ended, self.closed_at) = (true, Some(self.since.mark()));
                 Ok(())
             }
             object @ [b'{', ..] => self.payload(Json::Text(object)),
@@ -288,8 +289,8 @@ impl UsageMeter {
 
     fn payload(&mut self, event: Json<'_>) -> Result<(), UsageError> {
         let progress = self.since.add_event(event);
-        self.has_ended |= progress.has_ended;
         let read = self.counts(event, progress);
+        self.has_ended |= progress.has_ended;
         if let Err(error) = &read {
             self.garbled = Some(Doubt::from(error));
         }
@@ -311,12 +312,18 @@ impl UsageMeter {
         if self.service.is_none() {
             self.service = envelope.service();
         }
-        self.is_closed |= envelope.is_kind("message_stop");
+        let is_last = envelope.is_last(progress.has_ended) || envelope.is_kind("message_stop");
         // Whose counts they are.
         let at = self.answer_of(&envelope);
         let mut answer = match at {
             Some(at) => self.answers.remove(at),
-            None => Answer::new(self.api),
+            None => {
+                // The one before may have been cut; this one has not ended yet.
+                if let Some(before) = self.answers.last_mut() {
+                    before.is_of_a_part &= !std::mem::take(&mut self.has_ended);
+                }
+                Answer::new(self.api)
+            }
         };
         let taken = answer.take(&envelope);
         if !matches!(taken, Ok(true)) {
@@ -327,6 +334,9 @@ impl UsageMeter {
                 // Later counts are of other answers.
                 (None, Err(error)) if envelope.is_whole() => self.lost = Some(Doubt::from(error)),
                 (None, _) => {}
+            }
+            if is_last {
+                self.closed_at = Some(self.since.mark());
             }
             return taken.map(drop);
         }
@@ -341,7 +351,8 @@ impl UsageMeter {
             answer.content.add_whole(event);
         }
         answer.resolve();
-        (self.garbled, self.is_closed) = (None, false);
+        self.garbled = None;
+        self.closed_at = is_last.then(|| self.since.mark());
         self.answers.push(answer);
         self.fold()
     }
@@ -360,7 +371,7 @@ impl UsageMeter {
         if is_first || envelope.is_whole() || (id.is_some() && self.answers[last].id.is_some()) {
             return None;
         }
-        let is_over = self.is_closed && !self.since.is_empty();
+        let is_over = self.closed_at.is_some_and(|mark| mark != self.since.mark());
         (!is_over).then_some(last)
     }
 
@@ -408,7 +419,7 @@ impl UsageMeter {
             }
         }
         if self.answers.len() > APART {
-            let bill = self.answers.remove(0).bill(&Content::default(), 0);
+            let bill = self.answers.remove(0).bill_before_others(self.expected_input);
             self.folded = Some(match self.folded.take() {
                 Some(sum) => add(sum, bill),
                 None => bill,
