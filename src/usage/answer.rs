@@ -88,13 +88,31 @@ impl Answer {
 
     /// Resolves the counts into buckets. Call it again after adding tools.
     pub(super) fn resolve(&mut self) {
-        self.resolved = resolve(&self.raw, self.api(), self.model.as_deref());
-        let usage = &mut self.resolved.usage;
+        let attempt = self.stated_by_attempts();
+        let raw = attempt.unwrap_or(&self.raw);
+        let mut resolved = resolve(raw, self.api(), self.model.as_deref());
+        resolved.is_estimated |= attempt.is_some();
+        let usage = &mut resolved.usage;
         self.tools.fill(usage, self.model.as_deref());
+        if self.tools.shows_image() && raw.get(Field::OutputImage).is_none() {
+            // Nobody says how much of the output is the image, which is the dearer part.
+            usage.output_image = std::mem::take(&mut usage.output);
+            resolved.is_estimated = true;
+        }
         if self.is_speech {
             usage.output_audio =
                 usage.output_audio.saturating_add(std::mem::take(&mut usage.output));
         }
+        self.resolved = resolved;
+    }
+
+    /// The counts of the last attempt, where the top level has none that repeats them.
+    fn stated_by_attempts(&self) -> Option<&RawUsage> {
+        if self.raw.has_tokens() {
+            return None;
+        }
+        let is_attempt = |it: &&Iteration| matches!(&*it.kind, "message" | "fallback_message");
+        Some(&self.raw.iterations.iter().rfind(is_attempt)?.usage)
     }
 
     fn api(&self) -> Api {
@@ -237,8 +255,9 @@ impl Answer {
         // Providers' billing rules.
         bill = self.with_research(bill);
         bill = self.with_iterations(bill);
-        let is_refused = self.progress.is_refused && self.api() == Api::Anthropic;
-        if is_refused && bill.usage.output_tokens() == 0 {
+        // Only Anthropic's form has this reason to stop, whatever a relay has added to the counts.
+        let is_billed = bill.reported_cost.is_some_and(|cost| !cost.is_zero());
+        if self.progress.is_refused && bill.usage.output_tokens() == 0 && !is_billed {
             bill.unbilled_since = Some(FREE_REFUSALS);
         }
         bill
@@ -280,6 +299,11 @@ impl Answer {
                 && iteration.model.is_some()
                 && iteration.model != self.model;
             let is_beside = matches!(&*iteration.kind, "compaction" | "advisor_message");
+            if !is_attempt && !is_beside {
+                // What this version does not know may be in the top level, or beside it.
+                let what = format!("what `{}` in `usage.iterations` used", iteration.kind);
+                bill = bill.estimated().doubt(Doubt::Uncounted { what });
+            }
             if is_beside || (is_declined && iteration.usage.has_output()) {
                 bill = self.with_iteration(bill, iteration);
             }

@@ -76,6 +76,7 @@ impl Content {
                 "type" => kind = value.string(),
                 "delta" => delta = Some(value),
                 "done" => is_ollama = true,
+                "serverContent" => self.live(value), // Gemini Live
                 "message" => message = Some(value),
                 "response" => response = Some(value),
                 "choices" => self.choices(value, &mut progress),
@@ -337,7 +338,20 @@ impl Content {
         });
     }
 
+    fn live(&mut self, content: Json<'_>) {
+        let Some(parts) = content.field("modelTurn").and_then(|turn| turn.field("parts")) else {
+            return;
+        };
+        let _ = parts.items(|part| {
+            self.gemini_part(part);
+            Ok(())
+        });
+    }
+
     fn gemini_part(&mut self, part: Json<'_>) {
+        if part.field("inlineData").is_some() {
+            self.output.add_unseen();
+        }
         if part.field("thought").and_then(Json::boolean) == Some(true) {
             self.reasoning.add_field(part, "text");
         } else {

@@ -26,6 +26,8 @@ pub(super) struct Envelope<'j> {
     item_at: Option<Json<'j>>,
     tool_usage: Option<Json<'j>>,
     choices: Option<Json<'j>>,
+    /// What Gemini Live says of its answer, which has the fields of a candidate.
+    server_content: Option<Json<'j>>,
     candidates: Option<Json<'j>>,
     prompt_eval_count: Option<Json<'j>>,
     eval_count: Option<Json<'j>>,
@@ -35,10 +37,11 @@ pub(super) struct Envelope<'j> {
     is_metadata: bool,
 }
 
-/// The fields that wrap the parts, one level deep: OpenAI's `response`, Anthropic's `message`,
-/// Bedrock's `metadata`, Cohere's `delta`, Groq's `x_groq`; in lines of OpenAI's batches the body
-/// too.
-const WRAPPERS: [&str; 6] = ["response", "message", "metadata", "delta", "x_groq", "body"];
+/// The fields that wrap the parts, once: OpenAI's `response`, Anthropic's `message`, Bedrock's
+/// `metadata`, Cohere's `delta`, Groq's `x_groq`; in lines of batches OpenAI's
+/// `body` and Anthropic's `result`.
+const WRAPPERS: [&str; 7] =
+    ["response", "message", "metadata", "delta", "x_groq", "body", "result"];
 
 /// Types of events whose counts are those of the whole answer.
 const WHOLE: [&str; 10] = [
@@ -93,7 +96,7 @@ impl<'j> Envelope<'j> {
         let mut body = None;
         inner.fields(|name, value| {
             match name {
-                "body" => body = Some(value),
+                "body" | "message" => body = Some(value),
                 _ => within.field(name, value),
             }
             Ok(())
@@ -129,6 +132,7 @@ impl<'j> Envelope<'j> {
             "tool_usage" => &mut self.tool_usage,
             "choices" => &mut self.choices,
             "candidates" => &mut self.candidates,
+            "serverContent" => &mut self.server_content,
             "prompt_eval_count" => &mut self.prompt_eval_count,
             "eval_count" => &mut self.eval_count,
             "amazon-bedrock-invocationMetrics" => &mut self.metrics,
@@ -204,6 +208,9 @@ impl<'j> Envelope<'j> {
         if let Some(candidates) = self.candidates {
             tools.add_candidates(candidates)?;
         }
+        if let Some(content) = self.server_content {
+            tools.add_candidate(content)?;
+        }
         if let Some(item) = self.item.filter(|_| self.is_kind("response.output_item.done")) {
             let place = self.item_at.and_then(Json::number).and_then(|at| at.parse::<u64>().ok());
             tools.add_item(item, place.map_or(u64::MAX, |at| at.saturating_add(1)))?;
@@ -246,7 +253,10 @@ impl<'j> Envelope<'j> {
     /// True if no text of this answer comes after this event, which may be told of an event that
     /// counts: Gemini's and Bedrock's streams have no other end.
     pub(super) fn is_last(&self, has_ended: bool) -> bool {
-        (has_ended && self.candidates.is_some()) || self.is_metadata
+        let ends_turn = |content: Json<'_>| content.field("turnComplete").and_then(Json::boolean);
+        (has_ended && self.candidates.is_some())
+            || self.is_metadata
+            || self.server_content.and_then(ends_turn) == Some(true)
     }
 
     /// True for the transcription of what a user said in a realtime session.

@@ -20,9 +20,23 @@ pub(super) struct PaidTools {
     /// Unique queries (Gemini).
     queries: BTreeSet<u64>,
     used_maps: bool,
-    /// Billed, but without a bucket: noun phrases.
+    shows_image: bool,
+    /// What is billed and has no bucket.
     unpriced: Vec<&'static str>,
 }
+
+/// Calls that cost their tokens alone, because the caller runs them, or because the tool is the
+/// caller's. (<https://platform.openai.com/docs/pricing>, "Built-in tools")
+const FREE_CALLS: [&str; 8] = [
+    "apply_patch_call",
+    "computer_call",
+    "custom_tool_call",
+    "function_call",
+    "local_shell_call",
+    "mcp_call",
+    "shell_call",
+    "tool_search_call",
+];
 
 impl PaidTools {
     /// Adds the items of a Responses API output.
@@ -41,11 +55,16 @@ impl PaidTools {
     /// Adds one item of an output. An item without an id is identified by its place.
     pub(super) fn add_item(&mut self, item: Json<'_>, place: u64) -> Result<(), UsageError> {
         let (mut kind, mut id, mut container, mut is_search) = (None, None, None, true);
+        let mut is_hosted = false;
         item.fields(|name, value| {
             match name {
                 "type" => kind = value.string(),
                 "id" => id = value.string(),
                 "container_id" => container = value.string(),
+                "environment" => {
+                    let kind = value.field("type").and_then(Json::string);
+                    is_hosted = kind.is_some_and(|kind| kind.starts_with("container"));
+                }
                 "action" => {
                     let kind = value.field("type").and_then(Json::string);
                     is_search = kind.is_none_or(|kind| kind == "search");
@@ -63,6 +82,15 @@ impl PaidTools {
                 self.containers.insert(container);
             }
             Some("image_generation_call") => self.add_unpriced("generated images"),
+            // A shell that the provider hosts runs in a container; the caller's own does not.
+            Some("shell_call") if is_hosted => self.add_unpriced("containers of a shell"),
+            Some(other)
+                if other.ends_with("_call")
+                    && other != "web_search_call"
+                    && !FREE_CALLS.contains(&other) =>
+            {
+                self.add_unpriced("a tool that this version does not know");
+            }
             _ => {}
         }
         Ok(())
@@ -82,33 +110,78 @@ impl PaidTools {
     /// Since Gemini 3 each unique query of a web search has a fee; grounding in Google Maps has one
     /// for each prompt. (<https://ai.google.dev/gemini-api/docs/pricing>)
     pub(super) fn add_candidates(&mut self, candidates: Json<'_>) -> Result<(), UsageError> {
-        candidates.items(|candidate| {
-            // Google's SDK for Python writes the names in its own way.
-            let grounding =
-                candidate.field("groundingMetadata").or(candidate.field("grounding_metadata"));
-            let Some(grounding) = grounding else { return Ok(()) };
-            grounding.fields(|name, value| match name {
-                "webSearchQueries" | "web_search_queries" => value.items(|query| {
+        candidates.items(|candidate| self.add_candidate(candidate))
+    }
+
+    /// Adds what one candidate is grounded in, and whether it shows an image.
+    pub(super) fn add_candidate(&mut self, candidate: Json<'_>) -> Result<(), UsageError> {
+        let (mut grounding, mut names_urls) = (None, false);
+        // Google's SDK for Python writes the names in its own way.
+        candidate.fields(|name, value| {
+            match name {
+                "groundingMetadata" | "grounding_metadata" => grounding = Some(value),
+                "urlContextMetadata" | "url_context_metadata" => names_urls = !value.is_null(),
+                "content" => {
+                    let parts = value.field("parts");
+                    return parts.map_or(Ok(()), |parts| parts.items(|part| self.add_part(part)));
+                }
+                _ => {}
+            }
+            Ok(())
+        })?;
+        let Some(grounding) = grounding else { return Ok(()) };
+        let (mut has_sources, mut has_queries) = (false, false);
+        grounding.fields(|name, value| match name {
+            "webSearchQueries" | "web_search_queries" | "imageSearchQueries" => {
+                value.items(|query| {
                     let text = query.string().filter(|text| !text.trim().is_empty());
                     if let Some(text) = text {
-                        self.queries.insert(hashed(&text));
+                        has_queries = true;
+                        self.queries.insert(hashed(&(name == "imageSearchQueries", text)));
                     }
                     Ok(())
-                }),
-                "groundingChunks" | "grounding_chunks" => value.items(|chunk| {
-                    self.used_maps |= chunk.field("maps").is_some();
-                    Ok(())
-                }),
-                "googleMapsWidgetContextToken" | "google_maps_widget_context_token" => {
-                    self.used_maps |= !value.is_null();
-                    Ok(())
-                }
-                _ => Ok(()),
-            })
+                })
+            }
+            "groundingChunks" | "grounding_chunks" => value.items(|chunk| {
+                self.used_maps |= chunk.field("maps").is_some();
+                has_sources |= chunk.field("web").is_some();
+                Ok(())
+            }),
+            "googleMapsWidgetContextToken" | "google_maps_widget_context_token" => {
+                self.used_maps |= !value.is_null();
+                Ok(())
+            }
+            "searchEntryPoint" | "search_entry_point" => {
+                has_sources |= !value.is_null();
+                Ok(())
+            }
+            _ => Ok(()),
+        })?;
+        // Pages that the prompt names are read without a search.
+        if has_sources && !has_queries && !names_urls {
+            self.add_unpriced("searches that are not listed");
+        }
+        Ok(())
+    }
+
+    /// Notes an image that the model has made.
+    fn add_part(&mut self, part: Json<'_>) -> Result<(), UsageError> {
+        part.fields(|name, value| {
+            if matches!(name, "inlineData" | "inline_data") {
+                let kind = value.field("mimeType").or(value.field("mime_type"));
+                let kind = kind.and_then(Json::string);
+                self.shows_image |= kind.is_some_and(|kind| kind.starts_with("image/"));
+            }
+            Ok(())
         })
     }
 
-    /// Adds the calls in other events of the same answer.
+    /// True if the model has made an image, of which the provider counts the tokens.
+    pub(super) fn shows_image(&self) -> bool {
+        self.shows_image
+    }
+
+    /// Adds the calls that stood in other events of the same answer.
     pub(super) fn join(&mut self, other: PaidTools) {
         self.searches.extend(other.searches);
         self.counted_searches = self.counted_searches.or(other.counted_searches);
@@ -116,6 +189,7 @@ impl PaidTools {
         self.containers.extend(other.containers);
         self.queries.extend(other.queries);
         self.used_maps |= other.used_maps;
+        self.shows_image |= other.shows_image;
         other.unpriced.into_iter().for_each(|what| self.add_unpriced(what));
     }
 

@@ -364,6 +364,11 @@ impl RawUsage {
         self.has_counts() || self.cost.is_some() || !self.iterations.is_empty()
     }
 
+    /// True if a count of tokens is above zero.
+    pub(super) fn has_tokens(&self) -> bool {
+        !self.is_zero(INPUT_SIDE) || !self.is_zero(OUTPUT_SIDE)
+    }
+
     pub(super) fn has_output(&self) -> bool {
         sum(self, OUTPUT_SIDE) > 0
     }

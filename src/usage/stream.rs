@@ -49,6 +49,9 @@ pub struct UsageMeter {
     extra: Vec<ModelUsage>,
     transcripts: BTreeSet<u64>,
     transcriber: Option<String>,
+    /// What is doubtful about the transcriptions, and whether their counts are.
+    heard_doubts: Vec<Doubt>,
+    is_misheard: bool,
     /// What came after the last counts.
     since: Content,
     tools: PaidTools,
@@ -207,12 +210,10 @@ impl UsageMeter {
         };
         bill.model = bill.model.or_else(|| self.model.clone());
         bill.service = bill.service.or_else(|| self.service.clone());
-        if self.extra.iter().any(|extra| extra.model.is_none()) {
+        if self.is_misheard || self.extra.iter().any(|extra| extra.model.is_none()) {
             bill = bill.estimated();
         }
-        if let Some(doubt) = &self.lost {
-            bill = bill.estimated().doubt(doubt.clone());
-        }
+        bill = self.heard_doubts.iter().cloned().fold(bill, Bill::doubt);
         bill.extra.extend(self.extra.iter().cloned());
         Some(bill)
     }
@@ -317,13 +318,7 @@ impl UsageMeter {
         let at = self.answer_of(&envelope);
         let mut answer = match at {
             Some(at) => self.answers.remove(at),
-            None => {
-                // The one before may have been cut; this one has not ended yet.
-                if let Some(before) = self.answers.last_mut() {
-                    before.is_of_a_part &= !std::mem::take(&mut self.has_ended);
-                }
-                Answer::new(self.api)
-            }
+            None => Answer::new(self.api),
         };
         let taken = answer.take(&envelope);
         if !matches!(taken, Ok(true)) {
@@ -340,6 +335,11 @@ impl UsageMeter {
             }
             return taken.map(drop);
         }
+        if let Some(before) = self.answers.last_mut().filter(|_| at.is_none()) {
+            // The one before may have been cut; this one has not ended yet.
+            before.is_of_a_part &= !std::mem::take(&mut self.has_ended);
+            self.closed_at = None;
+        }
         // What came before belongs to it.
         answer.tools.join(std::mem::take(&mut self.tools));
         answer.advance(std::mem::take(&mut self.progress));
@@ -352,7 +352,8 @@ impl UsageMeter {
         }
         answer.resolve();
         self.garbled = None;
-        self.closed_at = is_last.then(|| self.since.mark());
+        let is_closed = is_last || self.closed_at.is_some();
+        self.closed_at = is_closed.then(|| self.since.mark());
         self.answers.push(answer);
         self.fold()
     }
@@ -403,8 +404,12 @@ impl UsageMeter {
         if item.is_some_and(|item| !self.transcripts.insert(hashed(&item))) {
             return Ok(());
         }
-        let usage = answer.usage(&Content::default(), 0);
-        self.extra.push(ModelUsage { model: self.transcriber.clone(), usage });
+        let bill = answer.bill(&Content::default(), 0);
+        self.is_misheard |= bill.confidence != Confidence::Exact;
+        let known = &self.heard_doubts;
+        let new: Vec<Doubt> = bill.doubts.into_iter().filter(|it| !known.contains(it)).collect();
+        self.heard_doubts.extend(new);
+        self.extra.push(ModelUsage { model: self.transcriber.clone(), usage: bill.usage });
         Ok(())
     }
 
