@@ -174,3 +174,49 @@ fn a_doubtful_transcription_makes_the_bill_doubtful() {
     assert!(bill.doubts.contains(&Doubt::Missing { side: "input".to_owned() }));
     assert!(bill.doubts.iter().any(|doubt| matches!(doubt, Doubt::UnknownField { .. })));
 }
+
+#[test]
+fn steps_of_a_software_kit_are_added_up() {
+    let step = |input: u64| {
+        json!({"type": "finish-step", "usage": {"inputTokens": {"total": input, "noCache": 100,
+            "cacheRead": input - 100}, "outputTokens": {"total": 50, "text": 40, "reasoning": 10}}})
+    };
+    let total = json!({"type": "finish", "totalUsage": {"inputTokens": 900, "outputTokens": 100}});
+    let bill = streamed(&[step(300), step(600), total]);
+    let usage = Usage { cache_read: 700, reasoning: 20, ..Usage::tokens(200, 80) };
+    assert_eq!((bill.usage, bill.confidence), (usage, Confidence::Exact));
+}
+
+#[test]
+fn bedrocks_metrics_stand_for_the_counts_that_never_came() {
+    let start = json!({"type": "message_start", "message": {"id": "m", "model": "claude-sonnet-4-5",
+        "usage": {"input_tokens": 10, "output_tokens": 1}}});
+    let text = json!({"type": "content_block_delta", "delta": {"text": "hello"}});
+    let stop = json!({"type": "message_stop", "amazon-bedrock-invocationMetrics":
+        {"inputTokenCount": 10, "outputTokenCount": 900}});
+    let bill = streamed(&[start, text, stop]);
+    assert_eq!((bill.usage, bill.confidence), (Usage::tokens(10, 900), Confidence::Exact));
+}
+
+#[test]
+fn events_may_come_as_a_list() {
+    let text = "data: [{\"id\": \"a\", \"choices\": [], \"usage\": {\"prompt_tokens\": 9, \
+        \"completion_tokens\": 5}}]\n\ndata: [DONE]\n\n";
+    let bill = Bill::from_response(text).unwrap().unwrap();
+    assert_eq!((bill.usage, bill.confidence), (Usage::tokens(9, 5), Confidence::Exact));
+}
+
+#[test]
+fn writes_for_an_hour_keep_their_lifetime_behind_a_relay() {
+    let bill = read(&json!({"model": "claude-sonnet-4-5", "usage": {"prompt_tokens": 1_000,
+        "completion_tokens": 100, "total_tokens": 1_100, "prompt_tokens_details":
+            {"cached_tokens": 100, "cached_creation_tokens": 200},
+        "claude_cache_creation_5_m_tokens": 50, "claude_cache_creation_1_h_tokens": 150}}));
+    let usage = Usage {
+        cache_read: 100,
+        cache_write_5m: 50,
+        cache_write_1h: 150,
+        ..Usage::tokens(700, 100)
+    };
+    assert_eq!((bill.usage, bill.confidence), (usage, Confidence::Exact));
+}

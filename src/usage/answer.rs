@@ -48,7 +48,7 @@ impl Answer {
         let raw = envelope.raw()?;
         let raw = match raw {
             // Bedrock's metrics repeat the usage object where there is one.
-            None if !self.raw.has_counts() => envelope.metrics()?,
+            None if !self.counts_output() => envelope.metrics()?,
             raw => raw,
         };
         let Some(raw) = raw else { return Ok(false) };

@@ -43,8 +43,9 @@ pub(super) struct Envelope<'j> {
 const WRAPPERS: [&str; 7] =
     ["response", "message", "metadata", "delta", "x_groq", "body", "result"];
 
-/// Types of events whose counts are those of the whole answer.
-const WHOLE: [&str; 10] = [
+/// Events that end an answer and count all of it.
+const WHOLE: [&str; 11] = [
+    "finish-step", // Vercel AI SDK
     "message",
     "message-end",
     "response.cancelled",

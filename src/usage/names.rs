@@ -140,6 +140,16 @@ pub(super) const USAGE: &[Name] = &[
     row("cacheWriteInputTokens", Count(F::CacheWrite), "Bedrock Converse"),
     row("cacheWriteInputTokenCount", Count(F::CacheWrite), "Bedrock Converse and metrics"),
     row("cacheDetails", Meaning::Lifetimes, "Bedrock Converse"),
+    row(
+        "claude_cache_creation_5_m_tokens",
+        Count(F::CacheWrite5m),
+        "new-api (dto/openai_response.go)",
+    ),
+    row(
+        "claude_cache_creation_1_h_tokens",
+        Count(F::CacheWrite1h),
+        "new-api (dto/openai_response.go)",
+    ),
     // Details.
     row("prompt_tokens_details", Object(INPUT), "OpenAI chat completions"),
     of(Hint::Total, "input_tokens_details", Object(INPUT), "OpenAI Responses, images"),
@@ -288,6 +298,22 @@ const INPUT: &[Name] = &[
     row("file_tokens", Known, "OpenRouter: at the price of text"),
 ];
 
+/// A whole side with its details in the place of its count, as the Vercel AI SDK's models of the
+/// specification `v3` state it.
+pub(super) const WHOLE_INPUT: &[Name] = &[
+    of(Hint::Sdk, "total", Count(F::Input), "Vercel AI SDK 6"),
+    row("noCache", Count(F::InputUncached), "Vercel AI SDK 6"),
+    row("cacheRead", Count(F::CacheRead), "Vercel AI SDK 6"),
+    row("cacheWrite", Count(F::CacheWrite), "Vercel AI SDK 6"),
+];
+
+/// The same of the output.
+pub(super) const WHOLE_OUTPUT: &[Name] = &[
+    of(Hint::Sdk, "total", Count(F::Output), "Vercel AI SDK 6"),
+    row("text", Known, "Vercel AI SDK 6: the rest of the output"),
+    row("reasoning", Count(F::Reasoning), "Vercel AI SDK 6"),
+];
+
 /// What was read from the cache, by modality.
 const CACHED: &[Name] = &[
     row("audio_tokens", Count(F::CacheReadAudio), "OpenAI realtime"),
@@ -397,6 +423,8 @@ mod tests {
         for table in [
             USAGE,
             INPUT,
+            WHOLE_INPUT,
+            WHOLE_OUTPUT,
             CACHED,
             WRITTEN,
             CREATION,

@@ -134,6 +134,12 @@ impl RawUsage {
             self.hints.add(hint);
         }
         match row.meaning {
+            Meaning::Count(_) if name == "inputTokens" && value.is_object() => {
+                self.object(names::WHOLE_INPUT, &at, value)?;
+            }
+            Meaning::Count(_) if name == "outputTokens" && value.is_object() => {
+                self.object(names::WHOLE_OUTPUT, &at, value)?;
+            }
             Meaning::Count(field) => self.count(field, &at, value),
             Meaning::Add(field) => {
                 let before = self.get(field).unwrap_or(0);

@@ -284,6 +284,7 @@ impl UsageMeter {
                 Ok(())
             }
             object @ [b'{', ..] => self.payload(Json::Text(object)),
+            events @ [b'[', b'{', ..] => Json::Text(events).items(|event| self.payload(event)),
             _ => Ok(()), // keeping the connection alive
         }
     }
