@@ -658,6 +658,39 @@ fn searches_are_bounded_by_the_request_or_not_at_all() {
 }
 
 #[test]
+fn tools_with_a_fee_are_held() {
+    let at = "2026-11-24T09:00:00Z".parse().unwrap();
+    let cost = |model: &str, body: &Value| {
+        let model = PriceBook::builtin().find(model).unwrap();
+        let request = model.read_request(&body.to_string()).unwrap().bounded_by(Some(0), None);
+        model.estimate_of(&request).map(|estimate| estimate.cost_at(at).unwrap())
+    };
+    let openai = |tools: Value| json!({"input": "Hi", "max_output_tokens": 9, "max_tool_calls": 4, "tools": tools});
+    // The least that a fee comes to; the text of a tool is below a cent.
+    for (tool, fees) in [
+        (json!({"type": "web_search"}), "0.04"),
+        (json!({"type": "file_search", "vector_store_ids": ["v"]}), "0.01"),
+        (json!({"type": "code_interpreter", "container": {"type": "auto"}}), "0.03"),
+    ] {
+        let held = cost("gpt-5-mini", &openai(json!([tool]))).unwrap();
+        let fees: Usd = fees.parse().unwrap();
+        assert!(held > fees && held < fees.checked_add(Usd::cents(1)).unwrap(), "{tool}: {held}");
+    }
+    let both = openai(json!([{"type": "web_search"}, {"type": "file_search"}]));
+    assert!(cost("gpt-5-mini", &both).unwrap() > Usd::cents(4));
+    let mut open = openai(json!([{"type": "file_search"}]));
+    open.as_object_mut().unwrap().remove("max_tool_calls");
+    assert_eq!(cost("gpt-5-mini", &open), Err(RequestError::UnboundedSearches));
+
+    let maps = json!({"contents": [{"parts": [{"text": "Hi"}]}], "tools": [{"googleMaps": {}}],
+        "generationConfig": {"maxOutputTokens": 9}});
+    let plain = json!({"contents": [{"parts": [{"text": "Hi"}]}],
+        "generationConfig": {"maxOutputTokens": 9}});
+    let [held, without] = [maps, plain].map(|body| cost("gemini-3-flash-preview", &body).unwrap());
+    assert!(held > without.checked_add("0.014".parse().unwrap()).unwrap(), "{held} {without}");
+}
+
+#[test]
 fn base64_is_never_text() {
     let payload = "QUJD".repeat(250_000);
     let image = json!({"messages": [{"content": [{"type": "image",

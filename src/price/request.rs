@@ -110,6 +110,8 @@ impl Model {
             return Err(RequestError::Unseen { field: field.clone() });
         }
         let searches = request.web_searches.ok_or(RequestError::UnboundedSearches)?;
+        // A search in the web is the dearer one where the request allows both.
+        let only_files = request.fees.searches_files && !request.fees.searches_web;
         let window = self.price().context_window_tokens().filter(|_| request.is_one_prompt);
         let most = window.unwrap_or(u64::MAX);
         let estimate = self
@@ -117,7 +119,10 @@ impl Model {
             .input(request.input.min(most))
             .input_audio(request.input_audio.min(most))
             .choices(request.choices)
-            .web_searches(searches)
+            .web_searches(if only_files { 0 } else { searches })
+            .file_searches(if only_files { searches } else { 0 })
+            .code_containers(request.fees.containers)
+            .maps_requests(request.fees.maps)
             .service(request.service.clone().unwrap_or_default())
             .regional(request.regional)
             .output_audio(request.output_audio)

@@ -232,10 +232,12 @@ impl<'c> Reader<'c> {
                 return self.generation("additionalModelRequestFields", value);
             }
             "web_search_options" => {
+                self.request.fees.searches_web = true;
                 self.searches.bounded += 1; // a search model searches once for each request
                 self.runs_tools(place);
             }
             "search_parameters" if !value.field("mode").is_some_and(|mode| says(mode, "off")) => {
+                self.request.fees.searches_web = true;
                 self.searches.has_unbounded = true;
                 self.runs_tools(place);
             }

@@ -102,7 +102,8 @@ pub struct Request {
     pub cache_write_1h: bool,
     /// Whether it asks for a cache of 12 hours or longer (OpenAI).
     pub cache_write_12h: bool,
-    /// Searches that the provider runs at most; `None`: as many as it likes.
+    /// Searches that the provider runs at most, in the web and in stored files; `None`: as many as it
+    /// likes.
     pub web_searches: Option<u64>,
     /// Whether the answer may be audio.
     pub output_audio: bool,
@@ -117,6 +118,20 @@ pub struct Request {
     pub unseen: Vec<String>,
     /// The fallback models that the request names.
     pub(crate) attempts: Vec<Attempt>,
+    /// What the provider runs for a fee beside web searches.
+    pub(crate) fees: PaidTools,
+}
+
+/// Tools that the provider runs for a fee, beside web searches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PaidTools {
+    /// Searches in stored files, which are among those of [`Request::web_searches`].
+    pub(crate) searches_files: bool,
+    pub(crate) searches_web: bool,
+    /// Containers for code: one for each tool that runs code.
+    pub(crate) containers: u64,
+    /// Prompts that are grounded in a map.
+    pub(crate) maps: u64,
 }
 
 impl Request {
@@ -234,6 +249,7 @@ impl Request {
             reasoning_off: false,
             unseen: Vec::new(),
             attempts: Vec::new(),
+            fees: PaidTools::default(),
         }
     }
 }

@@ -41,8 +41,15 @@ impl Reader<'_> {
                 self.add(HIDDEN_PROMPT);
             }
             Some(kind) => {
+                let fees = &mut self.request.fees;
                 if kind.starts_with("web_search") || kind == "x_search" {
+                    fees.searches_web = true;
                     self.searches(tool.field("max_uses"))?;
+                } else if kind == "file_search" {
+                    fees.searches_files = true;
+                    self.searches(None)?;
+                } else if kind == "code_interpreter" {
+                    fees.containers = fees.containers.saturating_add(1);
                 }
                 self.provided(tool, place);
             }
@@ -57,9 +64,14 @@ impl Reader<'_> {
                 | "googleSearchRetrieval"
                 | "systemTool"
                 | "google_search_retrieval"
-                | "enterpriseWebSearch"
-                | "googleMaps" => {
+                | "enterpriseWebSearch" => {
+                    self.request.fees.searches_web = true;
                     self.searches(None)?;
+                    self.provided(value, place);
+                }
+                // Billed once for a prompt, however often the map is asked.
+                "googleMaps" | "google_maps" => {
+                    self.request.fees.maps = 1;
                     self.provided(value, place);
                 }
                 "codeExecution" | "code_execution" | "urlContext" | "url_context"
