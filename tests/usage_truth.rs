@@ -136,10 +136,12 @@ fn zero_counts_are_true_of_an_empty_answer_alone() {
 
 #[test]
 fn what_nobody_counts_and_nobody_prices_is_not_known_to_be_nothing() {
-    for usage in [json!({"cost": 0}), json!({"cost": 0.0004, "is_byok": true})] {
-        let bill = read(&json!({"model": "m", "choices": [], "usage": usage}));
-        assert_eq!(bill.confidence, Confidence::Estimated, "{usage}");
-        assert_eq!(missing(&bill), ["input"], "{usage}");
+    let body = |usage: Value| json!({"model": "m", "choices": [], "usage": usage});
+    let bill = read(&body(json!({"cost": 0})));
+    assert_eq!((bill.confidence, missing(&bill)), (Confidence::Estimated, vec!["input"]));
+    // A fee without what it is a fee of, and what is no cost, say nothing: the call is lost.
+    for usage in [json!({"cost": 0.0004, "is_byok": true}), json!({"cost": -0.5})] {
+        assert_eq!(Bill::from_response(&body(usage)).unwrap(), None);
     }
 }
 

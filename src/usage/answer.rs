@@ -11,6 +11,7 @@ use super::raw::{Iteration, RawUsage};
 use super::rules::{Resolved, Side, resolve};
 use super::{Bill, ModelUsage, Service, Usage};
 use crate::clock::Timestamp;
+use crate::money::Usd;
 
 /// The state of one answer while it is read.
 #[derive(Clone, Debug, Default)]
@@ -205,8 +206,16 @@ impl Answer {
 
     /// True if there is neither a count nor a cost above zero: what was used, nobody says.
     fn states_nothing(&self) -> bool {
-        let costs = self.raw.stated_cost().is_some_and(|cost| !cost.is_zero());
-        !costs && !self.raw.has_counts() && self.raw.iterations.is_empty()
+        self.raw.stated_cost().is_none_or(Usd::is_zero) && self.counts_nothing()
+    }
+
+    fn counts_nothing(&self) -> bool {
+        !self.raw.has_counts() && self.raw.iterations.is_empty()
+    }
+
+    /// True if nothing of it can be used: a fee without what it is a fee of, a negative cost.
+    pub(super) fn is_of_no_use(&self) -> bool {
+        self.raw.stated_cost().is_none() && self.counts_nothing()
     }
 
     fn text(&self, since: &Content) -> (u64, u64) {

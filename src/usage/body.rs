@@ -164,7 +164,7 @@ fn read_object(api: Option<Api>, body: Json<'_>) -> Result<Option<Bill>, UsageEr
         return UsageMeter::read_event(api, body);
     }
     let mut answer = Answer::new(api);
-    if !answer.take(&envelope)? {
+    if !answer.take(&envelope)? || answer.is_of_no_use() {
         return Ok(None);
     }
     // The text is read only where a count is missing.
