@@ -432,6 +432,24 @@ fn further_models_that_a_request_names_are_held() {
 }
 
 /// An attempt may have a cap, a prompt or a tier of its own.
+/// An advisor is asked at the price of its own model, beside the model that asks it.
+#[test]
+fn an_advisor_is_held_at_its_own_price() {
+    let at = "2026-11-24T09:00:00Z".parse().unwrap();
+    let opus = PriceBook::builtin().find("claude-opus-4-8").unwrap();
+    let held = |advisor: &str| {
+        let body = json!({"max_tokens": 1_000, "messages": [{"role": "user", "content": "Hi"}],
+            "tools": [{"type": "advisor_20260301", "name": "advisor", "model": advisor}]});
+        let request = opus.read_request(&body).unwrap();
+        assert!(request.fallback_models().eq([advisor]));
+        opus.estimate_of(&request.with_unseen_input(0)).map(|held| held.cost_at(at).unwrap())
+    };
+    // $0.025 of its own, $0.025 or $0.05 of the advisor's output.
+    let (same, dearer) = (held("claude-opus-4-8").unwrap(), held("claude-fable-5").unwrap());
+    assert!(same > Usd::cents(5) && dearer > "0.075".parse().unwrap(), "{same} {dearer}");
+    assert!(matches!(held("claude-nobody"), Err(RequestError::Fallback { .. })));
+}
+
 #[test]
 fn a_further_model_is_held_as_it_would_be_asked() {
     let budget = priced().build().unwrap();
@@ -591,6 +609,8 @@ fn what_the_body_does_not_hold_is_named() {
         (r#"{"input": "On.", "previous_response_id": "resp_1"}"#, "previous_response_id"),
         (r#"{"input": "On.", "conversation": {"id": "conv_1"}}"#, "conversation"),
         (r#"{"input": [{"type": "item_reference", "id": "msg_1"}]}"#, "input[0]"),
+        (r#"{"input": [{"id": "msg_1"}]}"#, "input[0]"), // a reference needs no type
+        (r#"{"input": [{"type": "reasoning", "id": "rs_1", "summary": []}]}"#, "input[0]"),
         (r#"{"prompt": {"id": "pmpt_1"}}"#, "prompt"),
         (r#"{"contents": [], "cachedContent": "cachedContents/1"}"#, "cachedContent"),
         (
@@ -631,6 +651,7 @@ fn what_the_body_does_not_hold_is_named() {
             "messages[0].content[0].video",
         ),
         (r#"{"contents": [], "tools": [{"googleSearch": {}}]}"#, "tools[0]"),
+        (r#"{"contents": [], "tools": {"googleSearch": {}}}"#, "tools"),
     ] {
         let request = read(body, "gpt-6.1-terra");
         assert_eq!(request.unseen, [unseen], "{body}");

@@ -71,6 +71,17 @@ fn each_list<'j>(
         // OpenRouter bills the model that was ultimately used ("Model Fallbacks").
         "models" => take(name, value, false),
         _ if ADDED.contains(&name) => take(name, value, true),
+        "tools" => {
+            // Anthropic bills what an advisor used at the advisor's own price.
+            let mut index = 0;
+            value.items(|tool| {
+                let kind = tool.field("type").and_then(Json::string);
+                let is_advisor = kind.is_some_and(|kind| kind.starts_with("advisor"));
+                let model = tool.field("model").filter(|_| is_advisor);
+                index += 1;
+                model.map_or(Ok(()), |model| take(&format!("tools[{}]", index - 1), model, true))
+            })
+        }
         "providerOptions" | "provider_options" => {
             // Vercel's gateway bills the one that answered.
             match value.field("gateway").and_then(|gateway| gateway.field("models")) {

@@ -56,6 +56,9 @@ impl Reader<'_> {
     /// A message, or one of Responses' items that are none.
     pub(super) fn message(&mut self, message: Json<'_>, place: Place<'_>) -> Read {
         let kind = message.field("type").and_then(Json::string);
+        if is_by_id(message, kind.as_deref()) {
+            self.unseen(place);
+        }
         if !message.is_object() || kind.is_some_and(|kind| kind != "message") {
             self.add(self.framing.per_message);
             return self.part(message, place, 0);
@@ -270,6 +273,17 @@ impl Reader<'_> {
     pub(super) fn runs_tools(&mut self, place: Place<'_>) {
         self.unseen(place);
         self.request.is_one_prompt = false;
+    }
+}
+
+/// True of an item of the Responses API that stands for one that the provider has kept: reasoning
+/// without its encrypted content, and a reference, which needs no type.
+fn is_by_id(item: Json<'_>, kind: Option<&str>) -> bool {
+    let has = |name: &str| item.field(name).is_some_and(|value| !value.is_null());
+    match kind {
+        Some("reasoning") => has("id") && !has("encrypted_content") && !has("content"),
+        None => has("id") && !has("role") && !has("content") && !has("parts"),
+        Some(_) => false,
     }
 }
 

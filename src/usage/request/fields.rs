@@ -28,8 +28,8 @@ pub(super) struct Reader<'c> {
     is_chat: bool,
     is_embedding: bool,
     prompts: u64,
-    /// True if a field names fallback models, which are read after the rest.
-    names_models: bool,
+    /// Whether a field names further models, which are read when the rest has been.
+    pub(super) names_models: bool,
     /// Output that one API counts beside its cap.
     beside_cap: u64,
     reasoning: Reasoning,

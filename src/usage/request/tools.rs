@@ -19,6 +19,10 @@ const CLAUDE_TOKENS_PER_BYTE: u64 = 2;
 impl Reader<'_> {
     pub(super) fn tools(&mut self, tools: Json<'_>, place: Place<'_>) -> Read {
         let mut index = 0;
+        if tools.is_object() {
+            index = 1; // Google takes a single one
+            self.tool(tools, place)?;
+        }
         tools.items(|tool| {
             index += 1;
             self.tool(tool, Place::Item(&place, index - 1))
@@ -48,6 +52,8 @@ impl Reader<'_> {
                 } else if kind == "file_search" {
                     fees.searches_files = true;
                     self.searches(None)?;
+                } else if kind.starts_with("advisor") {
+                    self.names_models = true; // asked at its own price, beside the model
                 } else if kind == "code_interpreter" {
                     fees.containers = fees.containers.saturating_add(1);
                 }
