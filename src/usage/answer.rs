@@ -281,8 +281,8 @@ impl Answer {
         Bill { reported_cost: None, ..bill }.estimated().doubt(Doubt::CutShort)
     }
 
-    /// Perplexity bills the citations and the searches of deep research, and counts no search where
-    /// it states no cost.
+    /// Marks a bill of Perplexity's deep research: its citations and searches are billed, but not
+    /// counted where no cost is stated.
     fn with_research(&self, bill: Bill) -> Bill {
         let named = self.model.as_deref().is_some_and(|model| model.contains("deep-research"));
         if self.api() != Api::Perplexity || !named || bill.reported_cost.is_some() {

@@ -217,7 +217,7 @@ impl Content {
                     }
                     "thinking" => self.reasoning.add(value),
                     "data" => self.reasoning.add_unseen(), // Anthropic's redacted thinking
-                    "input" => self.output.add_json(value), // Anthropic's call of a tool
+                    "input" => self.output.add_json(value), // Anthropic's tool call
                     "toolUse" => {
                         // Bedrock's
                         if let Some(input) = value.field("input") {
@@ -412,12 +412,12 @@ impl TextCount {
         self.word.clone_from(&later.word);
     }
 
-    /// Notes something that is no text: an image, audio, what is encrypted.
+    /// Notes content that is not text: an image, audio, encrypted reasoning.
     fn add_unseen(&mut self) {
         self.tokens = self.tokens.max(1);
     }
 
-    /// Adds a string; anything else is no text.
+    /// Adds a string; other values are ignored.
     fn add(&mut self, text: Json<'_>) {
         if let Some(text) = text.string() {
             self.add_text(&text);

@@ -37,13 +37,13 @@ pub(super) struct Envelope<'j> {
     is_metadata: bool,
 }
 
-/// The fields that wrap the parts, once: OpenAI's `response`, Anthropic's `message`, Bedrock's
-/// `metadata`, Cohere's `delta`, Groq's `x_groq`; in lines of batches OpenAI's
-/// `body` and Anthropic's `result`.
+/// The fields that wrap the parts, one level deep: OpenAI's `response`, Anthropic's `message`,
+/// Bedrock's `metadata`, Cohere's `delta`, Groq's `x_groq`; in lines of batches OpenAI's `body` and
+/// Anthropic's `result`.
 const WRAPPERS: [&str; 7] =
     ["response", "message", "metadata", "delta", "x_groq", "body", "result"];
 
-/// Events that end an answer and count all of it.
+/// Types of events whose counts are those of the whole answer.
 const WHOLE: [&str; 11] = [
     "finish-step", // Vercel AI SDK
     "message",
@@ -251,7 +251,7 @@ impl<'j> Envelope<'j> {
         self.kind.and_then(Json::string).as_deref() == Some(kind)
     }
 
-    /// True if no text of this answer comes after this event, which may be told of an event that
+    /// True if no text of this answer comes after this event, which can be known of an event that
     /// counts: Gemini's and Bedrock's streams have no other end.
     pub(super) fn is_last(&self, has_ended: bool) -> bool {
         let ends_turn = |content: Json<'_>| content.field("turnComplete").and_then(Json::boolean);
@@ -260,7 +260,7 @@ impl<'j> Envelope<'j> {
             || self.server_content.and_then(ends_turn) == Some(true)
     }
 
-    /// True for the transcription of what a user said in a realtime session.
+    /// True for the transcription of a user's speech in a realtime session.
     pub(super) fn is_transcription(&self) -> bool {
         let kind = self.kind.and_then(Json::string);
         kind.is_some_and(|kind| kind.contains("input_audio_transcription"))

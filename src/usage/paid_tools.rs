@@ -21,7 +21,7 @@ pub(super) struct PaidTools {
     queries: BTreeSet<u64>,
     used_maps: bool,
     shows_image: bool,
-    /// What is billed and has no bucket.
+    /// Billed, but without a bucket: noun phrases.
     unpriced: Vec<&'static str>,
 }
 
@@ -181,7 +181,7 @@ impl PaidTools {
         self.shows_image
     }
 
-    /// Adds the calls that stood in other events of the same answer.
+    /// Adds the calls in other events of the same answer.
     pub(super) fn join(&mut self, other: PaidTools) {
         self.searches.extend(other.searches);
         self.counted_searches = self.counted_searches.or(other.counted_searches);

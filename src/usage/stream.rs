@@ -194,7 +194,7 @@ impl UsageMeter {
             // if its counts could not be read.
             Some(bill) => {
                 let doubt = if is_final { self.garbled.clone() } else { None };
-                let is_over = (self.has_ended || self.is_closed) && self.since.is_empty();
+                let is_over = (self.has_ended || self.closed_at.is_some()) && self.since.is_empty();
                 let reported_cost = bill.reported_cost.filter(|_| is_over);
                 let bill = Bill { reported_cost, ..bill }.estimated();
                 bill.doubt(doubt.unwrap_or(Doubt::CutShort))
@@ -214,6 +214,9 @@ impl UsageMeter {
             bill = bill.estimated();
         }
         bill = self.heard_doubts.iter().cloned().fold(bill, Bill::doubt);
+        if let Some(doubt) = &self.lost {
+            bill = bill.estimated().doubt(doubt.clone());
+        }
         bill.extra.extend(self.extra.iter().cloned());
         Some(bill)
     }

@@ -28,7 +28,7 @@ pub(super) struct Reader<'c> {
     is_chat: bool,
     is_embedding: bool,
     prompts: u64,
-    /// Whether a field names further models, which are read when the rest has been.
+    /// True if a field names fallback models, which are read after the rest.
     pub(super) names_models: bool,
     /// Output that one API counts beside its cap.
     beside_cap: u64,
