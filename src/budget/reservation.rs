@@ -63,7 +63,8 @@ pub struct Reservation {
     per_output: i128,
     choices: u64,
     wrap_up: bool,
-    alternative: usize,
+    // Four bytes, which fit beside the flags: a larger guard is moved by a call of `memcpy`.
+    alternative: u32,
     model: Option<Model>,
     fallbacks: Fallbacks,
     terms: Terms,
@@ -112,7 +113,7 @@ impl Reservation {
             per_output: admitted.output.per_output,
             choices: admitted.output.choices,
             wrap_up: admitted.output.wrap_up,
-            alternative: admitted.alternative,
+            alternative: u32::try_from(admitted.alternative).unwrap_or(u32::MAX),
             model: estimate.model().cloned(),
             fallbacks: estimate.fallbacks(),
             terms: estimate.terms().clone(),
@@ -163,7 +164,7 @@ impl Reservation {
 
     /// Which of the alternatives was admitted: 0 for the first.
     pub fn alternative(&self) -> usize {
-        self.alternative
+        self.alternative as usize
     }
 
     /// Marks the call as sent: from here on, dropping the guard charges what it holds.
