@@ -43,6 +43,7 @@ fn a_tool_that_nobody_knows_is_not_free() {
         (json!({"type": "shell_call", "environment": {"type": "local"}}), None),
         (json!({"type": "function_call", "name": "f", "arguments": "{}"}), None),
         (json!({"type": "mcp_call"}), None),
+        (json!({"type": "x_search_call"}), None),
         (json!({"type": "web_search_call", "action": {"type": "search"}}), None),
         (json!({"type": "message"}), None),
     ] {
@@ -148,6 +149,19 @@ fn a_refusal_behind_a_relay_is_free_unless_the_relay_states_a_cost() {
             "stop_reason": "refusal", "usage": usage}));
         assert_eq!(bill.unbilled_since.is_some(), is_free, "{usage}");
     }
+}
+
+#[test]
+fn answers_of_which_one_states_a_cost_have_none_together() {
+    let answer = |id: &str, cost: Value| {
+        json!({"object": "chat.completion", "id": id, "choices": [], "usage":
+            {"prompt_tokens": 9, "completion_tokens": 1, "cost": cost}})
+    };
+    let both = streamed(&[answer("a", json!(0.5)), answer("b", json!(0.25))]);
+    assert_eq!(both.reported_cost, Some("0.75".parse().unwrap()));
+    let one = streamed(&[answer("a", json!(0.5)), answer("b", Value::Null)]);
+    assert_eq!((one.reported_cost, one.confidence), (None, Confidence::Estimated));
+    assert_eq!(one.usage, Usage::tokens(18, 2));
 }
 
 #[test]

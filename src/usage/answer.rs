@@ -245,8 +245,10 @@ impl Answer {
             }
             bill = bill.doubt(doubt);
         }
-        for what in self.tools.unpriced() {
-            bill = bill.estimated().doubt(Doubt::Uncounted { what: (*what).into() });
+        // A cost that is stated has everything in it.
+        let unpriced = self.tools.unpriced().iter().filter(|_| bill.reported_cost.is_none());
+        for what in unpriced.copied().collect::<Vec<_>>() {
+            bill = bill.estimated().doubt(Doubt::Uncounted { what: what.into() });
         }
         for (is_missing, side) in
             [(estimated.misses_input, "input"), (estimated.misses_output, "output")]

@@ -27,7 +27,7 @@ pub(super) struct PaidTools {
 
 /// Calls that cost their tokens alone, because the caller runs them, or because the tool is the
 /// caller's. (<https://platform.openai.com/docs/pricing>, "Built-in tools")
-const FREE_CALLS: [&str; 8] = [
+const FREE_CALLS: [&str; 9] = [
     "apply_patch_call",
     "computer_call",
     "custom_tool_call",
@@ -36,6 +36,7 @@ const FREE_CALLS: [&str; 8] = [
     "mcp_call",
     "shell_call",
     "tool_search_call",
+    "x_search_call", // xAI counts it in the usage object
 ];
 
 impl PaidTools {

@@ -440,6 +440,10 @@ impl UsageMeter {
 
 /// Adds up the bills of two answers.
 fn add(mut sum: Bill, bill: Bill) -> Bill {
+    if let (Some(cost), None) | (None, Some(cost)) = (sum.reported_cost, bill.reported_cost) {
+        let what = format!("one answer states a cost of {}, and another none", cost.exact());
+        sum = sum.estimated().doubt(Doubt::Contradiction { what });
+    }
     sum.reported_cost =
         sum.reported_cost.zip(bill.reported_cost).and_then(|(a, b)| a.checked_add(b));
     sum.confidence = sum.confidence.max(bill.confidence);

@@ -224,6 +224,10 @@ impl Session {
                 (_, Stated::Nothing, Stated::Nothing) => Stated::Nothing,
                 _ => Stated::Free,
             };
+            // Counts are exact, and what they cost is not, where one of several states a cost.
+            if number > 0 && reading.cost == Stated::Free {
+                reading.exact = reading.exact.max(Sure::Free);
+            }
             reading.is_usable |= answer.raw.values().any(|count| positive(Some(*count)))
                 || matches!(said, Stated::Pico(_));
             let resolved = answer.resolve(&mut reading.extra);
