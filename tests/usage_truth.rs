@@ -270,6 +270,18 @@ fn a_later_frame_replaces_what_it_names_and_no_side_with_zeros() {
     }
 }
 
+/// Found by the fuzz target `answers`.
+#[test]
+fn a_part_does_not_make_a_whole_of_zero_true() {
+    let chunk = |usage: Value| json!({"id": "c", "model": "m", "choices": [], "usage": usage});
+    let bill = streamed(&[
+        chunk(json!({"prompt_tokens": 10, "completion_tokens": 1, "total_tokens": 11})),
+        chunk(json!({"prompt_tokens": 10, "completion_tokens": 0,
+            "completion_tokens_details": {"image_tokens": 2}})),
+    ]);
+    assert_eq!((bill.usage, bill.confidence), (Usage::tokens(10, 1), Confidence::Exact));
+}
+
 #[test]
 fn a_total_is_that_of_the_counts_beside_it() {
     let chunk = |usage: Value| json!({"id": "c", "model": "m", "choices": [], "usage": usage});

@@ -379,9 +379,26 @@ impl RawUsage {
         sum(self, OUTPUT_SIDE) > 0
     }
 
-    /// True if all counts of this side are zero or absent.
+    /// True if all counts of this side are zero or absent. Audio and images are inside the whole: of
+    /// a whole that is stated as zero they are no more than a contradiction.
     fn is_zero(&self, side: &[Field]) -> bool {
-        sum(self, side) == 0
+        let is_whole_stated = self.has(side[0]);
+        let is_inside = |field: &Field| {
+            use Field::{
+                CacheReadAudio, CacheReadImage, InputAudio, InputImage, OutputAudio, OutputImage,
+            };
+            matches!(
+                field,
+                InputAudio
+                    | InputImage
+                    | CacheReadAudio
+                    | CacheReadImage
+                    | OutputAudio
+                    | OutputImage
+            )
+        };
+        let counted = side.iter().filter(|field| !(is_whole_stated && is_inside(field)));
+        counted.fold(0_u64, |sum, &field| sum.saturating_add(self.or_zero(field))) == 0
     }
 
     /// Merges a later frame of the same answer: its fields replace the earlier ones.
