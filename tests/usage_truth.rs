@@ -380,6 +380,31 @@ fn answers_of_one_id_are_one_and_others_are_added() {
     assert_eq!(bill.extra, [ModelUsage::new("n", Usage::tokens(800, 50))]);
 }
 
+/// Found by the fuzz target `answers`: the counts of one answer were those of both, and `Exact`.
+#[test]
+fn an_answer_without_counts_is_not_free_beside_one_that_has_them() {
+    let answer = |id: &str, usage: Value| {
+        json!({"id": id, "object": "chat.completion", "model": "m", "usage": usage,
+            "choices": [{"message": {"content": "Hello there"}, "finish_reason": "stop"}]})
+    };
+    let counted = answer("a", json!({"prompt_tokens": 9, "completion_tokens": 2}));
+    for (silent, confidence) in [
+        (answer("b", Value::Null), Confidence::Estimated),
+        (answer("", Value::Null), Confidence::Estimated),
+        // The same answer, once without its counts.
+        (answer("a", Value::Null), Confidence::Exact),
+    ] {
+        for events in [[counted.clone(), silent.clone()], [silent.clone(), counted.clone()]] {
+            let bill = streamed(&events);
+            assert_eq!(
+                (bill.usage, bill.confidence),
+                (Usage::tokens(9, 2), confidence),
+                "{silent}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_session_of_any_length_is_added_up_in_a_bounded_memory() {
     let events: Vec<Value> = (0..1_000)

@@ -278,8 +278,16 @@ impl<'j> Envelope<'j> {
             None if self.result.or(self.output).is_some() => return true,
             _ => {}
         }
+        self.is_whole_body()
+    }
+
+    /// True for a body that is a whole answer whether it states counts or not: OpenAI's and
+    /// Anthropic's.
+    pub(super) fn is_whole_body(&self) -> bool {
         let object = self.object.and_then(Json::string);
-        if matches!(object.as_deref(), Some("chat.completion" | "response")) {
+        if matches!(object.as_deref(), Some("chat.completion" | "response"))
+            || self.is_kind("message")
+        {
             return true;
         }
         // Chunks have a delta in the place of the message.

@@ -63,6 +63,8 @@ pub struct UsageMeter {
     garbled: Option<Doubt>,
     /// Why the counts of a whole answer could not be read, though those of others could.
     lost: Option<Doubt>,
+    /// The ids of whole answers that stated no usage; `None` of one without an id.
+    uncounted: BTreeSet<Option<u64>>,
     model: Option<String>,
     service: Option<Service>,
 }
@@ -217,6 +219,11 @@ impl UsageMeter {
         if let Some(doubt) = &self.lost {
             bill = bill.estimated().doubt(doubt.clone());
         }
+        let is_counted =
+            |id: &Option<u64>| id.is_some() && self.answers.iter().any(|answer| answer.id == *id);
+        if !self.answers.is_empty() && !self.uncounted.iter().all(is_counted) {
+            bill = bill.estimated().doubt(Doubt::Missing { side: "output".to_owned() });
+        }
         bill.extra.extend(self.extra.iter().cloned());
         Some(bill)
     }
@@ -328,6 +335,12 @@ impl UsageMeter {
         if !matches!(taken, Ok(true)) {
             // A stream that is cut later has run its tools all the same.
             envelope.add_tools(&mut self.tools)?;
+            if matches!(taken, Ok(false))
+                && envelope.is_whole_body()
+                && self.uncounted.len() < APART
+            {
+                self.uncounted.insert(envelope.id());
+            }
             match (at, &taken) {
                 (Some(at), _) => self.answers.insert(at, answer),
                 // Later counts are of other answers.
