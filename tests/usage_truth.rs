@@ -393,6 +393,8 @@ fn an_answer_without_counts_is_not_free_beside_one_that_has_them() {
         (answer("", Value::Null), Confidence::Estimated),
         // The same answer, once without its counts.
         (answer("a", Value::Null), Confidence::Exact),
+        // Nothing was answered.
+        (json!({"object": "chat.completion", "choices": []}), Confidence::Exact),
     ] {
         for events in [[counted.clone(), silent.clone()], [silent.clone(), counted.clone()]] {
             let bill = streamed(&events);

@@ -63,7 +63,7 @@ pub struct UsageMeter {
     garbled: Option<Doubt>,
     /// Why the counts of a whole answer could not be read, though those of others could.
     lost: Option<Doubt>,
-    /// The ids of whole answers that stated no usage; `None` of one without an id.
+    /// The ids of whole answers that had a text and stated no usage; `None` of one without an id.
     uncounted: BTreeSet<Option<u64>>,
     model: Option<String>,
     service: Option<Service>,
@@ -335,11 +335,13 @@ impl UsageMeter {
         if !matches!(taken, Ok(true)) {
             // A stream that is cut later has run its tools all the same.
             envelope.add_tools(&mut self.tools)?;
-            if matches!(taken, Ok(false))
-                && envelope.is_whole_body()
-                && self.uncounted.len() < APART
-            {
-                self.uncounted.insert(envelope.id());
+            let is_silent = matches!(taken, Ok(false)) && envelope.is_whole_body();
+            if is_silent && self.uncounted.len() < APART {
+                let mut text = Content::default();
+                text.add_whole(event);
+                if !text.is_empty() {
+                    self.uncounted.insert(envelope.id());
+                }
             }
             match (at, &taken) {
                 (Some(at), _) => self.answers.insert(at, answer),
