@@ -264,8 +264,10 @@ impl Session {
         if reading.uncounted.contains(&counts::INPUT_IMAGES) {
             (reading.usage, reading.input) = (None, None);
         }
+        // Images are output, also where no whole states it; the rules do not say which.
         if reading.uncounted.contains(&counts::IMAGES) {
             reading.exact = reading.exact.min(Sure::Free);
+            (reading.usage, reading.output) = (None, None);
         }
         if reading.uncounted.contains(&counts::AUDIO_SECONDS) {
             reading.exact = reading.exact.min(Sure::Free);
