@@ -588,6 +588,18 @@ fn a_number_that_nobody_knows_is_a_doubt() {
     assert_eq!((bill.usage, bill.confidence), (Usage::tokens(5, 2), Confidence::Exact));
 }
 
+/// Found by the fuzz target `answers`.
+#[test]
+fn an_unknown_number_is_a_doubt_also_in_a_frame_that_cannot_be_read() {
+    let mut meter = UsageMeter::new();
+    let chunk = |usage: Value| json!({"id": "c", "model": "m", "choices": [], "usage": usage});
+    meter.event(&chunk(json!({"prompt_tokens": 5, "completion_tokens": 2}))).unwrap();
+    meter.event(&chunk(json!({"holo_tokens": 7, "completion_tokens": "many"}))).unwrap_err();
+    let bill = meter.finish().unwrap();
+    assert!(bill.doubts.contains(&Doubt::UnknownField { field: "usage.holo_tokens".into() }));
+    assert_eq!((bill.usage, bill.confidence), (Usage::tokens(5, 2), Confidence::Estimated));
+}
+
 #[test]
 fn nothing_that_is_billed_is_free_and_exact() {
     // BerriAI/litellm #31316, #10476: two calls in one container are one container.

@@ -191,6 +191,11 @@ impl<'j> Envelope<'j> {
         Ok(Some(raw.usable()?).filter(RawUsage::is_stated))
     }
 
+    /// The numbers of the usage object whose names are not known.
+    pub(super) fn unknown_fields(&self) -> Vec<String> {
+        self.usage.map(|(name, usage)| RawUsage::unknown_in(name, usage)).unwrap_or_default()
+    }
+
     /// The counts in Bedrock's metrics, which come beside or instead of a usage object.
     pub(super) fn metrics(&self) -> Result<Option<RawUsage>, UsageError> {
         let Some(metrics) = self.metrics else { return Ok(None) };

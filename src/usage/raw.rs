@@ -79,6 +79,14 @@ impl RawUsage {
         raw.usable()
     }
 
+    /// The names in a usage object that are not in the table: they are reported also where nothing
+    /// else of the object can be used.
+    pub(super) fn unknown_in(at: &str, usage: Json<'_>) -> Vec<String> {
+        let mut raw = RawUsage::default();
+        let _ = raw.object(names::USAGE, &At { above: None, name: at }, usage);
+        raw.unknown
+    }
+
     /// Reads a count at the top level of the body.
     pub(super) fn read_field(&mut self, name: &str, value: Json<'_>) -> Result<(), UsageError> {
         self.field(names::USAGE, &At { above: None, name: "" }, name, value)

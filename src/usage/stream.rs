@@ -332,6 +332,14 @@ impl UsageMeter {
             None => Answer::new(self.api),
         };
         let taken = answer.take(&envelope);
+        if taken.is_err() {
+            for field in envelope.unknown_fields() {
+                let doubt = Doubt::UnknownField { field };
+                if self.heard_doubts.len() < APART && !self.heard_doubts.contains(&doubt) {
+                    self.heard_doubts.push(doubt);
+                }
+            }
+        }
         if !matches!(taken, Ok(true)) {
             // A stream that is cut later has run its tools all the same.
             envelope.add_tools(&mut self.tools)?;
