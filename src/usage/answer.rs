@@ -96,7 +96,7 @@ impl Answer {
         let usage = &mut resolved.usage;
         self.tools.fill(usage, self.model.as_deref());
         if self.tools.shows_image() && raw.get(Field::OutputImage).is_none() {
-            // Nobody says how much of the output is the image, which is the dearer part.
+            // The answer does not split the output; the image is the dearer part.
             usage.output_image = std::mem::take(&mut usage.output);
             resolved.is_estimated = true;
         }
@@ -149,8 +149,7 @@ impl Answer {
         if usage.is_possible() || self.raw.stated_cost().is_some() {
             return Ok(());
         }
-        let found = usage.total_tokens().to_string();
-        Err(UsageError::NotACount { field: "usage".to_owned(), found })
+        Err(UsageError::impossible(usage))
     }
 
     /// The usage so far, with an estimate for the text that came after the last counts.
@@ -204,7 +203,7 @@ impl Answer {
         estimated
     }
 
-    /// True if there is neither a count nor a cost above zero: what was used, nobody says.
+    /// True if the answer states neither a count nor a cost above zero.
     fn states_nothing(&self) -> bool {
         self.raw.stated_cost().is_none_or(Usd::is_zero) && self.counts_nothing()
     }

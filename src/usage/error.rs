@@ -1,5 +1,7 @@
 //! [`UsageError`]: why the usage of a call could not be read.
 
+use super::Usage;
+
 /// Why the usage in a provider's answer could not be read.
 ///
 /// The call has been made all the same: settle it with what you know, or let the hold be charged.
@@ -46,6 +48,12 @@ pub enum UsageError {
 }
 
 impl UsageError {
+    /// The counts are larger than those of any call.
+    pub(super) fn impossible(usage: &Usage) -> UsageError {
+        let found = usage.total_tokens().to_string();
+        UsageError::NotACount { field: "usage".to_owned(), found }
+    }
+
     pub(super) const fn malformed(problem: &'static str) -> UsageError {
         UsageError::Malformed { problem }
     }

@@ -49,8 +49,9 @@ pub struct UsageMeter {
     extra: Vec<ModelUsage>,
     transcripts: BTreeSet<u64>,
     transcriber: Option<String>,
-    /// What is doubtful about the transcriptions, and whether their counts are.
-    heard_doubts: Vec<Doubt>,
+    /// Doubts that belong to no answer: of transcriptions, and of events that could not be read.
+    other_doubts: Vec<Doubt>,
+    /// The counts of a transcription are not exact.
     is_misheard: bool,
     /// What came after the last counts.
     since: Content,
@@ -181,10 +182,7 @@ impl UsageMeter {
                 true => answer.bill(&self.since, self.expected_input),
                 false => answer.bill_before_others(self.expected_input),
             };
-            sum = Some(match sum {
-                Some(sum) => add(sum, bill),
-                None => bill,
-            });
+            sum = Some(added(sum, bill));
         }
         let is_final = self.answers.last().is_some_and(|answer| {
             let is_whole = self.has_ended || !answer.is_of_a_part;
@@ -215,7 +213,7 @@ impl UsageMeter {
         if self.is_misheard || self.extra.iter().any(|extra| extra.model.is_none()) {
             bill = bill.estimated();
         }
-        bill = self.heard_doubts.iter().cloned().fold(bill, Bill::doubt);
+        bill = self.other_doubts.iter().cloned().fold(bill, Bill::doubt);
         if let Some(doubt) = &self.lost {
             bill = bill.estimated().doubt(doubt.clone());
         }
@@ -333,12 +331,8 @@ impl UsageMeter {
         };
         let taken = answer.take(&envelope);
         if taken.is_err() {
-            for field in envelope.unknown_fields() {
-                let doubt = Doubt::UnknownField { field };
-                if self.heard_doubts.len() < APART && !self.heard_doubts.contains(&doubt) {
-                    self.heard_doubts.push(doubt);
-                }
-            }
+            let unknown = envelope.unknown_fields().into_iter();
+            self.note_doubts(unknown.map(|field| Doubt::UnknownField { field }));
         }
         if !matches!(taken, Ok(true)) {
             // A stream that is cut later has run its tools all the same.
@@ -433,11 +427,18 @@ impl UsageMeter {
         }
         let bill = answer.bill(&Content::default(), 0);
         self.is_misheard |= bill.confidence != Confidence::Exact;
-        let known = &self.heard_doubts;
-        let new: Vec<Doubt> = bill.doubts.into_iter().filter(|it| !known.contains(it)).collect();
-        self.heard_doubts.extend(new);
+        self.note_doubts(bill.doubts);
         self.extra.push(ModelUsage { model: self.transcriber.clone(), usage: bill.usage });
         Ok(())
+    }
+
+    /// Keeps doubts that belong to no answer, each once.
+    fn note_doubts(&mut self, doubts: impl IntoIterator<Item = Doubt>) {
+        for doubt in doubts {
+            if self.other_doubts.len() < APART && !self.other_doubts.contains(&doubt) {
+                self.other_doubts.push(doubt);
+            }
+        }
     }
 
     /// Keeps the session's bill possible, and its memory bounded.
@@ -446,23 +447,20 @@ impl UsageMeter {
             let sum = self.seen();
             if !sum.is_possible() {
                 self.answers.pop();
-                let found = sum.total_tokens().to_string();
-                return Err(UsageError::NotACount { field: "usage".to_owned(), found });
+                return Err(UsageError::impossible(&sum));
             }
         }
         if self.answers.len() > APART {
             let bill = self.answers.remove(0).bill_before_others(self.expected_input);
-            self.folded = Some(match self.folded.take() {
-                Some(sum) => add(sum, bill),
-                None => bill,
-            });
+            self.folded = Some(added(self.folded.take(), bill));
         }
         Ok(())
     }
 }
 
-/// Adds up the bills of two answers.
-fn add(mut sum: Bill, bill: Bill) -> Bill {
+/// Adds the bill of an answer to that of the answers before it.
+fn added(sum: Option<Bill>, bill: Bill) -> Bill {
+    let Some(mut sum) = sum else { return bill };
     if let (Some(cost), None) | (None, Some(cost)) = (sum.reported_cost, bill.reported_cost) {
         let what = format!("one answer states a cost of {}, and another none", cost.exact());
         sum = sum.estimated().doubt(Doubt::Contradiction { what });

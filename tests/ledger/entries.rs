@@ -184,12 +184,12 @@ pub(crate) struct Instance {
     pub(crate) made: Timestamp,
     pub(crate) base: i128,
     pub(crate) from_totals: bool,
-    /// What it has told of each window, by its start; `None` for a lifetime.
+    /// The alerts it has raised for each window, by its start; `None` for a lifetime.
     pub(crate) told: BTreeMap<Option<Timestamp>, Told>,
     pub(crate) over: bool,
 }
 
-/// What a limit has told of one window.
+/// The alerts that a limit has raised for one window.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Told {
     /// What was spent in it when it was last looked at.

@@ -168,7 +168,7 @@ fn a_bare_name_is_not_a_resellers() {
             assert!(refused.to_string().contains(candidate), "{name}: {refused}");
         }
     }
-    // What somebody writes down is found by its name, and so is what was found before.
+    // A price that a user inserts is found by its name, and so is what was found before.
     merged.alias("mine", "kyma/mine").unwrap();
     merged.insert(owl("kyma", "gemini-3-flash")).unwrap();
     assert_eq!(found(&merged, "mine"), "kyma/mine");
