@@ -1,4 +1,4 @@
-//! Owns time zones and the calendar: when the hour, day, week, month, quarter or year around a
+//! Time zones and calendar windows: when the hour, day, week, month, quarter or year around a
 //! moment begins and ends.
 //!
 //! You need it only for a [`Period`](crate::Period) that has no constructor of its own, such as the
@@ -183,7 +183,7 @@ impl CalendarUnit {
         CalendarUnit::Year,
     ];
 
-    /// The unit as a word: `hour`, `day`, …
+    /// The name of the unit: `hour`, `day`, …
     pub const fn as_str(self) -> &'static str {
         match self {
             CalendarUnit::Hour => "hour",
@@ -197,8 +197,8 @@ impl CalendarUnit {
 
     /// The window of the calendar that `at` lies in: its first moment, and the first one after it.
     ///
-    /// The end is the *local* start of the next unit, never the start plus so many hours. Outside
-    /// the years ±9999, where there is no calendar, the window has no end.
+    /// The end is the *local* start of the next unit, never the start plus a fixed number of hours. Outside
+    /// the years ±9999, which the calendar does not cover, the window has no end.
     ///
     /// ```
     /// use bursar::calendar::{CalendarUnit, Zone};

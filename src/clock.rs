@@ -1,4 +1,4 @@
-//! Owns time: [`Timestamp`], the [`Clock`] seam, the machine's clock and one that is moved by hand.
+//! Time: [`Timestamp`], the [`Clock`] trait, [`SystemClock`], and [`ManualClock`] for tests.
 //!
 //! A budget takes the machine's clock unless [`Builder::clock`](crate::budget::Builder::clock) gives
 //! it another: [`ManualClock`] in tests and simulations.
@@ -158,7 +158,7 @@ impl TryFrom<Timestamp> for SystemTime {
 )]
 pub struct TimestampRangeError(());
 
-/// The text is no moment in time.
+/// The text is not a timestamp.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a moment; write RFC 3339, such as `2026-11-24T09:30:00Z`")]
 pub struct ParseTimestampError {
@@ -238,8 +238,8 @@ pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Timestamp;
 
     /// Wakes `waker` once, when [`now`](Clock::now) has come to `at` or soon after; at once if it
-    /// has already. Nobody holds a lock when this is called, nor may the clock hold one when it
-    /// wakes: who is woken asks for the time and may set the next alarm.
+    /// has already. The budget holds no lock when it calls this, and the clock must not hold one when
+    /// it wakes: the woken task reads the time and may set the next alarm.
     ///
     /// A budget has one waker (see [`Waker::will_wake`]), whatever the number of calls that wait.
     /// Of a waker that is set again before it was woken, the earlier moment alone may be kept.
@@ -259,15 +259,15 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
 /// The machine's clock.
 ///
 /// It reads the wall clock once, when it is made, and from then on advances with the machine's
-/// monotonic clock, so that nobody opens a new day by setting the date. On Linux it reads the
+/// monotonic clock, so changing the system date cannot start a new budget window. On Linux it reads the
 /// coarse monotonic clock (a few milliseconds of resolution), which costs a fifth of the fine one;
 /// a budget's windows do not need more; and it adds the time for which the machine was suspended,
 /// within a second after it wakes. On other systems it stands still while the machine sleeps, where
 /// the monotonic clock does.
 ///
 /// The first alarm starts a thread that waits for it, one for each clock; it ends when there has been
-/// none for a second, and with the clock. Who is woken runs on that thread: a budget's observers too,
-/// where they are told of what time has brought about.
+/// none for a second, and with the clock. Wakers run on that thread, and so do a budget's observers for
+/// events that time has caused.
 #[derive(Debug)]
 pub struct SystemClock {
     time: Time,
@@ -381,7 +381,7 @@ mod monotonic {
         #[cold]
         fn ask(&self, awake: i64) {
             self.asked.store(awake, Ordering::Relaxed);
-            // The two clocks are read one after the other: what is less than a second is no sleep.
+            // The two clocks are read one after the other: a difference below a second is not a suspend.
             let slept = asleep().saturating_sub(self.asleep_at_start);
             let known = self.asleep.load(Ordering::Relaxed);
             if slept.saturating_sub(known) >= ASK_EVERY {
@@ -428,7 +428,7 @@ mod monotonic {
 
 /// A clock that stands still until it is moved: for tests, simulations and replays.
 ///
-/// Clones share the same hands. Whoever moves them wakes what has become due.
+/// Clones share the same time. The call that advances it wakes the alarms that have become due.
 ///
 /// ```
 /// use bursar::clock::{Clock, ManualClock};

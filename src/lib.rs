@@ -44,7 +44,7 @@
 //!
 //! # The tour, in reading order
 //!
-//! | module | owns |
+//! | module | what it is for |
 //! |---|---|
 //! | [`money`], [`parse`], [`clock`], [`calendar`] | [`Usd`] in whole picodollars; the error of `FromStr` for small enums; time as an argument; when days begin and end |
 //! | [`usage`] | what was used: [`Usage`] in disjoint buckets, [`Bill`], the readers of providers' answers, token counting |
@@ -56,7 +56,7 @@
 //! | [`budget`] | the one lock: [`BudgetManager`], [`Account`], [`Reservation`], [`Alert`], [`Report`] |
 //! | [`context`] | send less: [`trim_context`] and [`ContextTrimmer`], which keep what a call needs |
 //! | [`agent`] | around agents: [`Agent`], [`Call`], [`BudgetConstrained`], budgeted streams |
-//! | [`telemetry`] | eyes on the money: what the features `tracing` and `metrics` tell |
+//! | [`telemetry`] | tracing and metrics, behind the features of these names |
 //! | [`testing`] | a kit for cost scenarios of your own: scripted agents and streams, a clock moved by hand |
 //! | [`guide`] | the guide |
 //!
@@ -70,7 +70,7 @@
 //!
 //! A call that does not fit is **refused**; the refusal is data ([`ReserveError`]) and prints as a
 //! sentence. What was booked has a **confidence**: [`Exact`](Confidence::Exact) if the provider has
-//! counted, [`Assumed`](Confidence::Assumed) if nobody knows and the hold was charged.
+//! counted, [`Assumed`](Confidence::Assumed) if the cost is unknown and the hold was charged.
 //!
 //! Amounts are [`Usd`], never floats; tokens and calls are `u64`; times are UTC
 //! ([`clock::Timestamp`]) and spans [`Duration`](std::time::Duration). Nothing here panics, and no

@@ -1,4 +1,4 @@
-//! Owns [`Usd`]: money as a whole number of picodollars, and the decimal text it is read from.
+//! [`Usd`]: money as a whole number of picodollars, and its decimal text.
 //!
 //! All amounts of the crate are one. Prices for tokens have a type of their own,
 //! [`Rate`](crate::Rate).

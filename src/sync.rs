@@ -1,5 +1,5 @@
-//! Owns the lock, the atomics that threads meet at, and threads: the one place that names them, so
-//! that a model checker can take its place; and how a thread waits for a future.
+//! Locks, shared atomics and threads: the one file that names them, so that a model checker can
+//! replace them; and [`block_on`], how a thread waits for a future.
 
 #[cfg(not(shuttle))]
 mod machine;

@@ -1,5 +1,4 @@
-//! Owns the cells of the tables that are printed: amounts, counts and names in so many columns of a
-//! terminal.
+//! Cells of printed tables: amounts, counts and names that fit a number of terminal columns.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -10,8 +9,8 @@ use crate::money::Usd;
 pub(crate) const WIDTH: usize = 80;
 const PICO_PER_DOLLAR: u128 = 1_000_000_000_000;
 
-/// An amount in so many columns: in full if it fits, else with fewer decimals, in thousands, millions and so on. Money
-/// that is not zero never looks like it.
+/// An amount in at most `width` columns: in full if it fits, else with fewer decimals, in thousands,
+/// millions and so on. Money above zero never prints as zero.
 pub(crate) fn money(amount: Usd, width: usize) -> String {
     let full = amount.to_string();
     if full.len() <= width {
@@ -33,7 +32,7 @@ pub(crate) fn count(number: u64, width: usize) -> String {
     if full.len() <= width { full } else { rounded(u128::from(number), width) }
 }
 
-/// A number cut to so many columns: `1.2M`, `340B`.
+/// A number shortened to at most `width` columns: `1.2M`, `340B`.
 pub(crate) fn rounded(number: u128, width: usize) -> String {
     let mut unit = 1_u128;
     for suffix in ["", "K", "M", "B", "T", "Q"] {
@@ -49,7 +48,7 @@ pub(crate) fn rounded(number: u128, width: usize) -> String {
     "very many".chars().take(width).collect()
 }
 
-/// The text, cut to so many columns, without what would move the cursor.
+/// The text, truncated to at most `width` columns, with control characters replaced by spaces.
 pub(crate) fn cut(text: &str, width: usize) -> String {
     let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     if plain.width() <= width {
@@ -66,7 +65,7 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
     kept + "…"
 }
 
-/// The text, filled up to so many columns: some characters take two.
+/// The text, padded to `width` columns; some characters take two.
 pub(crate) fn padded(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
 }

@@ -1,5 +1,4 @@
-//! Owns who is to be woken when: the alarms of a clock, and the one thread that rings those of the
-//! machine's clock.
+//! The alarms of a clock, and the one thread that wakes those of [`SystemClock`](super::SystemClock).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -76,7 +75,7 @@ struct Ringing {
 impl Bell {
     /// Without an alarm for so long, the thread ends.
     const IDLE: Duration = Duration::from_secs(1);
-    /// The coarse clock stands still for some milliseconds: nobody looks more often than this.
+    /// The shortest wait: the coarse clock advances only every few milliseconds.
     const LEAST: Duration = Duration::from_millis(1);
     /// Waiting stands still while the machine is suspended, time does not.
     const MOST: Duration = Duration::from_secs(60);

@@ -1,4 +1,4 @@
-//! Owns why a journal cannot do what it should.
+//! [`JournalError`]: why a journal could not be opened, read or written.
 
 use std::sync::Arc;
 
@@ -12,17 +12,17 @@ pub struct JournalError {
 }
 
 impl JournalError {
-    /// An error that lasts until somebody mends its cause.
+    /// A permanent error: it lasts until its cause is removed.
     pub fn new(what: impl Into<Arc<str>>) -> JournalError {
         JournalError { what: what.into(), is_temporary: false }
     }
 
-    /// An error that may be over in a moment: another process has the file, say.
+    /// A temporary error, worth a retry: for example, another process holds the file's lock.
     pub fn temporary(what: impl Into<Arc<str>>) -> JournalError {
         JournalError { what: what.into(), is_temporary: true }
     }
 
-    /// True if it may be over in a moment.
+    /// True if a retry may succeed.
     pub fn is_temporary(&self) -> bool {
         self.is_temporary
     }

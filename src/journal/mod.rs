@@ -1,4 +1,4 @@
-//! What survives: [`Journal`], the seam between the ledger and a place where its events are kept.
+//! [`Journal`]: the interface between a ledger and the place where its events are stored.
 //!
 //! A ledger is a sequence of events; event number *n* is the one after which
 //! [`Ledger::events`](crate::ledger::Ledger::events) is *n*. A journal keeps that sequence, and now
@@ -8,7 +8,7 @@
 //!
 //! `SqliteJournal`, behind the feature `sqlite`, keeps it in a file: give it to
 //! [`Builder::journal`](crate::budget::Builder::journal), and a budget survives its process. The trait
-//! is for whoever keeps events elsewhere.
+//! is for programs that keep their events elsewhere.
 //!
 //! For accountants, who open such a file while agents run: `Charges` reads what was charged and exports
 //! it as CSV or JSON lines; `Invoice` reads what a provider exports, and compares it with them, day by

@@ -61,14 +61,14 @@ impl SqliteOptions {
         self
     }
 
-    /// How long to wait while another process writes; 5 seconds unless told otherwise.
+    /// How long to wait while another process writes; by default 5 seconds.
     pub fn patience(mut self, patience: Duration) -> SqliteOptions {
         self.patience = patience;
         self
     }
 
     /// Forgets the lines of `charges` that are older than this, bit by bit, when snapshots are made. The
-    /// balances stay. Unless told otherwise they are kept for 400 days: a year, and time to look at it.
+    /// balances stay. By default they are kept for 400 days: a year, and some weeks to audit it.
     ///
     /// A line takes about 120 bytes, and more with tags or a model: ten million were 1.2 GB, opened in
     /// 0.1 s. So 10,000 calls a day come to some 500 MB, and the file grows no more. What is freed is used
@@ -139,7 +139,7 @@ fn read_only(file: &FilePath) -> Result<(Connection, PathBuf), JournalError> {
 /// file system, whose locks cannot be trusted. Feature `sqlite`.
 ///
 /// **Names.** A file is named by its path, never by a URI, and a symbolic link is the file that it
-/// names. A new ledger is begun where there is no file, or an empty one as `touch` makes it.
+/// names. Where there is no file, or an empty one as `touch` makes it, a new ledger begins.
 /// Anything that may have been a ledger is refused: a file that was emptied after it was made, or
 /// that is empty with a log beside it or reached by a link; a link to a missing file; a log without
 /// its file; a device.
@@ -222,7 +222,7 @@ impl SqliteJournal {
     /// Opens the file, or makes it, with the ordinary [options](SqliteJournal::options).
     ///
     /// # Errors
-    /// [`JournalError`], which names the file and the remedy: it is no database, of a newer version,
+    /// [`JournalError`], which names the file and the remedy: it is not a database, or of a newer version,
     /// damaged, locked or not to be written.
     pub fn open(file: impl AsRef<FilePath>) -> Result<SqliteJournal, JournalError> {
         SqliteJournal::options().open(file)
@@ -268,7 +268,7 @@ impl SqliteJournal {
             self.connection.busy_timeout(Duration::ZERO)?;
             self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
         };
-        // Who reads the log is in the way, and it is tried again.
+        // A reader of the log is in the way; the next commit tries again.
         let _ = cut();
         let _ = self.connection.busy_timeout(self.patience);
     }
@@ -384,7 +384,7 @@ impl Journal for SqliteJournal {
 mod tests {
     use super::*;
 
-    /// No test can cut the power: what SQLite is told stands for it.
+    /// A test cannot cut the power; it checks the pragmas that SQLite was given instead.
     #[test]
     fn sqlite_is_told_what_a_transaction_has_to_survive() {
         let folder = std::env::temp_dir().join(format!("bursar-told-{}", std::process::id()));

@@ -1,4 +1,4 @@
-//! Owns the lock, the atomics and the threads of the machine.
+//! The lock, the atomics and the threads of the operating system.
 
 use std::io;
 use std::time::Duration;
@@ -43,13 +43,13 @@ impl Signal {
         self.0.notify_one();
     }
 
-    /// Lets go of the lock until it is called or `span` has passed; true if nobody has called.
+    /// Releases the lock until it is notified or `span` has passed; true if it timed out.
     pub(crate) fn wait<T>(&self, held: &mut Held<'_, T>, span: Duration) -> bool {
         self.0.wait_for(held, span).timed_out()
     }
 }
 
-/// Starts a thread that nobody joins.
+/// Starts a detached thread.
 pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<Thread> {
     let started = std::thread::Builder::new().name(name.to_owned()).spawn(run)?;
     Ok(started.thread().clone())

@@ -1,4 +1,4 @@
-//! Owns the lock, the atomics and the threads of the models (`tests/models`): at each use of one the
+//! The lock, the atomics and the threads of the models (`tests/models`): at each use of one the
 //! checker may go on with another thread. It sees the steps in one order, never a reordered store.
 
 use std::io;

@@ -1,4 +1,4 @@
-//! Owns what the feature `metrics` counts: [`MetricsObserver`], and the gauges of [`publish`].
+//! Feature `metrics`: [`MetricsObserver`], which counts calls and cost, and the gauges of [`publish`].
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
 
@@ -47,8 +47,8 @@ impl MetricsObserver {
         MetricsObserver { depth: 2 }
     }
 
-    /// Labels accounts with so many parts of their path: each label value is a time series of its
-    /// own, so that runs and sessions are better left out. With 0 all are one.
+    /// Labels accounts with the first `parts` parts of their path. Each label value is a time series of
+    /// its own, so leave out runs and sessions. With 0 all accounts share one label.
     #[must_use]
     pub fn depth(mut self, parts: usize) -> MetricsObserver {
         self.depth = parts;

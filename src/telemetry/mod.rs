@@ -1,5 +1,5 @@
-//! Eyes on the money, for those who watch many services in one place. Both features cost nothing
-//! when they are off, and little when nobody listens.
+//! Tracing and metrics. Both features cost nothing when they are off, and little without a
+//! subscriber or recorder.
 //!
 //! # Feature `tracing`
 //!

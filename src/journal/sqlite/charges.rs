@@ -1,4 +1,4 @@
-//! Owns [`Charges`]: what a file has charged, read line by line while others write.
+//! [`Charges`]: reads the charges of a file line by line, while other processes write.
 
 use std::path::{Path as FilePath, PathBuf};
 use std::vec;

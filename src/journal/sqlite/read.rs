@@ -1,11 +1,12 @@
-//! Owns reading: what others have appended, each event and snapshot as it was written or an error.
+//! Reading: the events and snapshots that other processes have appended, each checked against its
+//! checksum.
 
 use super::super::{JournalError, News};
 use super::{Seen, SqliteJournal, rows, seals};
 use crate::ledger::{Event, Ledger};
 
 impl SqliteJournal {
-    /// What others have appended: nothing to read if nobody has written.
+    /// What other processes have appended; reads nothing if the file has not changed.
     pub(super) fn news(&mut self, after: u64) -> Result<News, JournalError> {
         let version = self.version().map_err(|error| self.told(&error))?;
         let nothing_new = Seen { version, number: after };

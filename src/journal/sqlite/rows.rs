@@ -1,4 +1,4 @@
-//! Owns what a row is made of.
+//! The rows of the file: how events, charges and lines of usage become columns.
 
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};

@@ -1,4 +1,4 @@
-//! Owns the schema: what a new file is made of, and whether an old one can be used.
+//! The schema: creates the tables of a new file, and checks the version of an existing one.
 
 use std::path::Path as FilePath;
 
