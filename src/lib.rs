@@ -51,10 +51,10 @@
 //! | [`price`] | what it costs: [`PriceBook`], [`Model`], and [`Estimate`], the upper bound of a call |
 //! | [`ledger`] | what is left: the pure machine of accounts, limits, windows and holds |
 //! | [`journal`] | what survives: the ledger in a file (feature `sqlite`) |
-//! | [`select`], [`plan`] | which model to ask, and how much to set aside: [`ModelSelector`], [`Plan`] |
-//! | [`cache`] | spend less: [`ResultCache`], which runs equal calls once |
 //! | [`budget`] | the one lock: [`BudgetManager`], [`Account`], [`Reservation`], [`Alert`], [`Report`] |
 //! | [`context`] | send less: [`trim_context`] and [`ContextTrimmer`], which keep what a call needs |
+//! | [`select`], [`plan`] | which model to ask, and how much to set aside: [`ModelSelector`], [`Plan`] |
+//! | [`cache`] | spend less: [`ResultCache`], which runs equal calls once |
 //! | [`agent`] | around agents: [`Agent`], [`Call`], [`BudgetConstrained`], budgeted streams |
 //! | [`telemetry`] | tracing and metrics, behind the features of these names |
 //! | [`testing`] | a kit for cost scenarios of your own: scripted agents and streams, a clock moved by hand |
@@ -119,11 +119,11 @@ pub mod price;
 pub mod ledger;
 mod table;
 pub mod journal;
+pub mod budget;
+pub mod context;
 pub mod select;
 pub mod plan;
 pub mod cache;
-pub mod budget;
-pub mod context;
 pub mod agent;
 pub mod telemetry;
 pub mod guide;

@@ -13,8 +13,8 @@ const LAYERS: &[&[&str]] = &[
     &["ledger"],
     &["table"],
     &["journal"],
-    &["select", "plan", "cache"],
     &["budget", "context"],
+    &["select", "plan", "cache"],
     &["agent", "telemetry"],
     &["guide", "misuse"],
 ];

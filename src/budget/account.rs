@@ -12,10 +12,9 @@ use super::error::{AccountError, RecordError, ReserveError, SetLimitError};
 use super::opening::open_below;
 use super::reservation::{Receipt, Reservation};
 use crate::clock::Timestamp;
-use crate::ledger::{AccountId, Command, Limit, LimitView, Measure, Path, Scope};
+use crate::ledger::{AccountId, Command, Limit, LimitView, Path, Scope};
 use crate::money::Usd;
 use crate::price::{Estimate, Model};
-use crate::select::{Funds, Ranking};
 use crate::usage::Bill;
 
 /// An account of the budget tree: a cheap handle that finds its place without a look-up.
@@ -122,13 +121,6 @@ impl Account {
         Ask::lent(self, first, others)
     }
 
-    /// Asks for the models of a ranking, the first choice first; the first that fits is admitted.
-    pub fn ask_ranked(&self, ranking: &Ranking) -> Ask<'_> {
-        let estimates = ranking.iter().skip(1).map(|ranked| ranked.estimate.clone());
-        let first = self.ask(ranking.best().estimate.clone());
-        estimates.fold(first, Ask::or)
-    }
-
     /// Books a call that was made without a hold.
     ///
     /// # Errors
@@ -169,22 +161,13 @@ impl Account {
         self.core.read(|ledger, now| ledger.least_room(self.id, now).map(Usd::from_pico))
     }
 
-    /// What each spend limit on it or above it leaves to an ordinary call of any model, for
-    /// [`Wish::funds`](crate::select::Wish::funds). Advice, like
-    /// [`can_afford`](Account::can_afford).
-    pub fn funds(&self) -> Vec<Funds> {
-        self.funds_with(Usd::ZERO, &self.path)
-    }
-
-    /// The same for a call inside another, which may take what is set aside at that account.
-    pub(crate) fn funds_with(&self, set_aside: Usd, holder: &Path) -> Vec<Funds> {
+    /// What `of` makes of each limit on it or above it, read at one moment.
+    pub(crate) fn map_limits<T>(
+        &self,
+        mut of: impl FnMut(LimitView<'_>, Timestamp) -> Option<T>,
+    ) -> Vec<T> {
         self.core.read(|ledger, now| {
-            let limits = ledger.limits_of(self.id, now).filter(binds_all_money);
-            let aside = |view: &LimitView<'_>| match holder.is_within(view.account) {
-                true => set_aside.pico(),
-                false => 0,
-            };
-            limits.map(|view| funds(&view, aside(&view), now)).collect()
+            ledger.limits_of(self.id, now).filter_map(|view| of(view, now)).collect()
         })
     }
 
@@ -260,20 +243,6 @@ impl Account {
     fn execute(&self, command: Command) -> Result<(), AccountError> {
         let done = self.core.change(move |ledger, now| ledger.execute(now, &command))?;
         done.map(|_| ()).map_err(|rejection| AccountError::from_rejection(&rejection, &self.path))
-    }
-}
-
-/// True for a limit on the cost of every model.
-fn binds_all_money(view: &LimitView<'_>) -> bool {
-    view.limit.measure() == Measure::Cost && view.limit.binds_every_model()
-}
-
-fn funds(view: &LimitView<'_>, set_aside: i128, now: Timestamp) -> Funds {
-    let left = Usd::from_pico(view.available().saturating_add(set_aside));
-    let funds = Funds::new(Usd::from_pico(view.limit.amount().value()), left);
-    match (view.started_at, view.resets_at) {
-        (Some(start), Some(end)) => funds.within(now, start, end),
-        _ => funds,
     }
 }
 
@@ -381,15 +350,6 @@ impl Tag {
         &self.0.path
     }
 
-    /// What each spend limit on it or above it leaves, see [`Account::funds`].
-    pub fn funds(&self) -> Vec<Funds> {
-        self.0.funds()
-    }
-
-    pub(crate) fn funds_with(&self, set_aside: Usd) -> Vec<Funds> {
-        self.0.funds_with(set_aside, self.path())
-    }
-
     /// What is booked on it and everything below it.
     pub fn spent(&self) -> Usd {
         self.0.spent()
@@ -441,7 +401,7 @@ impl Tag {
         self.0.id
     }
 
-    pub(super) fn account(&self) -> &Account {
+    pub(crate) fn account(&self) -> &Account {
         &self.0
     }
 

@@ -26,7 +26,6 @@ mod queue;
 mod quote;
 mod report;
 mod reservation;
-mod saving;
 mod table;
 mod trace;
 mod waiting;

@@ -12,7 +12,6 @@ use crate::ledger::{
     AccountView, Ledger, Limit, LimitView, Measure, ModelId, Path, Quantity, Scope, Totals,
 };
 use crate::money::Usd;
-use crate::plan::{BurnRate, Forecast};
 use crate::usage::{Confidence, Usage};
 
 /// A budget as it stands at one moment.
@@ -243,25 +242,6 @@ impl Node {
             report.estimated = sum(report.estimated, with(Confidence::Estimated));
         }
         Node { report, direct: view.direct.to_vec() }
-    }
-}
-
-impl LimitReport {
-    /// Where a limit on money over a calendar period leads, `at` the moment of the report: at the
-    /// rate of the present window, and at that of the present and the previous one together (which
-    /// is slower than the truth if the limit is younger than that). `None` for any other limit.
-    pub fn forecast(&self, at: Timestamp) -> Option<Forecast> {
-        let money = |quantity: Quantity| match quantity {
-            Quantity::Money(amount) => Some(amount),
-            Quantity::Count(_) => None,
-        };
-        let (limit, spent) = (money(self.amount)?, money(self.spent)?);
-        let (start, end) = (self.started_at?, self.resets_at?);
-        let (since, window) = (at.since(start), end.since(start));
-        let both = sum(spent, money(self.previous_spent)?);
-        let short = BurnRate::new(spent, since);
-        let long = BurnRate::new(both, since.saturating_add(window));
-        Some(Forecast::new(at, short, long).limit(limit, spent).until(end))
     }
 }
 

@@ -5,6 +5,7 @@
 //! knows no budget: [`Account::note_saved`](crate::Account::note_saved) shows its savings in the
 //! report.
 
+mod account;
 mod canonical;
 mod flight;
 mod key;

@@ -7,6 +7,7 @@ mod agents;
 mod error;
 mod factor;
 mod forecast;
+mod report;
 mod table;
 #[cfg(test)]
 mod tests;

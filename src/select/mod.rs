@@ -10,6 +10,7 @@
 //! cheaper model when money is short, [`Ask::or`](crate::budget::Ask::or) and
 //! [`OnRefusal::FallTo`](crate::agent::OnRefusal::FallTo) are enough.
 
+mod account;
 mod complexity;
 mod refusal;
 #[cfg(test)]

@@ -1,9 +1,9 @@
-//! Owns the glue to the cache: a hit credits what it saved to the account that asked.
+//! Calls through a cache: a hit credits what it saved to the [`Account`] that asked.
 
 use std::future::Future;
 
-use super::account::Account;
-use crate::cache::{Answer, CacheKey, Fresh, ResultCache};
+use super::{Answer, CacheKey, Fresh, ResultCache};
+use crate::budget::Account;
 
 impl Account {
     /// Looks into a cache; a hit is noted as saved by this account.
