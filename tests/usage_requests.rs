@@ -836,7 +836,7 @@ fn hostile_nesting_ends() {
 #[cfg(feature = "tiktoken")]
 mod exact {
     use super::*;
-    use bursar::usage::tokens::{Framing, Message, Tiktoken};
+    use bursar::usage::tokens::Tiktoken;
 
     #[test]
     fn the_bound_is_not_below_the_exact_count() {
@@ -849,14 +849,51 @@ mod exact {
         }
     }
 
+    /// The example of OpenAI's cookbook ("How to count tokens with tiktoken"), for which it gives the
+    /// prompt tokens that the API billed.
     #[test]
-    fn a_plain_chat_is_counted_as_openai_bills_it() {
-        let texts = [("system", "You are terse."), ("user", "How high is the Zugspitze, in feet?")];
-        let messages = texts.map(|(role, text)| json!({"role": role, "content": text}));
-        let body = json!({"model": "gpt-4o", "messages": messages});
-        let exact = Request::read(&body, "gpt-4o", &Tiktoken::O200K_BASE).unwrap().input;
-        let billed = texts.map(|(role, text)| Message::new(role, text));
-        assert_eq!(exact, Framing::OPENAI.count(&Tiktoken::O200K_BASE, billed));
+    fn the_cookbooks_chat_is_counted_as_openai_bills_it() {
+        let chat = [
+            (
+                "system",
+                None,
+                "You are a helpful, pattern-following assistant that translates \
+                corporate jargon into plain English.",
+            ),
+            ("system", Some("example_user"), "New synergies will help drive top-line growth."),
+            (
+                "system",
+                Some("example_assistant"),
+                "Things working well together will increase revenue.",
+            ),
+            (
+                "system",
+                Some("example_user"),
+                "Let's circle back when we have more bandwidth to \
+                touch base on opportunities for increased leverage.",
+            ),
+            (
+                "system",
+                Some("example_assistant"),
+                "Let's talk later when we're less busy about how to do better.",
+            ),
+            (
+                "user",
+                None,
+                "This late pivot means we don't have time to boil the ocean for the \
+                client deliverable.",
+            ),
+        ];
+        let messages =
+            chat.map(|(role, name, text)| json!({"role": role, "name": name, "content": text}));
+        let body = json!({"messages": messages});
+        for (model, counter, billed) in
+            [("gpt-4", Tiktoken::CL100K_BASE, 129), ("gpt-4o", Tiktoken::O200K_BASE, 124)]
+        {
+            assert_eq!(Request::read(&body, model, &counter).unwrap().input, billed);
+            let bound = Request::read(&body, model, &Heuristic::for_model(model)).unwrap().input;
+            assert!((billed..200).contains(&bound), "{bound}");
+        }
     }
 
     /// The example of OpenAI's cookbook: GPT-4o bills 101 tokens.

@@ -1,7 +1,7 @@
 //! [`Bound`]: an upper bound of the tokens of a text under `o200k_base` and `cl100k_base`, without a
 //! vocabulary.
 //!
-//! It holds for any text, adversarial text too, and rests on four facts (`proof.rs` checks what
+//! It holds for any text, adversarial text too, and rests on four facts (`tests/proof.rs` checks what
 //! they require of the two vocabularies):
 //!
 //! 1. Both vocabularies cut a text into pieces by rule (words, groups of three digits, runs of

@@ -1,17 +1,14 @@
 //! [`Framing`]: the hidden tokens that a provider adds around messages and tools, and for its own
 //! prompt.
 
-use super::TokenCounter;
-
 /// The tokens that a provider adds to a request unseen, by the family of its model: around each
 /// message and tool, and once for each request. All of them are bounds.
 ///
 /// ```
-/// use bursar::usage::tokens::{Framing, Heuristic, Message};
+/// use bursar::usage::tokens::Framing;
 ///
-/// let chat = [Message::new("system", "You are terse."), Message::new("user", "Hello!").name("ada")];
-/// let tokens = Framing::OPENAI.count(&Heuristic::new(), chat);
-/// assert!(tokens >= 2 * 3 + 1 + 3 + 2);
+/// let framing = Framing::for_model("gpt-5");
+/// assert_eq!((framing.per_message, framing.per_request), (3, 3));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -22,9 +19,7 @@ pub struct Framing {
     pub per_name: u64,
     /// Once: the beginning of the text, and what primes the reply.
     pub per_request: u64,
-    /// Once: a prompt of its own that the provider adds and bills. A
-    /// [`Request`](crate::usage::Request) counts it; [`count`](Framing::count) and
-    /// [`upper_bound`](Framing::upper_bound) of a chat leave it out, as no trimming reaches it.
+    /// Once: a prompt of its own that the provider adds and bills. Trimming does not count it.
     pub added_prompt: u64,
     /// For each tool, besides the text of its JSON.
     pub per_tool: u64,
@@ -101,41 +96,6 @@ impl Framing {
             Framing::CAUTIOUS
         }
     }
-
-    /// The tokens of a whole chat, its reply not included. Images, tools and schemas are not in it.
-    pub fn count<'a>(
-        &self,
-        counter: &dyn TokenCounter,
-        messages: impl IntoIterator<Item = Message<'a>>,
-    ) -> u64 {
-        self.total(counter, messages, |text| counter.count(text))
-    }
-
-    /// What the whole chat will hardly ever exceed, its reply not included.
-    pub fn upper_bound<'a>(
-        &self,
-        counter: &dyn TokenCounter,
-        messages: impl IntoIterator<Item = Message<'a>>,
-    ) -> u64 {
-        self.total(counter, messages, |text| counter.upper_bound(text))
-    }
-
-    /// Roles are a few well-known words and need no margin.
-    fn total<'a>(
-        &self,
-        counter: &dyn TokenCounter,
-        messages: impl IntoIterator<Item = Message<'a>>,
-        count: impl Fn(&str) -> u64,
-    ) -> u64 {
-        messages.into_iter().fold(self.per_request, |total, message| {
-            let name = message.name.map_or(0, |name| self.per_name.saturating_add(count(name)));
-            total
-                .saturating_add(self.per_message)
-                .saturating_add(counter.count(message.role))
-                .saturating_add(count(message.content))
-                .saturating_add(name)
-        })
-    }
 }
 
 /// The families of [`Framing::PLAIN`], by a part of the name.
@@ -154,26 +114,4 @@ const PLAIN: &[&str] = &[
 /// Tokens around each message, and around all of them.
 const fn framing(per_message: u64, per_request: u64) -> Framing {
     Framing { per_message, per_name: 1, per_request, added_prompt: 0, per_tool: 16, any_tools: 32 }
-}
-
-/// One message of a chat, as text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Message<'a> {
-    role: &'a str,
-    content: &'a str,
-    name: Option<&'a str>,
-}
-
-impl<'a> Message<'a> {
-    /// A message of this role (`system`, `user`, `assistant`, …).
-    pub const fn new(role: &'a str, content: &'a str) -> Message<'a> {
-        Message { role, content, name: None }
-    }
-
-    /// Says who speaks.
-    #[must_use]
-    pub const fn name(mut self, name: &'a str) -> Message<'a> {
-        self.name = Some(name);
-        self
-    }
 }

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 /// The tokens, one a line, in order: how many characters the token shares with the one before, as a
 /// letter (`a` for none), and the rest. A capital letter marks a safe word. Written by the test
-/// `write_known` (`proof.rs` has the command); do not edit by hand. The vocabularies are OpenAI's (MIT).
+/// `write_known` (`tests/proof.rs` has the command); do not edit by hand. The vocabularies are OpenAI's (MIT).
 static LIST: &str = include_str!("known.txt");
 
 /// The longest token in the list, in bytes. Longer ones would only make the bound tighter.

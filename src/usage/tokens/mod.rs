@@ -11,17 +11,12 @@ mod known;
 mod scan;
 #[cfg(feature = "tiktoken")]
 mod tiktoken;
-#[rustfmt::skip]
 mod weights;
 
-#[cfg(all(test, feature = "tiktoken"))]
-mod calibrate;
-#[cfg(all(test, feature = "tiktoken"))]
-mod proof;
 #[cfg(test)]
 mod tests;
 
-pub use framing::{Framing, Message};
+pub use framing::Framing;
 pub use heuristic::Heuristic;
 #[cfg(feature = "tiktoken")]
 pub use tiktoken::Tiktoken;

@@ -85,7 +85,7 @@ pub(super) struct Scan {
     /// The letter before, as a row of the table of pairs.
     from: usize,
     /// How unlike English the letter pairs of late were: a running mean of their weights.
-    strangeness: u32,
+    pub(super) strangeness: u32,
 }
 
 impl Scan {
@@ -99,7 +99,7 @@ impl Scan {
             glued: false,
             capital: false,
             from: 0,
-            strangeness: STRANGENESS_AT_START,
+            strangeness: STRANGENESS_AT_START as u32,
         }
     }
 
@@ -116,12 +116,6 @@ impl Scan {
         };
         self.advance(character, kind);
         Step { kind, feature }
-    }
-
-    /// The strangeness of the text so far, for the calibration.
-    #[cfg(all(test, feature = "tiktoken"))]
-    pub(super) fn strangeness(&self) -> u32 {
-        self.strangeness
     }
 
     fn advance(&mut self, character: char, kind: Kind) {
@@ -154,7 +148,7 @@ impl Scan {
             self.capital = true;
             return Feature::Other(CAPITALS);
         }
-        let level = LEVELS.iter().filter(|&&bound| self.strangeness >= bound).count();
+        let level = LEVELS.iter().filter(|&&bound| self.strangeness >= u32::from(bound)).count();
         let accent = if to == ACCENTED { ACCENT_STRANGENESS } else { 0 };
         let strange = pair(from, to) + accent;
         self.strangeness = self.strangeness - (self.strangeness >> 6) + (strange << 3);
@@ -353,7 +347,7 @@ impl Kind {
 
 /// The weight of a pair of letters, in a unit of its own: large where tokens often begin.
 fn pair(from: usize, to: usize) -> u32 {
-    PAIR.get(from).and_then(|row| row.get(to)).copied().map_or(0, u32::from)
+    PAIR.get(from * (ACCENTED + 1) + to).copied().map_or(0, u32::from)
 }
 
 /// 0 to 25 for a to z in either case, 26 for a letter with an accent.

@@ -1,35 +1,49 @@
-//! Owns the calibration of [`Heuristic`]: the measurement behind its documentation, and the writing
-//! of `weights.rs`. Both are ignored tests that want a folder of texts, one folder in it for each
-//! kind (`benches/tokens_corpus.py` makes one):
+//! Calibrates `bursar::usage::tokens::Heuristic`: measures the errors that its documentation lists, and
+//! writes `src/usage/tokens/weights.txt`. It needs a folder of texts with a folder in it for each kind,
+//! which `python3 benches/tokens_corpus.py /tmp/corpus` gathers, and does nothing without one:
 //!
 //! ```text
-//! BURSAR_CORPUS=/tmp/corpus cargo test --release --features tiktoken measure -- --ignored --nocapture
-//! BURSAR_CORPUS=/tmp/corpus cargo test --release --features tiktoken calibrate_weights -- --ignored
+//! BURSAR_CORPUS=/tmp/corpus cargo bench --features tiktoken --bench calibrate -- measure
+//! BURSAR_CORPUS=/tmp/corpus cargo bench --features tiktoken --bench calibrate -- weights
 //! ```
 //!
 //! Weights are counted on every second document, errors measured on the others. Calibrate three times:
 //! the strangeness of a text is measured in the weights of the last time.
-#![allow(clippy::float_arithmetic, clippy::print_stdout, clippy::cast_precision_loss)]
-#![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::expect_used)]
+#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
-use super::scan::{
+use bursar::usage::tokens::{Heuristic, TokenCounter};
+
+use scan::{
     AFTER_PUNCTUATION, CAPITALS, DIGIT, FIRST_LETTER, Feature, PUNCTUATION, SCRIPT, SHAPES, SIGN,
     SPACE, SPACE_RUN, Scan, TABLE_LEN,
 };
-use super::{Heuristic, TokenCounter};
+
+#[allow(dead_code)]
+#[path = "../src/usage/tokens/scan.rs"]
+mod scan;
+#[path = "../src/usage/tokens/weights.rs"]
+mod weights;
+
+fn main() {
+    if std::env::var_os("BURSAR_CORPUS").is_none() {
+        return println!("BURSAR_CORPUS names no folder of texts; nothing to measure");
+    }
+    match std::env::args().find(|word| word == "weights") {
+        Some(_) => calibrate(),
+        None => measure(),
+    }
+}
 
 struct Document {
     kind: String,
     text: String,
 }
 
-#[test]
-#[ignore = "wants a folder of texts"]
 fn measure() {
     let name = std::env::var("BURSAR_ENCODING").unwrap_or("o200k_base".into());
     let vocabulary = ::tiktoken::get_encoding(&name).expect("an encoding of the features chosen");
@@ -103,9 +117,7 @@ fn samples(text: &str) -> Vec<&str> {
     pieces
 }
 
-#[test]
-#[ignore = "wants a folder of texts, and writes weights.rs"]
-fn calibrate_weights() {
+fn calibrate() {
     let tally = Tally::of(&documents(0));
     let (pairs, shapes) = tally.fit();
     let largest = pairs.iter().flatten().copied().fold(0.0, f64::max).min(1.2);
@@ -114,40 +126,25 @@ fn calibrate_weights() {
     let shape = |factor: f64| (factor * 65_536.0 / unit).round().min(65_535.0) as u64;
     let table: Vec<u64> = tally.table.iter().map(|cell| cell.share()).collect();
 
-    let mut out = String::from(HEAD);
-    out += "\n/// A token begins at the second letter of a pair: rows a to z and accented, columns the same.\n";
-    out += "pub(super) static PAIR: [[u8; 27]; 27] = [\n";
-    for row in &pairs {
-        line(&mut out, "    [", row.iter().map(|&weight| pair(weight)), "],\n");
-    }
-    out += "];\n\n/// By the place in the word; a line for each (glued, capital, strangeness).\n";
-    out += "pub(super) static SHAPE: [u16; SHAPES] = [\n";
-    for row in shapes.chunks(9) {
-        line(&mut out, "    ", row.iter().map(|&factor| shape(factor)), ",\n");
-    }
-    out += "];\n\n/// Everything else, in 1/256 tokens.\npub(super) static TABLE: [u16; TABLE_LEN] = [\n";
+    let mut out = String::from(
+        "# The numbers that scan.rs looks up, written by benches/calibrate.rs (it has the command).\n\
+         # A token begins at the second letter of a pair: rows a to z and accented, columns the same.\n",
+    );
+    pairs.iter().for_each(|row| line(&mut out, row.iter().map(|&weight| pair(weight))));
+    out += "# A letter by its place in the word: a row for each (glued, capital, strangeness).\n";
+    shapes.chunks(9).for_each(|row| line(&mut out, row.iter().map(|&factor| shape(factor))));
+    out += "# Everything else, in 1/256 tokens.\n";
     for (name, start, end, columns) in PARTS {
-        writeln!(out, "    // {name}").expect("a string");
-        for row in table[start..end].chunks(columns) {
-            line(&mut out, "    ", row.iter().copied(), ",\n");
-        }
+        writeln!(out, "# {name}").expect("a string");
+        table[start..end].chunks(columns).for_each(|row| line(&mut out, row.iter().copied()));
     }
     let (start, levels) = tally.levels();
-    write!(
-        out,
-        "];\n\n/// The strangeness of English.\npub(super) const STRANGENESS_AT_START: u32 = {start};\n\n\
-         /// Where the levels of strangeness begin.\npub(super) const LEVELS: [u32; 5] = {levels:?};\n"
-    )
-    .expect("a string");
-    fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/src/usage/tokens/weights.rs"), out)
+    out += "# The strangeness of English, and where the levels of strangeness begin.\n";
+    line(&mut out, [u64::from(start)]);
+    line(&mut out, levels.map(u64::from));
+    fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/src/usage/tokens/weights.txt"), out)
         .expect("the source is writable");
 }
-
-const HEAD: &str = "//! Owns the numbers that [`scan`](super::scan) looks up. Written by the test `calibrate_weights`
-//! (`calibrate.rs` has the command); do not edit by hand.
-
-use super::scan::{SHAPES, TABLE_LEN};
-";
 
 /// The parts of the flat table: name, start, end, columns.
 const PARTS: [(&str, usize, usize, usize); 9] = [
@@ -162,11 +159,9 @@ const PARTS: [(&str, usize, usize, usize); 9] = [
     ("signs", SIGN, TABLE_LEN, 4),
 ];
 
-fn line(out: &mut String, open: &str, numbers: impl Iterator<Item = u64>, close: &str) {
-    let numbers: Vec<String> = numbers.map(|number| number.to_string()).collect();
-    out.push_str(open);
-    out.push_str(&numbers.join(", "));
-    out.push_str(close);
+fn line(out: &mut String, numbers: impl IntoIterator<Item = u64>) {
+    let numbers: Vec<String> = numbers.into_iter().map(|number| number.to_string()).collect();
+    writeln!(out, "{}", numbers.join(" ")).expect("a string");
 }
 
 /// How many tokens began in a place, and how many characters stood there.
@@ -236,7 +231,7 @@ impl Tally {
                 Feature::Other(index) => self.table[index].add(begun, weight),
                 Feature::Letter { shape, from, to } => {
                     self.letters.entry((shape, from, to)).or_default().add(begun, weight);
-                    self.strangeness.push((scan.strangeness(), document.kind == "english"));
+                    self.strangeness.push((scan.strangeness, document.kind == "english"));
                 }
             }
         }

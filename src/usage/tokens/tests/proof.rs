@@ -13,9 +13,9 @@ use std::path::Path;
 
 use ::tiktoken::CoreBpe;
 
-use super::bound::{Bound, WHOLE};
-use super::known::{self, Known, LONGEST};
-use super::{Heuristic, TokenCounter};
+use super::super::bound::{Bound, WHOLE};
+use super::super::known::{self, Known, LONGEST};
+use super::super::{Heuristic, TokenCounter};
 
 fn vocabularies() -> [(&'static str, &'static CoreBpe); 2] {
     ["cl100k_base", "o200k_base"]
@@ -344,7 +344,7 @@ fn capital(word: &str) -> String {
 fn corpora() -> BTreeMap<&'static str, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut corpora: BTreeMap<&str, String> = BTreeMap::new();
-    for line in include_str!("../../../benches/tokens_corpus.txt").lines() {
+    for line in include_str!("../../../../benches/tokens_corpus.txt").lines() {
         let Some((kind, place)) = line.split_once(' ').filter(|_| !line.starts_with('#')) else {
             continue;
         };
@@ -358,8 +358,7 @@ fn corpora() -> BTreeMap<&'static str, String> {
 fn gather(place: &Path, ending: &str, text: &mut String) {
     if place.is_file() {
         let name = place.to_string_lossy();
-        let is_measured = name.ends_with("weights.rs") || name.ends_with("bound.rs");
-        if name.ends_with(ending) && !is_measured {
+        if name.ends_with(ending) && !name.ends_with("bound.rs") {
             *text += &fs::read_to_string(place).expect("UTF-8");
             text.push('\n');
         }

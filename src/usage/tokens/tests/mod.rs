@@ -4,7 +4,10 @@
 use proptest::prelude::*;
 
 use super::scan::Scan;
-use super::{Framing, Heuristic, Message, TokenCounter};
+use super::{Framing, Heuristic, TokenCounter};
+
+#[cfg(feature = "tiktoken")]
+mod proof;
 
 /// Own sentences, one text for each line of a file, with the count of `o200k_base`.
 const SAMPLES: &str = include_str!("samples.txt");
@@ -125,58 +128,10 @@ fn an_unknown_model_is_never_counted_lower_than_a_known_one() {
 }
 
 #[test]
-fn a_chat_is_its_texts_and_what_stands_around_them() {
-    struct Words;
-    impl TokenCounter for Words {
-        fn count(&self, text: &str) -> u64 {
-            text.split_whitespace().count() as u64
-        }
-        fn upper_bound(&self, text: &str) -> u64 {
-            self.count(text) * 2
-        }
-    }
-    let chat = [Message::new("system", "be terse"), Message::new("user", "hello").name("ada")];
-    // 3 for the reply; 3 + role 1 + 2; 3 + role 1 + 1 + name 1 + 1.
-    assert_eq!(Framing::OPENAI.count(&Words, chat), 3 + 6 + 7);
-    // Twice the words, but for the roles.
-    assert_eq!(Framing::OPENAI.upper_bound(&Words, chat), 3 + 8 + 9);
+fn a_model_has_the_framing_of_its_family() {
     assert_eq!(Framing::for_model("openai/gpt-5"), Framing::OPENAI);
     assert_eq!(Framing::for_model("eu.anthropic.claude-opus-5"), Framing::ANTHROPIC);
     assert_eq!(Framing::for_model("whatever"), Framing::CAUTIOUS);
-}
-
-/// The example of OpenAI's cookbook ("How to count tokens with tiktoken"), for which it gives the
-/// prompt tokens that the API billed: 129 for gpt-4, 124 for gpt-4o.
-#[cfg(feature = "tiktoken")]
-#[test]
-fn the_cookbooks_chat_is_counted_as_openai_bills_it() {
-    let chat = [
-        Message::new(
-            "system",
-            "You are a helpful, pattern-following assistant that translates corporate jargon into \
-             plain English.",
-        ),
-        Message::new("system", "New synergies will help drive top-line growth.")
-            .name("example_user"),
-        Message::new("system", "Things working well together will increase revenue.")
-            .name("example_assistant"),
-        Message::new(
-            "system",
-            "Let's circle back when we have more bandwidth to touch base on opportunities for \
-             increased leverage.",
-        )
-        .name("example_user"),
-        Message::new("system", "Let's talk later when we're less busy about how to do better.")
-            .name("example_assistant"),
-        Message::new(
-            "user",
-            "This late pivot means we don't have time to boil the ocean for the client deliverable.",
-        ),
-    ];
-    assert_eq!(Framing::OPENAI.count(&super::Tiktoken::CL100K_BASE, chat), 129);
-    assert_eq!(Framing::OPENAI.count(&super::Tiktoken::O200K_BASE, chat), 124);
-    let bound = Framing::OPENAI.upper_bound(&Heuristic::new(), chat);
-    assert!((124..200).contains(&bound), "{bound}");
 }
 
 proptest! {
