@@ -15,7 +15,7 @@ pub fn run(data: &[u8]) {
     let given = serde_json::from_slice::<Vec<Value>>(rest).ok();
     if *kind == RESPONSES {
         let items = given.unwrap_or_else(|| chat(rest, item));
-        check_items(&trimmer, max_tokens, *options, &items);
+        check_items(&trimmer, max_tokens, &items);
     } else if kind % 2 == 0 {
         let messages = given.unwrap_or_else(|| chat(rest, openai_message));
         check(&trimmer, max_tokens, *options, &messages, openai);
@@ -30,38 +30,18 @@ const RESPONSES: u8 = 255;
 
 const REFUSES: u8 = 1;
 const FREE_USER: u8 = 2;
-const OPEN_CALLS: u8 = 4;
-const NO_DUPLICATES: u8 = 8;
-const FEW_EXCHANGES: u8 = 16;
-const SUMMARY: u8 = 32;
-const NO_MARK: u8 = 64;
 
 fn trimmer(max_tokens: u64, options: u8) -> ContextTrimmer {
     let mut trimmer = ContextTrimmer::new(max_tokens).pin_first_user(options & FREE_USER == 0);
     if options & REFUSES != 0 {
         trimmer = trimmer.oversize(Oversize::Refuse);
     }
-    if options & OPEN_CALLS != 0 {
-        trimmer = trimmer.keep_open_calls();
-    }
-    if options & NO_DUPLICATES != 0 {
-        trimmer = trimmer.drop_duplicates();
-    }
-    if options & FEW_EXCHANGES != 0 {
-        trimmer = trimmer.keep_fresh_exchanges(1);
-    }
-    if options & SUMMARY != 0 {
-        trimmer = trimmer.summary_tokens(20);
-    }
-    if options & NO_MARK != 0 {
-        trimmer = trimmer.mark("");
-    }
     trimmer
 }
 
 /// No call without its output or the other way round, no thought without what follows it, no text
 /// that became empty, and it fits.
-fn check_items(trimmer: &ContextTrimmer, max_tokens: u64, options: u8, items: &[Value]) {
+fn check_items(trimmer: &ContextTrimmer, max_tokens: u64, items: &[Value]) {
     let list = responses(items);
     let trimmed = match trimmer.trim(&list) {
         Ok(trimmed) => trimmed,
@@ -90,7 +70,7 @@ fn check_items(trimmer: &ContextTrimmer, max_tokens: u64, options: u8, items: &[
             assert!(!is_blank(&item[name]) || is_blank(&before[name]), "{item}");
         }
     }
-    assert!(options & OPEN_CALLS != 0 || open.is_empty(), "{open:?}: {kept:?} of {items:?}");
+    assert!(open.is_empty(), "{open:?}: {kept:?} of {items:?}");
 }
 
 /// Checks with no more than what a message says of itself.
@@ -102,7 +82,7 @@ fn check(
     form: fn(&[Value]) -> JsonChat<'_>,
 ) {
     let view = form(messages);
-    let mut trimmed = match trimmer.trim(&view) {
+    let trimmed = match trimmer.trim(&view) {
         Ok(trimmed) => trimmed,
         Err(error) => return assert!(!error.to_string().is_empty()),
     };
@@ -119,36 +99,25 @@ fn check(
         let plain = alone && newest.role() != Role::Tool;
         assert!(!plain || kept.contains(&last), "the newest, {last}, is not among {kept:?}");
     }
-    if options & SUMMARY != 0 {
-        match trimmed.with_summary("What fell out was about fish. ".repeat(3)) {
-            Ok(with) => trimmed = with,
-            Err(error) => return assert!(!error.to_string().is_empty()),
-        }
-    }
-
     let report = trimmed.report();
     assert_eq!(report.messages_kept, kept.len());
     assert_eq!(report.tokens_kept, trimmed.tokens());
     assert!(trimmed.tokens() <= max_tokens, "{} of {max_tokens}", trimmed.tokens());
     let rendered = trimmed.render();
-    assert_eq!(rendered.len(), kept.len() + usize::from(trimmed.summary().is_some()));
+    assert_eq!(rendered.len(), kept.len());
     let sent = form(&rendered);
     let count = |index| trimmer.count(&sent.at(index).expect("it is there"));
     let sum = (0..rendered.len()).map(count).fold(0, u64::saturating_add);
     assert!(sum <= trimmed.tokens(), "{sum} are sent, {} were counted", trimmed.tokens());
-    exchanges_are_whole(&sent, options & OPEN_CALLS != 0).unwrap_or_else(|wrong| {
+    exchanges_are_whole(&sent).unwrap_or_else(|wrong| {
         panic!("{wrong}: {kept:?} of {}", serde_json::to_string(messages).expect("text"));
     });
     // What a provider takes stays what it takes.
-    if exchanges_are_whole(&view, false).is_ok() && user_is_first(&view) {
+    if exchanges_are_whole(&view).is_ok() && user_is_first(&view) {
         assert!(user_is_first(&sent), "{kept:?} of {messages:?}");
     }
-    // What was trimmed fits as it is. A summary is a message of the user: where there was none before,
-    // what stands ahead of it would have to go now.
-    if trimmed.summary().is_some() && !user_is_first(&sent) {
-        return;
-    }
-    let again = trimmer.clone().summary_tokens(0).trim(&sent).expect("it fitted before");
+    // What was trimmed fits as it is.
+    let again = trimmer.trim(&sent).expect("it fitted before");
     assert_eq!(again.kept().len(), rendered.len(), "{rendered:?}");
     assert!(again.cuts().is_empty());
 }
@@ -187,7 +156,7 @@ fn results(message: &impl Message) -> Vec<String> {
 }
 
 /// Each call has its results right behind it, one for each id, and no result is without its call.
-fn exchanges_are_whole(view: &JsonChat<'_>, may_be_open: bool) -> Result<(), String> {
+fn exchanges_are_whole(view: &JsonChat<'_>) -> Result<(), String> {
     let mut index = 0;
     while let Some(message) = view.at(index) {
         if !results(&message).is_empty() {
@@ -206,8 +175,7 @@ fn exchanges_are_whole(view: &JsonChat<'_>, may_be_open: bool) -> Result<(), Str
             index += 1;
         }
         answers.sort();
-        let open = may_be_open && index == view.len();
-        if answers != calls && !open {
+        if answers != calls {
             return Err(format!("calls {calls:?} before {index} have answers {answers:?}"));
         }
     }

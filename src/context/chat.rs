@@ -23,7 +23,6 @@ pub struct ChatMessage {
     text: String,
     calls: Vec<Call>,
     answers: Option<String>,
-    counted: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,15 +63,7 @@ impl ChatMessage {
     ) -> ChatMessage {
         let call = Call { id: id.into(), name: name.into(), arguments: arguments.into() };
         self.calls.push(call);
-        self.counted = None;
         self
-    }
-
-    /// Keeps the tokens that [`ContextTrimmer::count`](super::ContextTrimmer::count) gave, so that
-    /// they are not counted again.
-    #[must_use]
-    pub fn with_tokens(self, tokens: u64) -> ChatMessage {
-        ChatMessage { counted: Some(tokens), ..self }
     }
 
     /// The text.
@@ -81,12 +72,7 @@ impl ChatMessage {
     }
 
     fn new(role: Role, text: String) -> ChatMessage {
-        ChatMessage { role, text, calls: Vec::new(), answers: None, counted: None }
-    }
-
-    /// With another text, which nobody has counted.
-    fn with_text(self, text: String) -> ChatMessage {
-        ChatMessage { text, counted: None, ..self }
+        ChatMessage { role, text, calls: Vec::new(), answers: None }
     }
 }
 
@@ -112,74 +98,31 @@ impl Message for ChatMessage {
             visit(id);
         }
     }
-
-    fn counted(&self) -> Option<u64> {
-        self.counted
-    }
 }
 
-impl Render for [ChatMessage] {
-    type Owned = ChatMessage;
+/// Implements [`Render`] for lists of [`ChatMessage`].
+macro_rules! lists {
+    ($($list:ty $(, const $n:ident)?;)*) => {$(
+        impl$(<const $n: usize>)? Render for $list {
+            type Owned = ChatMessage;
 
-    fn owned(
-        &self,
-        index: usize,
-        replace: &dyn Fn(usize, &str) -> Option<String>,
-    ) -> Option<ChatMessage> {
-        let message = self.at(index)?.clone();
-        Some(match replace(0, &message.text) {
-            Some(text) => message.with_text(text),
-            None => message,
-        })
-    }
-
-    fn user(&self, text: &str) -> ChatMessage {
-        ChatMessage::user(text)
-    }
-
-    fn join(&self, message: &mut ChatMessage, text: &str, at_end: bool) {
-        let (first, second) = if at_end { (&*message.text, text) } else { (text, &*message.text) };
-        message.text = format!("{first}\n\n{second}");
-        message.counted = None;
-    }
+            fn owned(
+                &self,
+                index: usize,
+                replace: &dyn Fn(usize, &str) -> Option<String>,
+            ) -> Option<ChatMessage> {
+                let message = self.at(index)?.clone();
+                Some(match replace(0, &message.text) {
+                    Some(text) => ChatMessage { text, ..message },
+                    None => message,
+                })
+            }
+        }
+    )*};
 }
 
-impl Render for Vec<ChatMessage> {
-    type Owned = ChatMessage;
-
-    fn owned(
-        &self,
-        index: usize,
-        replace: &dyn Fn(usize, &str) -> Option<String>,
-    ) -> Option<ChatMessage> {
-        self.as_slice().owned(index, replace)
-    }
-
-    fn user(&self, text: &str) -> ChatMessage {
-        self.as_slice().user(text)
-    }
-
-    fn join(&self, message: &mut ChatMessage, text: &str, at_end: bool) {
-        self.as_slice().join(message, text, at_end);
-    }
-}
-
-impl<const N: usize> Render for [ChatMessage; N] {
-    type Owned = ChatMessage;
-
-    fn owned(
-        &self,
-        index: usize,
-        replace: &dyn Fn(usize, &str) -> Option<String>,
-    ) -> Option<ChatMessage> {
-        self.as_slice().owned(index, replace)
-    }
-
-    fn user(&self, text: &str) -> ChatMessage {
-        self.as_slice().user(text)
-    }
-
-    fn join(&self, message: &mut ChatMessage, text: &str, at_end: bool) {
-        self.as_slice().join(message, text, at_end);
-    }
+lists! {
+    [ChatMessage];
+    Vec<ChatMessage>;
+    [ChatMessage; N], const N;
 }

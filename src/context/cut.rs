@@ -1,8 +1,8 @@
 //! Owns [`Cut`]: a text without its middle.
 
+use super::ContextTrimmer;
 use super::message::{Message, Messages, Piece};
 use super::unit::Unit;
-use super::{ChatMessage, ContextTrimmer};
 
 /// Where a text of a kept message is cut. It is cut between characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +113,7 @@ pub(super) fn tokens_of<C: Messages + ?Sized>(
                 let cut = of_text(cuts, number);
                 number = number.saturating_add(1);
                 match cut {
-                    Some(cut) => trimmer.counting.text(&cut.apply(text, &trimmer.mark)),
+                    Some(cut) => trimmer.counting.text(&cut.apply(text, ContextTrimmer::MARK)),
                     None => trimmer.counting.text(text),
                 }
             }
@@ -136,18 +136,6 @@ pub(super) fn of_message(cuts: &[Cut], index: usize) -> &[Cut] {
 pub(super) fn of_text(cuts: &[Cut], text: usize) -> Option<&Cut> {
     let found = cuts.binary_search_by_key(&text, |cut| cut.text);
     found.ok().and_then(|at| cuts.get(at))
-}
-
-/// A message of one text, cut until it has at most so many tokens, and how many it then has.
-pub(super) fn one(
-    trimmer: &ContextTrimmer,
-    message: &ChatMessage,
-    max_tokens: u64,
-) -> Option<(String, u64)> {
-    let list = std::slice::from_ref(message);
-    let (cuts, tokens) = fit(trimmer, list, &Unit::alone(0), max_tokens)?;
-    let text = cuts.first().map(|cut| cut.apply(message.text(), &trimmer.mark));
-    Some((text.unwrap_or_else(|| message.text().to_owned()), tokens))
 }
 
 /// The texts of a unit, and the tokens of all the rest.
@@ -195,7 +183,7 @@ fn level(atoms: &[Atom], room: u64) -> u64 {
 /// Guesses by the share of the bytes, and takes off until it fits: the first guess is near, and
 /// each later one takes off more than the one before.
 fn shorten(trimmer: &ContextTrimmer, text: &str, atom: &Atom, level: u64) -> Option<(Cut, u64)> {
-    let mark = trimmer.counting.text(&trimmer.mark);
+    let mark = trimmer.counting.text(ContextTrimmer::MARK);
     let mut keep = portion(text.len(), level.saturating_sub(mark), atom.tokens);
     let mut step: usize = 1;
     loop {
@@ -203,11 +191,10 @@ fn shorten(trimmer: &ContextTrimmer, text: &str, atom: &Atom, level: u64) -> Opt
         let head_end = boundary_before(text, half);
         let tail_start = boundary_behind(text, text.len().saturating_sub(half));
         let cut = Cut { message: atom.message, text: atom.text, head_end, tail_start };
-        let left = cut.apply(text, &trimmer.mark);
+        let left = cut.apply(text, ContextTrimmer::MARK);
         let tokens = trimmer.counting.text(&left);
         if tokens <= level {
-            // "text content blocks must contain non-whitespace text" (Anthropic's error message).
-            return (!is_blank(&left)).then_some((cut, tokens));
+            return Some((cut, tokens));
         }
         if keep == 0 {
             return None;
@@ -215,11 +202,6 @@ fn shorten(trimmer: &ContextTrimmer, text: &str, atom: &Atom, level: u64) -> Opt
         keep = portion(keep, level, tokens).saturating_sub(step);
         step = step.saturating_mul(2);
     }
-}
-
-/// True for a text that providers refuse.
-pub(super) fn is_blank(text: &str) -> bool {
-    text.chars().all(char::is_whitespace)
 }
 
 /// `bytes × part ÷ whole`, rounded down.

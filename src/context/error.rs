@@ -26,7 +26,7 @@ pub enum TrimError {
         index: usize,
         /// Its tokens; of an exchange, all of them.
         tokens: u64,
-        /// The tokens that are left beside what is pinned and the room for a summary.
+        /// The tokens that are left beside what is pinned.
         room_tokens: u64,
     },
     /// A message that must stay would be refused by the provider.
@@ -47,16 +47,5 @@ pub enum TrimError {
         index: usize,
         /// What it is, and which view reads it.
         found: &'static str,
-    },
-    /// A summary is too large for the room that is left.
-    #[error(
-        "the summary is {tokens} tokens and there is room for {room_tokens}: name summary_tokens \
-         before trimming, and ask the summariser for less"
-    )]
-    SummaryTooLarge {
-        /// Its tokens.
-        tokens: u64,
-        /// The tokens that are left.
-        room_tokens: u64,
     },
 }

@@ -37,12 +37,8 @@ struct Item {
 
 impl Items {
     /// Reads the ids of all items, without counting their tokens. `continued`: outputs may answer
-    /// calls that the provider keeps. `open_calls`: calls at the end need no output yet.
-    pub(super) fn of<C: Messages + ?Sized>(
-        messages: &C,
-        continued: bool,
-        open_calls: bool,
-    ) -> Items {
+    /// calls that the provider keeps.
+    pub(super) fn of<C: Messages + ?Sized>(messages: &C, continued: bool) -> Items {
         // What belongs together, item by item.
         let mut reading = Reading::default();
         for index in 0..messages.len() {
@@ -72,7 +68,7 @@ impl Items {
             if bound.get(end).copied().unwrap_or(false) {
                 continue;
             }
-            let unit = unit(&items, start, end, open_calls && end == len);
+            let unit = unit(&items, start, end);
             parts.push(Part { start, end, unit });
             start = end;
         }
@@ -179,7 +175,7 @@ impl Reading {
 }
 
 /// The items of a part that can be sent; `None` if there are none.
-fn unit(items: &[Item], start: usize, end: usize, open: bool) -> Option<Unit> {
+fn unit(items: &[Item], start: usize, end: usize) -> Option<Unit> {
     let part = items.get(start..end)?;
     let has_reasoned = part.iter().any(|item| item.bond == Bond::Next);
     let mut without = Vec::new();
@@ -188,7 +184,7 @@ fn unit(items: &[Item], start: usize, end: usize, open: bool) -> Option<Unit> {
     // before it.
     let (mut is_followed, mut is_needed) = (false, false);
     for (index, item) in (start..end).zip(part).rev() {
-        let is_unanswered = item.calls > 0 && item.is_unmatched && !open;
+        let is_unanswered = item.calls > 0 && item.is_unmatched;
         let is_idle = item.bond == Bond::Next && !is_followed;
         // Which of the other items the model needs is unknown.
         if (is_unanswered && has_reasoned) || (is_idle && is_needed) {
@@ -213,14 +209,7 @@ fn unit(items: &[Item], start: usize, end: usize, open: bool) -> Option<Unit> {
         .map(|(_, item)| item);
     let first = kept.next()?;
     let last = kept.next_back().unwrap_or(first);
-    Some(Unit {
-        without,
-        opens: side(first),
-        closes: side(last),
-        exchange: part.iter().any(|item| item.calls > 0),
-        end,
-        ..Unit::alone(start)
-    })
+    Some(Unit { without, opens: side(first), closes: side(last), end, ..Unit::alone(start) })
 }
 
 fn side(item: &Item) -> Option<Side> {

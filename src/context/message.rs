@@ -66,12 +66,6 @@ pub trait Message {
         let _ = visit;
     }
 
-    /// The tokens of the message, if they were counted before by
-    /// [`ContextTrimmer::count`](super::ContextTrimmer::count). Then its pieces are not looked at.
-    fn counted(&self) -> Option<u64> {
-        None
-    }
-
     /// Which neighbours the message must be kept with, where messages are [items](Grouping::Items)
     /// of a turn.
     fn bond(&self) -> Bond {
@@ -148,11 +142,12 @@ pub trait Messages {
 
     /// The tokens of a message, if they are known without counting.
     fn counted(&self, index: usize) -> Option<u64> {
-        self.at(index)?.counted()
+        let _ = index;
+        None
     }
 }
 
-/// A list that can be written out anew, with what was cut and a summary in it.
+/// A list of which a shorter copy can be made.
 pub trait Render: Messages {
     /// A message of its own.
     type Owned;
@@ -164,12 +159,6 @@ pub trait Render: Messages {
         index: usize,
         replace: &dyn Fn(usize, &str) -> Option<String>,
     ) -> Option<Self::Owned>;
-
-    /// A message of the user that has this text.
-    fn user(&self, text: &str) -> Self::Owned;
-
-    /// Adds a text at the end of a message, or at its beginning.
-    fn join(&self, message: &mut Self::Owned, text: &str, at_end: bool);
 }
 
 /// A list whose messages have been counted before; made by [`counted`].
@@ -238,59 +227,29 @@ impl<C: Render + ?Sized> Render for Counted<'_, C> {
     ) -> Option<C::Owned> {
         self.messages.owned(index, replace)
     }
-
-    fn user(&self, text: &str) -> C::Owned {
-        self.messages.user(text)
-    }
-
-    fn join(&self, message: &mut C::Owned, text: &str, at_end: bool) {
-        self.messages.join(message, text, at_end);
-    }
 }
 
-impl<M: Message> Messages for [M] {
-    type Message<'a>
-        = &'a M
-    where
-        M: 'a;
+/// Implements [`Messages`] for lists of any [`Message`].
+macro_rules! lists {
+    ($($list:ty $(, const $n:ident)?;)*) => {$(
+        impl<M: Message $(, const $n: usize)?> Messages for $list {
+            type Message<'a> = &'a M where M: 'a;
 
-    fn len(&self) -> usize {
-        <[M]>::len(self)
-    }
+            fn len(&self) -> usize {
+                <[M]>::len(self)
+            }
 
-    fn at(&self, index: usize) -> Option<&M> {
-        self.get(index)
-    }
+            fn at(&self, index: usize) -> Option<&M> {
+                self.get(index)
+            }
+        }
+    )*};
 }
 
-impl<M: Message> Messages for Vec<M> {
-    type Message<'a>
-        = &'a M
-    where
-        M: 'a;
-
-    fn len(&self) -> usize {
-        self.as_slice().len()
-    }
-
-    fn at(&self, index: usize) -> Option<&M> {
-        self.get(index)
-    }
-}
-
-impl<M: Message, const N: usize> Messages for [M; N] {
-    type Message<'a>
-        = &'a M
-    where
-        M: 'a;
-
-    fn len(&self) -> usize {
-        N
-    }
-
-    fn at(&self, index: usize) -> Option<&M> {
-        self.get(index)
-    }
+lists! {
+    [M];
+    Vec<M>;
+    [M; N], const N;
 }
 
 impl<M: Message> Message for &M {
@@ -308,10 +267,6 @@ impl<M: Message> Message for &M {
 
     fn each_result<'a>(&'a self, visit: &mut dyn FnMut(&'a str)) {
         (**self).each_result(visit);
-    }
-
-    fn counted(&self) -> Option<u64> {
-        (**self).counted()
     }
 
     fn bond(&self) -> Bond {

@@ -102,8 +102,8 @@ pub fn trim_context<C: Messages + ?Sized>(
 ///
 /// # A summary of what falls out
 ///
-/// Trimming calls nobody. It says what fell out; a call that sums it up is reserved and settled
-/// like any other, and its text is put in its place:
+/// Trimming makes no call. It lists what fell out; a call that sums it up is reserved and settled
+/// like any other, and the caller puts its text in that place:
 ///
 /// ```
 /// use bursar::context::{ChatMessage, ContextTrimmer};
@@ -117,7 +117,8 @@ pub fn trim_context<C: Messages + ?Sized>(
 /// let budget = BudgetManager::new(Usd::dollars(1))?;
 /// let small = budget.model("gpt-6-luna")?;
 ///
-/// let trimmed = ContextTrimmer::new(600).summary_tokens(120).trim(&chat)?;
+/// let trimmer = ContextTrimmer::new(600 - 120); // leaves room for the summary
+/// let trimmed = trimmer.trim(&chat)?;
 /// let asked = 50 + trimmed.dropped_tokens(); // the prompt of the summariser, and what it reads
 /// let hold = budget.reserve("helper/summary", &small.estimate().input(asked).max_output(100))?;
 /// # fn summarise<'a>(_: impl Iterator<Item = &'a ChatMessage>) -> (String, Usage) {
@@ -126,9 +127,10 @@ pub fn trim_context<C: Messages + ?Sized>(
 /// let (summary, usage) = summarise(trimmed.dropped_messages()); // the call
 /// hold.settle(usage);
 ///
-/// let trimmed = trimmed.with_summary(summary)?;
-/// assert!(trimmed.tokens() <= 600);
-/// assert_eq!(trimmed.render()[1].text(), "Days 0 to 30: walks by the river.");
+/// let summary = ChatMessage::user(summary);
+/// assert!(trimmed.tokens() + trimmer.count(&summary) <= 600);
+/// let mut sent = trimmed.render();
+/// sent.insert(1, summary); // behind the first message of the user, which is pinned
 /// # assert!(budget.spent() > Usd::ZERO);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -141,17 +143,12 @@ pub struct ContextTrimmer {
     pin_first_user: bool,
     pin: Option<Pin>,
     oversize: Oversize,
-    mark: Cow<'static, str>,
-    drop_duplicates: bool,
-    fresh_exchanges: usize,
-    open_calls: bool,
-    summary_tokens: u64,
 }
 
 type Pin = Arc<dyn Fn(usize, &dyn Message) -> bool + Send + Sync>;
 
 impl ContextTrimmer {
-    /// What stands where something was cut out, unless told otherwise.
+    /// What stands where something was cut out.
     pub const MARK: &'static str = "\n[… cut to fit …]\n";
 
     /// Keeps at most so many tokens, and cuts a newest message that is larger. It counts with
@@ -164,11 +161,6 @@ impl ContextTrimmer {
             pin_first_user: true,
             pin: None,
             oversize: Oversize::Cut,
-            mark: Cow::Borrowed(ContextTrimmer::MARK),
-            drop_duplicates: false,
-            fresh_exchanges: usize::MAX,
-            open_calls: false,
-            summary_tokens: 0,
         }
     }
 
@@ -215,42 +207,7 @@ impl ContextTrimmer {
         self
     }
 
-    /// What stands where something was cut out. With an empty one, a text of which nothing would be
-    /// left is not cut: providers refuse it.
-    pub fn mark(mut self, mark: impl Into<Cow<'static, str>>) -> ContextTrimmer {
-        self.mark = mark.into();
-        self
-    }
-
-    /// If not all fits, duplicates go first: a message or exchange that says the same as a newer
-    /// one that is kept. Ids do not count; texts below 200 bytes without tools ("continue") are
-    /// never duplicates.
-    pub fn drop_duplicates(mut self) -> ContextTrimmer {
-        self.drop_duplicates = true;
-        self
-    }
-
-    /// If not all fits, tool calls with their results go first but for the newest so many.
-    pub fn keep_fresh_exchanges(mut self, newest: usize) -> ContextTrimmer {
-        self.fresh_exchanges = newest;
-        self
-    }
-
-    /// Keeps a call at the very end whose results are still to come: for a list that is trimmed
-    /// before the tools have run. No provider takes such a list.
-    pub fn keep_open_calls(mut self) -> ContextTrimmer {
-        self.open_calls = true;
-        self
-    }
-
-    /// If something falls out, leaves so much room for a summary of it.
-    pub fn summary_tokens(mut self, tokens: u64) -> ContextTrimmer {
-        self.summary_tokens = tokens;
-        self
-    }
-
-    /// The tokens of a message, with what is around it: for [`counted`](counted()) and
-    /// [`ChatMessage::with_tokens`].
+    /// The tokens of a message, with what is around it: for [`counted`](counted()).
     pub fn count(&self, message: &impl Message) -> u64 {
         self.counting.message(message)
     }

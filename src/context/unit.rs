@@ -16,8 +16,6 @@ pub(super) struct Unit {
     /// Who speaks at its beginning and at its end; `None` for instructions.
     pub(super) opens: Option<Side>,
     pub(super) closes: Option<Side>,
-    /// Whether it calls tools.
-    pub(super) exchange: bool,
 }
 
 /// Whose turn it is.
@@ -45,7 +43,6 @@ impl Unit {
             required: false,
             opens: None,
             closes: None,
-            exchange: false,
         }
     }
 
@@ -58,24 +55,21 @@ impl Unit {
     }
 }
 
-/// What ends right before `end`, which is above zero. With `open_calls`, a call at the very end of
-/// the list need not have its results.
-pub(super) fn ending_at<C: Messages + ?Sized>(messages: &C, end: usize, open_calls: bool) -> Found {
+/// What ends right before `end`, which is above zero.
+pub(super) fn ending_at<C: Messages + ?Sized>(messages: &C, end: usize) -> Found {
     let last = end.saturating_sub(1);
-    let open = open_calls && end == messages.len();
     if brings_results(messages, last) {
-        return exchange(messages, end, open);
+        return exchange(messages, end);
+    }
+    if calls(messages, last) {
+        return Found::Orphans(last);
     }
     let side = match role(messages, last) {
         Role::System => None,
         Role::User | Role::Tool => Some(Side::User),
         Role::Assistant => Some(Side::Model),
     };
-    let calls = calls(messages, last);
-    if calls && !open {
-        return Found::Orphans(last);
-    }
-    Found::Unit(Unit { opens: side, closes: side, exchange: calls, ..Unit::alone(last) })
+    Found::Unit(Unit { opens: side, closes: side, ..Unit::alone(last) })
 }
 
 /// The first place at or behind `index` where a unit may end that has it.
@@ -99,7 +93,7 @@ pub(super) fn is_system<C: Messages + ?Sized>(messages: &C, index: usize) -> boo
 }
 
 /// The run of results before `end`, and the call before it.
-fn exchange<C: Messages + ?Sized>(messages: &C, end: usize, open: bool) -> Found {
+fn exchange<C: Messages + ?Sized>(messages: &C, end: usize) -> Found {
     let mut start = end.saturating_sub(1);
     while start > 0 && brings_results(messages, start.saturating_sub(1)) {
         start = start.saturating_sub(1);
@@ -109,13 +103,11 @@ fn exchange<C: Messages + ?Sized>(messages: &C, end: usize, open: bool) -> Found
         return Found::Orphans(start);
     }
     let (without, unanswered) = unmatched(messages, head, end);
-    if unanswered > 0 && !open {
+    if unanswered > 0 {
         return Found::Orphans(head);
     }
-    let results = end.saturating_sub(start) > without.len();
-    let closes = Some(if results { Side::User } else { Side::Model });
-    let opens = Some(Side::Model);
-    Found::Unit(Unit { start: head, end, without, required: false, opens, closes, exchange: true })
+    let (opens, closes) = (Some(Side::Model), Some(Side::User));
+    Found::Unit(Unit { end, without, opens, closes, ..Unit::alone(head) })
 }
 
 /// Which messages behind a call are not wholly answers to it, and how many calls have none. Ids are

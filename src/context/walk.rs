@@ -1,11 +1,9 @@
 //! Owns [`Walk`]: the way through a conversation, newest first, that decides what stays.
 
-use std::collections::HashSet;
-
 use super::cut::Cut;
 use super::error::TrimError;
 use super::items::Items;
-use super::message::{Grouping, Message, Messages, Piece};
+use super::message::{Grouping, Message, Messages};
 use super::unit::{Found, Side, Unit, end_of, ending_at, is_plain_user, is_system};
 use super::{ContextTrimmer, Oversize, Rules};
 
@@ -18,17 +16,6 @@ pub(super) struct Picked {
     pub(super) cuts: Vec<Cut>,
     /// Of all that is kept, and what is around the request.
     pub(super) tokens: u64,
-    /// Before which of the kept a summary belongs, if something fell out there, and who speaks
-    /// before and behind it.
-    pub(super) gap: Option<Gap>,
-}
-
-/// A place among what is kept where something fell out.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Gap {
-    pub(super) before: usize,
-    pub(super) closes: Option<Side>,
-    pub(super) opens: Option<Side>,
 }
 
 /// A conversation on its way through a trimmer.
@@ -50,17 +37,13 @@ struct Swept {
     units: Vec<Unit>,
     cuts: Vec<Cut>,
     tokens: u64,
-    /// Whether nothing that could be sent fell out.
-    whole: bool,
 }
 
 impl<'a, C: Messages + ?Sized> Walk<'a, C> {
     pub(super) fn new(trimmer: &'a ContextTrimmer, messages: &'a C) -> Walk<'a, C> {
         let items = match messages.grouping() {
             Grouping::Exchanges => None,
-            Grouping::Items { continued } => {
-                Some(Items::of(messages, continued, trimmer.open_calls))
-            }
+            Grouping::Items { continued } => Some(Items::of(messages, continued)),
         };
         Walk { trimmer, messages, rules: trimmer.rules.unwrap_or_else(|| messages.rules()), items }
     }
@@ -69,7 +52,7 @@ impl<'a, C: Messages + ?Sized> Walk<'a, C> {
     fn ending_at(&self, end: usize) -> Found {
         match &self.items {
             Some(items) => items.ending_at(end),
-            None => ending_at(self.messages, end, self.trimmer.open_calls),
+            None => ending_at(self.messages, end),
         }
     }
 
@@ -81,21 +64,10 @@ impl<'a, C: Messages + ?Sized> Walk<'a, C> {
         }
     }
 
-    /// Once as if all were to stay, and if it does not fit and something is to go first or a
-    /// summary needs room, a second time with that.
     pub(super) fn pick(&self) -> Result<Picked, TrimError> {
-        let trimmer = self.trimmer;
         let pins = self.pins()?;
-        let room = trimmer.max_tokens.saturating_sub(pins.tokens);
-        let second = trimmer.drop_duplicates
-            || trimmer.fresh_exchanges < usize::MAX
-            || trimmer.summary_tokens > 0;
-        let first = self.sweep(&pins, room, false)?;
-        if first.whole || !second {
-            return self.finish(first);
-        }
-        let room = room.saturating_sub(trimmer.summary_tokens);
-        self.finish(self.sweep(&pins, room, true)?)
+        let room = self.trimmer.max_tokens.saturating_sub(pins.tokens);
+        self.finish(self.sweep(&pins, room)?)
     }
 
     fn pins(&self) -> Result<Pins, TrimError> {
@@ -107,29 +79,23 @@ impl<'a, C: Messages + ?Sized> Walk<'a, C> {
             false => None,
         };
         let stored = self.items.as_ref().map(Items::stored).unwrap_or_default();
-        match &self.trimmer.pin {
-            None if !stored.is_empty() => {
+        let must_stay = |index: &usize| {
+            *index < leading || Some(*index) == first_user || stored.binary_search(index).is_ok()
+        };
+        let pinned: Vec<usize> = match &self.trimmer.pin {
+            None => {
                 let mut pinned: Vec<usize> =
                     (0..leading).chain(first_user).chain(stored.iter().copied()).collect();
                 pinned.sort_unstable();
-                for index in pinned {
-                    self.pin(index, &mut pins)?;
-                }
-            }
-            None => {
-                for index in (0..leading).chain(first_user) {
-                    self.pin(index, &mut pins)?;
-                }
+                pinned
             }
             Some(is_pinned) => {
-                for index in 0..len {
-                    let asked = || self.messages.at(index).is_some_and(|m| is_pinned(index, &m));
-                    let has_to = index < leading || Some(index) == first_user;
-                    if has_to || stored.binary_search(&index).is_ok() || asked() {
-                        self.pin(index, &mut pins)?;
-                    }
-                }
+                let asked = |index| self.messages.at(index).is_some_and(|m| is_pinned(index, &m));
+                (0..len).filter(|index| must_stay(index) || asked(*index)).collect()
             }
+        };
+        for index in pinned {
+            self.pin(index, &mut pins)?;
         }
         match pins.tokens <= self.trimmer.max_tokens {
             true => Ok(pins),
@@ -160,11 +126,9 @@ impl<'a, C: Messages + ?Sized> Walk<'a, C> {
         }
     }
 
-    fn sweep(&self, pins: &Pins, room: u64, thrifty: bool) -> Result<Swept, TrimError> {
+    fn sweep(&self, pins: &Pins, room: u64) -> Result<Swept, TrimError> {
         let mut pinned = pins.units.iter().rev().peekable();
-        let mut thrift = Thrift::new(self.trimmer, thrifty);
-        let mut swept =
-            Swept { units: Vec::new(), cuts: Vec::new(), tokens: pins.tokens, whole: true };
+        let mut swept = Swept { units: Vec::new(), cuts: Vec::new(), tokens: pins.tokens };
         let (mut left, mut end) = (room, self.messages.len());
         while end > 0 {
             let unit = match self.ending_at(end) {
@@ -176,24 +140,16 @@ impl<'a, C: Messages + ?Sized> Walk<'a, C> {
             };
             end = unit.start;
             if let Some(unit) = pinned.next_if(|pin| pin.start == unit.start) {
-                thrift.keep(self.messages, unit);
                 swept.units.push(unit.clone());
                 continue;
             }
-            let newest = swept.units.is_empty();
-            if !newest && thrift.goes_first(self.messages, &unit) {
-                swept.whole = false;
-                continue;
-            }
-            let unit = Unit { required: newest, ..unit };
+            let unit = Unit { required: swept.units.is_empty(), ..unit };
             let Some(tokens) = self.tokens_up_to(&unit, left) else {
-                swept.whole = false;
                 self.oversize(unit, room, left, &mut swept)?;
                 break;
             };
             left = left.saturating_sub(tokens);
             swept.tokens = swept.tokens.saturating_add(tokens);
-            thrift.keep(self.messages, &unit);
             swept.units.push(unit);
         }
         swept.units.extend(pinned.cloned());
@@ -245,14 +201,13 @@ impl<'a, C: Messages + ?Sized> Walk<'a, C> {
                 tokens = tokens.saturating_sub(self.tokens(unit));
             }
         }
-        let gap = gap(&units);
         let kept: Vec<usize> = units.iter().flat_map(Unit::indices).collect();
         for &index in &kept {
             if let Some(found) = self.messages.at(index).and_then(|message| message.wrong_form()) {
                 return Err(TrimError::WrongForm { index, found });
             }
         }
-        Ok(Picked { kept, cuts, tokens, gap })
+        Ok(Picked { kept, cuts, tokens })
     }
 
     /// Turns the units round, oldest first, without those that would break the turns where
@@ -333,75 +288,5 @@ impl<'a, C: Messages + ?Sized> Walk<'a, C> {
     }
 }
 
-/// Before the first unit that is no instruction and has a hole before it.
-fn gap(units: &[Unit]) -> Option<Gap> {
-    let mut end = 0;
-    let mut before: usize = 0;
-    let mut closes = None;
-    let mut hole = false;
-    for unit in units {
-        hole |= unit.start != end;
-        if hole && unit.opens.is_some() {
-            return Some(Gap { before, closes, opens: unit.opens });
-        }
-        (end, closes) = (unit.end, unit.closes);
-        before = before.saturating_add(unit.indices().count());
-    }
-    None
-}
-
 /// A message that need not stay is not cut to less than this.
 const USEFUL_TOKENS: u64 = 64;
-
-/// Decides what goes first.
-struct Thrift {
-    duplicates: Option<HashSet<blake3::Hash>>,
-    fresh_exchanges: usize,
-}
-
-impl Thrift {
-    fn new(trimmer: &ContextTrimmer, thrifty: bool) -> Thrift {
-        Thrift {
-            duplicates: (thrifty && trimmer.drop_duplicates).then(HashSet::new),
-            fresh_exchanges: if thrifty { trimmer.fresh_exchanges } else { usize::MAX },
-        }
-    }
-
-    fn goes_first<C: Messages + ?Sized>(&self, messages: &C, unit: &Unit) -> bool {
-        if unit.exchange && self.fresh_exchanges == 0 {
-            return true;
-        }
-        let Some(seen) = &self.duplicates else { return false };
-        !seen.is_empty() && digest(messages, unit).is_some_and(|digest| seen.contains(&digest))
-    }
-
-    fn keep<C: Messages + ?Sized>(&mut self, messages: &C, unit: &Unit) {
-        if unit.exchange && self.fresh_exchanges < usize::MAX {
-            self.fresh_exchanges = self.fresh_exchanges.saturating_sub(1);
-        }
-        if let Some(seen) = &mut self.duplicates {
-            seen.extend(digest(messages, unit));
-        }
-    }
-}
-
-/// What a unit says, without its ids; `None` if it is too short to be told from another, or has
-/// parts of which only the size is known: two pictures are not the same for being as large.
-fn digest<C: Messages + ?Sized>(messages: &C, unit: &Unit) -> Option<blake3::Hash> {
-    const SHORT_BYTES: usize = 200;
-    let mut hasher = blake3::Hasher::new();
-    let mut bytes: usize = 0;
-    let mut is_known = true;
-    for index in unit.indices() {
-        let Some(message) = messages.at(index) else { continue };
-        hasher.update(&[b'm', message.role() as u8]);
-        message.each_piece(&mut |piece| match piece {
-            Piece::Text(text) | Piece::Fixed(text) => {
-                bytes = bytes.saturating_add(text.len());
-                hasher.update(b"t").update(&text.len().to_le_bytes()).update(text.as_bytes());
-            }
-            Piece::Tokens(_) => is_known = false,
-        });
-    }
-    (is_known && (unit.exchange || bytes >= SHORT_BYTES)).then(|| hasher.finalize())
-}

@@ -5,7 +5,7 @@ mod pieces;
 
 use std::collections::HashMap;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Rules;
 use super::message::{Bond, Grouping, Message, Messages, Piece, Render, Role};
@@ -298,40 +298,6 @@ impl Render for JsonChat<'_> {
             true => message.value.clone(),
             false => rewritten(message.value, &replaced),
         })
-    }
-
-    fn user(&self, text: &str) -> Value {
-        match self.form {
-            Form::OpenAi | Form::Responses | Form::Anthropic => {
-                json!({"role": "user", "content": text})
-            }
-            Form::Gemini => json!({"role": "user", "parts": [{"text": text}]}),
-        }
-    }
-
-    fn join(&self, message: &mut Value, text: &str, at_end: bool) {
-        let (key, part) = match self.form {
-            Form::OpenAi | Form::Anthropic => ("content", json!({"type": "text", "text": text})),
-            Form::Responses => {
-                let key = if message.get("output").is_some() { "output" } else { "content" };
-                (key, json!({"type": "input_text", "text": text}))
-            }
-            Form::Gemini => ("parts", json!({"text": text})),
-        };
-        match message.get_mut(key) {
-            Some(Value::Array(parts)) if at_end => parts.push(part),
-            Some(Value::Array(parts)) => parts.insert(0, part),
-            Some(Value::String(content)) if at_end => {
-                content.push_str("\n\n");
-                content.push_str(text);
-            }
-            Some(Value::String(content)) => *content = format!("{text}\n\n{content}"),
-            _ => {
-                if let Some(fields) = message.as_object_mut() {
-                    fields.insert(key.to_owned(), Value::Array(vec![part]));
-                }
-            }
-        }
     }
 }
 

@@ -205,33 +205,6 @@ fn pictures_count_as_pictures_and_not_as_text() {
     assert!(trimmed.tokens() > 100, "{}", trimmed.tokens());
 }
 
-/// `ContextTrimmer::mark("")` could leave a text block without a letter, which Anthropic refuses:
-/// "text content blocks must be non-empty".
-#[test]
-fn no_mark_and_no_summary_leaves_an_empty_text() {
-    let text = |text: &str| json!({"role": "user", "content": [{"type": "text", "text": text}]});
-    let messages = [text("Hello"), text("   so much to say   "), text(&" \n".repeat(900))];
-    let list = anthropic(&messages[..2]);
-    for (mark, kept) in [("", None), (" ", None), ("…", Some("…"))] {
-        let trimmer = words(2).mark(mark);
-        let trimmed = trimmer.trim(&list);
-        let sent = trimmed.map(|trimmed| trimmed.render());
-        match kept {
-            None => assert!(matches!(sent, Err(TrimError::NewestTooLarge { .. })), "{sent:?}"),
-            Some(kept) => assert_eq!(
-                sent.unwrap()[1]["content"][0]["text"].as_str().map(str::trim),
-                Some(kept)
-            ),
-        }
-    }
-    for summary in ["", "  \n"] {
-        let list = anthropic(&messages);
-        let trimmed = words(1).summary_tokens(5).trim(&list).unwrap();
-        let trimmed = trimmed.with_summary(summary).unwrap();
-        assert_eq!((trimmed.summary(), trimmed.render().len()), (None, trimmed.kept().len()));
-    }
-}
-
 fn item() -> impl Strategy<Value = String> {
     let kinds = prop::sample::select(vec!["u", "u", "a", "t", "t", "w", "s", "i"]);
     let calls = prop::sample::select(vec!["c", "c", "f", "o", "o", "o"]);
@@ -251,17 +224,13 @@ proptest! {
         script in prop::collection::vec(item(), 0..20),
         max_tokens in 0..500_u64,
         continued in any::<bool>(),
-        fresh in prop_oneof![Just(usize::MAX), 0..3_usize],
-        mark in prop::sample::select(vec!["", " ", "…", ContextTrimmer::MARK]),
-        summary in prop::sample::select(vec!["", " ", "w", "w w w w w w w w w w w w"]),
     ) {
         let items = items(&script.join(" "));
         let mut list = responses(&items);
         if continued {
             list = list.continues_response();
         }
-        let trimmer = words(max_tokens).keep_fresh_exchanges(fresh).mark(mark).summary_tokens(6);
-        let trimmed = match trimmer.trim(&list) {
+        let trimmed = match words(max_tokens).trim(&list) {
             Ok(trimmed) => trimmed,
             // What must stay cannot be made smaller, or is what no provider takes.
             Err(TrimError::WrongForm { .. }) => panic!("they are items"),
@@ -270,7 +239,6 @@ proptest! {
         let kept = trimmed.kept().to_vec();
         prop_assert_eq!(refusal(&items, &kept, continued), None);
         prop_assert!(kept.is_sorted_by(|a, b| a < b));
-        let Ok(trimmed) = trimmed.with_summary(summary) else { return Ok(()) };
         let sent = trimmed.render();
         prop_assert!(trimmed.tokens() <= max_tokens);
         let was_blank = |text: &str| items.iter().any(|item| item.to_string().contains(text));

@@ -181,17 +181,12 @@ fn turn() -> impl Strategy<Value = Turn> {
 }
 
 fn trimmer() -> impl Strategy<Value = ContextTrimmer> {
-    let policy = (any::<bool>(), any::<bool>(), prop_oneof![Just(usize::MAX), 0..3_usize]);
-    (0..2_000_u64, any::<bool>(), policy).prop_map(|(max_tokens, bytes, policy)| {
-        let (refuse, duplicates, fresh) = policy;
-        let mut trimmer = ContextTrimmer::new(max_tokens).keep_fresh_exchanges(fresh);
+    (0..2_000_u64, any::<bool>(), any::<bool>()).prop_map(|(max_tokens, bytes, refuse)| {
+        let mut trimmer = ContextTrimmer::new(max_tokens);
         if bytes {
             trimmer = trimmer.counter(Bytes, Framing::OPENAI);
         }
-        if refuse {
-            trimmer = trimmer.oversize(Oversize::Refuse);
-        }
-        if duplicates { trimmer.drop_duplicates() } else { trimmer }
+        if refuse { trimmer.oversize(Oversize::Refuse) } else { trimmer }
     })
 }
 
@@ -265,9 +260,7 @@ fn check_error(
             prop_assert!(tokens > room_tokens);
         }
         TrimError::Unsendable { .. } => prop_assert_eq!(form, Form::Gemini),
-        TrimError::WrongForm { .. } | TrimError::SummaryTooLarge { .. } => {
-            prop_assert!(false, "{error}");
-        }
+        TrimError::WrongForm { .. } => prop_assert!(false, "{error}"),
     }
     Ok(())
 }
@@ -344,25 +337,6 @@ proptest! {
                 Err(TrimError::Unsendable { index, .. }) => prop_assert!(index < messages.len()),
                 Err(error) => check_error(form, list, &trimmer, &error)?,
             }
-        }
-    }
-
-    #[test]
-    fn a_summary_never_makes_it_too_long(
-        turns in prop::collection::vec(turn(), 0..24),
-        trimmer in trimmer(),
-        summary in text(),
-    ) {
-        let trimmer = trimmer.summary_tokens(100);
-        for form in FORMS {
-            let messages = form.write(&turns);
-            let list = form.list(&messages);
-            let Ok(trimmed) = trimmer.trim(&list) else { continue };
-            let Ok(trimmed) = trimmed.with_summary(summary.as_str()) else { continue };
-            let sent = trimmed.render();
-            prop_assert_eq!(refusal(&sent), None);
-            let total = total(&trimmer, form.list(&sent));
-            prop_assert!(total <= trimmed.tokens() && trimmed.tokens() <= trimmer.max_tokens);
         }
     }
 }
