@@ -4,7 +4,7 @@ use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
 use bursar::calendar::CalendarUnit;
-use bursar::ledger::Charging;
+use bursar::ledger::PostingKind;
 use bursar::parse::ParseNameError;
 use bursar::select::Complexity;
 use bursar::usage::Bucket;
@@ -53,7 +53,7 @@ fn a_name_reads_back() {
         ],
         json,
     );
-    use Charging::{Adjusted, Expired, Recorded, Settled, TakenBack};
-    reads_back(&[Settled, Recorded, Expired, TakenBack, Adjusted], |_| None);
+    use PostingKind::{Adjusted, Expired, Recorded, Reversed, Settled};
+    reads_back(&[Settled, Recorded, Expired, Reversed, Adjusted], |_| None);
     reads_back(&[Bucket::Input, Bucket::CacheWrite1h, Bucket::OutputAudio], |_| None);
 }

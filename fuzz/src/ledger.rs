@@ -7,9 +7,9 @@ use bursar::Usd;
 use bursar::calendar::{CalendarUnit, Zone};
 use bursar::clock::Timestamp;
 use bursar::ledger::{
-    AccountId, Adjust, Bid, Booking, Change, Command, Due, Event, Grow, HoldId, Ledger, Limit,
-    ModelId, Path, Period, Quantity, Record, Rejection, Reserve, Reserved, Scope, Settle, Settled,
-    Tags, Target,
+    AccountId, Adjust, Booking, Change, Command, CostBound, Due, Event, Grow, HoldId, Ledger,
+    Limit, ModelId, Path, Period, Quantity, Record, Rejection, Reserve, Reserved, Scope, Settle,
+    Settled, Tags, Target,
 };
 use bursar::usage::{Confidence, Usage};
 
@@ -93,14 +93,14 @@ impl Bytes<'_> {
         usage
     }
 
-    fn bid(&mut self) -> Bid {
+    fn bound(&mut self) -> CostBound {
         let (fixed, per_output) = (self.money(), self.money());
         let (input, choices) = (self.count(), self.count());
         let (floor, cap) = (self.count(), self.count());
         let cap = if self.flag() { floor.saturating_add(cap) } else { cap };
         // Attodollars are a million to the picodollar.
         let fixed = fixed.saturating_mul(1_000_000);
-        Bid { fixed, per_output, input, choices, floor, cap }
+        CostBound { fixed, per_output, input, choices, floor, cap }
     }
 
     fn period(&mut self) -> Period {
@@ -192,14 +192,14 @@ impl World {
             9 => Command::Close { account: self.account(bytes) },
             10..=12 => Command::Reserve(Reserve {
                 target: self.target(bytes),
-                bid: bytes.bid(),
+                bound: bytes.bound(),
                 wrap_up: bytes.flag(),
                 outer: if bytes.byte() > 150 { Some(self.hold(bytes)) } else { None },
                 lease_until: self.lease(bytes),
             }),
             13 => Command::Grow(Grow {
                 hold: self.hold(bytes),
-                bid: bytes.bid(),
+                bound: bytes.bound(),
                 wrap_up: bytes.flag(),
             }),
             14 | 15 => Command::Settle(Settle {
@@ -230,7 +230,7 @@ impl World {
                 ),
                 why: "an invoice".into(),
             }),
-            _ => Command::Save { account: self.account(bytes), saved: bytes.money() },
+            _ => Command::RecordSaving { account: self.account(bytes), saved: bytes.money() },
         };
         self.execute(&command);
     }
@@ -280,7 +280,7 @@ impl World {
     fn execute(&mut self, command: &Command) {
         while let Some(due) = self.ledger.due(self.now) {
             let command = match due {
-                Due::Expire(hold) => Command::Expire { hold },
+                Due::LeaseEnd(hold) => Command::ExpireCharged { hold },
                 Due::Roll { window, unit, zone } => {
                     Command::RollWindow { window, bounds: unit.window_around(zone, self.now) }
                 }
@@ -323,7 +323,7 @@ impl World {
             return; // it asks for less than it holds
         }
         for view in self.ledger.limits_of(reserved.target.account, self.ledger.now()) {
-            let asked = reserved.amounts.of(view.limit.measure()) > 0;
+            let asked = reserved.amounts.get(view.limit.measure()) > 0;
             let binds = !view.limit.is_observing() && view.limit.only_models().is_none();
             let amount = match view.limit.amount() {
                 Quantity::Money(usd) => usd.pico(),

@@ -219,7 +219,7 @@ impl Account {
     /// Notes what a cache has saved this account. No balance changes; the report shows it. A
     /// negative or absurd amount is not noted.
     pub fn note_saved(&self, saved: Usd) {
-        let command = Command::Save { account: self.id, saved: saved.pico() };
+        let command = Command::RecordSaving { account: self.id, saved: saved.pico() };
         let path = self.path.clone();
         self.core.change_soon(move |ledger, now| {
             ledger.execute(now, &command).ok()?;

@@ -14,11 +14,11 @@ use super::trace;
 use crate::clock::Timestamp;
 use crate::journal::JournalError;
 use crate::ledger::{
-    AccountId, Bid, Change, Event, Ledger, LimitId, ModelId, Need, Path, Rejection, Reserve,
+    AccountId, Change, CostBound, Event, Ledger, LimitId, ModelId, Need, Path, Rejection, Reserve,
     Reserved, Retry, Target,
 };
 use crate::money::Usd;
-use crate::price::{Bound, Estimate, Model, PriceError};
+use crate::price::{Estimate, Model, PriceError};
 
 impl Core {
     /// The one way in: prices each alternative at the time inside the lock, and admits the first
@@ -153,10 +153,10 @@ impl Core {
         let bound = estimate.bound(now).ok()?;
         let model = self.model_number(ledger, now, estimate.model());
         let target = Target { account, tags: wishes.tags, model };
-        let bid = bid(&bound, wishes.at_least);
+        let bound = with_floor(bound, wishes.at_least);
         let lease_until = self.lease_until(now);
         let (hold, cost) =
-            ledger.reserve_plainly(now, &target, &bid, wishes.wrap_up, lease_until)?;
+            ledger.reserve_plainly(now, &target, &bound, wishes.wrap_up, lease_until)?;
         Some(Admitted {
             hold,
             at: now,
@@ -237,7 +237,7 @@ impl Core {
         now: Timestamp,
         account: AccountId,
         model: Option<&Model>,
-        bound: &Bound,
+        bound: &CostBound,
         wishes: &Wishes<'_>,
     ) -> Reserve {
         let model = self.model_number(ledger, now, model);
@@ -250,12 +250,12 @@ impl Core {
         now: Timestamp,
         account: AccountId,
         model: ModelId,
-        bound: &Bound,
+        bound: &CostBound,
         wishes: &Wishes<'_>,
     ) -> Reserve {
         Reserve {
             target: Target { account, tags: wishes.tags, model },
-            bid: bid(bound, wishes.at_least),
+            bound: with_floor(*bound, wishes.at_least),
             wrap_up: wishes.wrap_up,
             outer: wishes.outer_hold(),
             lease_until: self.lease_until(now),
@@ -444,25 +444,19 @@ fn examine(
 }
 
 /// The output cap that is asked for in full although the call names none.
-fn assumed_output(estimate: &Estimate, bound: &Bound, wishes: &Wishes<'_>) -> Option<u64> {
+fn assumed_output(estimate: &Estimate, bound: &CostBound, wishes: &Wishes<'_>) -> Option<u64> {
     (estimate.cap_is_assumed() && wishes.at_least.is_none()).then_some(bound.cap)
 }
 
 #[inline]
-fn price_of(bound: &Bound, wishes: &Wishes<'_>) -> Price {
+fn price_of(bound: &CostBound, wishes: &Wishes<'_>) -> Price {
     Price { per_output: bound.per_output, choices: bound.choices, wrap_up: wishes.wrap_up }
 }
 
+/// The bound with the shortest output that is of use to the call.
 #[inline]
-fn bid(bound: &Bound, at_least: Option<u64>) -> Bid {
-    Bid {
-        fixed: bound.fixed,
-        per_output: bound.per_output,
-        input: bound.input,
-        choices: bound.choices,
-        floor: at_least.unwrap_or(bound.cap).min(bound.cap),
-        cap: bound.cap,
-    }
+fn with_floor(bound: CostBound, at_least: Option<u64>) -> CostBound {
+    CostBound { floor: at_least.unwrap_or(bound.cap).min(bound.cap), ..bound }
 }
 
 /// What stops an alternative.

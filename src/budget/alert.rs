@@ -224,10 +224,10 @@ impl Alert {
                 let committed = rule.measure().quantity(committed);
                 Alert::WouldRefuse { at, account, limit: Limit::clone(&rule), window, committed }
             }
-            Notice::Expired { path, cost, .. } => {
+            Notice::ExpiredCharged { path, cost, .. } => {
                 Alert::Expired { at, account: path, cost: Usd::from_pico(cost) }
             }
-            Notice::Lapsed { path, amount, .. } => {
+            Notice::ExpiredReleased { path, amount, .. } => {
                 let why = "its lease has ended without a word of it".into();
                 Alert::Refunded { at, account: path, amount: Usd::from_pico(amount), why }
             }

@@ -136,7 +136,9 @@ impl Books {
         let ended = match &event.change {
             Change::Settled(settled) => settled.hold,
             Change::Released { hold } => *hold,
-            Change::Expired { hold } | Change::Lapsed { hold } => return self.others.forget(*hold),
+            Change::ExpiredCharged { hold } | Change::ExpiredReleased { hold } => {
+                return self.others.forget(*hold);
+            }
             _ => return,
         };
         if !self.own.lock().remove(&ended) {

@@ -397,7 +397,7 @@ pub(super) fn catch_up(
 ) -> bool {
     while let Some(due) = ledger.due(now) {
         let command = match due {
-            Due::Expire(hold) => match end(hold, ledger.next_due()) {
+            Due::LeaseEnd(hold) => match end(hold, ledger.next_due()) {
                 Some(lost) => ending(hold, lost),
                 None => {
                     catch_up_around(ledger, now, end);
@@ -443,8 +443,8 @@ fn catch_up_around(
 
 fn ending(hold: HoldId, lost: LostCall) -> Command {
     match lost {
-        LostCall::ChargeHold => Command::Expire { hold },
-        LostCall::Release => Command::Lapse { hold },
+        LostCall::ChargeHold => Command::ExpireCharged { hold },
+        LostCall::Release => Command::ExpireReleased { hold },
     }
 }
 

@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::account::Account;
 use crate::clock::Timestamp;
-use crate::ledger::{Amounts, LimitView, Measure};
+use crate::ledger::{Amounts, CostBound, LimitView, Measure};
 use crate::money::Usd;
-use crate::price::{Bound, Estimate};
+use crate::price::Estimate;
 use crate::usage::Usage;
 
 /// What is left to an agent in its own terms, so that it can pace itself: made by
@@ -132,7 +132,7 @@ impl Size {
         (calls > 0).then_some(Size { calls, together })
     }
 
-    fn bounded(bound: &Bound) -> Size {
+    fn bounded(bound: &CostBound) -> Size {
         let atto = bound.per_output.saturating_mul(i128::from(bound.cap));
         let together = Amounts {
             cost: crate::money::div_up(atto.saturating_add(bound.fixed), 1_000_000),
@@ -147,7 +147,7 @@ impl Size {
 
     /// How many calls of this size fit; `None` if they take nothing of it.
     fn calls_in(&self, available: i128, measure: Measure) -> Option<u64> {
-        let taken = self.together.of(measure);
+        let taken = self.together.get(measure);
         let calls = available.saturating_mul(i128::from(self.calls));
         (taken > 0).then(|| u64::try_from(calls.div_euclid(taken)).unwrap_or(u64::MAX))
     }

@@ -19,7 +19,7 @@ use super::core::{Core, LostCall};
 use super::error::ReserveError;
 use super::trace::CallSpan;
 use crate::clock::Timestamp;
-use crate::ledger::{Amounts, Bid, Booking, Change, Command, Event, HoldId, Ledger, Path};
+use crate::ledger::{Amounts, Booking, Change, Command, CostBound, Event, HoldId, Ledger, Path};
 use crate::money::Usd;
 use crate::price::{Estimate, Fallbacks, Model, PricedBill, Terms, fast_price};
 use crate::sync::atomic::{AtomicBool, Ordering};
@@ -207,7 +207,7 @@ impl Reservation {
     /// # Errors
     /// [`ReserveError`]; the hold stays as it was.
     pub fn grow_output(&mut self, tokens: u64) -> Result<(), ReserveError> {
-        self.grow(self.bid_for_output(tokens)?)?;
+        self.grow(self.bound_for_output(tokens)?)?;
         self.max_output_tokens = self.max_output_tokens.saturating_add(tokens);
         Ok(())
     }
@@ -218,7 +218,7 @@ impl Reservation {
     /// # Errors
     /// [`ReserveError`]; the hold stays as it was.
     pub fn grow_cost(&mut self, more: Usd) -> Result<(), ReserveError> {
-        self.grow(Bid::fixed(more.pico()))
+        self.grow(CostBound::fixed(more.pico()))
     }
 
     /// Books what the provider answered: a [`Bill`], or a plain [`Usage`] of the model that was

@@ -11,7 +11,7 @@ use serde::Serialize;
 use self::names::Names;
 use super::{Figures, Invoice, JournalError};
 use crate::clock::Timestamp;
-use crate::ledger::{Charging, Posting};
+use crate::ledger::{Posting, PostingKind};
 use crate::money::{Usd, div_half_even};
 use crate::price::Date;
 
@@ -322,7 +322,7 @@ const NOTHING: Figures = Figures {
 fn figures_of(charge: &Posting) -> Figures {
     let count = |count| Some(charge.signed(count));
     Figures {
-        requests: count(u64::from(charge.kind != Charging::Adjusted)),
+        requests: count(u64::from(charge.kind != PostingKind::Adjusted)),
         input_tokens: count(charge.usage.input_tokens()),
         cached_tokens: count(charge.usage.cache_read_tokens()),
         output_tokens: count(charge.usage.output_tokens()),

@@ -37,13 +37,13 @@ impl Charges {
     /// | `day` | the day in UTC that it counts in: that of `reserved_at` |
     /// | `at`, `reserved_at` | when it was booked, and when the call was made or what moment a correction is about: RFC 3339, UTC |
     /// | `account`, `tags`, `model` | whom it was charged to: `tags` is a JSON array, empty for none |
-    /// | `kind` | `settled`, `recorded`, `expired`, `taken back`, `adjusted` |
+    /// | `kind` | `settled`, `recorded`, `expired`, `reversed`, `adjusted` |
     /// | `cost_usd` | dollars as exact decimal text: reads back as the same [`Usd`], also from its sums |
     /// | `confidence` | `exact`, `reported`, `estimated`, `assumed` |
     /// | `input_uncached` … `maps_requests` | a column for each [bucket](crate::usage::Bucket) of [`Usage`](crate::Usage) |
     /// | `why` | the reason that was given for a correction |
     ///
-    /// What is `taken back` has a negative cost and negative counts, so that each column adds up.
+    /// What is `reversed` has a negative cost and negative counts, so that each column adds up.
     ///
     /// Names and reasons are written by people, and a spreadsheet takes a cell for a formula that
     /// begins with `=`, `+`, `-` or `@`. Such a text, and one that begins with white space or `'`, gets a

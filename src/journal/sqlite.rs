@@ -164,11 +164,11 @@ fn read_only(file: &FilePath) -> Result<(Connection, PathBuf), JournalError> {
 ///
 /// | table or view | what it has |
 /// |---|---|
-/// | `charges` | a line for each amount that was booked: `at` and `reserved_at` (UTC text), `account`, `tags` (a JSON array), `model`, `kind` (`settled`, `recorded`, `expired`, `taken back`, `adjusted`), `cost` (dollars as exact decimal text), `confidence`, a column for each bucket of [`Usage`](crate::Usage), `why`, `seal` (a checksum). The lines of an account add up to what it has spent directly |
+/// | `charges` | a line for each amount that was booked: `at` and `reserved_at` (UTC text), `account`, `tags` (a JSON array), `model`, `kind` (`settled`, `recorded`, `expired`, `reversed`, `adjusted`), `cost` (dollars as exact decimal text), `confidence`, a column for each bucket of [`Usage`](crate::Usage), `why`, `seal` (a checksum). The lines of an account add up to what it has spent directly |
 /// | `spend_by_day`, `spend_by_account`, `spend_by_model` | sums in dollars, as floating point: to look at. The shell's `decimal_sum(cost)` adds exactly |
 /// | `events` | `number`, `event` (JSON), `seal` (a checksum) |
 /// | `snapshots` | `number`, `ledger` (JSON), `seal` |
-/// | `meta` | `schema`, the version of all this; `charges_from` and `sealed_from`, the first line of `charges` and the first with a seal |
+/// | `meta` | `schema`, the version of all this; `charges_from`, the first line of `charges` that is kept |
 ///
 /// `events` and `snapshots` keep what opening and other processes need, at most some 20,000 events or
 /// twenty for each thing in the ledger. `charges` is history, kept for 400 days unless

@@ -67,18 +67,20 @@ impl Ledger {
                     calls => Err(Rejection::InUse { calls }),
                 }
             }
-            Command::Expire { hold } => {
-                Ok(Change::Expired { hold: self.decide_expire(now, *hold)? })
+            Command::ExpireCharged { hold } => {
+                Ok(Change::ExpiredCharged { hold: self.decide_expire(now, *hold)? })
             }
-            Command::Lapse { hold } => Ok(Change::Lapsed { hold: self.decide_expire(now, *hold)? }),
+            Command::ExpireReleased { hold } => {
+                Ok(Change::ExpiredReleased { hold: self.decide_expire(now, *hold)? })
+            }
             Command::Renew { hold, lease_until } => {
                 self.holds.open(*hold).ok_or(Rejection::NoSuchHold)?;
                 Ok(Change::Renewed { hold: *hold, lease_until: *lease_until })
             }
-            Command::Save { account, saved } => {
+            Command::RecordSaving { account, saved } => {
                 self.accounts.get(*account).ok_or(Rejection::Closed)?;
                 match (0..=Amounts::MAX_COST).contains(saved) {
-                    true => Ok(Change::Saved { account: *account, saved: *saved }),
+                    true => Ok(Change::SavingRecorded { account: *account, saved: *saved }),
                     false => Err(Rejection::Impossible),
                 }
             }
@@ -103,8 +105,8 @@ impl Ledger {
         );
         self.rules_changed = self.rules_changed.saturating_add(u64::from(changes_rules));
         match change {
-            Change::Expired { hold } => return self.apply_expired(at, *hold),
-            Change::Lapsed { hold } => return self.apply_lapsed(at, *hold),
+            Change::ExpiredCharged { hold } => return self.apply_expired_charged(at, *hold),
+            Change::ExpiredReleased { hold } => return self.apply_expired_released(at, *hold),
             Change::LimitSet(change) => {
                 self.step(at);
                 return self.apply_limit(change);
@@ -144,7 +146,7 @@ impl Ledger {
             }
             Change::Closed { account } => self.close(account.index),
             Change::Renewed { hold, lease_until } => self.holds.renew(*hold, *lease_until),
-            Change::Saved { account, saved } => {
+            Change::SavingRecorded { account, saved } => {
                 self.accounts.at_mut(account.index).saved += saved;
             }
             _ => {}

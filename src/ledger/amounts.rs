@@ -2,13 +2,15 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::ops::{Add, Sub};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use super::compact::is_nothing;
-use crate::money::{Usd, div_up};
+use crate::money::Usd;
 use crate::parse::{ParseNameError, named};
+use crate::price::bound::CostBound;
 
 /// What a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -203,7 +205,7 @@ impl Amounts {
     ///
     /// With at most [`Ledger::MAX_EVENTS`](super::Ledger::MAX_EVENTS) events, no sum of charges
     /// can reach the end of an `i128`: that is why the ledger can add without checking.
-    pub const MAX_COST: i128 = 100_000_000_000_000_000_000_000;
+    pub const MAX_COST: i128 = CostBound::MAX_COST;
     /// The largest number of tokens of one charge.
     pub const MAX_TOKENS: u64 = crate::usage::Usage::MAX_COUNT;
 
@@ -213,7 +215,7 @@ impl Amounts {
 
     /// The amount in one measure, as it is counted; 0 for [`Measure::PerCall`], of which nothing is.
     #[inline]
-    pub fn of(&self, measure: Measure) -> i128 {
+    pub fn get(&self, measure: Measure) -> i128 {
         match measure {
             Measure::Cost => self.cost,
             Measure::PerCall => 0,
@@ -239,7 +241,7 @@ impl Amounts {
     }
 
     /// The smaller of the two in each measure.
-    pub(super) fn least(&self, other: &Amounts) -> Amounts {
+    pub(super) fn min(&self, other: &Amounts) -> Amounts {
         Amounts {
             cost: self.cost.min(other.cost),
             input: self.input.min(other.input),
@@ -249,9 +251,13 @@ impl Amounts {
             in_flight: self.in_flight.min(other.in_flight),
         }
     }
+}
 
-    /// `self + other`; possible amounts stay far from the end of their types.
-    pub(super) fn plus(&self, other: &Amounts) -> Amounts {
+/// Possible amounts stay far from the end of their types.
+impl Add for Amounts {
+    type Output = Amounts;
+
+    fn add(self, other: Amounts) -> Amounts {
         Amounts {
             cost: self.cost.saturating_add(other.cost),
             input: self.input.saturating_add(other.input),
@@ -261,9 +267,13 @@ impl Amounts {
             in_flight: self.in_flight.saturating_add(other.in_flight),
         }
     }
+}
 
-    /// `self - other`, where `other` is not the larger in any measure.
-    pub(super) fn minus(&self, other: &Amounts) -> Amounts {
+/// Of amounts of which the second is not larger in any measure.
+impl Sub for Amounts {
+    type Output = Amounts;
+
+    fn sub(self, other: Amounts) -> Amounts {
         Amounts {
             cost: self.cost.saturating_sub(other.cost),
             input: self.input.saturating_sub(other.input),
@@ -275,76 +285,17 @@ impl Amounts {
     }
 }
 
-/// What a call may cost at most, as a line in its output: the ledger can shorten the output until
-/// it fits without knowing a price.
-///
-/// The cost of `output` tokens is `fixed + per_output * output` attodollars, rounded up to a
-/// picodollar.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Bid {
-    /// Everything but the output, in attodollars (1e-18 USD).
-    pub fixed: i128,
-    /// One token of the output cap, in attodollars; all choices together.
-    pub per_output: i128,
-    /// Input tokens.
-    pub input: u64,
-    /// Tokens of output for each token of the output cap: the number of choices.
-    pub choices: u64,
-    /// The smallest output cap that is of use.
-    pub floor: u64,
-    /// The largest output cap that is asked for.
-    pub cap: u64,
-}
-
-impl Bid {
-    /// Attodollars in a picodollar.
-    pub(crate) const ATTO_PER_PICO: i128 = 1_000_000;
-    const MAX_FIXED: i128 = Amounts::MAX_COST * Bid::ATTO_PER_PICO;
-
-    /// A plain amount of money and nothing else. The amount is at most [`Amounts::MAX_COST`].
-    pub(crate) const fn fixed(cost: i128) -> Bid {
-        let fixed = cost.saturating_mul(Bid::ATTO_PER_PICO);
-        Bid { fixed, per_output: 0, input: 0, choices: 0, floor: 0, cap: 0 }
-    }
-
-    /// What is asked for with this output cap, for one request; `None` if that is more than one
-    /// charge can be.
+impl CostBound {
+    /// The amounts of one request with this output cap; `None` if they are more than one charge can
+    /// be.
     #[inline]
     pub(super) fn amounts(&self, cap: u64) -> Option<Amounts> {
-        let cost = match self.small_cost(cap) {
-            Some(cost) => cost,
-            None => large_cost(self.fixed, self.per_output, cap)?,
-        };
+        let cost = self.cost(cap)?;
         let (input, output) = (self.input, self.choices.checked_mul(cap)?);
         let possible = input <= Amounts::MAX_TOKENS && output <= Amounts::MAX_TOKENS;
         let amounts = Amounts { cost, input, cache_read: 0, output, requests: 1, in_flight: 1 };
         possible.then_some(amounts)
     }
-
-    /// The cost in picodollars, if it is at most eighteen dollars: nearly every call's is, and 128
-    /// bits cost more than the rest of a reserve.
-    #[inline]
-    fn small_cost(&self, cap: u64) -> Option<i128> {
-        const UNIT: u64 = Bid::ATTO_PER_PICO as u64;
-        let (fixed, per_output) =
-            (u64::try_from(self.fixed).ok()?, u64::try_from(self.per_output).ok()?);
-        let atto = per_output.checked_mul(cap)?.checked_add(fixed)?;
-        Some(i128::from(atto.div_ceil(UNIT)))
-    }
-}
-
-/// What a bid costs in picodollars, however much that is; `None` if it is more than one charge can be.
-#[cold]
-fn large_cost(fixed: i128, per_output: i128, cap: u64) -> Option<i128> {
-    if !(0..=Bid::MAX_FIXED).contains(&fixed) || per_output < 0 {
-        return None;
-    }
-    let atto = match cap {
-        0 => fixed,
-        _ => per_output.checked_mul(i128::from(cap))?.checked_add(fixed)?,
-    };
-    let cost = div_up(atto, Bid::ATTO_PER_PICO);
-    (cost <= Amounts::MAX_COST).then_some(cost)
 }
 
 #[cfg(test)]
@@ -353,13 +304,13 @@ mod tests {
 
     #[test]
     fn absurd_bids_are_no_amounts() {
-        let most = Bid::fixed(Amounts::MAX_COST);
+        let most = CostBound::fixed(Amounts::MAX_COST);
         assert_eq!(most.amounts(0).unwrap().cost, Amounts::MAX_COST);
-        assert_eq!(Bid::fixed(Amounts::MAX_COST + 1).amounts(0), None);
-        assert_eq!(Bid::fixed(-1).amounts(0), None);
-        let long = Bid { per_output: i128::MAX, choices: 1, cap: 2, ..Bid::default() };
+        assert_eq!(CostBound::fixed(Amounts::MAX_COST + 1).amounts(0), None);
+        assert_eq!(CostBound::fixed(-1).amounts(0), None);
+        let long = CostBound { per_output: i128::MAX, choices: 1, cap: 2, ..CostBound::default() };
         assert_eq!(long.amounts(2), None);
-        let wide = Bid { choices: u64::MAX, cap: 2, ..Bid::default() };
+        let wide = CostBound { choices: u64::MAX, cap: 2, ..CostBound::default() };
         assert_eq!(wide.amounts(2), None);
     }
 

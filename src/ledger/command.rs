@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::amounts::{Amounts, Bid};
+use super::CostBound;
+use super::amounts::Amounts;
 use super::compact::{self, is_nothing};
 use super::holds::Part;
 use super::limit::{Limit, LimitError};
@@ -116,13 +117,14 @@ pub enum Command {
         hold: HoldId,
     },
     /// Ends a lease and charges what was held. Due when the lease has ended.
-    Expire {
+    ExpireCharged {
         /// The hold.
         hold: HoldId,
     },
-    /// Ends a lease and gives back what was held. Due when the lease has ended; whether a hold expires
-    /// or lapses is the caller's policy. In both, the hold is kept for a late word of its call.
-    Lapse {
+    /// Ends a lease and gives back what was held. Due when the lease has ended; the caller's policy
+    /// decides between this and [`ExpireCharged`](Command::ExpireCharged). Both keep the hold for a late
+    /// settlement.
+    ExpireReleased {
         /// The hold.
         hold: HoldId,
     },
@@ -138,7 +140,7 @@ pub enum Command {
     /// Corrects what was booked.
     Adjust(Adjust),
     /// Notes what a cache has saved an account. No balance changes.
-    Save {
+    RecordSaving {
         /// The account.
         account: AccountId,
         /// Picodollars.
@@ -152,7 +154,7 @@ pub struct Reserve {
     /// Whom to charge.
     pub target: Target,
     /// What the call may cost.
-    pub bid: Bid,
+    pub bound: CostBound,
     /// True to take the part of a limit that is kept for wrapping up.
     pub wrap_up: bool,
     /// The hold of the call that makes this call. The money comes out of it as far as it goes.
@@ -167,7 +169,7 @@ impl Reserve {
     pub const fn fixed(account: AccountId, cost: Usd) -> Reserve {
         Reserve {
             target: Target::account(account),
-            bid: Bid::fixed(cost.pico()),
+            bound: CostBound::fixed(cost.pico()),
             wrap_up: false,
             outer: None,
             lease_until: Timestamp::MAX,
@@ -181,7 +183,7 @@ pub struct Grow {
     /// The hold.
     pub hold: HoldId,
     /// What to add.
-    pub bid: Bid,
+    pub bound: CostBound,
     /// True to take the part of a limit that is kept for wrapping up.
     pub wrap_up: bool,
 }
@@ -335,12 +337,12 @@ pub enum Change {
         hold: HoldId,
     },
     /// A lease ended, and what was held was charged.
-    Expired {
+    ExpiredCharged {
         /// The hold.
         hold: HoldId,
     },
     /// A lease ended, and what was held was given back.
-    Lapsed {
+    ExpiredReleased {
         /// The hold.
         hold: HoldId,
     },
@@ -356,7 +358,7 @@ pub enum Change {
     /// What was booked was corrected.
     Adjusted(Adjust),
     /// A cache saved an account money.
-    Saved {
+    SavingRecorded {
         /// The account.
         account: AccountId,
         /// Picodollars.

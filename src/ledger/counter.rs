@@ -579,7 +579,7 @@ impl Counter {
     /// What is counted of a call, in its measure: nothing if it is a cap for each call.
     #[inline]
     pub(super) fn of(&self, amounts: &Amounts) -> i128 {
-        amounts.of(self.measure)
+        amounts.get(self.measure)
     }
 
     /// The highest threshold that has fired in this window.

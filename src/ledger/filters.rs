@@ -15,13 +15,7 @@ struct Filter {
     pattern: ModelPattern,
     matches: Vec<bool>,
     /// How many limits use it.
-    #[serde(default = "unknown")]
     users: u32,
-}
-
-/// For files without a count: such a filter is never freed.
-fn unknown() -> u32 {
-    u32::MAX
 }
 
 /// All filters, by slot. A filter is freed with its last limit.
@@ -91,7 +85,7 @@ impl Filters {
     /// Releases a filter for one limit.
     pub(super) fn give_back(&mut self, place: u32) {
         let Some(slot) = self.slots.get_mut(place as usize) else { return };
-        let Some(filter) = slot.as_mut().filter(|filter| filter.users < u32::MAX) else { return };
+        let Some(filter) = slot else { return };
         filter.users = filter.users.saturating_sub(1);
         if filter.users == 0 {
             self.by_pattern.remove(&filter.pattern);
@@ -113,8 +107,7 @@ impl Filters {
             let users = used.get(&place).copied();
             match (slot, users) {
                 (None, None) => {}
-                (Some(filter), users)
-                    if filter.users == unknown() || Some(filter.users) == users => {}
+                (Some(filter), users) if Some(filter.users) == users => {}
                 _ => return Err(format!("filter {place} is of {users:?} limits: {slot:?}")),
             }
         }

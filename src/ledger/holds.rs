@@ -28,10 +28,10 @@ pub(super) enum HoldState {
     Open,
     /// Its lease has ended, and what it held has been charged. Kept until its call has ended, so
     /// that the difference can be booked.
-    Expired,
+    Charged,
     /// Its lease has ended, and what it held has been given back. Kept in the same way, so that the
     /// truth can be booked.
-    Lapsed,
+    Released,
     Free,
 }
 
@@ -65,26 +65,26 @@ impl Hold {
 
     /// Its lease has ended, and its call may have a late word.
     pub(super) fn is_late(&self) -> bool {
-        matches!(self.state, HoldState::Expired | HoldState::Lapsed)
+        matches!(self.state, HoldState::Charged | HoldState::Released)
     }
 
     /// Its lease has ended, and what it held has been charged.
     pub(super) fn is_expired(&self) -> bool {
-        self.state == HoldState::Expired
+        self.state == HoldState::Charged
     }
 
     /// Adds a part, or adds to the one of the same moment.
     pub(super) fn add(&mut self, part: Part) {
         let alike = |own: &Part| own.at == part.at && own.depth == part.depth;
         if let Some(own) = self.parts_mut().find(|own| alike(own)) {
-            own.amounts = own.amounts.plus(&part.amounts);
+            own.amounts = own.amounts + part.amounts;
             return;
         }
         self.more.push(part);
     }
 
     pub(super) fn total(&self) -> Amounts {
-        self.parts().fold(Amounts::NONE, |sum, part| sum.plus(&part.amounts))
+        self.parts().fold(Amounts::NONE, |sum, part| sum + part.amounts)
     }
 }
 
@@ -203,16 +203,16 @@ impl Holds {
     }
 
     /// Ends a hold's lease, and keeps what it was and which event charged it.
-    pub(super) fn expire(&mut self, id: HoldId, event: u64) {
+    pub(super) fn expire_charged(&mut self, id: HoldId, event: u64) {
         self.unlink(id.index);
         let hold = self.at_mut(id);
-        (hold.state, hold.charged_by) = (HoldState::Expired, event);
+        (hold.state, hold.charged_by) = (HoldState::Charged, event);
     }
 
     /// Ends a hold's lease, and keeps what it was.
-    pub(super) fn lapse(&mut self, id: HoldId) {
+    pub(super) fn expire_released(&mut self, id: HoldId) {
         self.unlink(id.index);
-        self.at_mut(id).state = HoldState::Lapsed;
+        self.at_mut(id).state = HoldState::Released;
     }
 
     /// Charges the late word of holds of `old`, an account that is gone, to `heir`.

@@ -294,7 +294,7 @@ impl Ledger {
             self.take_out(outer, part);
             self.shift_held(&giver, part, -1);
             self.shift_held(target, part, 1);
-            touched = touched.plus(&part.amounts);
+            touched = touched + part.amounts;
         }
         self.shift_held(target, own, 1);
         self.tell(&giver, &touched, Tell::Whole);
@@ -304,7 +304,7 @@ impl Ledger {
     fn take_out(&mut self, outer: HoldId, part: &Part) {
         let own = self.holds.at_mut(outer).parts_mut().find(|own| came_from(part, own, 1));
         if let Some(own) = own {
-            own.amounts = own.amounts.minus(&part.amounts);
+            own.amounts = own.amounts - part.amounts;
         }
     }
 
@@ -318,7 +318,7 @@ impl Ledger {
         }
         let own = self.holds.at_mut(outer).parts_mut().find(|own| came_from(part, own, levels));
         let Some(own) = own else { return };
-        own.amounts = own.amounts.plus(&part.amounts);
+        own.amounts = own.amounts + part.amounts;
         self.shift_held(&taker, part, 1);
     }
 
@@ -347,7 +347,7 @@ pub(super) fn came_from(part: &Part, own: &Part, levels: u32) -> bool {
 
 /// `amounts` without what comes out of the outer hold.
 pub(super) fn excess(amounts: Amounts, moved: &[Part]) -> Amounts {
-    moved.iter().fold(amounts, |left, part| left.minus(&part.amounts))
+    moved.iter().fold(amounts, |left, part| left - part.amounts)
 }
 
 /// What a call of `amounts` takes out of an outer hold: as much as is there, oldest part first.
@@ -355,9 +355,9 @@ pub(super) fn taken_from(outer: &Hold, amounts: &Amounts) -> Vec<Part> {
     let mut wanted = *amounts;
     let mut moved = Vec::new();
     for part in outer.parts() {
-        let taken = part.amounts.least(&wanted);
+        let taken = part.amounts.min(&wanted);
         if !taken.is_none() {
-            wanted = wanted.minus(&taken);
+            wanted = wanted - taken;
             let depth = part.depth.saturating_add(1);
             moved.push(Part { at: part.at, amounts: taken, depth });
         }

@@ -36,9 +36,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::price::bound::CostBound;
 pub use accounts::{Balance, Totals};
 pub(crate) use amounts::grouped;
-pub use amounts::{Amounts, Bid, Measure, Quantity};
+pub use amounts::{Amounts, Measure, Quantity};
 pub use command::{
     Adjust, Booking, Change, Command, Event, Grow, Grown, LimitChange, Record, Recorded, Refusal,
     Rejection, Reserve, Reserved, Retry, Settle, Settled, Target,
@@ -48,7 +49,7 @@ pub use holds::Part;
 pub use limit::{Limit, LimitError, ModelPattern, Period};
 pub use path::{Path, PathError, Scope};
 pub(crate) use reserve::Need;
-pub use tape::{Charging, Entry, Posting};
+pub use tape::{Entry, Posting, PostingKind};
 pub use view::{AccountView, HoldView, LimitView};
 
 use crate::clock::Timestamp;
@@ -208,7 +209,7 @@ pub enum Notice {
         amount: i128,
     },
     /// A hold's lease has ended, and what it held has been charged.
-    Expired {
+    ExpiredCharged {
         /// The hold.
         hold: HoldId,
         /// The account that was charged.
@@ -219,7 +220,7 @@ pub enum Notice {
         cost: i128,
     },
     /// A hold's lease has ended, and what it held has been given back.
-    Lapsed {
+    ExpiredReleased {
         /// The hold.
         hold: HoldId,
         /// The account that would have been charged.
@@ -272,7 +273,6 @@ pub struct Ledger {
     counters: Vec<Option<Counter>>,
     free_counters: Vec<u32>,
     /// How many of the counters are caps for each call.
-    #[serde(default)]
     per_call: u32,
     windows: Vec<Window>,
     filters: Filters,
@@ -359,7 +359,7 @@ impl Ledger {
     pub fn due(&self, now: Timestamp) -> Option<Due<'_>> {
         if let Some((hold, until)) = self.holds.next_lease() {
             if until <= now && until <= self.next_roll {
-                return Some(Due::Expire(hold));
+                return Some(Due::LeaseEnd(hold));
             }
         }
         self.roll_due(now)
@@ -488,8 +488,8 @@ pub enum Due<'a> {
         /// Its zone.
         zone: &'a crate::calendar::Zone,
     },
-    /// A lease has ended: give a [`Command::Expire`], or a [`Command::Lapse`].
-    Expire(HoldId),
+    /// A lease has ended: give a [`Command::ExpireCharged`] or a [`Command::ExpireReleased`].
+    LeaseEnd(HoldId),
 }
 
 /// An account, then its tags. A chain of iterators says the same and costs more.

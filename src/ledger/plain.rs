@@ -2,8 +2,9 @@
 //! event. What it means is what `decide` and `apply` do one after the other; a property below holds
 //! the two side by side. It declines whatever is not plain, and has changed nothing then.
 
+use super::CostBound;
 use super::accounts::{Climb, NONE, State};
-use super::amounts::{Amounts, Bid};
+use super::amounts::Amounts;
 use super::command::{Booking, Target};
 use super::counter::Counter;
 use super::holds::Part;
@@ -21,11 +22,11 @@ impl Ledger {
         &mut self,
         at: Timestamp,
         target: &Target,
-        bid: &Bid,
+        bound: &CostBound,
         wrap_up: bool,
         lease_until: Timestamp,
     ) -> Option<(HoldId, i128)> {
-        let amounts = bid.amounts(bid.cap)?;
+        let amounts = bound.amounts(bound.cap)?;
         if self.events >= Ledger::MAX_EVENTS
             || !self.takes_calls(target)
             || !self.has_room(at, target, &amounts, wrap_up)

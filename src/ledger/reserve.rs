@@ -1,8 +1,9 @@
 //! Owns reserving: whether a call fits every limit of its line, how short its output must be, what
 //! it takes out of an outer hold, and what a refusal says.
 
+use super::CostBound;
 use super::accounts::{Climb, State};
-use super::amounts::{Amounts, Bid};
+use super::amounts::Amounts;
 use super::command::{Grow, Grown, Refusal, Rejection, Reserve, Reserved, Retry, Target};
 use super::counter::{Counter, Place, Span};
 use super::holds::{Hold, Part};
@@ -15,7 +16,7 @@ struct Want<'a> {
     target: &'a Target,
     /// The hold that it may take from.
     outer: Option<&'a Hold>,
-    bid: &'a Bid,
+    bound: &'a CostBound,
     wrap_up: bool,
     /// What the call holds already, in picodollars, if it is to grow.
     before: i128,
@@ -30,7 +31,7 @@ impl<'a> Want<'a> {
         Want {
             target: &reserve.target,
             outer,
-            bid: &reserve.bid,
+            bound: &reserve.bound,
             wrap_up: reserve.wrap_up,
             before: 0,
             requests: 1,
@@ -40,7 +41,7 @@ impl<'a> Want<'a> {
 
     /// The shortest output that is of use.
     fn floor(&self) -> u64 {
-        self.bid.floor.min(self.bid.cap)
+        self.bound.floor.min(self.bound.cap)
     }
 
     /// The whole cost of the hold with these amounts; 0 if they add no cost.
@@ -52,7 +53,7 @@ impl<'a> Want<'a> {
     /// if it is more than one charge can be.
     #[inline]
     fn fit(&self, output_cap: u64) -> Option<Fit> {
-        let mut amounts = self.bid.amounts(output_cap)?;
+        let mut amounts = self.bound.amounts(output_cap)?;
         (amounts.requests, amounts.in_flight) = (self.requests, self.in_flight);
         let moved = self.outer.map_or_else(Vec::new, |outer| taken_from(outer, &amounts));
         Some(Fit { output_cap, amounts, moved })
@@ -177,14 +178,14 @@ impl Ledger {
         let want = Want {
             target: &target,
             outer: hold.outer.and_then(|outer| self.holds.open(outer)),
-            bid: &grow.bid,
+            bound: &grow.bound,
             wrap_up: grow.wrap_up,
             before: hold.total().cost,
             requests: 0,
             in_flight: 0,
         };
         let fit = self.fit(now, &want)?;
-        if !hold.total().plus(&fit.amounts).is_possible() {
+        if !(hold.total() + fit.amounts).is_possible() {
             return Err(Rejection::Impossible);
         }
         if self.events >= Ledger::MAX_EVENTS {
@@ -253,7 +254,7 @@ impl Ledger {
     /// The call as it was asked for, or with a shorter output, if it fits.
     #[inline]
     fn fit(&self, now: Timestamp, want: &Want<'_>) -> Result<Fit, Rejection> {
-        let fit = want.fit(want.bid.cap).ok_or(Rejection::Impossible)?;
+        let fit = want.fit(want.bound.cap).ok_or(Rejection::Impossible)?;
         if self.fits(now, want, &fit) { Ok(fit) } else { self.shorten_or_refuse(now, want) }
     }
 
@@ -312,12 +313,12 @@ impl Ledger {
     /// The longest output that fits every limit, shorter than what was asked for: found by
     /// halving, because what a call needs only grows with its output.
     fn longest_output(&self, now: Timestamp, want: &Want<'_>) -> Option<Fit> {
-        if want.bid.cap == 0 {
+        if want.bound.cap == 0 {
             return None;
         }
         let fit = |cap| want.fit(cap).filter(|fit| self.fits(now, want, fit));
         let mut best = fit(0)?;
-        let (mut fits, mut too_long) = (0, want.bid.cap);
+        let (mut fits, mut too_long) = (0, want.bound.cap);
         while too_long - fits > 1 {
             let middle = fits + (too_long - fits) / 2;
             match fit(middle) {

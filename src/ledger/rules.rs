@@ -394,7 +394,7 @@ impl Ledger {
         }
         let accounts = self.accounts.downward(account);
         let totals = accounts.iter().flat_map(|index| &self.accounts.at(*index).totals);
-        totals.map(|(_, totals)| totals.of(measure)).sum()
+        totals.map(|(_, totals)| totals.get(measure)).sum()
     }
 }
 

@@ -100,7 +100,7 @@ impl Ledger {
     }
 
     /// Charges what was held, and keeps the hold for the late word of its call.
-    pub(super) fn apply_expired(&mut self, at: Timestamp, id: HoldId) {
+    pub(super) fn apply_expired_charged(&mut self, at: Timestamp, id: HoldId) {
         self.step(at);
         let hold = self.holds.at(id);
         let (target, total) = (hold.target, hold.total());
@@ -113,26 +113,26 @@ impl Ledger {
         }
         let usage = held_tokens(&total);
         self.charge(&target, target.model, &charge_of(&total, &usage, Confidence::Assumed));
-        self.holds.expire(id, self.events);
+        self.holds.expire_charged(id, self.events);
         self.accounts.at_mut(target.account.index).late += 1;
         self.one_hold_less(&target);
         let (hold, account, cost) = (id, target.account, total.cost);
-        self.notices.push(Notice::Expired { hold, account, path, cost });
+        self.notices.push(Notice::ExpiredCharged { hold, account, path, cost });
     }
 
     /// Gives back what was held, and keeps the hold for the late word of its call: the truth is booked
     /// then as if the lease had not ended.
-    pub(super) fn apply_lapsed(&mut self, at: Timestamp, id: HoldId) {
+    pub(super) fn apply_expired_released(&mut self, at: Timestamp, id: HoldId) {
         self.step(at);
         let hold = self.holds.at(id);
         let (target, amount) = (hold.target, hold.total().cost);
         let path = self.accounts.at(target.account.index).path.clone();
         self.end_in_parts(id, &target, &Amounts::NONE, target.model);
-        self.holds.lapse(id);
+        self.holds.expire_released(id);
         self.accounts.at_mut(target.account.index).late += 1;
         self.one_hold_less(&target);
         let (hold, account) = (id, target.account);
-        self.notices.push(Notice::Lapsed { hold, account, path, amount });
+        self.notices.push(Notice::ExpiredReleased { hold, account, path, amount });
     }
 
     pub(crate) fn apply_recorded(&mut self, at: Timestamp, recorded: &Recorded) {
@@ -205,7 +205,7 @@ impl Ledger {
         let (expired, charged_by) = (hold.is_expired(), hold.charged_by);
         let late = hold.is_late();
         let taker = self.holds.open_around(hold).filter(|_| !late);
-        let mut touched = booked.plus(&hold.total());
+        let mut touched = *booked + hold.total();
         for (part, used) in shares(hold, booked) {
             let turn = Turn { at: part.at, held: &part.amounts, spent: &used, model };
             if expired {
@@ -217,7 +217,7 @@ impl Ledger {
                 continue;
             }
             self.turn(target, turn, Tell::Later);
-            let rest = part.amounts.minus(&part.amounts.least(&used));
+            let rest = part.amounts - part.amounts.min(&used);
             let taker = taker.filter(|(_, levels)| part.depth >= *levels && !rest.is_none());
             if let Some((taker, levels)) = taker {
                 self.give_back(taker, levels, &Part { amounts: rest, ..part }, target);
@@ -301,11 +301,11 @@ fn shares(hold: &Hold, booked: &Amounts) -> Vec<(Part, Amounts)> {
     for (index, part) in parts.iter().enumerate() {
         let mut used = left;
         if index + 1 < parts.len() {
-            used = part.amounts.least(&left);
+            used = part.amounts.min(&left);
             // A hold does not know how much of its input a cache will have.
             used.cache_read = left.cache_read.min(used.input);
         }
-        left = left.minus(&used);
+        left = left - used;
         shares.push((*part, used));
     }
     shares

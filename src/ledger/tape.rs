@@ -18,64 +18,64 @@ pub struct Entry {
     /// The event.
     pub event: Event,
     /// What it charged, for people to query: nothing, one line, or two where a charge that was
-    /// assumed before is taken back.
+    /// assumed before is reversed.
     pub charges: Vec<Posting>,
 }
 
 /// Why something was charged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Charging {
+pub enum PostingKind {
     /// A call was settled.
     Settled,
     /// A call was recorded that had no hold.
     Recorded,
     /// A lease ended, and what was held was charged.
     Expired,
-    /// What an ended lease had charged is taken back: its amounts are negative.
-    TakenBack,
+    /// What an ended lease had charged is reversed: its amounts are negative.
+    Reversed,
     /// A correction with a reason.
     Adjusted,
 }
 
-impl Charging {
+impl PostingKind {
     /// Every kind.
-    pub(crate) const ALL: [Charging; 5] = [
-        Charging::Settled,
-        Charging::Recorded,
-        Charging::Expired,
-        Charging::TakenBack,
-        Charging::Adjusted,
+    pub(crate) const ALL: [PostingKind; 5] = [
+        PostingKind::Settled,
+        PostingKind::Recorded,
+        PostingKind::Expired,
+        PostingKind::Reversed,
+        PostingKind::Adjusted,
     ];
 
-    /// As a word: `settled`, `recorded`, `expired`, `taken back`, `adjusted`.
+    /// As a word: `settled`, `recorded`, `expired`, `reversed`, `adjusted`.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Charging::Settled => "settled",
-            Charging::Recorded => "recorded",
-            Charging::Expired => "expired",
-            Charging::TakenBack => "taken back",
-            Charging::Adjusted => "adjusted",
+            PostingKind::Settled => "settled",
+            PostingKind::Recorded => "recorded",
+            PostingKind::Expired => "expired",
+            PostingKind::Reversed => "reversed",
+            PostingKind::Adjusted => "adjusted",
         }
     }
 }
 
-impl fmt::Display for Charging {
+impl fmt::Display for PostingKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
 }
 
-/// By its name, as [`as_str`](Charging::as_str) has it.
-impl FromStr for Charging {
+/// By its name, as [`as_str`](PostingKind::as_str) has it.
+impl FromStr for PostingKind {
     type Err = ParseNameError;
 
-    fn from_str(text: &str) -> Result<Charging, ParseNameError> {
-        named(text, "a kind of charge", &Charging::ALL, Charging::as_str)
+    fn from_str(text: &str) -> Result<PostingKind, ParseNameError> {
+        named(text, "a kind of charge", &PostingKind::ALL, PostingKind::as_str)
     }
 }
 
-/// One line of what was charged. Where it is [taken back](Charging::TakenBack), the cost is negative
+/// One line of what was charged. Where it is [reversed](PostingKind::Reversed), the cost is negative
 /// and the usage is to be subtracted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Posting {
@@ -90,7 +90,7 @@ pub struct Posting {
     /// The model; empty for none.
     pub model: Arc<str>,
     /// Why.
-    pub kind: Charging,
+    pub kind: PostingKind,
     /// Picodollars.
     pub cost: i128,
     /// What was used, by bucket.
@@ -103,10 +103,10 @@ pub struct Posting {
 
 #[cfg(feature = "sqlite")]
 impl Posting {
-    /// A count of its usage as it adds up with others: less than nothing where it is taken back.
+    /// A count of its usage as it adds up with others: less than nothing where it is reversed.
     pub(crate) fn signed(&self, count: u64) -> i64 {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
-        if self.kind == Charging::TakenBack { count.saturating_neg() } else { count }
+        if self.kind == PostingKind::Reversed { count.saturating_neg() } else { count }
     }
 }
 
@@ -149,12 +149,12 @@ impl Ledger {
                 let Some(hold) = self.holds.get(settled.hold) else { return Vec::new() };
                 let mut lines = Vec::with_capacity(1);
                 if hold.is_expired() {
-                    let line = self.assumed(settled.hold, at, Charging::TakenBack);
+                    let line = self.assumed(settled.hold, at, PostingKind::Reversed);
                     lines.extend(line);
                 }
                 let line = self.line(at, hold.first.at, &hold.target, settled.model);
                 lines.push(Posting {
-                    kind: Charging::Settled,
+                    kind: PostingKind::Settled,
                     cost: settled.booked.cost,
                     usage: settled.usage,
                     confidence: settled.confidence,
@@ -164,21 +164,21 @@ impl Ledger {
             }
             Change::Released { hold } => {
                 let expired = self.holds.get(*hold).filter(|hold| hold.is_expired());
-                let line = expired.and_then(|_| self.assumed(*hold, at, Charging::TakenBack));
+                let line = expired.and_then(|_| self.assumed(*hold, at, PostingKind::Reversed));
                 line.into_iter().collect()
             }
-            Change::Expired { hold } => {
-                self.assumed(*hold, at, Charging::Expired).into_iter().collect()
+            Change::ExpiredCharged { hold } => {
+                self.assumed(*hold, at, PostingKind::Expired).into_iter().collect()
             }
             Change::Recorded(recorded) => vec![Posting {
-                kind: Charging::Recorded,
+                kind: PostingKind::Recorded,
                 cost: recorded.booked.cost,
                 usage: recorded.usage,
                 confidence: recorded.confidence,
                 ..self.line(at, at, &recorded.target, recorded.model)
             }],
             Change::Adjusted(adjusted) => vec![Posting {
-                kind: Charging::Adjusted,
+                kind: PostingKind::Adjusted,
                 cost: adjusted.cost,
                 why: Some(Arc::clone(&adjusted.why)),
                 ..self.line(at, adjusted.about, &adjusted.target, adjusted.target.model)
@@ -187,12 +187,12 @@ impl Ledger {
         }
     }
 
-    /// What the end of a lease charges, or what is taken back of it.
-    fn assumed(&self, id: HoldId, at: Timestamp, kind: Charging) -> Option<Posting> {
+    /// What the end of a lease charges, or what is reversed of it.
+    fn assumed(&self, id: HoldId, at: Timestamp, kind: PostingKind) -> Option<Posting> {
         let hold = self.holds.get(id)?;
         let total = hold.total();
         let cost = match kind {
-            Charging::TakenBack => total.cost.saturating_neg(),
+            PostingKind::Reversed => total.cost.saturating_neg(),
             _ => total.cost,
         };
         let usage = held_tokens(&total);
@@ -214,7 +214,7 @@ impl Ledger {
             account: path(target.account.index),
             tags: target.tags.as_slice().iter().map(|tag| path(tag.index)).collect(),
             model: self.model_name(model).cloned().unwrap_or_default(),
-            kind: Charging::Adjusted,
+            kind: PostingKind::Adjusted,
             cost: 0,
             usage: Usage::NONE,
             confidence: Confidence::Reported,

@@ -243,7 +243,7 @@ pub struct HoldView {
 
 impl Totals {
     /// The amount in one measure.
-    pub(super) fn of(&self, measure: Measure) -> i128 {
+    pub(super) fn get(&self, measure: Measure) -> i128 {
         let usage = &self.usage;
         match measure {
             Measure::Cost => self.total_cost(),

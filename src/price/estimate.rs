@@ -6,6 +6,7 @@ use crate::clock::Timestamp;
 use crate::money::{Usd, div_up};
 use crate::usage::{Bucket, Service, Usage};
 
+use super::bound::CostBound;
 use super::cost::{ATTO_PER_PICO, PriceError, Terms};
 use super::model::{Model, ModelPrice};
 use super::rate::Ratio;
@@ -313,7 +314,7 @@ impl Estimate {
 
     /// The upper bound as a line in the output cap.
     #[inline(always)]
-    pub(crate) fn bound(&self, at: Timestamp) -> Result<Bound, PriceError> {
+    pub(crate) fn bound(&self, at: Timestamp) -> Result<CostBound, PriceError> {
         match (&self.model, &self.more) {
             (None, _) => self.bound_of_fixed(),
             (Some(model), None) => self.bound_of_model(model.price(), &self.terms.service, at),
@@ -328,7 +329,7 @@ impl Estimate {
         more: &More,
         price: &ModelPrice,
         at: Timestamp,
-    ) -> Result<Bound, PriceError> {
+    ) -> Result<CostBound, PriceError> {
         let mut bound = self.bound_of_model(price, &self.terms.service, at)?;
         if let Some(tier) = &more.auto_tier {
             // A model that has no price there is not served there.
@@ -354,12 +355,13 @@ impl Estimate {
         price: &ModelPrice,
         service: &Service,
         at: Timestamp,
-    ) -> Result<Bound, PriceError> {
+    ) -> Result<CostBound, PriceError> {
         let cap = self.max_output.or(price.max_output_tokens());
         let cap = cap.ok_or_else(|| PriceError::NoOutputCap { model: price.name().clone() })?;
         let input = self.possible_input(cap);
         let input = input.ok_or_else(|| PriceError::Impossible { model: price.name().clone() })?;
-        let bound = Bound { fixed: 0, per_output: 0, input, choices: self.choices, cap };
+        let choices = self.choices;
+        let bound = CostBound { fixed: 0, per_output: 0, input, choices, floor: 0, cap };
         if price.is_free() {
             return Ok(bound);
         }
@@ -371,7 +373,7 @@ impl Estimate {
             _ => u128::from(self.choices) * self.dearest_output(price, ceiling)?,
         };
         let fees = self.fees(price)?;
-        Ok(Bound {
+        Ok(CostBound {
             fixed: clamped(self.with_surcharge(price, tokens)? + fees),
             per_output: clamped(self.with_surcharge(price, per_output)?),
             ..bound
@@ -379,14 +381,14 @@ impl Estimate {
     }
 
     #[inline]
-    fn bound_of_fixed(&self) -> Result<Bound, PriceError> {
+    fn bound_of_fixed(&self) -> Result<CostBound, PriceError> {
         let cap = self.max_output.unwrap_or(0);
-        if !(0..=MAX_FIXED_PICO).contains(&self.fixed.pico()) {
+        if !(0..=CostBound::MAX_COST).contains(&self.fixed.pico()) {
             return Err(PriceError::FixedOutOfRange { amount: self.fixed });
         }
         let input = self.possible_input(cap).ok_or_else(impossible_fixed)?;
         let fixed = self.fixed.pico() * i128::from(ATTO_PER_PICO); // at most 1e29
-        Ok(Bound { fixed, per_output: 0, input, choices: self.choices, cap })
+        Ok(CostBound { fixed, per_output: 0, input, choices: self.choices, floor: 0, cap })
     }
 
     /// All input, if one call can have it and so much output.
@@ -548,63 +550,4 @@ fn known(price: &ModelPrice, ceiling: &Level, bucket: Bucket) -> Result<u128, Pr
 
 fn clamped(atto: u128) -> i128 {
     i128::try_from(atto).unwrap_or(i128::MAX)
-}
-
-/// A hundred billion dollars: the largest charge that the ledger takes.
-const MAX_FIXED_PICO: i128 = 100_000_000_000_000_000_000_000;
-
-/// What one call may cost at most, as a line in its output cap: `fixed + per_output * cap`
-/// attodollars, rounded up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Bound {
-    /// All but the output, in attodollars (1e-18 USD).
-    pub(crate) fixed: i128,
-    /// One token of the cap, in attodollars, all choices together.
-    pub(crate) per_output: i128,
-    /// Input tokens, audio included.
-    pub(crate) input: u64,
-    /// How many answers are asked for.
-    pub(crate) choices: u64,
-    /// Output tokens of one answer.
-    pub(crate) cap: u64,
-}
-
-impl Bound {
-    /// Whichever of two becomes true.
-    fn or(self, other: Bound) -> Bound {
-        Bound {
-            fixed: self.fixed.max(other.fixed),
-            per_output: self.per_output.max(other.per_output),
-            input: self.input.max(other.input),
-            choices: self.choices.max(other.choices),
-            cap: self.cap,
-        }
-    }
-
-    /// Both.
-    fn and(self, other: Bound) -> Bound {
-        Bound {
-            fixed: self.fixed.saturating_add(other.fixed),
-            per_output: self.per_output.saturating_add(other.per_output),
-            input: self.input.saturating_add(other.input),
-            choices: self.choices.saturating_add(other.choices),
-            cap: self.cap,
-        }
-    }
-
-    /// The same bound as a line in the cap of another call. Output beyond that cap, and all that has
-    /// a cap of its own, is fixed: to shorten the other call does not make it less.
-    fn at_cap(self, cap: u64, has_own_cap: bool) -> Bound {
-        let beyond = if has_own_cap { self.cap } else { self.cap.saturating_sub(cap) };
-        let output = self.per_output.saturating_mul(i128::from(beyond));
-        // As many choices as have the same tokens.
-        let times = self.cap.div_ceil(cap.max(1)).max(1);
-        Bound {
-            fixed: self.fixed.saturating_add(output),
-            per_output: if has_own_cap { 0 } else { self.per_output },
-            choices: self.choices.saturating_mul(times),
-            cap,
-            ..self
-        }
-    }
 }

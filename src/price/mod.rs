@@ -35,6 +35,7 @@
 mod answered;
 mod bill;
 mod book;
+pub(crate) mod bound;
 mod catalogue;
 mod cost;
 mod date;
@@ -61,7 +62,7 @@ pub use catalogue::BookError;
 pub use cost::{PriceError, Terms};
 pub use date::{Date, ParseDateError};
 pub use estimate::Estimate;
-pub(crate) use estimate::{Bound, Fallbacks};
+pub(crate) use estimate::Fallbacks;
 pub use flaw::Flaw;
 pub use listing::{Finding, ListError, Loaded, Reason};
 pub use model::{Model, ModelPrice};

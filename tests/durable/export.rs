@@ -7,7 +7,7 @@ use std::time::Duration;
 use bursar::budget::Correction;
 use bursar::clock::{Clock, ManualClock};
 use bursar::journal::{Charges, SqliteJournal};
-use bursar::ledger::{Charging, Posting};
+use bursar::ledger::{Posting, PostingKind};
 use bursar::{BudgetManager, Estimate, Usage, Usd};
 use proptest::prelude::*;
 use rusqlite::Connection;
@@ -75,7 +75,7 @@ maps_requests,why
 10,0,0,0,0,0,0,0,0,5,0,0,0,0,0,0,0,0,0,
 2026-11-25,2026-11-25T10:30:00Z,2026-11-25T09:30:00Z,team,,,expired,0.07,assumed,\
 0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,
-2026-11-25,2026-11-25T10:30:00Z,2026-11-25T09:30:00Z,team,,,taken back,-0.07,assumed,\
+2026-11-25,2026-11-25T10:30:00Z,2026-11-25T09:30:00Z,team,,,reversed,-0.07,assumed,\
 0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,
 2026-11-25,2026-11-25T10:30:00Z,2026-11-25T09:30:00Z,team,,,settled,0.03,reported,\
 0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,
@@ -149,7 +149,7 @@ fn a_range_of_time_is_that_of_the_calls() {
         kinds.collect::<Vec<_>>().join(" ")
     };
     assert_eq!(between("2026-11-24T09:30:00Z", "2026-11-25T09:30:00Z"), "settled");
-    let late = "expired taken back settled"; // booked an hour later, and made before
+    let late = "expired reversed settled"; // booked an hour later, and made before
     assert_eq!(between("2026-11-25T09:30:00Z", "2026-11-25T10:00:00Z"), format!("recorded {late}"));
     assert_eq!(between("2026-11-25T10:30:00Z", "2027-01-01T00:00:00Z"), "adjusted");
     assert_eq!(between("2026-11-25T10:30:00.000001Z", "2027-01-01T00:00:00Z"), "");
@@ -172,7 +172,7 @@ fn a_file_in_use_is_read_as_it_was_and_not_changed() {
     charge(700);
     let mut reading = charges(&folder);
     let first = reading.next().unwrap().unwrap();
-    assert_eq!((first.kind, first.cost), (Charging::Settled, Usd::cents(1).pico()));
+    assert_eq!((first.kind, first.cost), (PostingKind::Settled, Usd::cents(1).pico()));
     charge(50); // the budget does not wait for whoever reads
     assert_eq!(reading.map(Result::unwrap).count(), 699, "more than one page, and nothing newer");
     assert_eq!(charges(&folder).count(), 750);

@@ -1,4 +1,4 @@
-//! Owns the files of earlier versions: as they were written then, they open as long as there are releases.
+//! The stored format, version 1: files that were written once, and open in every later release.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,48 +26,23 @@ fn open(name: &str, at: &str) -> (Folder, BudgetManager) {
     (folder, BudgetManager::builder().clock(clock).journal(journal).build().unwrap())
 }
 
+/// The file with its events, and the file that has only the snapshot after them.
 #[test]
-fn events_of_the_first_version_are_read() {
-    let (_folder, budget) = open("ledger-v1.db", "2026-11-24T09:40:00Z");
-    assert_eq!(budget.spent().to_string(), "$3.00");
+fn a_file_of_version_1_is_read() {
+    for (name, tables) in [("journal-v1.db", (0, 31)), ("journal-v1-snapshot.db", (1, 0))] {
+        let (folder, budget) = open(name, "2026-11-24T09:52:00Z");
+        let file = Connection::open(folder.file("old.db")).unwrap();
+        let count = |table| -> u32 {
+            let ask = format!("SELECT count(*) FROM {table}");
+            file.query_row(&ask, [], |row| row.get(0)).unwrap()
+        };
+        assert_eq!((count("snapshots"), count("events")), tables, "{name}");
+        is_as_written(&budget);
+        SqliteJournal::verify(folder.file("old.db")).unwrap();
+    }
 }
 
-/// The first version knew fewer buckets of usage: read as 0, whether the file was opened for
-/// writing since or not, and counted from then on.
-#[test]
-fn charges_of_the_first_version_lack_buckets_and_count_new_ones() {
-    let charged = |file: &Path| -> Vec<Usage> {
-        Charges::open(file).unwrap().map(|charge| charge.unwrap().usage).collect()
-    };
-    let folder = Folder::new("old-charges");
-    let file = folder.file("old.db");
-    fs::copy(kept("ledger-v1.db"), &file).unwrap();
-    let before = charged(&file);
-    assert_eq!(before.len(), 300, "the fixture has charges");
-
-    let clock = ManualClock::at("2026-11-24T09:40:00Z".parse().unwrap());
-    let journal = SqliteJournal::open(&file).unwrap();
-    let budget = BudgetManager::builder().clock(clock).journal(journal).build().unwrap();
-    assert_eq!(charged(&file), before, "opening changes no line");
-    let drawn = Usage { input_image: 3, output_image: 4, maps_requests: 2, ..Usage::tokens(5, 0) };
-    let bill = Bill::new(drawn).reported_cost(Usd::cents(1));
-    budget.account("shop/new").unwrap().charge(bill).record().unwrap();
-    budget.flush().unwrap();
-    let after = charged(&file);
-    assert_eq!(after[..before.len()], before);
-    assert_eq!(after.last(), Some(&drawn));
-}
-
-#[test]
-fn a_snapshot_of_the_first_version_is_read() {
-    let (folder, budget) = open("ledger-v1-snapshot.db", "2026-11-24T09:52:00Z");
-    let file = Connection::open(folder.file("old.db")).unwrap();
-    let count = |table| -> u32 {
-        let ask = format!("SELECT count(*) FROM {table}");
-        file.query_row(&ask, [], |row| row.get(0)).unwrap()
-    };
-    assert_eq!((count("snapshots"), count("events")), (1, 0));
-
+fn is_as_written(budget: &BudgetManager) {
     let report = budget.report();
     let limits = report.limits.iter();
     let limits: Vec<String> = limits
@@ -92,7 +67,34 @@ fn a_snapshot_of_the_first_version_is_read() {
     assert!(budget.reserve("shop/old", &call).unwrap_err().to_string().contains("it is sold"));
     budget.reserve("shop/new", &call).unwrap().settle_cost(Usd::cents(1));
     budget.flush().unwrap();
-    SqliteJournal::verify(folder.file("old.db")).unwrap();
+}
+
+/// A bucket that the file has no column for counts 0 in its lines, and is counted from then on.
+#[test]
+fn charges_lack_a_newer_bucket_and_count_it_once_it_is_known() {
+    let charged = |file: &Path| -> Vec<Usage> {
+        Charges::open(file).unwrap().map(|charge| charge.unwrap().usage).collect()
+    };
+    let folder = Folder::new("old-charges");
+    let file = folder.file("old.db");
+    fs::copy(kept("journal-v1.db"), &file).unwrap();
+    let drop_column = "ALTER TABLE charges DROP COLUMN maps_requests";
+    Connection::open(&file).unwrap().execute_batch(drop_column).unwrap();
+    let before = charged(&file);
+    assert_eq!(before.len(), 6, "the fixture has charges");
+
+    let clock = ManualClock::at("2026-11-24T09:52:00Z".parse().unwrap());
+    let journal = SqliteJournal::open(&file).unwrap();
+    let budget = BudgetManager::builder().clock(clock).journal(journal).build().unwrap();
+    assert_eq!(charged(&file), before, "opening changes no line");
+    let drawn = Usage { input_image: 3, output_image: 4, maps_requests: 2, ..Usage::tokens(5, 0) };
+    let bill = Bill::new(drawn).reported_cost(Usd::cents(1));
+    budget.account("shop/new").unwrap().charge(bill).record().unwrap();
+    budget.flush().unwrap();
+    let after = charged(&file);
+    assert_eq!(after[..before.len()], before);
+    assert_eq!(after.last(), Some(&drawn));
+    SqliteJournal::verify(&file).unwrap();
 }
 
 const LIMITS: [&str; 7] = [
@@ -138,15 +140,29 @@ impl Journal for Keeping {
     }
 }
 
-/// Writes a fixture anew, with something of everything in its snapshot:
+/// Writes the fixtures again:
 /// `cargo test --features sqlite --test durable -- --ignored snapshot_fixture`.
 #[test]
-#[ignore = "writes the fixture of the present version"]
+#[ignore = "writes the fixtures of the present version"]
 fn snapshot_fixture() {
     let folder = Folder::new("fixture");
-    let file = folder.file("new.db");
+    let file = |name: &str| folder.file(name);
+    write(SqliteJournal::open(file("events.db")).unwrap());
+    write(Keeping(SqliteJournal::open(file("snapshot.db")).unwrap(), Ledger::new()));
+    let all = "PRAGMA wal_checkpoint(TRUNCATE)";
+    Connection::open(file("events.db")).unwrap().execute_batch(all).unwrap();
+    let snapshot_alone = "DELETE FROM events; DELETE FROM charges; \
+        DELETE FROM snapshots WHERE number < (SELECT max(number) FROM snapshots); \
+        INSERT OR REPLACE INTO meta VALUES ('charges_from', 7); VACUUM; \
+        PRAGMA wal_checkpoint(TRUNCATE)";
+    Connection::open(file("snapshot.db")).unwrap().execute_batch(snapshot_alone).unwrap();
+    fs::copy(file("events.db"), kept("journal-v1.db")).unwrap();
+    fs::copy(file("snapshot.db"), kept("journal-v1-snapshot.db")).unwrap();
+}
+
+/// Something of everything.
+fn write(journal: impl Journal + 'static) {
     let clock = ManualClock::at("2026-11-24T09:30:00Z".parse().unwrap());
-    let journal = Keeping(SqliteJournal::open(&file).unwrap(), Ledger::new());
     let berlin = Period::day_in("Europe/Berlin").unwrap();
     let budget = BudgetManager::builder()
         .limit("", Limit::spend(Usd::dollars(100)).per(Period::MONTH).alert_at([1, 50]))
@@ -189,10 +205,4 @@ fn snapshot_fixture() {
     inner.mark_sent();
     std::mem::forget((outer, inner));
     budget.flush().unwrap();
-    let connection = Connection::open(&file).unwrap();
-    let as_after_the_next = "DELETE FROM events; DELETE FROM charges; \
-        DELETE FROM snapshots WHERE number < (SELECT max(number) FROM snapshots); VACUUM; \
-        PRAGMA wal_checkpoint(TRUNCATE)";
-    connection.execute_batch(as_after_the_next).unwrap();
-    fs::copy(&file, kept("ledger-v1-snapshot.db")).unwrap();
 }

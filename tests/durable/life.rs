@@ -194,7 +194,7 @@ fn a_late_word_takes_the_assumed_charge_back() {
     let mut ask = file.prepare("SELECT kind, cost FROM charges ORDER BY id").unwrap();
     let lines = ask.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
     let lines: Vec<(String, String)> = lines.map(Result::unwrap).collect();
-    let wanted = [("expired", "2"), ("taken back", "-2"), ("settled", "0.5")];
+    let wanted = [("expired", "2"), ("reversed", "-2"), ("settled", "0.5")];
     assert_eq!(lines, wanted.map(|(kind, cost)| (kind.to_owned(), cost.to_owned())));
 }
 

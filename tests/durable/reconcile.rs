@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use bursar::budget::{Correction, InvalidCall, RecordError};
 use bursar::clock::{Clock, ManualClock, Timestamp};
 use bursar::journal::{Charges, Columns, Comparison, Found, Invoice, SqliteJournal};
-use bursar::ledger::{Charging, Posting};
+use bursar::ledger::{Posting, PostingKind};
 use bursar::price::Date;
 use bursar::{BudgetManager, Estimate, Limit, Period, Usage, Usd};
 use proptest::prelude::*;
@@ -58,7 +58,7 @@ fn charge(model: &str, cost: Usd) -> Posting {
         account: bursar::Path::root(),
         tags: Vec::new(),
         model: model.into(),
-        kind: Charging::Settled,
+        kind: PostingKind::Settled,
         cost: cost.pico(),
         usage: Usage::NONE,
         confidence: bursar::usage::Confidence::Reported,
@@ -193,7 +193,7 @@ not compared: 1 charge on other days, $0.000845
     let why = |charge: &Posting| charge.why.as_deref() == Some("OpenAI's invoice of November");
     let booked: Vec<Posting> = charges(&folder).map(Result::unwrap).filter(why).collect();
     assert_eq!(booked.len(), 2);
-    assert!(booked.iter().all(|charge| charge.kind == Charging::Adjusted));
+    assert!(booked.iter().all(|charge| charge.kind == PostingKind::Adjusted));
     let mut csv = Vec::new();
     charges(&folder).write_csv(&mut csv).unwrap();
     let csv = String::from_utf8(csv).unwrap();
@@ -245,7 +245,7 @@ fn what_was_assumed_and_taken_back_is_not_compared_twice() {
     let invoice = Invoice::read_columns(csv.as_bytes(), &columns).unwrap();
     let comparison = invoice.compare(charges(&folder)).unwrap();
     assert!(comparison.agrees() && comparison.lines.len() == 1, "{comparison}");
-    assert_eq!(charges(&folder).count(), 3, "expired, taken back, settled");
+    assert_eq!(charges(&folder).count(), 3, "expired, reversed, settled");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bursar::Usd;
 use bursar::calendar::{CalendarUnit, Zone};
-use bursar::ledger::{Bid, Limit, Measure, Period, Quantity, Scope};
+use bursar::ledger::{CostBound, Limit, Measure, Period, Quantity, Scope};
 use bursar::usage::Usage;
 use proptest::prelude::*;
 
@@ -186,10 +186,10 @@ pub(crate) fn charged(ask: &Ask) -> Vec<usize> {
     [ask.node].into_iter().chain(ask.tags.iter().copied()).collect()
 }
 
-pub(crate) fn bid(call: &Call) -> Bid {
+pub(crate) fn bound(call: &Call) -> CostBound {
     let (floor, cap) = call.output;
     let (fixed, per_output) = (call.cost, call.per);
-    Bid { fixed, per_output, input: call.input, choices: 2, floor, cap }
+    CostBound { fixed, per_output, input: call.input, choices: 2, floor, cap }
 }
 
 pub(crate) fn used((input, read, output): (u64, u64, u64)) -> Usage {

@@ -452,8 +452,8 @@ fn at_the_ends_of_time() {
         reserve.lease_until = first.plus(Duration::from_secs(1));
         let event = ledger.execute(first, &Command::Reserve(reserve)).unwrap();
         let Change::Reserved(reserved) = event.change else { panic!("not reserved") };
-        if let Some(Due::Expire(hold)) = ledger.due(then) {
-            ledger.execute(then, &Command::Expire { hold }).unwrap();
+        if let Some(Due::LeaseEnd(hold)) = ledger.due(then) {
+            ledger.execute(then, &Command::ExpireCharged { hold }).unwrap();
         }
         let settle = Settle::cost(reserved.hold, Booking::Exactly(7));
         ledger.execute(then, &Command::Settle(settle)).unwrap();

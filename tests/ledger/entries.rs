@@ -124,7 +124,7 @@ pub(crate) struct Charge {
     pub(crate) model: usize,
     pub(crate) at: Timestamp,
     pub(crate) amount: Amount,
-    /// What was assumed before, and of which model: it is taken back.
+    /// What was assumed before, and of which model: it is reversed.
     pub(crate) assumed: (usize, Amount),
     /// When it was booked; a correction counts from when the assumption was.
     pub(crate) tick: u64,

@@ -13,7 +13,9 @@ use bursar::ledger::{
 use bursar::usage::Confidence;
 use proptest::prelude::*;
 
-use crate::acts::{Act, Call, PATHS, STARTS, act, bid, charged, limit, periods, pick, scope, used};
+use crate::acts::{
+    Act, Call, PATHS, STARTS, act, bound, charged, limit, periods, pick, scope, used,
+};
 use crate::entries::{self, Amount, Ask, FILTERS, Hold, Instance, Life, MODELS, Rule};
 use crate::naive::Naive;
 
@@ -155,7 +157,7 @@ impl Both {
         ask.tags = tags;
         let reserve = Reserve {
             target: self.target(ask.node, &ask.tags, ask.model),
-            bid: bid(call),
+            bound: bound(call),
             wrap_up: ask.wrap_up,
             outer: ask.outer.map(|outer| self.holds[outer]),
             lease_until: ask.lease,
@@ -179,7 +181,7 @@ impl Both {
         let hold = self.naive.holds[index].clone();
         let mut ask = self.ask(call, hold.node, &hold.tags);
         (ask.model, ask.grows) = (hold.model, Some(index));
-        let grow = Grow { hold: self.holds[index], bid: bid(call), wrap_up: call.wrap_up };
+        let grow = Grow { hold: self.holds[index], bound: bound(call), wrap_up: call.wrap_up };
         let possible = hold.life == Life::Open
             && !self.naive.nodes[ask.node].closing
             && !self.naive.frozen(&charged(&ask));
@@ -346,14 +348,14 @@ impl Both {
         self.naive.come_to(self.now.max(self.real.now()));
         while let Some(due) = self.real.due(self.now) {
             match due {
-                Due::Expire(hold) => {
+                Due::LeaseEnd(hold) => {
                     let index = self.holds.iter().position(|known| *known == hold).unwrap();
                     assert!(self.naive.holds[index].lease <= self.now);
                     if index % 3 == 2 {
-                        self.carry_out(&Command::Lapse { hold }).unwrap();
+                        self.carry_out(&Command::ExpireReleased { hold }).unwrap();
                         self.naive.lapse(index);
                     } else {
-                        self.carry_out(&Command::Expire { hold }).unwrap();
+                        self.carry_out(&Command::ExpireCharged { hold }).unwrap();
                         self.naive.expire(index);
                     }
                     self.expired = true;

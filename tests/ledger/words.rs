@@ -1,10 +1,10 @@
-//! Owns the words of a line of a table, and the limits, bids and amounts that they spell.
+//! Owns the words of a line of a table, and the limits, bounds and amounts that they spell.
 
 use std::time::Duration;
 
 use bursar::Usd;
 use bursar::calendar::{CalendarUnit, Zone};
-use bursar::ledger::{Amounts, Bid, Limit, Period, Quantity};
+use bursar::ledger::{Amounts, CostBound, Limit, Period, Quantity};
 use bursar::usage::Usage;
 
 /// The words of a line after its verb.
@@ -42,7 +42,7 @@ impl<'a> Words<'a> {
         self.value(key).map_or(0, number)
     }
 
-    pub(crate) fn bid(&self, place: usize) -> Bid {
+    pub(crate) fn bound(&self, place: usize) -> CostBound {
         let atto = |dollars: &str| money(dollars).saturating_mul(1_000_000);
         let (floor, cap) = match self.value("out") {
             None => (0, 0),
@@ -51,7 +51,7 @@ impl<'a> Words<'a> {
                 (number(floor), number(cap))
             }
         };
-        Bid {
+        CostBound {
             fixed: atto(self.positional(place).unwrap_or("0")),
             per_output: self.value("per").map_or(0, atto),
             input: self.count("in"),

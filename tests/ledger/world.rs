@@ -108,8 +108,12 @@ impl World {
             "record" => self.record(&words),
             "adjust" => self.adjust(&words),
             "release" => self.execute(&Command::Release { hold: self.hold_id(&words) }).map(ok),
-            "expire" => self.execute(&Command::Expire { hold: self.hold_id(&words) }).map(ok),
-            "lapse" => self.execute(&Command::Lapse { hold: self.hold_id(&words) }).map(ok),
+            "expire" => {
+                self.execute(&Command::ExpireCharged { hold: self.hold_id(&words) }).map(ok)
+            }
+            "lapse" => {
+                self.execute(&Command::ExpireReleased { hold: self.hold_id(&words) }).map(ok)
+            }
             "leases" => {
                 self.lapses = words.has("lapse");
                 Ok("ok".to_owned())
@@ -174,7 +178,7 @@ impl World {
         let lease = words.value("lease").map(|seconds| Duration::from_secs(number(seconds)));
         let reserve = Reserve {
             target,
-            bid: words.bid(2),
+            bound: words.bound(2),
             wrap_up: words.has("wrapup"),
             outer: words.value("inside").map(|name| self.holds[name]),
             lease_until: lease.map_or(Timestamp::MAX, |lease| self.now.plus(lease)),
@@ -187,7 +191,7 @@ impl World {
 
     fn grow(&mut self, words: &Words<'_>) -> Result<String, Rejection> {
         let hold = self.hold_id(words);
-        let grow = Grow { hold, bid: words.bid(1), wrap_up: words.has("wrapup") };
+        let grow = Grow { hold, bound: words.bound(1), wrap_up: words.has("wrapup") };
         let event = self.execute(&Command::Grow(grow))?;
         let Change::Grown(grown) = event.change else { panic!() };
         Ok(with_output(words, grown.output_cap))
@@ -263,8 +267,8 @@ impl World {
     fn catch_up(&mut self) {
         while let Some(due) = self.ledger.due(self.now) {
             let command = match due {
-                Due::Expire(hold) if self.lapses => Command::Lapse { hold },
-                Due::Expire(hold) => Command::Expire { hold },
+                Due::LeaseEnd(hold) if self.lapses => Command::ExpireReleased { hold },
+                Due::LeaseEnd(hold) => Command::ExpireCharged { hold },
                 Due::Roll { window, unit, zone } => {
                     let bounds = unit.window_around(zone, self.now);
                     Command::RollWindow { window, bounds }
@@ -320,10 +324,10 @@ impl World {
                 Notice::WouldRefuse { account, rule, window, .. } => {
                     format!(" !would {} {}{}", named(&account), rule.measure(), past(window))
                 }
-                Notice::Expired { path, cost, .. } => {
+                Notice::ExpiredCharged { path, cost, .. } => {
                     format!(" !expired {} {}", named(&path), shown(Measure::Cost, cost))
                 }
-                Notice::Lapsed { path, amount, .. } => {
+                Notice::ExpiredReleased { path, amount, .. } => {
                     format!(" !lapsed {} {}", named(&path), shown(Measure::Cost, amount))
                 }
                 other => format!(" !{other:?}"),

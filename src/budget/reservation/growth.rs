@@ -8,7 +8,7 @@ use super::super::books::Ticket;
 use super::super::error::{InvalidCall, ReserveError};
 use super::{Reservation, account_of};
 use crate::clock::Timestamp;
-use crate::ledger::{Bid, Change, Event, Grow, Ledger};
+use crate::ledger::{Change, CostBound, Event, Grow, Ledger};
 use crate::money::Usd;
 
 /// More output that is being written.
@@ -40,7 +40,7 @@ impl Reservation {
 
     /// Has another thread write more output.
     pub(crate) fn begin_growth(&self, tokens: u64) -> Result<Growth, ReserveError> {
-        let mut grow = self.growth(self.bid_for_output(tokens)?);
+        let mut grow = self.growth(self.bound_for_output(tokens)?);
         let more = self.core.change_later(move |ledger, _, now| grow(ledger, now), |more| more);
         Ok(Growth { tokens, more })
     }
@@ -59,26 +59,26 @@ impl Reservation {
         }))
     }
 
-    pub(super) fn bid_for_output(&self, tokens: u64) -> Result<Bid, ReserveError> {
+    pub(super) fn bound_for_output(&self, tokens: u64) -> Result<CostBound, ReserveError> {
         if self.model.is_none() {
             return Err(ReserveError::Invalid(InvalidCall::NoModel));
         }
         let (per_output, choices) = (self.per_output, self.choices);
         let (floor, cap) = (tokens, tokens);
-        Ok(Bid { fixed: 0, per_output, input: 0, choices, floor, cap })
+        Ok(CostBound { fixed: 0, per_output, input: 0, choices, floor, cap })
     }
 
-    pub(super) fn grow(&mut self, bid: Bid) -> Result<(), ReserveError> {
-        let more = self.core.change(self.growth(bid))??;
+    pub(super) fn grow(&mut self, bound: CostBound) -> Result<(), ReserveError> {
+        let more = self.core.change(self.growth(bound))??;
         self.held = self.held.checked_add(more).unwrap_or(Usd::MAX);
         Ok(())
     }
 
     fn growth(
         &self,
-        bid: Bid,
+        bound: CostBound,
     ) -> impl FnMut(&mut Ledger, Timestamp) -> Result<Usd, ReserveError> + Send + use<> {
-        let grow = Grow { hold: self.hold, bid, wrap_up: self.wrap_up };
+        let grow = Grow { hold: self.hold, bound, wrap_up: self.wrap_up };
         move |ledger, now| {
             let grown = ledger.decide_grow(now, &grow).map_err(|rejection| {
                 let account = account_of(ledger, grow.hold);

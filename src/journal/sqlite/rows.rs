@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::seals;
 use crate::clock::Timestamp;
-use crate::ledger::{Charging, Entry, Path, Posting};
+use crate::ledger::{Entry, Path, Posting, PostingKind};
 use crate::money::Usd;
 use crate::usage::{Bucket, Confidence, Usage};
 
@@ -86,7 +86,7 @@ static INSERT: LazyLock<String> = LazyLock::new(|| {
 pub(super) fn posting(row: &Row<'_>) -> Result<Posting, Box<dyn std::error::Error>> {
     let text = |column: &str| row.get_ref(column).and_then(|cell| Ok(cell.as_str()?));
     let word = text("kind")?;
-    let kind = Charging::ALL.into_iter().find(|kind| kind.as_str() == word);
+    let kind = PostingKind::ALL.into_iter().find(|kind| kind.as_str() == word);
     let kind = kind.ok_or_else(|| format!("`{word}` is no kind of charge"))?;
     let mut usage = Usage::NONE;
     for bucket in Bucket::ALL {

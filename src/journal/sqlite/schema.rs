@@ -6,7 +6,6 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::super::JournalError;
 use super::place::explain;
-use super::seals;
 use crate::usage::Bucket;
 
 /// The version of the tables and of the events inside.
@@ -29,8 +28,10 @@ CREATE TABLE charges (
     kind TEXT NOT NULL,
     cost TEXT NOT NULL,
     confidence TEXT NOT NULL,
-    why TEXT
+    why TEXT,
+    seal INTEGER
 );
+INSERT INTO meta (name, value) VALUES ('charges_from', 1);
 CREATE VIEW spend_by_day AS
     SELECT substr(reserved_at, 1, 10) AS day, round(sum(cost), 6) AS dollars,
            sum(kind IN ('settled', 'recorded')) AS calls
@@ -43,8 +44,7 @@ CREATE VIEW spend_by_model AS
     FROM charges GROUP BY model ORDER BY dollars DESC;
 ";
 
-/// Makes the tables of a new file, and adds the buckets that an older one lacks; refuses one that
-/// is not ours or newer than we are.
+/// Makes the tables of a new file, or refuses one that is not ours or newer than we are.
 pub(super) fn prepare(connection: &Connection, file: &FilePath) -> Result<(), JournalError> {
     let told = |error: rusqlite::Error| explain(file, &error);
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).map_err(told)?;
@@ -59,7 +59,6 @@ pub(super) fn prepare(connection: &Connection, file: &FilePath) -> Result<(), Jo
     if application == 0 && tables == 0 {
         transaction.execute_batch(TABLES).map_err(told)?;
         add_buckets(&transaction).map_err(told)?;
-        seals::prepare(&transaction).map_err(told)?;
         transaction
             .execute("INSERT INTO meta (name, value) VALUES ('schema', ?1)", [VERSION])
             .map_err(told)?;
@@ -68,13 +67,11 @@ pub(super) fn prepare(connection: &Connection, file: &FilePath) -> Result<(), Jo
     }
     recognise(&transaction, application, file)?;
     add_buckets(&transaction).map_err(told)?;
-    seals::prepare(&transaction).map_err(told)?;
     transaction.commit().map_err(told)
 }
 
-/// Gives `charges` a column for each bucket of usage that it lacks: a new file has none yet, and an
-/// older version knew fewer. Lines that are there count 0 of it. A version that does not know a
-/// column goes on writing.
+/// Adds to `charges` a column for each bucket of usage that it lacks: all of them in a new file, and
+/// in an existing one those that this version is the first to know. Existing lines count 0 of them.
 fn add_buckets(connection: &Connection) -> rusqlite::Result<()> {
     let mut ask = connection.prepare("SELECT name FROM pragma_table_info('charges')")?;
     let known: Vec<String> = ask.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;

@@ -1,28 +1,13 @@
 //! [`Seals`]: checks the lines of `charges` by a checksum of each, and that none is missing.
 //!
-//! An older version of this crate has written lines without a seal, and may have forgotten some;
-//! `meta` keeps the first line that has one (`sealed_from`) and the first that is kept
-//! (`charges_from`). The lines are numbered without a gap. If all of them are forgotten,
+//! `meta` keeps the first line that is kept (`charges_from`). The lines are numbered without a gap. If all
+//! of them are forgotten,
 //! `charges_from` is the number of the next one, and `forgotten_event` the event of the last one.
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, Statement};
 
 use super::rows;
-
-/// Makes room for the seals in a new file, and in one that an older version has written.
-pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
-    let has = "SELECT EXISTS (SELECT 1 FROM pragma_table_info('charges') WHERE name = 'seal')";
-    if connection.query_row(has, [], |row| row.get(0))? {
-        return Ok(());
-    }
-    connection.execute_batch(
-        "ALTER TABLE charges ADD COLUMN seal INTEGER;
-         INSERT INTO meta (name, value)
-             SELECT 'charges_from', coalesce(min(id), 1) FROM charges
-             UNION ALL SELECT 'sealed_from', coalesce(max(id), 0) + 1 FROM charges;",
-    )
-}
 
 /// Seals the line that was just written.
 pub(super) fn seal(connection: &Connection, id: i64) -> rusqlite::Result<()> {
@@ -101,36 +86,25 @@ fn of(row: &Row<'_>) -> rusqlite::Result<i64> {
 
 /// What is expected of the lines of `charges`, one after the other.
 pub(super) struct Seals {
-    /// The next line; `None` if an older version did not record the first.
-    next: Option<i64>,
-    sealed_from: i64,
+    /// The number of the next line.
+    next: i64,
 }
 
 impl Seals {
     pub(super) fn of(connection: &Connection) -> rusqlite::Result<Seals> {
-        let sealed_from = meta(connection, "sealed_from")?.unwrap_or(i64::MAX);
-        Ok(Seals { next: meta(connection, "charges_from")?, sealed_from })
-    }
-
-    /// True if it is known which lines there should be.
-    pub(super) fn are_known(&self) -> bool {
-        self.next.is_some()
+        Ok(Seals { next: meta(connection, "charges_from")?.unwrap_or(1) })
     }
 
     /// What is wrong with the next line, if anything is.
     pub(super) fn check(&mut self, row: &Row<'_>) -> rusqlite::Result<Option<String>> {
         let id: i64 = row.get("id")?;
-        let expected = self.next.unwrap_or(id);
-        self.next = id.checked_add(1);
+        let expected = self.next;
+        self.next = id.saturating_add(1);
         if id != expected {
             return Ok(Some(format!("the charge with the id {expected} is not there")));
         }
-        // A file that no newer version has opened has no such column.
-        let found: Option<i64> = if id < self.sealed_from { None } else { row.get("seal")? };
-        let is_whole = match found {
-            Some(found) => found == of(row)?,
-            None => id < self.sealed_from,
-        };
+        let found: Option<i64> = row.get("seal")?;
+        let is_whole = found == Some(of(row)?);
         Ok((!is_whole).then(|| format!("the charge with the id {id} is not what was written")))
     }
 }

@@ -9,8 +9,8 @@ use crate::calendar::window_around;
 use crate::clock::Timestamp;
 use crate::ledger::follow::Trip;
 use crate::ledger::{
-    AccountId, Adjust, Bid, Booking, Change, Command, Due, Grow, HoldId, Ledger, Limit, ModelId,
-    Path, Period, Record, Rejection, Reserve, Scope, Settle, Tags, Target,
+    AccountId, Adjust, Booking, Change, Command, CostBound, Due, Grow, HoldId, Ledger, Limit,
+    ModelId, Path, Period, Record, Rejection, Reserve, Scope, Settle, Tags, Target,
 };
 use crate::money::Usd;
 use crate::usage::{Confidence, Usage};
@@ -83,7 +83,7 @@ impl World {
         self.now = self.now.plus(Duration::from_secs(seconds));
         while let Some(due) = self.ledger.due(self.now) {
             let command = match due {
-                Due::Expire(hold) => Command::Expire { hold },
+                Due::LeaseEnd(hold) => Command::ExpireCharged { hold },
                 Due::Roll { window, unit, zone } => {
                     Command::RollWindow { window, bounds: window_around(unit, zone, self.now) }
                 }
@@ -129,8 +129,8 @@ impl World {
 
     fn grow(&mut self, hold: u16, cents: u16) {
         if let Some(hold) = self.hold(hold) {
-            let bid = Bid::fixed(i128::from(cents % 64) * CENT);
-            self.run(&Command::Grow(Grow { hold, bid, wrap_up: false }));
+            let bound = CostBound::fixed(i128::from(cents % 64) * CENT);
+            self.run(&Command::Grow(Grow { hold, bound, wrap_up: false }));
         }
     }
 
@@ -143,11 +143,11 @@ impl World {
         let model = ModelId(u32::from(more % 3));
         let cap = u64::from(size >> 8);
         let (floor, per_output) = (cap / u64::from(more % 4 + 1), i128::from(more % 64) << 44);
-        let fixed = i128::from(size % 128) * CENT * Bid::ATTO_PER_PICO + i128::from(more % 97 == 0);
-        let bid = Bid { fixed, per_output, input: u64::from(more), choices: 1, floor, cap };
+        let fixed = i128::from(size % 128) * CENT * 1_000_000 + i128::from(more % 97 == 0);
+        let bound = CostBound { fixed, per_output, input: u64::from(more), choices: 1, floor, cap };
         let reserve = Reserve {
             target: Target { account, tags: ids, model },
-            bid,
+            bound,
             wrap_up: tags >> 8 & 7 == 0,
             outer: self.hold(tags).filter(|_| tags >> 11 & 7 == 0),
             lease_until: match tags >> 14 {
@@ -157,9 +157,9 @@ impl World {
         };
         let mut other = self.ledger.clone().without_plain();
         let long = other.execute(self.now, &Command::Reserve(reserve)).map(|event| event.change);
-        let Reserve { target, bid, wrap_up, lease_until, .. } = reserve;
+        let Reserve { target, bound, wrap_up, lease_until, .. } = reserve;
         let plain = match reserve.outer {
-            None => self.ledger.reserve_plainly(self.now, &target, &bid, wrap_up, lease_until),
+            None => self.ledger.reserve_plainly(self.now, &target, &bound, wrap_up, lease_until),
             Some(_) => None,
         };
         match (plain, long) {
