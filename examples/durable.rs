@@ -5,24 +5,18 @@
 //! cargo run --features sqlite --example durable -- --kill      # ends itself without warning
 //! cargo run --features sqlite --example durable -- report durable.db
 //! cargo run --features sqlite --example durable -- verify durable.db   # is the file whole?
-//! cargo run --features sqlite --example durable -- export durable.db > charges.csv       # or --json-lines
-//! cargo run --features sqlite --example durable -- compare durable.db openai-costs.csv   # as OpenAI exports it
 //! ```
 
 use std::error::Error;
-use std::fs::File;
-use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-use bursar::journal::{Charges, Invoice, SqliteJournal};
+use bursar::journal::SqliteJournal;
 use bursar::{BudgetManager, Limit, Period, Usage, Usd};
 
 const USAGE: &str = "usage: durable [--kill] [FILE]                 (durable.db if none is named)
        durable report FILE
-       durable verify FILE
-       durable export FILE [--json-lines]
-       durable compare FILE INVOICE.csv        (an export of OpenAI's, Anthropic's or OpenRouter's)";
+       durable verify FILE";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -33,10 +27,7 @@ fn main() -> ExitCode {
         ["--kill", file] => work(Path::new(file), true),
         ["report", file] => report(Path::new(file)),
         ["verify", file] => verify(Path::new(file)),
-        ["export", file] => export(Path::new(file), false),
-        ["export", file, "--json-lines"] => export(Path::new(file), true),
-        ["compare", file, invoice] => compare(Path::new(file), Path::new(invoice)),
-        ["report" | "verify" | "export" | "compare"] => Err(USAGE.into()),
+        ["report" | "verify"] => Err(USAGE.into()),
         [word] if !word.starts_with('-') => work(Path::new(word), false),
         _ => Err(USAGE.into()),
     };
@@ -96,28 +87,5 @@ fn report(file: &Path) -> Result<(), Box<dyn Error>> {
 /// Whether all of a file is what was written.
 fn verify(file: &Path) -> Result<(), Box<dyn Error>> {
     println!("{}: {}", file.display(), SqliteJournal::verify(file)?);
-    Ok(())
-}
-
-/// Every charge of a file, for a spreadsheet or a machine. The budget may be in use meanwhile.
-fn export(file: &Path, json_lines: bool) -> Result<(), Box<dyn Error>> {
-    let charges = Charges::open(file)?;
-    let written = match json_lines {
-        true => charges.write_json_lines(io::stdout().lock())?,
-        false => charges.write_csv(io::stdout().lock())?,
-    };
-    eprintln!("{written} charges");
-    Ok(())
-}
-
-/// What a provider says, held against what is in a file.
-fn compare(file: &Path, invoice: &Path) -> Result<(), Box<dyn Error>> {
-    let invoice = Invoice::read(File::open(invoice)?)?;
-    let comparison = invoice.compare(Charges::open(file)?)?;
-    print!("{comparison}");
-    for line in comparison.lines.iter().filter(|line| line.correction() != Usd::ZERO) {
-        let (day, model, by) = (line.day, &line.model, line.correction().exact());
-        println!("to book on {day} for `{model}`: {by}   (`BudgetManager::adjust`)");
-    }
     Ok(())
 }

@@ -117,7 +117,7 @@ mod sync;
 pub mod usage;
 pub mod price;
 pub mod ledger;
-mod table;
+pub mod table;
 pub mod journal;
 pub mod budget;
 pub mod context;

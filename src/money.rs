@@ -45,6 +45,33 @@ impl Usd {
     /// The smallest (most negative) amount.
     pub const MIN: Usd = Usd(-i128::MAX);
 
+    /// Reads text as [`FromStr`] does, and rounds what is finer than a picodollar half to even: for
+    /// amounts that another program has computed with floats.
+    ///
+    /// ```
+    /// use bursar::Usd;
+    ///
+    /// let amount = "0.00014135999999999998";
+    /// assert!(amount.parse::<Usd>().is_err());
+    /// assert_eq!(Usd::parse_rounded(amount)?, "0.00014136".parse()?);
+    /// # Ok::<(), bursar::money::ParseUsdError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ParseUsdError`] if the text is not a number, or too large.
+    pub fn parse_rounded(text: &str) -> Result<Usd, ParseUsdError> {
+        let error = match text.parse() {
+            Err(ParseUsdError { text, kind: ParseUsdErrorKind::TooFine }) => {
+                ParseUsdError { text, kind: ParseUsdErrorKind::TooFine }
+            }
+            done => return done,
+        };
+        let text = text.trim();
+        let digits = text.trim_start_matches(['-', '$']);
+        let amount = parse_rounded(digits, i64::from(PLACES)).map(Usd).ok_or(error)?;
+        Ok(if text.starts_with('-') { amount.negated() } else { amount })
+    }
+
     /// Whole dollars.
     pub const fn dollars(dollars: i64) -> Usd {
         Usd(dollars as i128 * PICO_PER_DOLLAR)

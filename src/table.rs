@@ -5,13 +5,21 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use crate::ledger::grouped;
 use crate::money::Usd;
 
-/// The columns of a terminal.
-pub(crate) const WIDTH: usize = 80;
+/// The width of the tables that this crate prints, in columns.
+pub const WIDTH: usize = 80;
 const PICO_PER_DOLLAR: u128 = 1_000_000_000_000;
 
 /// An amount in at most `width` columns: in full if it fits, else with fewer decimals, in thousands,
-/// millions and so on. Money above zero never prints as zero.
-pub(crate) fn money(amount: Usd, width: usize) -> String {
+/// millions and so on. An amount that is not zero never looks like zero.
+///
+/// ```
+/// use bursar::{Usd, table};
+///
+/// assert_eq!(table::money(Usd::dollars(12_345), 9), "$12345.00");
+/// assert_eq!(table::money(Usd::dollars(12_345), 8), "$12.3K");
+/// assert_eq!(table::money(Usd::from_pico(1), 9), "~$0");
+/// ```
+pub fn money(amount: Usd, width: usize) -> String {
     let full = amount.to_string();
     if full.len() <= width {
         return full;
@@ -27,7 +35,9 @@ pub(crate) fn money(amount: Usd, width: usize) -> String {
     format!("{sign}${}", rounded(dollars, width.saturating_sub(sign.len() + 1)))
 }
 
-pub(crate) fn count(number: u64, width: usize) -> String {
+/// A number in at most `width` columns: in full with its thousands apart if it fits, else in
+/// thousands, millions and so on.
+pub fn count(number: u64, width: usize) -> String {
     let full = grouped(i128::from(number));
     if full.len() <= width { full } else { rounded(u128::from(number), width) }
 }
@@ -48,8 +58,8 @@ pub(crate) fn rounded(number: u128, width: usize) -> String {
     "very many".chars().take(width).collect()
 }
 
-/// The text, truncated to at most `width` columns, with control characters replaced by spaces.
-pub(crate) fn cut(text: &str, width: usize) -> String {
+/// The text cut to at most `width` columns, with a space for each control character.
+pub fn cut(text: &str, width: usize) -> String {
     let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     if plain.width() <= width {
         return plain;
@@ -65,8 +75,8 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
     kept + "…"
 }
 
-/// The text, padded to `width` columns; some characters take two.
-pub(crate) fn padded(text: &str, width: usize) -> String {
+/// The text filled up with spaces to `width` columns. Some characters take two.
+pub fn padded(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
 }
 

@@ -87,16 +87,6 @@ fn an_error_has_its_cause_in_its_sentence() {
     tells(&plan.unwrap_err(), "an empty segment");
 }
 
-#[cfg(feature = "sqlite")]
-#[test]
-fn an_error_of_a_file_has_its_cause_in_its_sentence() {
-    use bursar::journal::{ExportError, InvoiceError};
-    let io = || std::io::Error::other("the cable is out");
-    tells(&InvoiceError::from(io()), "the cable is out");
-    tells(&ExportError::from(io()), "the cable is out");
-    tells(&ExportError::from(JournalError::new("the disk is full")), "the disk is full");
-}
-
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).into_iter().flatten() {
         let path = entry.unwrap().path();

@@ -10,27 +10,14 @@
 //! [`Builder::journal`](crate::budget::Builder::journal), and a budget survives its process. The trait
 //! is for programs that keep their events elsewhere.
 //!
-//! For accountants, who open such a file while agents run: `Charges` reads what was charged and exports
-//! it as CSV or JSON lines; `Invoice` reads what a provider exports, and compares it with them, day by
-//! day and model by model.
+//! `Charges` reads what was charged out of such a file while agents run. The crate `bursar-cli` exports it as CSV
+//! or JSON lines, and compares it with a provider's invoice.
 
 mod error;
 #[cfg(feature = "sqlite")]
 mod sqlite;
-#[cfg(feature = "sqlite")]
-mod export;
-#[cfg(feature = "sqlite")]
-mod invoice;
-#[cfg(feature = "sqlite")]
-mod compare;
 
-#[cfg(feature = "sqlite")]
-pub use compare::{Comparison, Found, LeftOut, Line, Sides, Unmatched};
 pub use error::JournalError;
-#[cfg(feature = "sqlite")]
-pub use export::ExportError;
-#[cfg(feature = "sqlite")]
-pub use invoice::{Columns, Figures, Invoice, InvoiceError};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Charges, Durability, SqliteJournal, SqliteOptions, Verified};
 

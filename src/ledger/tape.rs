@@ -101,10 +101,10 @@ pub struct Posting {
     pub why: Option<Arc<str>>,
 }
 
-#[cfg(feature = "sqlite")]
 impl Posting {
-    /// A count of its usage as it adds up with others: less than nothing where it is reversed.
-    pub(crate) fn signed(&self, count: u64) -> i64 {
+    /// A count of its usage with the sign by which postings add up: negative where it is
+    /// [reversed](PostingKind::Reversed).
+    pub fn signed(&self, count: u64) -> i64 {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         if self.kind == PostingKind::Reversed { count.saturating_neg() } else { count }
     }

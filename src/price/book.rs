@@ -91,6 +91,17 @@ impl PriceBook {
         PriceBook::default()
     }
 
+    /// The names under which a book looks for a model that it does not have under `name` itself: without
+    /// the version, then without the date. For programs that match names of their own by the same rule.
+    ///
+    /// ```
+    /// let names: Vec<&str> = bursar::PriceBook::shorter_names("gpt-6-luna-2026-09-01").collect();
+    /// assert_eq!(names, ["gpt-6-luna"]);
+    /// ```
+    pub fn shorter_names(name: &str) -> impl Iterator<Item = &str> {
+        shorter(name)
+    }
+
     /// Inserts a price, replacing the one of the same provider and id, which is returned. From now
     /// on it counts as [your own](ModelPrice::is_own), wherever it came from.
     ///

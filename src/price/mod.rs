@@ -66,8 +66,6 @@ pub(crate) use estimate::Fallbacks;
 pub use flaw::Flaw;
 pub use listing::{Finding, ListError, Loaded, Reason};
 pub use model::{Model, ModelPrice};
-#[cfg(feature = "sqlite")]
-pub(crate) use names::shorter;
 pub use rate::{Fee, Rate, RateError, Ratio};
 pub use rates::{Block, CacheTtl, Peak, PeakError, Rates, Tier};
 pub use request::EstimateError;

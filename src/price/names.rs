@@ -10,7 +10,7 @@ use super::date::Date;
 /// (genai-prices #471, tokscale #523). Nor a region in front (`eu.`, `us-gov.`): providers take from
 /// nothing to 43 % more for one, and not the same for each model, so that the price of another
 /// region would be a wrong price.
-pub(crate) fn shorter(name: &str) -> impl Iterator<Item = &str> {
+pub(super) fn shorter(name: &str) -> impl Iterator<Item = &str> {
     let unversioned = without_version(name);
     let undated = without_date(unversioned.unwrap_or(name));
     [unversioned, undated].into_iter().flatten()

@@ -1,5 +1,5 @@
-//! The tests of what survives: a restart, `kill -9`, several processes, a failing journal, a broken
-//! disk, a damaged file; and of what is made of it: exports, and comparisons with invoices.
+//! Tests of the journal: a restart, `kill -9`, several processes, a failing journal, a broken disk, a
+//! damaged file.
 //!
 //! Each of these faults was put into the code once, and this is who saw it first:
 //!
@@ -31,19 +31,17 @@
 #![cfg(feature = "sqlite")]
 
 mod awaited;
+mod charges;
 mod disk;
-mod export;
 mod faults;
 mod files;
 mod fixtures;
 mod forget;
-mod invoices;
 mod kill;
 mod life;
 mod log;
 mod others;
 mod places;
-mod reconcile;
 mod shared;
 mod verify;
 

@@ -20,8 +20,7 @@ const PAGE: u32 = 500;
 /// sees the file as it was when it was opened. While it is open the file's write-ahead log grows, to be
 /// cut when it has gone, so that it should not be kept longer than it takes.
 ///
-/// [`write_csv`](Charges::write_csv) and [`write_json_lines`](Charges::write_json_lines) export
-/// them; [`Invoice::compare`](crate::journal::Invoice::compare) holds them against what a provider says.
+/// The crate `bursar-cli` exports them as CSV or JSON lines, and compares them with a provider's invoice.
 ///
 /// ```
 /// use bursar::journal::{Charges, SqliteJournal};

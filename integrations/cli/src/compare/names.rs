@@ -5,10 +5,11 @@ mod words;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bursar::PriceBook;
+
 use self::words::Words;
 use super::Unmatched;
-use crate::journal::Invoice;
-use crate::price::shorter;
+use crate::Invoice;
 
 /// The names of an invoice beside those of a ledger.
 pub(super) struct Names {
@@ -73,7 +74,7 @@ fn found(
         return ledger.get(said).cloned().ok_or_else(nothing);
     }
     let is = |model: &str, form: &str| model == form || id(model) == form;
-    let undated = std::iter::once(&**name).chain(shorter(name));
+    let undated = std::iter::once(&**name).chain(PriceBook::shorter_names(name));
     let by_their_name = undated.map(|form| -> Vec<&Arc<str>> {
         // A model of exactly that name is meant, even if a provider has one of that id.
         match ledger.get(form) {
@@ -82,7 +83,8 @@ fn found(
         }
     });
     let dated = |model: &&Arc<str>| {
-        shorter(id(model)).any(|form| form == &**name) || shorter(model).any(|form| form == &**name)
+        PriceBook::shorter_names(id(model)).any(|form| form == &**name)
+            || PriceBook::shorter_names(model).any(|form| form == &**name)
     };
     let by_ours = std::iter::once_with(|| ledger.iter().filter(dated).collect());
     let spelled = [true, false].into_iter().map(|is_strict| spelled_as(name, is_strict, ledger));

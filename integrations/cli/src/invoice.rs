@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
+use bursar::Usd;
+use bursar::price::Date;
 use csv::ByteRecord;
 use serde::Serialize;
 
 pub use self::columns::Columns;
 use self::columns::Places;
 pub use self::error::InvoiceError;
-use crate::money::Usd;
-use crate::price::Date;
 
 /// What a provider says was used and what it costs, by day and model. It is read from the CSV file
 /// that the provider exports, and [compared](Invoice::compare) with a ledger.
@@ -24,14 +24,14 @@ use crate::price::Date;
 /// memory grows with days and models and not with rows.
 #[derive(Clone, Debug)]
 pub struct Invoice {
-    pub(super) source: String,
-    pub(super) provider: Option<String>,
-    pub(super) lines: BTreeMap<(Date, Arc<str>), Figures>,
-    pub(super) days: Option<(Date, Date)>,
+    pub(crate) source: String,
+    pub(crate) provider: Option<String>,
+    pub(crate) lines: BTreeMap<(Date, Arc<str>), Figures>,
+    pub(crate) days: Option<(Date, Date)>,
     /// Nothing used, of what the export has columns for.
-    pub(super) none: Figures,
+    pub(crate) none: Figures,
     /// A name on the invoice, and the one in the ledger.
-    pub(super) same: BTreeMap<String, String>,
+    pub(crate) same: BTreeMap<String, String>,
 }
 
 /// What was used, and what it cost. `None` is what an export has no column for.
@@ -75,7 +75,7 @@ impl Invoice {
     /// [`InvoiceError`]: an unknown header lists its columns; a cell is named by line, column and value.
     ///
     /// ```
-    /// use bursar::journal::Invoice;
+    /// use bursar_cli::Invoice;
     ///
     /// let csv = "usage_date_utc,model,workspace,api_key,usage_type,context_window,token_type,cost_usd\n\
     ///            2026-11-24,Claude Haiku 4.5,Default,crawler,message,≤ 200k,input_no_cache,0.19\n\
@@ -139,7 +139,7 @@ impl Invoice {
 
     fn add(
         &mut self,
-        row: &Row<'_>,
+        row: &Record<'_>,
         places: &Places,
         spelling: cells::Spelling,
     ) -> Result<(), InvoiceError> {
@@ -242,7 +242,7 @@ impl<R: io::Read> Rows<R> {
     }
 
     /// The next row that is not blank.
-    fn next<'a>(&'a mut self, header: &'a [String]) -> Result<Option<Row<'a>>, InvoiceError> {
+    fn next<'a>(&'a mut self, header: &'a [String]) -> Result<Option<Record<'a>>, InvoiceError> {
         loop {
             if !self.reader.read_byte_record(&mut self.record).map_err(unreadable)? {
                 return Ok(None);
@@ -267,18 +267,18 @@ impl<R: io::Read> Rows<R> {
                 "it has {cells} cells and the header {columns}; is the file whole?"
             )));
         }
-        Ok(Some(Row { header, record, line }))
+        Ok(Some(Record { header, record, line }))
     }
 }
 
 /// A row, the names of its columns, and the line that it begins on.
-struct Row<'a> {
+struct Record<'a> {
     header: &'a [String],
     record: &'a ByteRecord,
     line: u64,
 }
 
-impl Row<'_> {
+impl Record<'_> {
     fn cell(&self, place: usize) -> &str {
         let cell = self.record.get(place).and_then(|cell| std::str::from_utf8(cell).ok());
         cell.unwrap_or_default().trim()

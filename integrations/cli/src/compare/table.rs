@@ -1,12 +1,13 @@
-//! Owns how a comparison looks in a terminal of 80 columns.
+//! The `Display` of a [`Comparison`]: a table of 80 columns.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{Comparison, Found, LeftOut, Line, Sides};
-use crate::ledger::grouped;
-use crate::money::Usd;
-use crate::table::{WIDTH, count, cut, money, padded};
+use bursar::Usd;
+use bursar::ledger::Quantity;
+use bursar::table::{WIDTH, count, cut, money, padded};
+
+use super::{Comparison, Excluded, Presence, Row, Sides};
 
 /// The most lines; those that differ most are kept.
 const ROWS: usize = 40;
@@ -14,11 +15,15 @@ const MONEY: usize = 9;
 const TOKENS: usize = 9;
 
 /// A column: its title, its width, and what stands in it.
-type Column = (&'static str, usize, fn(&Sides, Found) -> String);
+type Column = (&'static str, usize, fn(&Sides, Presence) -> String);
 
 const COSTS: [Column; 4] = [
-    ("ledger", MONEY, |sides, found| dash(found != Found::OnInvoice, cost(sides.ledger.cost))),
-    ("invoice", MONEY, |sides, found| dash(found != Found::InLedger, cost(sides.invoice.cost))),
+    ("ledger", MONEY, |sides, presence| {
+        dash(presence != Presence::OnInvoice, cost(sides.ledger.cost))
+    }),
+    ("invoice", MONEY, |sides, presence| {
+        dash(presence != Presence::InLedger, cost(sides.invoice.cost))
+    }),
     ("differs", MONEY, |sides, _| match sides.difference.cost {
         Some(difference) if !difference.is_zero() => signed(difference),
         _ => "=".to_owned(),
@@ -30,18 +35,18 @@ const TOKEN_DIFFERENCES: [Column; 2] = [
     ("± output", TOKENS, |sides, _| differing(sides.difference.output_tokens)),
 ];
 const TOKEN_COUNTS: [Column; 6] = [
-    ("input", TOKENS, |sides, found| {
-        dash(found != Found::OnInvoice, tokens(sides.ledger.input_tokens))
+    ("input", TOKENS, |sides, presence| {
+        dash(presence != Presence::OnInvoice, tokens(sides.ledger.input_tokens))
     }),
-    ("invoice", TOKENS, |sides, found| {
-        dash(found != Found::InLedger, tokens(sides.invoice.input_tokens))
+    ("invoice", TOKENS, |sides, presence| {
+        dash(presence != Presence::InLedger, tokens(sides.invoice.input_tokens))
     }),
     ("differs", TOKENS, |sides, _| differing(sides.difference.input_tokens)),
-    ("output", TOKENS, |sides, found| {
-        dash(found != Found::OnInvoice, tokens(sides.ledger.output_tokens))
+    ("output", TOKENS, |sides, presence| {
+        dash(presence != Presence::OnInvoice, tokens(sides.ledger.output_tokens))
     }),
-    ("invoice", TOKENS, |sides, found| {
-        dash(found != Found::InLedger, tokens(sides.invoice.output_tokens))
+    ("invoice", TOKENS, |sides, presence| {
+        dash(presence != Presence::InLedger, tokens(sides.invoice.output_tokens))
     }),
     ("differs", TOKENS, |sides, _| differing(sides.difference.output_tokens)),
 ];
@@ -68,14 +73,14 @@ impl fmt::Display for Comparison {
                 }
                 writeln!(f)?;
             }
-            row(f, self.called(line), name, &columns, &line.sides, line.found)?;
+            row(f, self.called(line), name, &columns, &line.sides, line.presence)?;
         }
-        let more = self.lines.len().saturating_sub(shown.len());
+        let more = self.rows.len().saturating_sub(shown.len());
         if more > 0 {
             writeln!(f, "… and {more} more that differ less")?;
         }
         writeln!(f)?;
-        row(f, "total", name, &columns, &self.total, Found::InBoth)?;
+        row(f, "total", name, &columns, &self.total, Presence::InBoth)?;
         self.unmatched(f)?;
         left_out(f, "of other providers or of no model", self.other_providers)?;
         left_out(f, "on other days", self.other_days)
@@ -94,23 +99,23 @@ impl Comparison {
     }
 
     /// All lines if there are few, else those that differ most; by day in any case.
-    fn shown(&self) -> Vec<&Line> {
-        if self.lines.len() <= ROWS {
-            return self.lines.iter().collect();
+    fn shown(&self) -> Vec<&Row> {
+        if self.rows.len() <= ROWS {
+            return self.rows.iter().collect();
         }
-        let much = |line: &Line| {
+        let much = |line: &Row| {
             let tokens = [line.sides.difference.input_tokens, line.sides.difference.output_tokens];
             let tokens = tokens.into_iter().flatten().map(i64::unsigned_abs);
             (line.correction().pico().unsigned_abs(), tokens.fold(0, u64::saturating_add))
         };
-        let mut places: Vec<usize> = (0..self.lines.len()).collect();
-        places.sort_by_key(|place| std::cmp::Reverse(self.lines.get(*place).map(much)));
+        let mut places: Vec<usize> = (0..self.rows.len()).collect();
+        places.sort_by_key(|place| std::cmp::Reverse(self.rows.get(*place).map(much)));
         let kept: BTreeSet<usize> = places.into_iter().take(ROWS).collect();
-        kept.into_iter().filter_map(|place| self.lines.get(place)).collect()
+        kept.into_iter().filter_map(|place| self.rows.get(place)).collect()
     }
 
     /// The model, without the provider that all of them have.
-    fn called<'a>(&self, line: &'a Line) -> &'a str {
+    fn called<'a>(&self, line: &'a Row) -> &'a str {
         let id = self
             .provider
             .as_ref()
@@ -118,7 +123,7 @@ impl Comparison {
         if *line.model != *self.provider.as_deref().unwrap_or_default() {
             return id.unwrap_or(&line.model);
         }
-        match self.lines.iter().all(|other| other.model == line.model) {
+        match self.rows.iter().all(|other| other.model == line.model) {
             true => "(all models)",
             false => "(no model)",
         }
@@ -151,9 +156,10 @@ fn row(
     name: usize,
     columns: &[Column],
     sides: &Sides,
-    found: Found,
+    presence: Presence,
 ) -> fmt::Result {
-    let cells = columns.iter().map(|(_, width, cell)| format!(" {:>width$}", cell(sides, found)));
+    let cells =
+        columns.iter().map(|(_, width, cell)| format!(" {:>width$}", cell(sides, presence)));
     let row = padded(&cut(called, name), name) + &cells.collect::<String>();
     writeln!(f, "{}", row.trim_end())
 }
@@ -177,12 +183,12 @@ fn said(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     writeln!(f)
 }
 
-fn left_out(f: &mut fmt::Formatter<'_>, which: &str, left_out: LeftOut) -> fmt::Result {
+fn left_out(f: &mut fmt::Formatter<'_>, which: &str, left_out: Excluded) -> fmt::Result {
     match left_out.charges {
         0 => Ok(()),
         charges => {
             let s = if charges == 1 { "" } else { "s" };
-            let charges = grouped(i128::from(charges));
+            let charges = Quantity::Count(charges.into());
             said(f, &format!("not compared: {charges} charge{s} {which}, {}", left_out.cost))
         }
     }

@@ -1,6 +1,7 @@
 //! [`Words`]: the parts of a model's name, to compare names that are spelled differently.
 
-use crate::price::{Date, shorter};
+use bursar::PriceBook;
+use bursar::price::Date;
 
 /// Companies whose names are put in front of a model's name.
 const COMPANIES: [&str; 12] = [
@@ -55,7 +56,8 @@ impl Words {
     /// A name, and what is left of it without a version; nothing of a mere date or company.
     pub(super) fn forms(name: &str) -> Vec<Words> {
         let whole = Words::of(name);
-        let shorter = shorter(name).map(Words::of).filter(|form| form.date == whole.date);
+        let shorter =
+            PriceBook::shorter_names(name).map(Words::of).filter(|form| form.date == whole.date);
         let mut forms: Vec<Words> = shorter.collect();
         forms.push(whole);
         forms.retain(|form| !form.words.is_empty());

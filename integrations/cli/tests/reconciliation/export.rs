@@ -1,35 +1,23 @@
-//! Owns the tests of exports: what is in a ledger file comes out of it, exactly, and nobody is disturbed.
+//! Tests of exports: every charge of a ledger file is a line, exact to the picodollar.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::OpenOptions;
 use std::time::Duration;
 
 use bursar::budget::Correction;
 use bursar::clock::{Clock, ManualClock};
-use bursar::journal::{Charges, SqliteJournal};
-use bursar::ledger::{Posting, PostingKind};
+use bursar::journal::Charges;
+use bursar::ledger::Posting;
 use bursar::{BudgetManager, Estimate, Usage, Usd};
+use bursar_cli::{write_csv, write_json_lines};
 use proptest::prelude::*;
 use rusqlite::Connection;
 
-use crate::Folder;
-
-pub(crate) fn clock() -> ManualClock {
-    ManualClock::at("2026-11-24T09:30:00Z".parse().unwrap())
-}
-
-pub(crate) fn open(folder: &Folder, clock: &ManualClock) -> BudgetManager {
-    let journal = SqliteJournal::open(folder.file("budget.db")).unwrap();
-    BudgetManager::builder().clock(clock.clone()).journal(journal).build().unwrap()
-}
-
-fn charges(folder: &Folder) -> Charges {
-    Charges::open(folder.file("budget.db")).unwrap()
-}
+use crate::{Folder, book, booked, charges, clock, open};
 
 fn csv_of(charges: Charges) -> String {
     let mut text = Vec::new();
-    charges.write_csv(&mut text).unwrap();
+    write_csv(charges, &mut text).unwrap();
     String::from_utf8(text).unwrap()
 }
 
@@ -93,7 +81,7 @@ fn json_lines_say_the_same_and_change_no_text() {
     let budget = open(&folder, &clock);
     one_of_each(&budget, &clock);
     let mut text = Vec::new();
-    assert_eq!(charges(&folder).write_json_lines(&mut text).unwrap(), 6);
+    assert_eq!(write_json_lines(charges(&folder), &mut text).unwrap(), 6);
     let csv = csv_of(charges(&folder));
     let header: Vec<&str> = csv.lines().next().unwrap().split(',').collect();
     let text = String::from_utf8(text).unwrap();
@@ -138,85 +126,17 @@ fn no_text_of_an_export_is_a_formula() {
 }
 
 #[test]
-fn a_range_of_time_is_that_of_the_calls() {
-    let (folder, clock) = (Folder::new("range"), clock());
-    let budget = open(&folder, &clock);
-    one_of_each(&budget, &clock);
-    let between = |from: &str, until: &str| {
-        let (from, until) = (from.parse().unwrap(), until.parse().unwrap());
-        let kinds =
-            charges(&folder).between(from, until).map(|charge| charge.unwrap().kind.as_str());
-        kinds.collect::<Vec<_>>().join(" ")
-    };
-    assert_eq!(between("2026-11-24T09:30:00Z", "2026-11-25T09:30:00Z"), "settled");
-    let late = "expired reversed settled"; // booked an hour later, and made before
-    assert_eq!(between("2026-11-25T09:30:00Z", "2026-11-25T10:00:00Z"), format!("recorded {late}"));
-    assert_eq!(between("2026-11-25T10:30:00Z", "2027-01-01T00:00:00Z"), "adjusted");
-    assert_eq!(between("2026-11-25T10:30:00.000001Z", "2027-01-01T00:00:00Z"), "");
-    let ends = bursar::clock::Timestamp::MIN..bursar::clock::Timestamp::MAX;
-    assert_eq!(charges(&folder).between(ends.start, ends.end).count(), 6);
-}
-
-#[test]
-fn a_file_in_use_is_read_as_it_was_and_not_changed() {
-    let (folder, clock) = (Folder::new("in-use"), clock());
-    let budget = open(&folder, &clock);
-    let charge = |times| {
-        for _ in 0..times {
-            budget
-                .reserve("a", &Estimate::fixed(Usd::cents(2)))
-                .unwrap()
-                .settle_cost(Usd::cents(1));
-        }
-    };
-    charge(700);
-    let mut reading = charges(&folder);
-    let first = reading.next().unwrap().unwrap();
-    assert_eq!((first.kind, first.cost), (PostingKind::Settled, Usd::cents(1).pico()));
-    charge(50); // the budget does not wait for whoever reads
-    assert_eq!(reading.map(Result::unwrap).count(), 699, "more than one page, and nothing newer");
-    assert_eq!(charges(&folder).count(), 750);
-    drop(budget);
-
-    let file = folder.file("budget.db");
-    let before = fs::read(&file).unwrap();
-    let mut text = Vec::new();
-    assert_eq!(charges(&folder).write_csv(&mut text).unwrap(), 750);
-    assert_eq!(fs::read(&file).unwrap(), before);
-}
-
-#[test]
-fn what_cannot_be_read_is_explained() {
-    let (folder, clock) = (Folder::new("unread"), clock());
+fn an_export_that_cannot_be_written_or_read_fails_with_the_reason() {
+    let (folder, clock) = (Folder::new("unwritten"), clock());
     drop(open(&folder, &clock).adjust("a", Usd::cents(1), clock.now(), "why"));
-    let told = |name: &str| Charges::open(folder.file(name)).unwrap_err().to_string();
-    assert!(told("none.db").contains("there is no"), "{}", told("none.db"));
-    assert!(!folder.file("none.db").exists(), "and none is made");
-    fs::write(folder.file("notes.txt"), "no database ".repeat(200)).unwrap();
-    assert!(told("notes.txt").contains("it is no SQLite database"), "{}", told("notes.txt"));
-    Connection::open(folder.file("other.db")).unwrap().execute_batch("CREATE TABLE x (y)").unwrap();
-    assert!(told("other.db").contains("database of something else"), "{}", told("other.db"));
-
-    let change = |text: &str| {
-        Connection::open(folder.file("budget.db")).unwrap().execute_batch(text).unwrap();
-    };
-    change("UPDATE charges SET cost = 'much'");
-    let mut broken = charges(&folder);
-    let error = broken.next().unwrap().unwrap_err().to_string();
-    assert!(error.contains("the charge with the id 1 is not what was written: `much`"), "{error}");
-    assert!(broken.next().is_none(), "nothing after an error");
-    change("UPDATE charges SET cost = '1', kind = 'guessed'");
-    let error = charges(&folder).write_csv(Vec::new()).unwrap_err().to_string();
-    assert!(error.contains("`guessed` is no kind of charge"), "{error}");
-    change("UPDATE meta SET value = 99 WHERE name = 'schema'");
-    assert!(told("budget.db").contains("was written by a newer bursar"), "{}", told("budget.db"));
-
-    let full = fs::OpenOptions::new().write(true).open("/dev/full");
-    change("UPDATE meta SET value = 1; UPDATE charges SET kind = 'adjusted'");
-    if let Ok(full) = full {
-        let error = charges(&folder).write_json_lines(full).unwrap_err();
+    if let Ok(full) = OpenOptions::new().write(true).open("/dev/full") {
+        let error = write_json_lines(charges(&folder), full).unwrap_err();
         assert!(error.to_string().starts_with("the export cannot be written: "), "{error}");
     }
+    let file = Connection::open(folder.file("budget.db")).unwrap();
+    file.execute_batch("UPDATE charges SET kind = 'guessed'").unwrap();
+    let error = write_csv(charges(&folder), Vec::new()).unwrap_err().to_string();
+    assert!(error.contains("`guessed` is no kind of charge"), "{error}");
 }
 
 /// A hundred thousand lines in the memory of a few hundred.
@@ -238,82 +158,10 @@ fn an_export_takes_the_memory_of_a_page() {
     .unwrap();
     let mut written = 0;
     let memory = allocation_counter::measure(|| {
-        written = charges(&folder).write_csv(std::io::sink()).unwrap();
+        written = write_csv(charges(&folder), std::io::sink()).unwrap();
     });
     assert_eq!(written, 100_006);
     assert!(memory.bytes_max < 400_000, "{} bytes at most", memory.bytes_max);
-}
-
-/// What a random budget books.
-#[derive(Clone, Debug)]
-pub(crate) enum Booked {
-    Settled { account: usize, tag: bool, model: usize, input: u64, cached: u64, output: u64 },
-    Recorded { account: usize, model: usize, input: u64, output: u64 },
-    Plain { account: usize, pico: i64 },
-    Lost { account: usize, pico: i64, late: bool },
-    Adjusted { account: usize, model: usize, pico: i64 },
-    Pass { minutes: u64 },
-}
-
-pub(crate) const ACCOUNTS: [&str; 4] = ["acme", "acme/crawler", "acme/crawler/deep", "other"];
-pub(crate) const MODELS: [&str; 3] =
-    ["openai/gpt-6-luna", "openai/gpt-6.1-terra", "anthropic/claude-opus-4-1"];
-
-pub(crate) fn booked() -> impl Strategy<Value = Booked> {
-    let pico = 1_i64..5_000_000_000_000;
-    prop_oneof![
-        4 => (0_usize..4, any::<bool>(), 0_usize..3, 0_u64..90_000, 0_u64..9_000, 0_u64..900).prop_map(
-            |(account, tag, model, input, cached, output)| Booked::Settled {
-                account, tag, model, input, cached, output
-            }
-        ),
-        2 => (0_usize..4, 0_usize..3, 0_u64..90_000, 0_u64..900).prop_map(
-            |(account, model, input, output)| Booked::Recorded { account, model, input, output }
-        ),
-        1 => (0_usize..4, pico.clone()).prop_map(|(account, pico)| Booked::Plain { account, pico }),
-        1 => (0_usize..4, pico.clone(), any::<bool>())
-            .prop_map(|(account, pico, late)| Booked::Lost { account, pico, late }),
-        2 => (0_usize..4, 0_usize..3, -900_000_000_i64..900_000_000)
-            .prop_map(|(account, model, pico)| Booked::Adjusted { account, model, pico }),
-        2 => (1_u64..1_500).prop_map(|minutes| Booked::Pass { minutes }),
-    ]
-}
-
-pub(crate) fn book(budget: &BudgetManager, clock: &ManualClock, booked: &Booked) {
-    let model = |model: usize| budget.model(MODELS[model]).unwrap();
-    let account = |account: usize| budget.account(ACCOUNTS[account]).unwrap();
-    match *booked {
-        Booked::Settled { account: at, tag, model: of, input, cached, output } => {
-            let user = budget.tag("user:42").unwrap();
-            let account = account(at);
-            let ask = account.ask(model(of).estimate().input(input + cached).max_output(output));
-            let ask = if tag { ask.tag(&user) } else { ask };
-            let usage = Usage { cache_read: cached, ..Usage::tokens(input, output) };
-            ask.reserve().unwrap().settle(usage);
-        }
-        Booked::Recorded { account: at, model: of, input, output } => {
-            account(at).charge(Usage::tokens(input, output)).model(&model(of)).record().unwrap();
-        }
-        Booked::Plain { account: at, pico } => {
-            let estimate = Estimate::fixed(Usd::dollars(9));
-            account(at).reserve(&estimate).unwrap().settle_cost(Usd::from_pico(pico.into()));
-        }
-        Booked::Lost { account: at, pico, late } => {
-            let hold = account(at).reserve(&Estimate::fixed(Usd::from_pico(pico.into()))).unwrap();
-            hold.mark_sent();
-            clock.advance(Duration::from_secs(1_000));
-            budget.report();
-            if late {
-                hold.settle_cost(Usd::from_pico(i128::from(pico) / 2));
-            }
-        }
-        Booked::Adjusted { account: at, model, pico } => {
-            let by = Correction::new(Usd::from_pico(pico.into())).model(MODELS[model]);
-            // Refused where it would leave less than nothing.
-            let _ = budget.adjust(ACCOUNTS[at], by, clock.now(), "random");
-        }
-        Booked::Pass { minutes } => clock.advance(Duration::from_secs(60 * minutes)),
-    }
 }
 
 fn few() -> ProptestConfig {

@@ -6,20 +6,21 @@ mod table;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bursar::Usd;
+use bursar::clock::Timestamp;
+use bursar::journal::JournalError;
+use bursar::ledger::{Posting, PostingKind};
+use bursar::price::Date;
 use serde::Serialize;
 
 use self::names::Names;
-use super::{Figures, Invoice, JournalError};
-use crate::clock::Timestamp;
-use crate::ledger::{Posting, PostingKind};
-use crate::money::{Usd, div_half_even};
-use crate::price::Date;
+use crate::{Figures, Invoice};
 
 /// A ledger and an invoice side by side: made by [`Invoice::compare`]. Its `Display` is a table of 80 columns,
 /// with serde it is data.
 ///
 /// All differences are the invoice's figure less the ledger's: what the ledger has to be
-/// [adjusted](crate::BudgetManager::adjust) by.
+/// [adjusted](bursar::BudgetManager::adjust) by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Comparison {
@@ -30,7 +31,7 @@ pub struct Comparison {
     /// The first and the last day that are compared, in UTC; `None` if the invoice has no day.
     pub days: Option<(Date, Date)>,
     /// What was used of a model on a day, by day and model.
-    pub lines: Vec<Line>,
+    pub rows: Vec<Row>,
     /// All lines together.
     pub total: Sides,
     /// Names on the invoice that are no model of the ledger in these days. Their lines are there, on the
@@ -39,15 +40,15 @@ pub struct Comparison {
     /// Models of the ledger in these days that are not on the invoice.
     pub unmatched_in_ledger: Vec<Arc<str>>,
     /// Charges of the ledger for models of other providers, and for none.
-    pub other_providers: LeftOut,
+    pub other_providers: Excluded,
     /// Charges of the ledger on other days.
-    pub other_days: LeftOut,
+    pub other_days: Excluded,
 }
 
 /// What was used of one model on one day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Line {
+pub struct Row {
     /// The day, in UTC: of the ledger's charges, that on which the call was made.
     pub day: Date,
     /// The model as the ledger names it, else `provider/` and what the invoice says. The provider alone, or nothing,
@@ -56,7 +57,7 @@ pub struct Line {
     /// The invoice's names for it.
     pub billed_as: BTreeSet<Arc<str>>,
     /// Where it is.
-    pub found: Found,
+    pub presence: Presence,
     /// The figures.
     #[serde(flatten)]
     pub sides: Sides,
@@ -65,7 +66,7 @@ pub struct Line {
 /// Where a day's use of a model stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Found {
+pub enum Presence {
     /// In both.
     InBoth,
     /// In the ledger alone.
@@ -102,7 +103,7 @@ pub struct Unmatched {
 /// Charges that are not compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct LeftOut {
+pub struct Excluded {
     /// How many lines of the ledger.
     pub charges: u64,
     /// What they cost.
@@ -119,7 +120,7 @@ impl Invoice {
     /// **Providers.** Of the ledger only models of the one that bills are compared; see
     /// [`any_provider`](Invoice::any_provider).
     ///
-    /// **Models** are matched by the rules by which a [`PriceBook`](crate::PriceBook) finds prices, and by their words.
+    /// **Models** are matched by the rules by which a [`PriceBook`](bursar::PriceBook) finds prices, and by their words.
     /// A name on the invoice is, in this order:
     ///
     /// 1. what [`same_model`](Invoice::same_model) says;
@@ -142,16 +143,17 @@ impl Invoice {
     ///
     /// ```no_run
     /// use std::fs::File;
-    /// use bursar::journal::{Charges, Invoice, SqliteJournal};
+    /// use bursar::journal::{Charges, SqliteJournal};
     /// use bursar::budget::Correction;
     /// use bursar::{BudgetManager, Usd};
+    /// use bursar_cli::Invoice;
     ///
     /// let invoice = Invoice::read(File::open("openai-costs-november.csv")?)?;
     /// let comparison = invoice.compare(Charges::open("budget.db")?)?;
     /// println!("{comparison}");
     ///
     /// let budget = BudgetManager::builder().journal(SqliteJournal::open("budget.db")?).build()?;
-    /// for line in comparison.lines.iter().filter(|line| line.correction() != Usd::ZERO) {
+    /// for line in comparison.rows.iter().filter(|line| line.correction() != Usd::ZERO) {
     ///     let correction = Correction::new(line.correction()).model(&line.model);
     ///     budget.adjust("acme", correction, line.about(), "OpenAI's invoice of November")?;
     /// }
@@ -166,8 +168,8 @@ impl Invoice {
         charges: impl IntoIterator<Item = Result<Posting, JournalError>>,
     ) -> Result<Comparison, JournalError> {
         let by_model = self.lines.keys().any(|(_, model)| !model.is_empty());
-        let mut other_providers = LeftOut::default();
-        let mut other_days = LeftOut::default();
+        let mut other_providers = Excluded::default();
+        let mut other_days = Excluded::default();
         let mut ledger: BTreeMap<(Date, Arc<str>), Figures> = BTreeMap::new();
         for charge in charges {
             let charge = charge?;
@@ -183,36 +185,36 @@ impl Invoice {
             }
         }
         let names = Names::new(self, ledger.keys().map(|(_, model)| model));
-        let mut lines: BTreeMap<(Date, Arc<str>), Line> = BTreeMap::new();
+        let mut rows: BTreeMap<(Date, Arc<str>), Row> = BTreeMap::new();
         let mut total = (NOTHING, self.none);
         for ((day, model), figures) in &ledger {
-            let line = lines.entry((*day, model.clone())).or_insert_with(|| self.line(*day, model));
-            line.sides.ledger = *figures;
-            line.found = Found::InLedger;
+            let row = rows.entry((*day, model.clone())).or_insert_with(|| self.row(*day, model));
+            row.sides.ledger = *figures;
+            row.presence = Presence::InLedger;
             total.0 = total.0.plus(figures).ok_or_else(too_much)?;
         }
         for ((day, name), figures) in &self.lines {
             let model = names.model(name);
-            let line = lines.entry((*day, model.clone())).or_insert_with(|| self.line(*day, model));
-            line.sides.invoice = line.sides.invoice.plus(figures).ok_or_else(too_much)?;
-            if line.found == Found::InLedger {
-                line.found = Found::InBoth;
+            let row = rows.entry((*day, model.clone())).or_insert_with(|| self.row(*day, model));
+            row.sides.invoice = row.sides.invoice.plus(figures).ok_or_else(too_much)?;
+            if row.presence == Presence::InLedger {
+                row.presence = Presence::InBoth;
             }
             if !name.is_empty() {
-                line.billed_as.insert(name.clone());
+                row.billed_as.insert(name.clone());
             }
             total.1 = total.1.plus(figures).ok_or_else(too_much)?;
         }
-        let mut lines: Vec<Line> = lines.into_values().collect();
-        for line in &mut lines {
-            line.sides = Sides::new(line.sides.ledger, line.sides.invoice).ok_or_else(too_much)?;
+        let mut rows: Vec<Row> = rows.into_values().collect();
+        for row in &mut rows {
+            row.sides = Sides::new(row.sides.ledger, row.sides.invoice).ok_or_else(too_much)?;
         }
         let (unmatched_on_invoice, unmatched_in_ledger) = names.unmatched();
         Ok(Comparison {
             source: self.source.clone(),
             provider: self.provider.clone(),
             days: self.days,
-            lines,
+            rows,
             total: Sides::new(total.0, total.1).ok_or_else(too_much)?,
             unmatched_on_invoice,
             unmatched_in_ledger,
@@ -233,11 +235,11 @@ impl Invoice {
         self.provider.as_deref().unwrap_or_default().into()
     }
 
-    fn line(&self, day: Date, model: &Arc<str>) -> Line {
+    fn row(&self, day: Date, model: &Arc<str>) -> Row {
         let sides =
             Sides { ledger: NOTHING, invoice: self.none, difference: NOTHING, basis_points: None };
         let (model, billed_as) = (model.clone(), BTreeSet::new());
-        Line { day, model, billed_as, found: Found::OnInvoice, sides }
+        Row { day, model, billed_as, presence: Presence::OnInvoice, sides }
     }
 }
 
@@ -250,18 +252,18 @@ impl Comparison {
 
     /// The same for one day.
     pub fn correction_on(&self, day: Date) -> Usd {
-        let lines = self.lines.iter().filter(|line| line.day == day);
+        let lines = self.rows.iter().filter(|line| line.day == day);
         // A part of what has been added up without an overflow.
-        Usd::checked_sum(lines.map(Line::correction)).unwrap_or(Usd::MAX)
+        Usd::checked_sum(lines.map(Row::correction)).unwrap_or(Usd::MAX)
     }
 
     /// True if every figure that the invoice has is the ledger's, on each day and for each model.
     pub fn agrees(&self) -> bool {
-        self.lines.iter().all(|line| line.sides.agree())
+        self.rows.iter().all(|line| line.sides.agree())
     }
 }
 
-impl Line {
+impl Row {
     /// What the ledger has to be adjusted by on this day for this model: zero if it agrees, or if the invoice has no
     /// cost.
     pub fn correction(&self) -> Usd {
@@ -302,7 +304,7 @@ impl Sides {
     }
 }
 
-impl LeftOut {
+impl Excluded {
     fn add(&mut self, charge: &Posting) -> Result<(), JournalError> {
         self.charges = self.charges.saturating_add(1);
         self.cost = self.cost.checked_add(Usd::from_pico(charge.cost)).ok_or_else(too_much)?;
@@ -370,4 +372,12 @@ impl Figures {
 #[cold]
 fn too_much() -> JournalError {
     JournalError::new("the charges add up to more than any amount can be")
+}
+
+/// `numerator / denominator`, rounded half to even. The denominator is positive.
+fn div_half_even(numerator: i128, denominator: i128) -> i128 {
+    let floor = numerator.div_euclid(denominator);
+    let twice = numerator.rem_euclid(denominator).saturating_mul(2);
+    let up = twice > denominator || (twice == denominator && floor % 2 != 0);
+    if up { floor + 1 } else { floor }
 }

@@ -6,7 +6,7 @@ use super::error::InvoiceError;
 /// Which column of an export says what, for a form that is not known:
 ///
 /// ```
-/// use bursar::journal::{Columns, Invoice};
+/// use bursar_cli::{Columns, Invoice};
 ///
 /// let csv = "Date,Slug,Usage,Prompt Tokens,Completion Tokens\n\
 ///            2026-11-24 00:00:00,anthropic/claude-opus-4.8,430.07,70965665,3009973\n";
@@ -18,7 +18,7 @@ use super::error::InvoiceError;
 ///     .provider("openrouter");
 /// let invoice = Invoice::read_columns(csv.as_bytes(), &columns)?;
 /// assert_eq!(invoice.lines().count(), 1);
-/// # Ok::<(), bursar::journal::InvoiceError>(())
+/// # Ok::<(), bursar_cli::InvoiceError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Columns {

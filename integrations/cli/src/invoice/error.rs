@@ -1,4 +1,4 @@
-//! Owns why an invoice is not read.
+//! [`InvoiceError`]: why an invoice is not read.
 
 use std::io;
 

@@ -1,10 +1,10 @@
-//! Owns the tests of reading invoices: the forms that providers export, and what is wrong with a file.
+//! Tests of reading invoices: the forms that providers export, and errors in a file.
 
 use std::fs::File;
 use std::io::Write;
 
 use bursar::Usd;
-use bursar::journal::{Columns, Figures, Invoice, InvoiceError};
+use bursar_cli::{Columns, Figures, Invoice, InvoiceError};
 
 /// An export that was invented here, in the form of the real ones.
 pub(crate) fn fixture(name: &str) -> File {
@@ -202,7 +202,7 @@ fn a_file_without_rows_says_nothing_and_one_without_a_header_is_refused() {
     let invoice = Invoice::read(header.as_bytes()).unwrap();
     assert_eq!((invoice.lines().count(), invoice.days()), (0, None));
     let nothing = invoice.compare([]).unwrap();
-    assert!(nothing.agrees() && nothing.lines.is_empty() && nothing.correction() == Usd::ZERO);
+    assert!(nothing.agrees() && nothing.rows.is_empty() && nothing.correction() == Usd::ZERO);
     assert!(nothing.to_string().contains("no day"), "{nothing}");
     let covering = invoice.covering("2026-11-01".parse().unwrap(), "2026-11-30".parse().unwrap());
     assert_eq!(days(&covering), "2026-11-01 2026-11-30");
@@ -238,4 +238,20 @@ fn a_hundred_thousand_rows_take_the_memory_of_a_thousand() {
     assert_eq!(many.0, (30, 1_000_000, Usd::cents(10)));
     assert_eq!(few.0, (30, 10_000, Usd::from_pico(1_000_000_000)));
     assert!(many.1 <= few.1 + 4_096, "{} bytes at most, {} for a few rows", many.1, few.1);
+}
+
+#[test]
+fn an_error_has_its_cause_in_its_sentence() {
+    use bursar::journal::JournalError;
+    use bursar_cli::ExportError;
+    let io = || std::io::Error::other("the cable is out");
+    let errors: [(Box<dyn std::error::Error>, &str); 3] = [
+        (InvoiceError::from(io()).into(), "the cable is out"),
+        (ExportError::from(io()).into(), "the cable is out"),
+        (ExportError::from(JournalError::new("the disk is full")).into(), "the disk is full"),
+    ];
+    for (error, cause) in errors {
+        assert!(error.to_string().contains(cause), "{error}");
+        assert!(error.source().is_none(), "{error} is repeated by its source");
+    }
 }

@@ -1,23 +1,17 @@
-//! Owns the tests of reconciling: a ledger held against an invoice, and what differs booked as a correction.
+//! Tests of comparisons: a ledger next to an invoice, and what differs booked as a correction.
 
 use std::fmt::Write;
-use std::sync::{Arc, Mutex};
 
-use bursar::budget::{Correction, InvalidCall, RecordError};
-use bursar::clock::{Clock, ManualClock, Timestamp};
-use bursar::journal::{Charges, Columns, Comparison, Found, Invoice, SqliteJournal};
+use bursar::budget::Correction;
+use bursar::clock::{ManualClock, Timestamp};
 use bursar::ledger::{Posting, PostingKind};
 use bursar::price::Date;
-use bursar::{BudgetManager, Estimate, Limit, Period, Usage, Usd};
+use bursar::{BudgetManager, Estimate, Usage, Usd};
+use bursar_cli::{Columns, Comparison, Invoice, Presence, write_csv};
 use proptest::prelude::*;
 
-use crate::Folder;
-use crate::export::{Booked, book, booked, clock, open};
 use crate::invoices::fixture;
-
-fn charges(folder: &Folder) -> Charges {
-    Charges::open(folder.file("budget.db")).unwrap()
-}
+use crate::{Booked, Folder, book, booked, charges, clock, open};
 
 fn usd(text: &str) -> Usd {
     text.parse().unwrap()
@@ -83,7 +77,7 @@ fn a_call_with_ones_own_key_costs_what_both_bill() {
     ] {
         let invoice = Invoice::read(format!("{header}\n{}\n", rows.join("\n")).as_bytes()).unwrap();
         let comparison = invoice.compare([Ok(charge(model, usd("0.0361")))]).unwrap();
-        assert_eq!(comparison.lines.len(), 1, "{comparison:?}");
+        assert_eq!(comparison.rows.len(), 1, "{comparison:?}");
         assert_eq!(comparison.total.invoice.cost, Some(usd(has)));
         assert_eq!(comparison.correction(), usd(has).checked_sub(usd("0.0361")).unwrap());
     }
@@ -103,8 +97,8 @@ fn a_display_name_is_the_model_that_was_called() {
     let invoice = Invoice::read(csv.as_bytes()).unwrap();
     let charges = [Ok(charge("anthropic/claude-3-5-haiku-latest", Usd::cents(3)))];
     let comparison = invoice.compare(charges).unwrap();
-    assert!(comparison.lines.len() == 1 && comparison.correction().is_zero(), "{comparison:?}");
-    assert_eq!(comparison.lines[0].found, Found::InBoth);
+    assert!(comparison.rows.len() == 1 && comparison.correction().is_zero(), "{comparison:?}");
+    assert_eq!(comparison.rows[0].presence, Presence::InBoth);
     assert!(comparison.unmatched_on_invoice.is_empty());
 }
 
@@ -113,8 +107,8 @@ fn tokens_are_compared_by_day_and_model() {
     let folder = Folder::new("tokens");
     let _budget = ledger(&folder);
     let comparison = compare(&folder, "openai-usage.csv");
-    let [terra, luna] = &comparison.lines[..] else { panic!("{comparison:?}") };
-    assert_eq!((&*terra.model, terra.found), ("openai/gpt-6.1-terra", Found::InBoth));
+    let [terra, luna] = &comparison.rows[..] else { panic!("{comparison:?}") };
+    assert_eq!((&*terra.model, terra.presence), ("openai/gpt-6.1-terra", Presence::InBoth));
     assert_eq!(
         terra.billed_as.iter().map(|name| &**name).collect::<Vec<_>>(),
         ["gpt-6.1-terra-2026-09-01"]
@@ -180,7 +174,7 @@ not compared: 1 charge on other days, $0.000845
 "
     );
 
-    for line in &comparison.lines {
+    for line in &comparison.rows {
         let correction = Correction::new(line.correction()).model(&line.model);
         budget.adjust("acme", correction, line.about(), "OpenAI's invoice of November").unwrap();
     }
@@ -195,7 +189,7 @@ not compared: 1 charge on other days, $0.000845
     assert_eq!(booked.len(), 2);
     assert!(booked.iter().all(|charge| charge.kind == PostingKind::Adjusted));
     let mut csv = Vec::new();
-    charges(&folder).write_csv(&mut csv).unwrap();
+    write_csv(charges(&folder), &mut csv).unwrap();
     let csv = String::from_utf8(csv).unwrap();
     assert!(csv.contains(
         "2026-11-24,2026-12-01T10:00:00Z,2026-11-24T12:00:00Z,acme,,openai/web search tool calls,"
@@ -211,11 +205,11 @@ fn an_invoice_without_models_is_compared_by_day() {
     clock.set("2026-12-01T10:00:00Z".parse().unwrap());
     for (name, lines) in [("openai-costs-by-day.csv", 3), ("anthropic-costs.csv", 2)] {
         let comparison = compare(&folder, name);
-        assert_eq!(comparison.lines.len(), lines, "{comparison}");
+        assert_eq!(comparison.rows.len(), lines, "{comparison}");
         assert!(
             comparison.unmatched_in_ledger.is_empty() && comparison.unmatched_on_invoice.is_empty()
         );
-        for line in &comparison.lines {
+        for line in &comparison.rows {
             let correction = Correction::new(line.correction()).model(&line.model);
             budget.adjust("acme", correction, line.about(), name).unwrap();
         }
@@ -230,8 +224,8 @@ fn an_invoice_without_models_is_compared_by_day() {
 
 /// A call whose lease had ended was charged at what it held; its late word takes that back.
 #[test]
-fn what_was_assumed_and_taken_back_is_not_compared_twice() {
-    let (folder, clock) = (Folder::new("taken-back"), clock());
+fn what_was_assumed_and_reversed_is_not_compared_twice() {
+    let (folder, clock) = (Folder::new("reversed"), clock());
     let budget = open(&folder, &clock);
     let luna = budget.model("gpt-6-luna").unwrap();
     let hold = budget.reserve("acme", &luna.estimate().input(9_000).max_output(400)).unwrap();
@@ -244,7 +238,7 @@ fn what_was_assumed_and_taken_back_is_not_compared_twice() {
     let columns = columns.input("in").output("out").provider("openai");
     let invoice = Invoice::read_columns(csv.as_bytes(), &columns).unwrap();
     let comparison = invoice.compare(charges(&folder)).unwrap();
-    assert!(comparison.agrees() && comparison.lines.len() == 1, "{comparison}");
+    assert!(comparison.agrees() && comparison.rows.len() == 1, "{comparison}");
     assert_eq!(charges(&folder).count(), 3, "expired, reversed, settled");
 }
 
@@ -256,14 +250,15 @@ fn what_does_not_match_is_said_on_both_sides() {
     let columns = Columns::new("day").model("model").cost("cost").provider("openai");
     let invoice = Invoice::read_columns(csv.as_bytes(), &columns).unwrap();
     let comparison = invoice.compare(charges(&folder)).unwrap();
-    let found: Vec<(&str, Found)> = comparison.lines.iter().map(|l| (&*l.model, l.found)).collect();
+    let found: Vec<(&str, Presence)> =
+        comparison.rows.iter().map(|l| (&*l.model, l.presence)).collect();
     assert_eq!(
         found,
         [
-            ("openai/gpt-6.1-terra", Found::InLedger),
-            ("openai/gpt-7-nova", Found::OnInvoice),
-            ("openai/terra", Found::OnInvoice),
-            ("openai/gpt-6-luna", Found::InBoth),
+            ("openai/gpt-6.1-terra", Presence::InLedger),
+            ("openai/gpt-7-nova", Presence::OnInvoice),
+            ("openai/terra", Presence::OnInvoice),
+            ("openai/gpt-6-luna", Presence::InBoth),
         ]
     );
     let shown = comparison.to_string();
@@ -279,12 +274,12 @@ fn what_does_not_match_is_said_on_both_sides() {
         .same_model("terra", "openai/gpt-6.1-terra")
         .compare(charges(&folder))
         .unwrap();
-    assert_eq!(told.lines[0].found, Found::InBoth);
+    assert_eq!(told.rows[0].presence, Presence::InBoth);
     assert_eq!(told.unmatched_in_ledger.len(), 0);
 
     let all = invoice.any_provider().compare(charges(&folder)).unwrap();
     assert_eq!(all.other_providers.charges, 0);
-    let models: Vec<&str> = all.lines.iter().map(|line| &*line.model).collect();
+    let models: Vec<&str> = all.rows.iter().map(|line| &*line.model).collect();
     assert!(models.contains(&"anthropic/claude-haiku-4-5") && models.contains(&""), "{models:?}");
     assert!(all.to_string().contains("(no model)"), "{all}");
 }
@@ -321,11 +316,11 @@ fn a_comparison_is_data_for_a_machine() {
     let folder = Folder::new("data");
     let _budget = ledger(&folder);
     let data = serde_json::to_value(compare(&folder, "openai-costs.csv")).unwrap();
-    let line = &data["lines"][0];
+    let line = &data["rows"][0];
     assert_eq!(line["day"], "2026-11-24");
     assert_eq!(line["model"], "openai/gpt-6.1-terra");
     assert_eq!(line["billed_as"][0], "gpt-6.1-terra-2026-09-01");
-    assert_eq!(line["found"], "in_both");
+    assert_eq!(line["presence"], "in_both");
     assert_eq!(line["invoice"]["cost"], "0.01");
     assert!(line["invoice"]["input_tokens"].is_null() && line["ledger"]["input_tokens"] == 4_000);
     let cost = |side: &str| usd(line[side]["cost"].as_str().unwrap());
@@ -403,7 +398,7 @@ proptest! {
         prop_assert!(same.agrees(), "{same}");
         prop_assert_eq!(same.correction(), Usd::ZERO);
         let mut usage = against(openai_usage(&rows));
-        for line in &mut usage.lines {
+        for line in &mut usage.rows {
             line.sides.difference.requests = None; // a call without tokens is none here
         }
         prop_assert!(usage.agrees(), "{usage}");
@@ -416,7 +411,7 @@ proptest! {
         let differs = against(openai_costs(&rows));
         prop_assert_eq!(differs.correction(), by);
         prop_assert_eq!(differs.correction_on(day), by);
-        for line in &differs.lines {
+        for line in &differs.rows {
             let meant = line.day == day && *line.model == *format!("openai/{id}");
             prop_assert_eq!(line.correction(), if meant { by } else { Usd::ZERO });
         }
@@ -430,90 +425,4 @@ proptest! {
             prop_assert!(after.agrees(), "{after}");
         }
     }
-}
-
-/// A correction over a limit is booked all the same (law 3), told once, and stops calls until there is room.
-#[test]
-fn a_correction_over_a_limit_is_booked_and_refuses_calls_until_there_is_room() {
-    let (folder, clock) = (Folder::new("over"), clock());
-    let alerts = Arc::new(Mutex::new(Vec::new()));
-    let heard = Arc::clone(&alerts);
-    let budget = BudgetManager::builder()
-        .limit("acme", Limit::spend(Usd::dollars(1)).per(Period::DAY))
-        .limit("user:*", Limit::spend(Usd::dollars(5)))
-        .limit("", Limit::spend(Usd::dollars(9)).only_model("openai/*"))
-        .clock(clock.clone())
-        .on_alert(move |alert: &bursar::Alert| heard.lock().unwrap().push(alert.to_string()))
-        .journal(SqliteJournal::open(folder.file("budget.db")).unwrap())
-        .build()
-        .unwrap();
-    let call = || budget.reserve("acme", &Estimate::fixed(Usd::cents(50)));
-    call().unwrap().settle_cost(Usd::cents(40));
-    let yesterday = "2026-11-23T12:00:00Z".parse().unwrap();
-    budget.adjust("acme", Usd::dollars(3), yesterday, "the window is closed").unwrap();
-    assert!(call().is_ok(), "what is about yesterday does not stand in the way today");
-    assert!(alerts.lock().unwrap().is_empty(), "{alerts:?}");
-
-    let correction = Correction::new(Usd::dollars(2)).model("openai/gpt-6-luna").tag("user:42");
-    budget.adjust("acme", correction, clock.now(), "invoice 17").unwrap();
-    assert_eq!(alerts.lock().unwrap().len(), 1, "{alerts:?}");
-    assert!(alerts.lock().unwrap()[0].contains("acme"), "{alerts:?}");
-    let denied = call().unwrap_err();
-    assert!(denied.to_string().contains("$2.40 spent"), "{denied}");
-    let report = budget.report();
-    assert_eq!(report.account("user:42").unwrap().spent, Usd::dollars(2));
-    assert_eq!(report.account("acme").unwrap().spent, usd("5.40"));
-    let filtered = report.limits.iter().find(|limit| limit.only_model.is_some()).unwrap();
-    assert_eq!(filtered.spent, Usd::dollars(2).into(), "a limit on the model counts it");
-
-    budget.adjust("acme", usd("-1.50"), clock.now(), "invoice 18 takes back").unwrap();
-    assert!(call().is_err(), "$0.90 of $1.00 is spent");
-    budget.adjust("acme", usd("-0.40"), clock.now(), "and again").unwrap();
-    assert!(call().is_ok(), "there is room again");
-
-    // All of it after a restart.
-    drop(budget);
-    let budget = open(&folder, &clock);
-    assert_eq!(budget.report().account("acme").unwrap().spent, usd("3.50"));
-    let reasons: Vec<String> = charges(&folder)
-        .filter_map(|charge| charge.unwrap().why.map(|why| why.to_string()))
-        .collect();
-    assert_eq!(
-        reasons,
-        ["the window is closed", "invoice 17", "invoice 18 takes back", "and again"]
-    );
-}
-
-#[test]
-fn a_correction_that_cannot_be_is_refused_and_changes_nothing() {
-    let (folder, clock) = (Folder::new("refused"), clock());
-    let budget = open(&folder, &clock);
-    budget.adjust("acme", Usd::dollars(2), clock.now(), "first").unwrap();
-    budget.adjust("acme/crawler", Usd::dollars(1), clock.now(), "below").unwrap();
-    let refused = |account: &str, correction: Correction| {
-        budget.adjust(account, correction, clock.now(), "no").unwrap_err()
-    };
-    let impossible = RecordError::Invalid(InvalidCall::Impossible);
-    assert_eq!(refused("acme/crawler", Correction::new(usd("-1.01"))), impossible);
-    assert_eq!(
-        refused("acme", Correction::new(usd("-1")).tag("user:42")),
-        impossible,
-        "the tag has nothing"
-    );
-    assert_eq!(refused("acme", Correction::new(Usd::MAX)), impossible);
-    let two_of_a_tree = Correction::new(Usd::cents(1)).tag("user:1").tag("user:2");
-    assert_eq!(refused("acme", two_of_a_tree), RecordError::Invalid(InvalidCall::Tags));
-    let tags = ["a:1", "b:1", "c:1", "d:1", "e:1"];
-    let five = tags.iter().fold(Correction::new(Usd::cents(1)), |c, tag| c.tag(tag));
-    assert_eq!(refused("acme", five), RecordError::Invalid(InvalidCall::Tags));
-    assert!(matches!(refused("user:42", Usd::cents(1).into()), RecordError::Account(_)));
-    assert!(matches!(
-        refused("acme", Correction::new(Usd::cents(1)).tag("acme")),
-        RecordError::Account(_)
-    ));
-    assert_eq!((budget.spent(), charges(&folder).count()), (Usd::dollars(3), 2));
-    budget
-        .adjust("acme", Usd::dollars(-3), clock.now(), "down to nothing, of all below it")
-        .unwrap();
-    assert_eq!(budget.spent(), Usd::ZERO);
 }
