@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 use bursar::agent::{BoxAgent, BudgetedStream};
 use bursar::price::EstimateError;
 use bursar::testing::Items;
+use bursar::usage::Outcome;
 use bursar::{
     Agent, Bill, BudgetConstrained, BudgetManager, Call, Estimate, Limit, Model, Period, Usage, Usd,
 };
@@ -42,8 +43,8 @@ impl Agent for Idle {
         Ok(Usage::tokens(*call.task(), 340))
     }
 
-    fn bill(&self, usage: &Usage) -> Option<Bill> {
-        Some(Bill::new(*usage))
+    fn outcome(&self, result: &Result<Usage, Self::Error>) -> Outcome {
+        result.as_ref().map_or(Outcome::Lost, |usage| Outcome::Billed(Bill::new(*usage)))
     }
 }
 

@@ -9,7 +9,8 @@ use std::pin::Pin;
 
 use bursar::agent::{OnRefusal, agent_fn};
 use bursar::testing::block_on;
-use bursar::{Agent, Bill, BudgetConstrained, BudgetManager, Call, Limit, Model, Usage, Usd};
+use bursar::usage::Outcome;
+use bursar::{Agent, BudgetConstrained, BudgetManager, Call, Limit, Model, Usage, Usd};
 
 /// The trait as it was found.
 trait Tool: Send + Sync {
@@ -47,11 +48,14 @@ fn with_budget(
         let max_tokens = call.max_output_tokens().unwrap_or(400);
         tool.call(call.task().clone(), model, max_tokens)
     };
-    agent_fn(name, estimate, execute)
-        .bill(|answer: &Answer| {
-            Some(Bill::new(Usage::tokens(answer.prompt_tokens, answer.completion_tokens)))
-        })
-        .bill_of_error(|error| (error.status < 500).then(Bill::free)) // a 4xx is free
+    agent_fn(name, estimate, execute).outcome(|result| match result {
+        Ok(answer) => {
+            let usage = Usage::tokens(answer.prompt_tokens, answer.completion_tokens);
+            Outcome::Billed(usage.into())
+        }
+        Err(error) if error.status < 500 => Outcome::Free,
+        Err(_) => Outcome::Lost, // charged as held
+    })
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

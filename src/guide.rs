@@ -230,8 +230,7 @@
 //!     Ok("data: {\"choices\": [], \"usage\": {\"prompt_tokens\": 1150, \"completion_tokens\": 34}}\n\n"),
 //!     Ok::<_, std::io::Error>("data: [DONE]\n\n"),
 //! ]);
-//! let mut answer = BudgetedStream::new(hold, body, |chunk, tally| tally.push(chunk))
-//!     .expecting_input(1_200);
+//! let mut answer = BudgetedStream::new(hold, body, |chunk, tally| tally.push(chunk));
 //! block_on(async {
 //!     while let Some(chunk) = next(&mut answer).await {
 //!         let chunk = chunk?; // … and on to the customer …

@@ -33,7 +33,7 @@ fn call(budget: &BudgetManager, model: &str) -> Estimate {
 
 /// The receipt of a stream that ends after these pieces.
 fn ended(call: &Estimate, budget: &BudgetManager, pieces: &[&str]) -> Receipt {
-    let mut tab = Tab::new(budget.reserve("crawler", call).unwrap()).expecting_input(900);
+    let mut tab = Tab::new(budget.reserve("crawler", call).unwrap());
     tab.mark_sent();
     for piece in pieces {
         tab.tally().push(piece);
@@ -66,7 +66,7 @@ fn a_model_that_can_reason_is_charged_the_cap_and_another_the_text() {
         for pieces in [&[TEXT][..], &[TEXT, DONE]] {
             let receipt = ended(&call, &budget, pieces);
             let seen = (receipt.usage.input_tokens(), receipt.usage.output_tokens());
-            assert_eq!(seen, (900, output), "{model} {off}");
+            assert_eq!(seen, (1_000, output), "{model} {off}");
             assert_eq!(receipt.confidence, Confidence::Estimated);
             assert!(receipt.cost <= receipt.held);
         }
@@ -119,7 +119,7 @@ fn twenty_five_cut_calls_of_a_model_that_reasons_do_not_pass_a_limit_of_a_dollar
         admitted += 1;
         let items = Items::<_, Failure>::new([Ok(TEXT), Ok(TEXT)]);
         let show = |chunk: &&str, tally: &mut Tally| tally.push(chunk);
-        let mut stream = BudgetedStream::new(hold, items, show).expecting_input(100);
+        let mut stream = BudgetedStream::new(hold, items, show);
         block_on(next(&mut stream)).unwrap().unwrap();
     }
     // Each was billed $0.2001 at most, and as much is booked: law 1.
@@ -130,7 +130,7 @@ fn twenty_five_cut_calls_of_a_model_that_reasons_do_not_pass_a_limit_of_a_dollar
 #[test]
 fn input_that_nobody_counted_is_that_of_the_hold() {
     let budget = budget();
-    // A stream without `expecting_input`.
+    // A stream.
     let hold = budget.reserve("crawler", &call(&budget, "talker")).unwrap();
     let items = Items::<_, Failure>::new([Ok(TEXT), Ok(TEXT)]);
     let show = |chunk: &&str, tally: &mut Tally| tally.push(chunk);
@@ -211,7 +211,7 @@ fn the_alternative_that_was_admitted_says_whether_it_reasons() {
     let account = budget.account("crawler").unwrap();
     let hold = account.ask(dear).or(call(&budget, "talker")).reserve().unwrap();
     assert_eq!(hold.alternative(), 1);
-    let mut tab = Tab::new(hold).expecting_input(900);
+    let mut tab = Tab::new(hold);
     tab.tally().push(TEXT);
     assert_eq!(tab.close().unwrap().usage.output_tokens(), text());
 }

@@ -7,8 +7,9 @@ use std::task::{Context, Poll};
 use bursar::agent::{BudgetedStream, CallError, Tally, agent_fn};
 use bursar::budget::InvalidCall;
 use bursar::testing::{Failure, Items, block_on, drop_after, next};
+use bursar::usage::Outcome;
 use bursar::{
-    Bill, BudgetConstrained, BudgetManager, Call, Confidence, Limit, ModelPrice, PriceBook, Rate,
+    BudgetConstrained, BudgetManager, Call, Confidence, Limit, ModelPrice, PriceBook, Rate,
     Reservation, ReserveError, Usage, Usd,
 };
 use futures_core::Stream;
@@ -125,7 +126,6 @@ fn the_bytes_of_a_provider_are_metered_as_they_come() {
         BudgetedStream::new(hold(budget), items, |event: &&str, tally: &mut Tally| {
             tally.push(event);
         })
-        .expecting_input(1_000)
     };
     let whole = budget(Usd::dollars(1));
     let mut answer = stream(&whole, &events);
@@ -285,8 +285,11 @@ fn streamer(
             }
         },
     )
-    .bill(|_| Some(Usage::tokens(1, 1).into())) // nobody looks at it
-    .bill_of_error(|error| matches!(error, CallError::Agent(f) if f.why == "fail").then(Bill::free))
+    .outcome(|result| match result {
+        Ok(_) => Outcome::Billed(Usage::tokens(1, 1).into()), // nobody looks at it
+        Err(CallError::Agent(failure)) if failure.why == "fail" => Outcome::Free,
+        Err(_) => Outcome::Lost,
+    })
     .streamed();
     BudgetConstrained::new(agent, budget.account("crawler").unwrap())
 }

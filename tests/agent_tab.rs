@@ -42,18 +42,18 @@ fn every_body_is_booked_as_if_it_had_been_read_whole() {
 #[test]
 fn what_is_cut_is_booked_with_what_was_not_shown_and_once() {
     let budget = BudgetManager::new(Usd::dollars(1)).unwrap();
-    let mut tab = Tab::new(reserve(&budget)).expecting_input(1_000);
+    let mut tab = Tab::new(reserve(&budget));
     tab.mark_sent();
     tab.tally()
         .push("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Twelve letters\"}}]}\n\n");
     assert_eq!(tab.seen().output_tokens(), 2);
     let receipt = tab.close().unwrap();
     assert_eq!(receipt.confidence, Confidence::Estimated);
-    // 1,000 tokens in, and all 800 of the cap: the model may have reasoned.
-    assert_eq!(receipt.cost, "0.005".parse().unwrap());
+    // 1,200 tokens in, and all 800 of the cap: the model may have reasoned.
+    assert_eq!(receipt.cost, "0.0052".parse().unwrap());
     assert!(tab.close().is_some());
     drop(tab);
-    assert_eq!((budget.spent(), budget.held()), ("0.005".parse().unwrap(), Usd::ZERO));
+    assert_eq!((budget.spent(), budget.held()), ("0.0052".parse().unwrap(), Usd::ZERO));
 }
 
 #[test]

@@ -5,9 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use bursar::agent::{BoxAgent, LostReply, OnRefusal};
+use bursar::agent::{Billing, BoxAgent, OnRefusal};
+use bursar::budget::LostCall;
 use bursar::price::EstimateError;
 use bursar::testing::{Failure, ScriptedAgent, ScriptedReply, drop_after};
+use bursar::usage::Outcome;
 use bursar::{
     Account, Agent, Bill, BudgetConstrained, BudgetManager, Call, Estimate, Limit, Observer, Path,
     Receipt, Usd,
@@ -77,9 +79,9 @@ impl Plan {
         let member = BudgetConstrained::new(BoxAgent::new(node), account.clone())
             .on_refusal(OnRefusal::WrapUp);
         match self.lost {
-            Some(0) => member.lost_reply(LostReply::ChargeHold),
-            Some(1) => member.lost_reply(LostReply::ChargeInput),
-            Some(_) => member.lost_reply(LostReply::Release),
+            Some(0) => member.on_lost_call(LostCall::ChargeHold),
+            Some(1) => member.on_lost_call(LostCall::ChargeInput),
+            Some(_) => member.on_lost_call(LostCall::Release),
             None => member,
         }
     }
@@ -108,16 +110,12 @@ impl Agent for Node {
         self.own.execute(call).await
     }
 
-    fn bill(&self, reply: &ScriptedReply) -> Option<Bill> {
-        reply.bill.clone()
+    fn outcome(&self, result: &Result<ScriptedReply, Failure>) -> Outcome {
+        self.own.outcome(result)
     }
 
-    fn bill_of_error(&self, failure: &Failure) -> Option<Bill> {
-        failure.bill.as_deref().cloned()
-    }
-
-    fn is_metered(&self) -> bool {
-        self.plan.metered
+    fn billing(&self) -> Billing {
+        if self.plan.metered { Billing::Metered } else { Billing::ByAnswer }
     }
 }
 

@@ -3,6 +3,7 @@
 use bursar::agent::OnRefusal;
 use bursar::price::EstimateError;
 use bursar::testing::drop_after;
+use bursar::usage::Outcome;
 use bursar::{
     Agent, Bill, BudgetConstrained, BudgetManager, Call, Estimate, Limit, Model, Period, Service,
     Usage, Usd,
@@ -37,8 +38,8 @@ impl Agent for Idle {
         Ok(Usage::tokens(*call.task(), 340))
     }
 
-    fn bill(&self, usage: &Usage) -> Option<Bill> {
-        Some(Bill::new(*usage))
+    fn outcome(&self, result: &Result<Usage, Self::Error>) -> Outcome {
+        result.as_ref().map_or(Outcome::Lost, |usage| Outcome::Billed(Bill::new(*usage)))
     }
 }
 

@@ -3,8 +3,9 @@
 
 use std::pin::Pin;
 
-use bursar::agent::{CallError, Tally};
+use bursar::agent::{Billing, CallError, Tally};
 use bursar::price::EstimateError;
+use bursar::usage::Outcome;
 use bursar::{Agent, Bill, Call, Estimate, Model};
 use bytes::Bytes;
 use serde_json::Value;
@@ -45,12 +46,11 @@ impl Agent for Chat {
         Ok(self.client.send(model, &body).await?.text().await?)
     }
 
-    fn bill(&self, body: &String) -> Option<Bill> {
-        Bill::from_response(body).ok()?
-    }
-
-    fn bill_of_error(&self, error: &HttpError) -> Option<Bill> {
-        error.bill.clone()
+    fn outcome(&self, result: &Result<String, HttpError>) -> Outcome {
+        match result {
+            Ok(body) => Bill::from_response(body).unwrap_or_default().into(),
+            Err(error) => error.bill.clone().into(),
+        }
     }
 }
 // … to here.
@@ -107,15 +107,12 @@ impl Agent for Stream {
         Ok(Opened { events: Box::pin(events), cap, is_wrap_up: call.is_wrap_up() })
     }
 
-    fn bill(&self, _: &Opened) -> Option<Bill> {
-        None // the stream has it
+    fn outcome(&self, result: &Result<Opened, CallError<HttpError>>) -> Outcome {
+        let error = result.as_ref().err().and_then(CallError::agent);
+        error.and_then(|error| error.bill.clone()).into() // an answer is booked by its stream
     }
 
-    fn bill_of_error(&self, error: &CallError<HttpError>) -> Option<Bill> {
-        error.agent()?.bill.clone()
-    }
-
-    fn is_streamed(&self) -> bool {
-        true
+    fn billing(&self) -> Billing {
+        Billing::Streamed
     }
 }

@@ -1,14 +1,11 @@
-//! Owns the money of a call: from what a wrapper asks for to the hold that it got, and to what is
-//! booked.
+//! The money of a call: what a wrapper asks for, the hold that it gets, and what is booked.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::guard::Guard;
-use super::shelf::Replying;
-use super::{Agent, BudgetConstrained, Call, CallError, Meter, Reply};
+use super::guard::CallGuard;
+use super::{Agent, Billing, BudgetConstrained, Call, CallError, Meter, Reply};
 use crate::budget::{Ask, Booked, Reservation, ReserveError, Tag};
-use crate::context::TrimReport;
 use crate::price::{Estimate, EstimateError};
 
 /// Whether a layer, or one inside it, had to make do with less than it asked for first.
@@ -36,13 +33,6 @@ impl Lesser {
     }
 }
 
-/// The end of a call: all is booked, or with a journal will be when that is written. The wait is boxed,
-/// so that a call without one does not carry it.
-pub(super) enum Settling<'a, A: Agent> {
-    Done(Result<Reply<A::Output>, CallError<A::Error>>),
-    Soon(Replying<'a, A>),
-}
-
 impl<A: Agent> BudgetConstrained<A> {
     #[inline]
     pub(super) fn estimate_of(&self, call: &Call<A::Task>) -> Result<Estimate, EstimateError> {
@@ -63,8 +53,15 @@ impl<A: Agent> BudgetConstrained<A> {
         estimate: Estimate,
         others: Vec<Estimate>,
         call: &mut Call<A::Task>,
-    ) -> Result<Guard, ReserveError> {
-        let hold = self.hold(&estimate, &others, call).await?;
+    ) -> Result<CallGuard, ReserveError> {
+        let mut hold = self.hold(&estimate, &others, call).await?;
+        if let Some(lost) = self.on_lost {
+            hold.set_on_lost(lost);
+        }
+        let billing = self.agent.billing();
+        if billing != Billing::Metered {
+            hold.mark_sent(); // a metered agent sends nothing itself, its inner calls do
+        }
         let max_output = hold.max_output_tokens();
         if let Some(lesser) = &call.lesser {
             let is_whole = estimate.output_cap().is_none_or(|cap| cap == max_output);
@@ -76,8 +73,10 @@ impl<A: Agent> BudgetConstrained<A> {
         call.meter = Some(Meter::new(&hold, &self.account, tags, call.wrap_up));
         call.model = hold.model().cloned();
         call.max_output_tokens = call.model.is_some().then_some(max_output);
-        let mut guard = Guard::new(hold, estimate.inputs(), self.lost, self.agent.is_metered());
-        call.hold = if self.agent.is_streamed() { guard.share() } else { None };
+        let mut guard = CallGuard::new(hold);
+        if billing == Billing::Streamed {
+            call.hold = guard.share();
+        }
         Ok(guard)
     }
 
@@ -125,46 +124,30 @@ impl<A: Agent> BudgetConstrained<A> {
         }
     }
 
-    /// Books what an answer or an error has cost.
+    /// Reserves, calls and settles.
     #[inline]
-    pub(super) fn settle(
+    pub(super) async fn pay(
         &self,
-        mut guard: Guard,
-        answered: Result<A::Output, A::Error>,
-        trimmed: Option<Box<TrimReport>>,
-    ) -> Settling<'_, A> {
-        let output = match answered {
-            Ok(output) => output,
-            Err(error) => return self.settle_error(guard, error),
-        };
-        let (booked, inner) = guard.settle(self.agent.bill(&output));
-        match booked {
-            None => Settling::Done(Ok(Reply::new(output, None, inner, trimmed))),
-            Some(Booked::Done(receipt)) => {
-                Settling::Done(Ok(Reply::new(output, Some(receipt), inner, trimmed)))
-            }
-            Some(Booked::Soon(written)) => Settling::Soon(Box::pin(async move {
-                let receipt = (*written).await;
-                Ok(Reply::new(output, Some(receipt), inner, trimmed))
-            })),
-        }
-    }
+        estimate: Estimate,
+        others: Vec<Estimate>,
+        mut call: Call<A::Task>,
+    ) -> Result<Reply<A::Output>, CallError<A::Error>> {
+        // Reserve: every limit of the account's path, or none.
+        let mut guard = self.reserve(estimate, others, &mut call).await?;
+        let trimmed = call.trimmed.clone();
 
-    /// The same for an error. Without a bill, the reply is lost.
-    #[cold]
-    fn settle_error(&self, mut guard: Guard, error: A::Error) -> Settling<'_, A> {
-        if let Some(bill) = self.agent.bill_of_error(&error) {
-            drop(guard.settle(Some(bill)));
-        }
-        drop(guard);
-        let error = CallError::Agent(error);
-        match self.account.flush_later() {
-            None => Settling::Done(Err(error)),
-            Some(written) => Settling::Soon(Box::pin(async move {
-                let _ = written.await; // what could not be written waits on
-                Err(error)
-            })),
-        }
+        // Call: from here on a lost reply is charged.
+        let result = guard.run(self.agent.execute(call)).await;
+
+        // Settle: the truth, whatever it is, and with a journal until it is written.
+        let outcome = self.agent.outcome(&result);
+        let (booked, inner) = guard.end(outcome, self.agent.billing(), result.is_ok());
+        let receipt = match booked {
+            Some(Booked::Soon(written)) => Some((*written).await),
+            Some(Booked::Done(receipt)) => Some(receipt),
+            None => None,
+        };
+        Ok(Reply::new(result.map_err(CallError::Agent)?, receipt, inner, trimmed))
     }
 
     /// The tags that an outer call does not carry already.

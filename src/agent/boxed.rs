@@ -5,9 +5,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::{Agent, Call};
+use super::{Agent, Billing, Call, forward};
 use crate::price::{Estimate, EstimateError};
-use crate::usage::Bill;
+use crate::usage::Outcome;
 
 /// An agent whose type is hidden, so that different ones fit into one collection. Its clones share
 /// the agent; each call boxes one future.
@@ -21,12 +21,12 @@ use crate::usage::Bill;
 /// let crew: Vec<BoxAgent<String, ScriptedReply, Failure>> = vec![BoxAgent::new(search)];
 /// assert_eq!(crew[0].name(), "search");
 /// ```
-pub struct BoxAgent<T, O, E>(Arc<dyn Hidden<T, O, E>>);
+pub struct BoxAgent<T, O, E>(Arc<dyn DynAgent<Task = T, Output = O, Error = E>>);
 
 impl<T, O, E> BoxAgent<T, O, E> {
     /// Hides the type of an agent.
     pub fn new(agent: impl Agent<Task = T, Output = O, Error = E> + 'static) -> BoxAgent<T, O, E> {
-        BoxAgent(Arc::new(agent))
+        BoxAgent(Arc::new(Hidden(agent)))
     }
 }
 
@@ -35,32 +35,10 @@ impl<T: Send, O: Send, E: Send> Agent for BoxAgent<T, O, E> {
     type Output = O;
     type Error = E;
 
-    fn name(&self) -> &str {
-        self.0.name()
-    }
-
-    fn estimate(&self, task: &T) -> Result<Estimate, EstimateError> {
-        self.0.estimate(task)
-    }
+    forward!(self => self.0);
 
     fn execute(&self, call: Call<T>) -> impl Future<Output = Result<O, E>> + Send {
         self.0.execute(call)
-    }
-
-    fn bill(&self, output: &O) -> Option<Bill> {
-        self.0.bill(output)
-    }
-
-    fn bill_of_error(&self, error: &E) -> Option<Bill> {
-        self.0.bill_of_error(error)
-    }
-
-    fn is_metered(&self) -> bool {
-        self.0.is_metered()
-    }
-
-    fn is_streamed(&self) -> bool {
-        self.0.is_streamed()
     }
 }
 
@@ -76,46 +54,31 @@ impl<T, O, E> fmt::Debug for BoxAgent<T, O, E> {
     }
 }
 
-/// [`Agent`] as a trait object can have it.
-trait Hidden<T, O, E>: Send + Sync {
+/// [`Agent`] as a trait object can have it: the same, but for a future in a box.
+trait DynAgent: Send + Sync {
+    type Task;
+    type Output;
+    type Error;
+
     fn name(&self) -> &str;
-    fn estimate(&self, task: &T) -> Result<Estimate, EstimateError>;
-    fn execute(&self, call: Call<T>) -> Pin<Box<dyn Future<Output = Result<O, E>> + Send + '_>>;
-    fn bill(&self, output: &O) -> Option<Bill>;
-    fn bill_of_error(&self, error: &E) -> Option<Bill>;
-    fn is_metered(&self) -> bool;
-    fn is_streamed(&self) -> bool;
+    fn estimate(&self, task: &Self::Task) -> Result<Estimate, EstimateError>;
+    fn outcome(&self, result: &Result<Self::Output, Self::Error>) -> Outcome;
+    fn billing(&self) -> Billing;
+    fn execute(&self, call: Call<Self::Task>) -> Running<'_, Self::Output, Self::Error>;
 }
 
-impl<A: Agent> Hidden<A::Task, A::Output, A::Error> for A {
-    fn name(&self) -> &str {
-        Agent::name(self)
-    }
+type Running<'a, O, E> = Pin<Box<dyn Future<Output = Result<O, E>> + Send + 'a>>;
 
-    fn estimate(&self, task: &A::Task) -> Result<Estimate, EstimateError> {
-        Agent::estimate(self, task)
-    }
+struct Hidden<A>(A);
 
-    fn execute(
-        &self,
-        call: Call<A::Task>,
-    ) -> Pin<Box<dyn Future<Output = Result<A::Output, A::Error>> + Send + '_>> {
-        Box::pin(Agent::execute(self, call))
-    }
+impl<A: Agent> DynAgent for Hidden<A> {
+    type Task = A::Task;
+    type Output = A::Output;
+    type Error = A::Error;
 
-    fn bill(&self, output: &A::Output) -> Option<Bill> {
-        Agent::bill(self, output)
-    }
+    forward!(self => self.0);
 
-    fn bill_of_error(&self, error: &A::Error) -> Option<Bill> {
-        Agent::bill_of_error(self, error)
-    }
-
-    fn is_metered(&self) -> bool {
-        Agent::is_metered(self)
-    }
-
-    fn is_streamed(&self) -> bool {
-        Agent::is_streamed(self)
+    fn execute(&self, call: Call<A::Task>) -> Running<'_, A::Output, A::Error> {
+        Box::pin(self.0.execute(call))
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_core::Stream;
 
 use super::admit::Lesser;
-use super::guard::Shared;
+use super::guard::SharedHold;
 use super::stream::BudgetedStream;
 use super::tab::{Tab, Tally};
 use crate::budget::{
@@ -33,7 +33,7 @@ pub struct Call<T> {
     pub(super) meter: Option<Meter>,
     pub(super) trimmed: Option<Box<TrimReport>>,
     pub(super) lesser: Option<Arc<Lesser>>,
-    pub(super) hold: Option<Arc<Shared>>,
+    pub(super) hold: Option<Arc<SharedHold>>,
 }
 
 impl<T> Call<T> {
@@ -95,10 +95,10 @@ impl<T> Call<T> {
     /// [`BudgetedStream::new`]. The call itself then books nothing more: its
     /// [`Reply`](super::Reply) has no receipt, the stream has.
     ///
-    /// The agent has to say that it [is streamed](super::Agent::is_streamed). Until its answer has
-    /// begun it fails as any other, with [`Agent::bill_of_error`](super::Agent::bill_of_error). If the
-    /// stream is cut before the provider says how many input tokens there were, those of the
-    /// estimate are booked. Outside of any budget it is a stream that books nothing.
+    /// The agent's [billing](super::Agent::billing) has to be `Streamed`. Until its answer has begun it
+    /// fails as any other, with an [outcome](super::Agent::outcome). If the stream is cut before the
+    /// provider says how many input tokens there were, those of the estimate are booked. Outside of
+    /// any budget it is a stream that books nothing.
     ///
     /// ```
     /// use bursar::agent::{CallError, Tally, agent_fn};

@@ -4,16 +4,14 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::admit::Settling;
-use super::guard::LostReply;
 use super::saving::{Choosing, Trimming};
 use super::shelf::Shelf;
-use super::{Agent, Call, CallError};
-use crate::budget::{Account, Receipt, Tag};
+use super::{Agent, Billing, Call, CallError};
+use crate::budget::{Account, LostCall, Receipt, Tag};
 use crate::context::TrimReport;
 use crate::money::Usd;
 use crate::price::{Estimate, EstimateError, Model, Ratio};
-use crate::usage::Bill;
+use crate::usage::Outcome;
 
 /// An agent that is called only while there is money: each call is estimated, trimmed, ranked,
 /// looked up, reserved, made and settled, in that order.
@@ -46,11 +44,11 @@ use crate::usage::Bill;
 /// |---|---|
 /// | it cannot be estimated or trimmed, no model may be asked, or it is refused; or the future is dropped before its first poll, or while it waits for room | nothing; the agent was not called |
 /// | found in the cache, or brought by an equal call that was under way | nothing; the saving is noted on the account |
-/// | an answer with a bill | the bill |
-/// | an answer without one ([`Agent::bill`] is `None`) | what was held, as assumed |
-/// | an error with a bill ([`Agent::bill_of_error`]) | the bill; an empty one books nothing |
-/// | an error without one; a timeout or any other drop of the future; a panic inside the agent | the reply is lost: what was held, as assumed, unless [`lost_reply`](BudgetConstrained::lost_reply) or the manager's [`LostCall`](crate::budget::LostCall) says otherwise |
-/// | any of these ends, of an agent that [is metered](Agent::is_metered) | what its inner calls book, each by itself, and a bill of its own if it has one |
+/// | an answer or an error with a bill ([`Agent::outcome`] is `Billed`) | the bill |
+/// | one that is free, or was not sent | a call of $0; nothing |
+/// | an answer without a bill (`Lost`) | what was held, as assumed |
+/// | an error without one; a timeout or any other drop of the future; a panic inside the agent | the call is lost: what was held, as assumed, unless [`on_lost_call`](BudgetConstrained::on_lost_call) or the manager's [`LostCall`] says otherwise |
+/// | any of these ends, of an agent that is [metered](Billing::Metered) | what its inner calls book, each by itself, and a bill of its own if it has one |
 /// | an answer that is a stream of [`Call::stream`] | what the stream books when it ends or is dropped, see [`BudgetedStream`](super::BudgetedStream) |
 ///
 /// What was held is what its inner calls have left of it; what is not booked goes back. With a journal
@@ -79,7 +77,7 @@ pub struct BudgetConstrained<A: Agent> {
     pub(super) at_least: Option<u64>,
     pub(super) at_most: Option<Duration>,
     pub(super) wraps_up: bool,
-    pub(super) lost: Option<LostReply>,
+    pub(super) on_lost: Option<LostCall>,
 }
 
 /// An answer, and what it has cost.
@@ -155,18 +153,8 @@ impl<A: Agent> BudgetConstrained<A> {
             return self.look_up(&**shelf, estimate, others, call)?.await;
         }
 
-        // Reserve: every limit of the line, or none.
-        let guard = self.reserve(estimate, others, &mut call).await?;
-        let trimmed = call.trimmed.clone();
-
-        // Call: from here on a lost reply is charged.
-        let answered = guard.run(self.agent.execute(call)).await;
-
-        // Settle: the truth, whatever it is, and with a journal until it is written.
-        match self.settle(guard, answered, trimmed) {
-            Settling::Done(reply) => reply,
-            Settling::Soon(reply) => reply.await,
-        }
+        // Reserve, call, settle.
+        self.pay(estimate, others, call).await
     }
 }
 
@@ -192,11 +180,11 @@ impl<A: Agent> Agent for BudgetConstrained<A> {
         Ok(self.call(call).await?.output)
     }
 
-    fn bill(&self, _output: &A::Output) -> Option<Bill> {
-        None
+    fn outcome(&self, _: &Result<A::Output, CallError<A::Error>>) -> Outcome {
+        Outcome::Free
     }
 
-    fn is_metered(&self) -> bool {
-        true
+    fn billing(&self) -> Billing {
+        Billing::Metered
     }
 }

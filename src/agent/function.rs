@@ -5,17 +5,17 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::{Agent, Call};
+use super::{Agent, Billing, Call};
 use crate::price::{Estimate, EstimateError};
-use crate::usage::Bill;
+use crate::usage::{Bill, Outcome};
 
 /// Makes an agent from closures, for what is not yours to implement [`Agent`] for: a client of
 /// another crate, a trait object, a function.
 ///
 /// `estimate` gives an [`Estimate`], or a `Result` of one: see [`IntoEstimate`].
 ///
-/// Without [`bill`](AgentFn::bill) nobody knows what an answer has cost, and each charges what was
-/// held.
+/// Without [`bill`](AgentFn::bill) or [`outcome`](AgentFn::outcome) nobody knows what a call has cost,
+/// and each charges what was held.
 ///
 /// ```
 /// use bursar::agent::agent_fn;
@@ -50,10 +50,8 @@ where
         name: name.into(),
         estimate,
         execute,
-        bill: None,
-        bill_of_error: None,
-        metered: false,
-        streamed: false,
+        outcome: Arc::new(|_| Outcome::Lost),
+        billing: Billing::ByAnswer,
         types: PhantomData,
     }
 }
@@ -85,45 +83,40 @@ pub struct AgentFn<T, O, E, F, X> {
     name: Arc<str>,
     estimate: F,
     execute: X,
-    bill: Option<BillOf<O>>,
-    bill_of_error: Option<BillOf<E>>,
-    metered: bool,
-    streamed: bool,
+    outcome: Arc<OutcomeOf<O, E>>,
+    billing: Billing,
     types: PhantomData<fn(T) -> Result<O, E>>,
 }
 
-type BillOf<T> = Arc<dyn Fn(&T) -> Option<Bill> + Send + Sync>;
+type OutcomeOf<O, E> = dyn Fn(&Result<O, E>) -> Outcome + Send + Sync;
 
 impl<T, O, E, F, X> AgentFn<T, O, E, F, X> {
-    /// Says how to read the bill of an answer, see [`Agent::bill`].
+    /// Reads the bill of an answer; `None` if it has none. A call that fails is lost.
     #[must_use]
-    pub fn bill(mut self, bill: impl Fn(&O) -> Option<Bill> + Send + Sync + 'static) -> Self {
-        self.bill = Some(Arc::new(bill));
-        self
+    pub fn bill(self, bill: impl Fn(&O) -> Option<Bill> + Send + Sync + 'static) -> Self {
+        self.outcome(move |result| result.as_ref().ok().and_then(&bill).into())
     }
 
-    /// Says how to read the bill of a failure, see [`Agent::bill_of_error`].
+    /// Reads how a call ended, by its answer or its error: see [`Agent::outcome`].
     #[must_use]
-    pub fn bill_of_error(
+    pub fn outcome(
         mut self,
-        bill: impl Fn(&E) -> Option<Bill> + Send + Sync + 'static,
+        outcome: impl Fn(&Result<O, E>) -> Outcome + Send + Sync + 'static,
     ) -> Self {
-        self.bill_of_error = Some(Arc::new(bill));
+        self.outcome = Arc::new(outcome);
         self
     }
 
-    /// Says that all it costs is booked by the calls that it makes, see [`Agent::is_metered`].
+    /// All that it costs is booked by the calls that it makes: [`Billing::Metered`].
     #[must_use]
-    pub fn metered(mut self) -> Self {
-        self.metered = true;
-        self
+    pub fn metered(self) -> Self {
+        AgentFn { billing: Billing::Metered, ..self }
     }
 
-    /// Says that its answer is a stream of [`Call::stream`], see [`Agent::is_streamed`].
+    /// Its answer is a stream of [`Call::stream`]: [`Billing::Streamed`].
     #[must_use]
-    pub fn streamed(mut self) -> Self {
-        self.streamed = true;
-        self
+    pub fn streamed(self) -> Self {
+        AgentFn { billing: Billing::Streamed, ..self }
     }
 }
 
@@ -153,20 +146,12 @@ where
         (self.execute)(call)
     }
 
-    fn bill(&self, output: &O) -> Option<Bill> {
-        self.bill.as_ref()?(output)
+    fn outcome(&self, result: &Result<O, E>) -> Outcome {
+        (self.outcome)(result)
     }
 
-    fn bill_of_error(&self, error: &E) -> Option<Bill> {
-        self.bill_of_error.as_ref()?(error)
-    }
-
-    fn is_metered(&self) -> bool {
-        self.metered
-    }
-
-    fn is_streamed(&self) -> bool {
-        self.streamed
+    fn billing(&self) -> Billing {
+        self.billing
     }
 }
 
@@ -176,8 +161,7 @@ impl<T, O, E, F: Clone, X: Clone> Clone for AgentFn<T, O, E, F, X> {
             name: Arc::clone(&self.name),
             estimate: self.estimate.clone(),
             execute: self.execute.clone(),
-            bill: self.bill.clone(),
-            bill_of_error: self.bill_of_error.clone(),
+            outcome: Arc::clone(&self.outcome),
             ..*self
         }
     }

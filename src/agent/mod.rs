@@ -27,26 +27,26 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crate::price::{Estimate, EstimateError};
-use crate::usage::Bill;
+use crate::usage::Outcome;
 
 pub use boxed::BoxAgent;
 pub use call::{Call, Meter};
 pub use constrained::{BudgetConstrained, Reply};
 pub use error::CallError;
 pub use function::{AgentFn, IntoEstimate, agent_fn};
-pub use guard::LostReply;
 pub use setup::OnRefusal;
 pub use stream::BudgetedStream;
 pub use tab::{Tab, Tally};
 
 /// Whatever does a task for money: a client of one model, a tool, a crew of other agents.
 ///
-/// It knows three things: what a task may cost at most, how to do it, and what the answer says that
+/// It knows three things: what a task may cost at most, how to do it, and what the result says that
 /// it has cost. Limits, holds and books are not its business; [`BudgetConstrained`] adds them.
 ///
 /// ```
 /// use bursar::price::EstimateError;
-/// use bursar::{Agent, Bill, BudgetManager, Call, Estimate, Model, Usage};
+/// use bursar::usage::Outcome;
+/// use bursar::{Agent, BudgetManager, Call, Estimate, Model, Usage};
 /// # struct Client;
 /// # struct Answer { text: String, usage: Usage }
 /// # #[derive(Debug)] struct HttpError { status: u16, body: String }
@@ -72,12 +72,15 @@ pub use tab::{Tab, Tally};
 ///         self.client.ask(call.into_task(), max_tokens).await
 ///     }
 ///
-///     fn bill(&self, answer: &Answer) -> Option<Bill> { Some(answer.usage.into()) }
-///
-///     fn bill_of_error(&self, error: &HttpError) -> Option<Bill> {
-///         let provider = self.model.price().provider();
-///         let calls = self.budget.failed_calls(); // which errors are free, and which are lost
-///         calls.judge(Some(provider), error.status, &error.body).into_bill()
+///     fn outcome(&self, result: &Result<Answer, HttpError>) -> Outcome {
+///         match result {
+///             Ok(answer) => Outcome::Billed(answer.usage.into()),
+///             Err(error) => {
+///                 let provider = self.model.price().provider();
+///                 let calls = self.budget.failed_calls(); // which errors are free, and which are lost
+///                 calls.judge(Some(provider), error.status, &error.body)
+///             }
+///         }
 ///     }
 /// }
 /// ```
@@ -113,47 +116,71 @@ pub trait Agent: Send + Sync {
         call: Call<Self::Task>,
     ) -> impl Future<Output = Result<Self::Output, Self::Error>> + Send;
 
-    /// What the answer says that it has cost, without the calls that were made through the
-    /// [`Meter`]; `None` if it does not say, and then what was held is charged.
-    fn bill(&self, output: &Self::Output) -> Option<Bill>;
+    /// How the call ended, by its answer or its error. [`BudgetConstrained`] books it:
+    ///
+    /// | outcome | what is booked |
+    /// |---|---|
+    /// | `Billed` | the bill, without the calls that were made through the [`Meter`] |
+    /// | `Free` | a call of $0 |
+    /// | `Unsent` | nothing |
+    /// | `Lost` | of an answer what was held, as assumed; of an error what [`LostCall`](crate::budget::LostCall) says |
+    ///
+    /// [`FailedCalls::judge`](crate::usage::FailedCalls::judge) derives it from the status and the body
+    /// of an answer.
+    fn outcome(&self, result: &Result<Self::Output, Self::Error>) -> Outcome;
 
-    /// What a failure has cost. `Some` of an empty bill: it is known to be free (the connection was
-    /// refused, the provider has rejected the request). `None`: unknown, and the reply counts as
-    /// lost. [`FailedCalls::judge`](crate::usage::FailedCalls::judge) decides by the status and
-    /// body of an answer.
-    fn bill_of_error(&self, _error: &Self::Error) -> Option<Bill> {
-        None
-    }
-
-    /// True if all that it costs is booked by the calls that it makes: through its [`Meter`], or
-    /// by [`BudgetConstrained`] agents that it was given. Then nothing is charged beside them,
-    /// however it ends, unless it has a bill of its own.
-    fn is_metered(&self) -> bool {
-        false
-    }
-
-    /// True if its answer is a stream that it has from [`Call::stream`]. What that books is not to be
-    /// in its [`bill`](Agent::bill), which is not looked at once the hold was handed over.
-    fn is_streamed(&self) -> bool {
-        false
+    /// Who books what its calls cost.
+    fn billing(&self) -> Billing {
+        Billing::ByAnswer
     }
 }
 
-/// An agent behind a pointer is that agent.
+/// Who books what the calls of an [`Agent`] cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Billing {
+    /// [`BudgetConstrained`], by the [outcome](Agent::outcome) of the call.
+    #[default]
+    ByAnswer,
+    /// The calls that it makes: through its [`Meter`], or by [`BudgetConstrained`] agents that it was
+    /// given. However the call ends, nothing is charged beside them, unless its outcome is a bill.
+    Metered,
+    /// The stream that it has from [`Call::stream`] and returns as its answer. The outcome is asked for
+    /// only if the call ends without one.
+    Streamed,
+}
+
+/// The methods of an agent that passes them on to another.
 macro_rules! forward {
+    ($self:ident => $agent:expr) => {
+        fn name(&$self) -> &str {
+            $agent.name()
+        }
+
+        fn estimate(&$self, task: &Self::Task) -> Result<Estimate, EstimateError> {
+            $agent.estimate(task)
+        }
+
+        fn outcome(&$self, result: &Result<Self::Output, Self::Error>) -> Outcome {
+            $agent.outcome(result)
+        }
+
+        fn billing(&$self) -> Billing {
+            $agent.billing()
+        }
+    };
+}
+use forward;
+
+/// An agent behind a pointer is that agent.
+macro_rules! pointer {
     ($pointer:ty) => {
         impl<A: Agent> Agent for $pointer {
             type Task = A::Task;
             type Output = A::Output;
             type Error = A::Error;
 
-            fn name(&self) -> &str {
-                (**self).name()
-            }
-
-            fn estimate(&self, task: &A::Task) -> Result<Estimate, EstimateError> {
-                (**self).estimate(task)
-            }
+            forward!(self => (**self));
 
             fn execute(
                 &self,
@@ -161,26 +188,10 @@ macro_rules! forward {
             ) -> impl Future<Output = Result<A::Output, A::Error>> + Send {
                 (**self).execute(call)
             }
-
-            fn bill(&self, output: &A::Output) -> Option<Bill> {
-                (**self).bill(output)
-            }
-
-            fn bill_of_error(&self, error: &A::Error) -> Option<Bill> {
-                (**self).bill_of_error(error)
-            }
-
-            fn is_metered(&self) -> bool {
-                (**self).is_metered()
-            }
-
-            fn is_streamed(&self) -> bool {
-                (**self).is_streamed()
-            }
         }
     };
 }
 
-forward!(&A);
-forward!(Box<A>);
-forward!(Arc<A>);
+pointer!(&A);
+pointer!(Box<A>);
+pointer!(Arc<A>);

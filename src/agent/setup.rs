@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::guard::LostReply;
 use super::saving::{Choosing, Trimming};
 use super::shelf::Shared;
 use super::{Agent, BudgetConstrained};
-use crate::budget::{Account, Countdown, Tag};
+use crate::budget::{Account, Countdown, LostCall, Tag};
 use crate::cache::{Namespace, ResultCache};
 use crate::context::{ContextTrimmer, TrimError, TrimReport};
 use crate::price::{EstimateError, Model, Ratio};
@@ -32,7 +31,7 @@ impl<A: Agent> BudgetConstrained<A> {
             at_least: None,
             at_most: None,
             wraps_up: false,
-            lost: None,
+            on_lost: None,
         }
     }
 
@@ -175,10 +174,10 @@ impl<A: Agent> BudgetConstrained<A> {
         self
     }
 
-    /// What a lost reply costs, whatever the manager's rule is.
+    /// What a lost call costs, whatever the manager's rule is.
     #[must_use]
-    pub fn lost_reply(mut self, lost: LostReply) -> BudgetConstrained<A> {
-        self.lost = Some(lost);
+    pub fn on_lost_call(mut self, lost: LostCall) -> BudgetConstrained<A> {
+        self.on_lost = Some(lost);
         self
     }
 

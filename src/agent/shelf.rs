@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::admit::{Lesser, Settling};
+use super::admit::Lesser;
 use super::{Agent, BudgetConstrained, Call, CallError, Reply};
 use crate::budget::Account;
 use crate::cache::{CacheKey, Fresh, KeyError, Namespace, ResultCache, Source};
@@ -59,14 +59,7 @@ impl<A: Agent> BudgetConstrained<A> {
         let lesser = Lesser::inside(call.lesser.take());
         call.lesser = Some(Arc::clone(&lesser));
         let asked = Asked { is_own, lesser, trimmed: call.trimmed.clone() };
-        let paying = Box::pin(async move {
-            let guard = self.reserve(estimate, others, &mut call).await?;
-            let answered = guard.run(self.agent.execute(call)).await;
-            match self.settle(guard, answered, None) {
-                Settling::Done(reply) => reply,
-                Settling::Soon(reply) => reply.await,
-            }
-        });
+        let paying = Box::pin(self.pay(estimate, others, call));
         Ok(shelf.get_or_run(key, &self.account, asked, paying))
     }
 }

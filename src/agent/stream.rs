@@ -42,8 +42,7 @@ pin_project! {
     /// let call = budget.model("gpt-6.1-terra")?.estimate().input(1_200).max_output(800);
     /// let hold = budget.reserve("crawler", &call)?;
     /// // `connect()` gives a `Stream<Item = Result<String, io::Error>>` of a provider's events.
-    /// let answer = BudgetedStream::new(hold, connect(), |chunk, tally| tally.push(chunk))
-    ///     .expecting_input(1_200);
+    /// let answer = BudgetedStream::new(hold, connect(), |chunk, tally| tally.push(chunk));
     /// # Ok(()) }
     /// ```
     ///
@@ -74,13 +73,6 @@ impl<S, F> BudgetedStream<S, F> {
     /// A stream that is booked on that tab.
     pub(super) fn on(tab: Tab, stream: S, show: F) -> BudgetedStream<S, F> {
         BudgetedStream { stream: Some(stream), show, tab, refused: None, closing: None }
-    }
-
-    /// The input tokens to book if the stream is cut before the provider says how many they were;
-    /// those of the hold by default.
-    pub fn expecting_input(mut self, tokens: u64) -> BudgetedStream<S, F> {
-        self.tab = self.tab.expecting_input(tokens);
-        self
     }
 
     /// Lets the hold grow by so many output tokens whenever it is outgrown, and cuts the stream when

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 
 use crate::budget::{Booked, Growth, Receipt, Reservation, ReserveError, Written};
-use crate::usage::{Bill, Body, Doubt, Head, Usage, UsageMeter};
+use crate::usage::{Bill, Body, Doubt, Head, Outcome, Usage, UsageMeter};
 
 /// A hold that is settled by what comes in: for whoever passes an answer on, as bytes or as events,
 /// and is no [`Stream`](futures_core::Stream) of results. [`BudgetedStream`] is built on it.
@@ -61,16 +61,10 @@ impl Tab {
     }
 
     fn of(hold: Option<Reservation>) -> Tab {
-        let tally = Tally::default();
+        let input = hold.as_ref().map_or(0, Reservation::input_held);
+        let meter = UsageMeter::new().with_expected_input(input);
+        let tally = Tally { meter, ..Tally::default() };
         Tab { hold, tally, chunk: 0, growing: None, receipt: None, is_dropped: false }
-    }
-
-    /// The input tokens to book if the answer is cut before the provider says how many they were;
-    /// those of the hold by default.
-    pub fn expecting_input(mut self, tokens: u64) -> Tab {
-        let meter = std::mem::take(&mut self.tally.meter);
-        self.tally.meter = meter.with_expected_input(tokens);
-        self
     }
 
     /// Sets the HTTP status of the answer; 200 by default. The tab of a failure costs the amount by
@@ -204,12 +198,15 @@ impl Tab {
     /// Ends the hold; with a journal, what is returned waits until that is written.
     pub(super) fn end(&mut self) -> Option<Box<Written>> {
         let mut hold = self.hold.take()?;
-        // Law 8: lost if it was sent.
-        let bill = match self.is_unread() {
-            true => hold.judge_unread(self.tally.status).into_bill(),
-            false => self.tally.finish(&hold),
+        let outcome = if self.is_unread() {
+            hold.judge_unread(self.tally.status)
+        } else {
+            self.tally.outcome(&hold)
         };
-        match hold.book(bill?) {
+        if outcome == Outcome::Lost {
+            return None; // law 8: charged, if it was sent, as it is dropped
+        }
+        match hold.finish_unblocked(outcome)? {
             Booked::Done(receipt) => {
                 self.receipt = Some(receipt);
                 None
@@ -293,20 +290,21 @@ impl Tally {
         billed.or(self.used).unwrap_or_else(|| self.meter.seen())
     }
 
-    /// The bill as of now, if anything was seen: counts that were passed in, or what the meter has;
-    /// and if all that came is an error, what that costs.
-    fn finish(&mut self, hold: &Reservation) -> Option<Bill> {
+    /// The outcome of the call: the counts that were passed in, or those of the meter; if all that came
+    /// is an error, what that costs; lost if nothing came.
+    fn outcome(&mut self, hold: &Reservation) -> Outcome {
         let used = self.used.map(counted_so_far);
         if let Some(bill) = self.bill.clone().or(used) {
-            return Some(bill);
+            return Outcome::Billed(bill);
         }
         let bill = std::mem::take(&mut self.meter).finish();
         let is_known = bill
             .as_ref()
             .is_some_and(|bill| !bill.doubts.contains(&Doubt::CutShort) && !bill.is_of_nothing());
-        match hold.judge_head(self.status, &self.head) {
-            Some(outcome) if !is_known => outcome.into_bill().or(bill),
-            _ => bill,
+        match (hold.judge_head(self.status, &self.head), bill) {
+            (None | Some(Outcome::Lost), Some(bill)) => Outcome::Billed(bill),
+            (Some(_), Some(bill)) if is_known => Outcome::Billed(bill),
+            (outcome, _) => outcome.unwrap_or(Outcome::Lost),
         }
     }
 }

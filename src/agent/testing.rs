@@ -44,7 +44,7 @@ use super::{Agent, Call};
 pub use crate::clock::ManualClock;
 use crate::price::{Estimate, EstimateError, Model};
 use crate::sync::Lock;
-use crate::usage::Bill;
+use crate::usage::{Bill, Outcome};
 
 /// An agent that does as its script says, call by call; after the last step it starts anew. An
 /// empty script answers with an empty text and no bill.
@@ -219,12 +219,11 @@ impl Agent for ScriptedAgent {
         }
     }
 
-    fn bill(&self, reply: &ScriptedReply) -> Option<Bill> {
-        reply.bill.clone()
-    }
-
-    fn bill_of_error(&self, failure: &Failure) -> Option<Bill> {
-        failure.bill.as_deref().cloned()
+    fn outcome(&self, result: &Result<ScriptedReply, Failure>) -> Outcome {
+        match result {
+            Ok(reply) => reply.bill.clone().into(),
+            Err(failure) => failure.bill.as_deref().cloned().into(),
+        }
     }
 }
 

@@ -26,8 +26,8 @@ use crate::price::{Model, PriceBook, UnknownModel};
 use crate::sync::{Held, Lock};
 use crate::usage::{Doubt, FailedCalls, Service};
 
-/// What becomes of a hold whose guard is dropped after its call was sent, because the call failed,
-/// timed out, was cancelled or panicked. Such a call has usually been billed.
+/// What a lost call costs: one that was sent and whose result is unknown, because it failed without
+/// a bill, timed out, was cancelled or panicked. Such a call has usually been billed.
 ///
 /// ```
 /// use bursar::budget::LostCall;
@@ -46,10 +46,14 @@ use crate::usage::{Doubt, FailedCalls, Service};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LostCall {
-    /// What was held is charged, as assumed.
+    /// What was held, as [`Assumed`](crate::Confidence::Assumed). Never too little.
     #[default]
     ChargeHold,
-    /// Nothing is charged; an [`Alert::Refunded`] says so. With a journal it is so too when a lease
+    /// What was held without the output, as [`Estimated`](crate::Confidence::Estimated): the input at
+    /// the highest rate that it can reach, and fees. For providers that stop, and bill no output, when
+    /// the connection is cut. A hold without a model, and one whose lease ends, is charged whole.
+    ChargeInput,
+    /// Nothing; an [`Alert::Refunded`] says so. With a journal it is so too when a lease
     /// ends of a hold that has no guard in this process. Should that call live on in another and
     /// settle late, the truth is booked in the windows of its reserve, once.
     Release,
@@ -443,7 +447,7 @@ fn catch_up_around(
 
 fn ending(hold: HoldId, lost: LostCall) -> Command {
     match lost {
-        LostCall::ChargeHold => Command::ExpireCharged { hold },
+        LostCall::ChargeHold | LostCall::ChargeInput => Command::ExpireCharged { hold },
         LostCall::Release => Command::ExpireReleased { hold },
     }
 }

@@ -211,8 +211,8 @@ pub enum InvalidCall {
     OuterEnded,
     /// There is no hold that could be handed to a stream.
     #[error(
-        "it has no hold that could be handed to a stream: an agent has to say that it is streamed \
-         (`Agent::is_streamed`), and may hand it over once, before its call has ended"
+        "it has no hold that could be handed to a stream: the agent's `Agent::billing` has to be \
+         `Billing::Streamed`, and it may hand it over once, before its call has ended"
     )]
     NoHold,
     /// A handle of another manager.

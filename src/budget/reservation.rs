@@ -69,6 +69,7 @@ pub struct Reservation {
     fallbacks: Fallbacks,
     terms: Terms,
     reasoning_off: bool,
+    on_lost: LostCall,
     sent: AtomicBool,
     ended: bool,
     span: CallSpan,
@@ -118,6 +119,7 @@ impl Reservation {
             fallbacks: estimate.fallbacks(),
             terms: estimate.terms().clone(),
             reasoning_off: estimate.has_reasoning_off(),
+            on_lost: core.settings.on_lost,
             sent: AtomicBool::new(false),
             ended: false,
         }
@@ -238,12 +240,7 @@ impl Reservation {
             let (usage, confidence) = (bill.usage, bill.confidence);
             return self.settle_usage(&usage, confidence);
         }
-        let bill = self.without_gaps(bill);
-        let priced = self.price(&bill);
-        match bill.extra.is_empty() {
-            true => self.end(Some(&bill.usage), priced),
-            false => self.end(Some(&bill.total_usage()), priced),
-        }
+        self.book(bill)
     }
 
     /// Books what was used of the model that was reserved, on the terms that were asked for.
@@ -252,7 +249,7 @@ impl Reservation {
         let model = self.model.as_ref();
         let cost = model.and_then(|model| model.price().cost(usage, &self.terms, self.at).ok());
         let Some(cost) = cost else { return self.settle_unpriced(usage, confidence) };
-        self.end_with(
+        self.charge_plainly(
             Some(usage),
             Figures { computed: Some(cost), ..Figures::exactly(cost, confidence) },
         )
@@ -263,7 +260,7 @@ impl Reservation {
     fn settle_unpriced(&mut self, usage: &Usage, confidence: Confidence) -> Receipt {
         let bill = Bill { confidence, ..Bill::new(*usage) };
         let priced = self.price_at_length(&bill);
-        self.end(Some(usage), priced)
+        self.charge(Some(usage), priced)
     }
 
     /// The same without blocking the thread where there is a journal. It is booked, and told to the
@@ -272,18 +269,23 @@ impl Reservation {
         self,
         bill: B,
     ) -> impl Future<Output = Receipt> + Send + use<B> {
-        let bill = self.without_gaps(bill.into());
-        let priced = self.price(&bill);
-        self.end_async(Some(bill.total_usage()), priced)
+        let mut hold = self;
+        let booked = hold.book_unblocked(bill.into());
+        async move {
+            match booked {
+                Booked::Done(receipt) => receipt,
+                Booked::Soon(written) => (*written).await,
+            }
+        }
     }
 
     /// Books a plain amount: a tool's or a provider's own cost. The tokens that were held count as
     /// used.
     pub fn settle_cost(mut self, cost: Usd) -> Receipt {
         if cost.is_negative() {
-            return self.end(None, Priced::negative(cost));
+            return self.charge(None, Priced::negative(cost));
         }
-        self.end_with(None, Figures::exactly(cost, Confidence::Reported))
+        self.charge_plainly(None, Figures::exactly(cost, Confidence::Reported))
     }
 
     /// Gives back what is held. For a call that was never sent, or is known to be free; if the
@@ -292,9 +294,8 @@ impl Reservation {
     ///
     /// With a journal it blocks until that is written, or could not be. In async code drop the guard of
     /// a call that was never sent instead: that releases it too, and the journal's thread writes it.
-    pub fn release(self) {
-        let mut hold = self;
-        hold.give_back(
+    pub fn release(mut self) {
+        self.give_back(
             Why::Known("released after it was sent, or after its lease had ended"),
             true,
         );
@@ -304,26 +305,6 @@ impl Reservation {
     /// could not be; in async code use a thread that may block (`tokio::task::spawn_blocking`).
     pub fn refund(mut self, why: impl Into<Arc<str>>) {
         self.give_back(Why::Said(why.into()), true);
-    }
-
-    /// Ends a hold whose guard is dropped.
-    #[cold]
-    #[inline(never)]
-    fn lose(&mut self) {
-        match (
-            self.is_sent() && self.core.settings.on_lost == LostCall::ChargeHold,
-            self.core.books(),
-        ) {
-            (true, None) => drop(self.end(None, Priced::lost())),
-            // Nobody can wait for the disk here.
-            (true, Some(_)) => drop(self.end_soon(None, &Priced::lost())),
-            (false, _) => self.give_back_lost(),
-        }
-    }
-
-    /// Gives back what is held of a call whose reply was lost, without blocking.
-    pub(crate) fn give_back_lost(&mut self) {
-        self.give_back(Why::Known("its reply was lost"), false);
     }
 
     /// Gives back what is held; with a journal, `waits` until that is written.
@@ -378,19 +359,29 @@ impl Reservation {
         Priced::of(priced, asked.first())
     }
 
+    /// Ends the hold with a bill.
+    fn book(&mut self, bill: Bill) -> Receipt {
+        let bill = self.without_gaps(bill);
+        let priced = self.price(&bill);
+        match bill.extra.is_empty() {
+            true => self.charge(Some(&bill.usage), priced),
+            false => self.charge(Some(&bill.total_usage()), priced),
+        }
+    }
+
     /// Ends the hold and books what it cost.
-    fn end(&mut self, usage: Option<&Usage>, priced: Priced) -> Receipt {
+    fn charge(&mut self, usage: Option<&Usage>, priced: Priced) -> Receipt {
         self.ended = true;
         let is_told = priced.why.is_some() || !priced.doubts.is_empty();
         match is_told || priced.other_model.is_some() {
             true => self.end_at_length(usage.copied(), &priced),
-            false => self.end_with(usage, priced.figures),
+            false => self.charge_plainly(usage, priced.figures),
         }
     }
 
     /// The same of a call of which nothing more is to be told.
     #[inline(always)]
-    fn end_with(&mut self, usage: Option<&Usage>, figures: Figures) -> Receipt {
+    fn charge_plainly(&mut self, usage: Option<&Usage>, figures: Figures) -> Receipt {
         self.ended = true;
         let Some((booked, now)) = self.end_plainly(usage, figures) else {
             return self.end_at_length(usage.copied(), &Priced::from(figures));
@@ -433,7 +424,7 @@ impl Drop for Reservation {
     #[inline]
     fn drop(&mut self) {
         if !self.ended {
-            self.lose();
+            self.end_dropped();
         }
     }
 }

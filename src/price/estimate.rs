@@ -533,11 +533,6 @@ impl Estimate {
     pub(crate) fn output_cap(&self) -> Option<u64> {
         self.max_output.or_else(|| self.model.as_ref()?.price().max_output_tokens())
     }
-
-    /// The input tokens, text and audio apart.
-    pub(crate) fn inputs(&self) -> (u64, u64) {
-        (self.input, self.input_audio)
-    }
 }
 
 #[inline]

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bursar::agent::LostReply;
 use bursar::budget::LostCall;
 use bursar::price::CacheTtl;
 use bursar::testing::{ScriptedAgent, block_on, drop_after};
@@ -48,9 +47,9 @@ fn a_lost_reply_costs_what_its_rule_says() {
     type Script = fn(ScriptedAgent) -> ScriptedAgent;
     let losses: [Script; 3] = [|a| a.fail("500"), |a| a.panic("fell over"), ScriptedAgent::hang];
     let rules = [
-        (LostReply::ChargeHold, "0.2", Confidence::Assumed),
-        (LostReply::ChargeInput, "0.1", Confidence::Estimated),
-        (LostReply::Release, "0", Confidence::Exact),
+        (LostCall::ChargeHold, "0.2", Confidence::Assumed),
+        (LostCall::ChargeInput, "0.1", Confidence::Estimated),
+        (LostCall::Release, "0", Confidence::Exact),
     ];
     for manager in [LostCall::ChargeHold, LostCall::Release] {
         for (script, (rule, spent, confidence)) in
@@ -58,7 +57,7 @@ fn a_lost_reply_costs_what_its_rule_says() {
         {
             let budget =
                 BudgetManager::builder().prices(prices()).on_lost_call(manager).build().unwrap();
-            let agent = constrained(&budget, script(scripted(&budget))).lost_reply(rule);
+            let agent = constrained(&budget, script(scripted(&budget))).on_lost_call(rule);
             let _ = catch_unwind(AssertUnwindSafe(|| drop_after(agent.run(task()), 3)));
             assert_eq!((budget.spent(), budget.held()), (usd(spent), Usd::ZERO), "{rule:?}");
             let totals = serde_json::to_string(&budget.report()).unwrap();
@@ -141,7 +140,7 @@ fn the_input_of_a_lost_reply_counts_at_the_dearest_rate_that_it_could_reach() {
     for (call, spent) in [(call.clone(), "0.1"), (call.cache_writes(CacheTtl::OneHour), "0.16")] {
         let before = budget.spent();
         let agent = constrained(&budget, ScriptedAgent::new("writer", call).fail("500"));
-        assert!(block_on(agent.lost_reply(LostReply::ChargeInput).run(task())).is_err());
+        assert!(block_on(agent.on_lost_call(LostCall::ChargeInput).run(task())).is_err());
         assert_eq!(budget.spent().checked_sub(before), Some(usd(spent)));
     }
     let totals = budget.report().account("team/writer").unwrap().clone();
@@ -162,7 +161,7 @@ fn a_reply_that_came_is_told_once_and_is_not_lost() {
             panic!("{alert}");
         }
     }
-    for rule in [LostReply::ChargeHold, LostReply::ChargeInput, LostReply::Release] {
+    for rule in [LostCall::ChargeHold, LostCall::ChargeInput, LostCall::Release] {
         let told = Arc::new(Told::default());
         let budget = BudgetManager::builder()
             .prices(prices())
@@ -171,7 +170,7 @@ fn a_reply_that_came_is_told_once_and_is_not_lost() {
             .unwrap();
         let script =
             scripted(&budget).reply("done", two_cents()).fail_with_bill("cut", two_cents());
-        let agent = constrained(&budget, script).lost_reply(rule);
+        let agent = constrained(&budget, script).on_lost_call(rule);
         assert!(block_on(agent.run(task())).is_ok() && block_on(agent.run(task())).is_err());
         assert_eq!(
             (told.0.load(Ordering::Relaxed), budget.spent()),

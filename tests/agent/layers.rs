@@ -2,10 +2,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use bursar::agent::{CallError, OnRefusal, agent_fn};
+use bursar::agent::{Billing, CallError, OnRefusal, agent_fn};
 use bursar::budget::InvalidCall;
 use bursar::price::EstimateError;
 use bursar::testing::{ScriptedAgent, block_on, drop_after};
+use bursar::usage::Outcome;
 use bursar::{
     Agent, Bill, BudgetConstrained, BudgetManager, Call, Estimate, Limit, ReserveError, Usd,
 };
@@ -51,12 +52,12 @@ impl<M: Agent<Task = String>> Agent for Team<M> {
         Ok(self.members.len())
     }
 
-    fn bill(&self, _: &usize) -> Option<Bill> {
-        None
+    fn outcome(&self, _: &Result<usize, Self::Error>) -> Outcome {
+        Outcome::Lost
     }
 
-    fn is_metered(&self) -> bool {
-        true
+    fn billing(&self) -> Billing {
+        Billing::Metered
     }
 }
 

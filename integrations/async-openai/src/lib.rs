@@ -102,7 +102,7 @@ impl<C: Config> BudgetedChat<'_, C> {
         &self,
         mut request: CreateChatCompletionRequest,
     ) -> Result<CreateChatCompletionResponse, Error> {
-        let (hold, _) = self.admit(&mut request)?;
+        let hold = self.admit(&mut request)?;
         let reply = hold.sending(self.chat.create(request)).await;
         finish(hold, reply)
     }
@@ -117,20 +117,17 @@ impl<C: Config> BudgetedChat<'_, C> {
         mut request: CreateChatCompletionRequest,
     ) -> Result<BudgetedStream<ChatCompletionResponseStream, Show<Chunk>>, Error> {
         request.stream_options.get_or_insert_default().include_usage = Some(true);
-        let (hold, input) = self.admit(&mut request)?;
+        let hold = self.admit(&mut request)?;
         let stream = hold.sending(self.chat.create_stream(request)).await;
-        begin(hold, input, stream)
+        begin(hold, stream)
     }
 
-    fn admit(
-        &self,
-        request: &mut CreateChatCompletionRequest,
-    ) -> Result<(Reservation, u64), Error> {
-        let (hold, input) = self.payer.admit(request)?;
+    fn admit(&self, request: &mut CreateChatCompletionRequest) -> Result<Reservation, Error> {
+        let hold = self.payer.admit(request)?;
         if let Some(cap) = self.payer.cap(&hold) {
             request.max_completion_tokens = Some(cap);
         }
-        Ok((hold, input))
+        Ok(hold)
     }
 }
 
@@ -146,7 +143,7 @@ impl<C: Config> BudgetedResponses<'_, C> {
     /// # Errors
     /// [`Error`]: refused and not sent, or the client's own.
     pub async fn create(&self, mut request: CreateResponse) -> Result<Response, Error> {
-        let (hold, _) = self.admit(&mut request)?;
+        let hold = self.admit(&mut request)?;
         let reply = hold.sending(self.responses.create(request)).await;
         finish(hold, reply)
     }
@@ -159,17 +156,17 @@ impl<C: Config> BudgetedResponses<'_, C> {
         &self,
         mut request: CreateResponse,
     ) -> Result<BudgetedStream<ResponseStream, Show<ResponseStreamEvent>>, Error> {
-        let (hold, input) = self.admit(&mut request)?;
+        let hold = self.admit(&mut request)?;
         let stream = hold.sending(self.responses.create_stream(request)).await;
-        begin(hold, input, stream)
+        begin(hold, stream)
     }
 
-    fn admit(&self, request: &mut CreateResponse) -> Result<(Reservation, u64), Error> {
-        let (hold, input) = self.payer.admit(request)?;
+    fn admit(&self, request: &mut CreateResponse) -> Result<Reservation, Error> {
+        let hold = self.payer.admit(request)?;
         if let Some(cap) = self.payer.cap(&hold) {
             request.max_output_tokens = Some(cap);
         }
-        Ok((hold, input))
+        Ok(hold)
     }
 }
 
@@ -184,8 +181,8 @@ struct Payer {
 }
 
 impl Payer {
-    /// Sets aside what a request may cost. With the hold go its input tokens at most.
-    fn admit(&self, request: &impl Serialize) -> Result<(Reservation, u64), Error> {
+    /// Sets aside what a request may cost.
+    fn admit(&self, request: &impl Serialize) -> Result<Reservation, Error> {
         // What cannot be written is no JSON object, and is refused as that.
         let body = serde_json::to_vec(request).unwrap_or_default();
         let (model, request) = self.budget.read_request(&body)?;
@@ -197,7 +194,7 @@ impl Payer {
         if let Some(tokens) = self.at_least {
             ask = ask.at_least(tokens);
         }
-        Ok((ask.reserve()?, request.input))
+        Ok(ask.reserve()?)
     }
 
     /// The output cap that was admitted, if it may be shorter than what was asked for.
@@ -223,7 +220,6 @@ type Show<T> = fn(&T, &mut Tally);
 /// Passes a stream on, and books it as it flows. The provider knows the cap: the hold does not grow.
 fn begin<T: Serialize>(
     hold: Reservation,
-    input: u64,
     stream: Result<StreamResponse<T>, OpenAIError>,
 ) -> Result<BudgetedStream<StreamResponse<T>, Show<T>>, Error> {
     let show: Show<T> = |event, tally| {
@@ -232,7 +228,7 @@ fn begin<T: Serialize>(
         }
     };
     match stream {
-        Ok(stream) => Ok(BudgetedStream::new(hold, stream, show).expecting_input(input)),
+        Ok(stream) => Ok(BudgetedStream::new(hold, stream, show)),
         Err(error) => Err(failed(hold, error)),
     }
 }

@@ -2,10 +2,10 @@
 //! passes.
 
 use axum::body::{Body, Bytes, to_bytes};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
+use bursar::Reservation;
 use bursar::agent::BudgetedStream;
-use bursar::{Receipt, Reservation};
 use futures_util::stream::{Stream, StreamExt, unfold};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -18,24 +18,17 @@ pub(crate) const LONGEST_BODY: usize = 256 << 20;
 /// The longest event that is looked at before it is passed on, in bytes: one with usage is short.
 const LONGEST_USAGE_EVENT: usize = 1 << 16;
 
-/// How an answer is to be passed on.
-pub(crate) struct Manner {
-    /// What to book as input if a stream is cut before the provider says how much it was.
-    pub(crate) expected_input: u64,
-    /// Holds back the usage that the client has not asked for.
-    pub(crate) hides_usage: bool,
-}
-
-/// Settles an answer, or lets it settle itself as it flows.
+/// Settles an answer, or lets it settle itself as it flows. `hides_usage` holds back the usage that
+/// the client has not asked for.
 pub(crate) async fn pass_on(
     hold: Reservation,
     response: Response,
-    manner: Manner,
+    hides_usage: bool,
 ) -> Result<Response, Refusal> {
-    match is_stream(response.headers()) && response.status().is_success() {
-        true => Ok(stream(hold, response, manner)),
-        false => plain(hold, response).await,
+    if is_stream(response.headers()) && response.status().is_success() {
+        return Ok(stream(hold, response, hides_usage));
     }
+    plain(hold, response).await
 }
 
 fn is_stream(headers: &HeaderMap) -> bool {
@@ -49,33 +42,26 @@ async fn plain(hold: Reservation, response: Response) -> Result<Response, Refusa
         drop(hold); // law 8: it was sent
         return Err(Refusal::lost("the provider's answer broke off"));
     };
-    let receipt = settle(hold, head.status, &body);
-    if let Some(cost) =
-        receipt.and_then(|it| HeaderValue::try_from(it.cost.exact().to_string()).ok())
-    {
+    let outcome = hold.judge(head.status.as_u16(), &body[..]);
+    let cost = hold.finish(outcome).map(|receipt| receipt.cost.exact().to_string());
+    if let Some(Ok(cost)) = cost.map(HeaderValue::try_from) {
         head.headers.insert("x-bursar-cost", cost);
     }
     head.headers.remove(header::CONTENT_LENGTH);
     Ok(Response::from_parts(head, Body::from(body)))
 }
 
-/// Books what the answer says, and what an error costs by bursar's table of failed calls.
-fn settle(hold: Reservation, status: StatusCode, body: &Bytes) -> Option<Receipt> {
-    let outcome = hold.judge(status.as_u16(), &body[..]);
-    hold.finish(outcome)
-}
-
-fn stream(hold: Reservation, response: Response, manner: Manner) -> Response {
+fn stream(hold: Reservation, response: Response, hides_usage: bool) -> Response {
     let (mut head, body) = response.into_parts();
     head.headers.remove(header::CONTENT_LENGTH);
     // The provider has the hold's cap, or its own; either way the stream ends within the hold.
     let metered = BudgetedStream::new(hold, body.into_data_stream(), |chunk: &Bytes, tally| {
         tally.push(chunk);
-    })
-    .expecting_input(manner.expected_input);
-    let body = match manner.hides_usage {
-        true => Body::from_stream(without_usage(metered)),
-        false => Body::from_stream(metered),
+    });
+    let body = if hides_usage {
+        Body::from_stream(without_usage(metered))
+    } else {
+        Body::from_stream(metered)
     };
     Response::from_parts(head, body)
 }

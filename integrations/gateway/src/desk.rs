@@ -11,7 +11,7 @@ use axum::response::Response;
 use axum::routing::get;
 use bursar::{BudgetManager, Estimate, Reservation};
 
-use crate::answer::{LONGEST_BODY, Manner, pass_on};
+use crate::answer::{LONGEST_BODY, pass_on};
 use crate::fields::Fields;
 use crate::options::{Options, StartError};
 use crate::payer::{Keys, Payer};
@@ -74,13 +74,6 @@ async fn take(State(desk): State<Arc<Desk>>, request: Request) -> Response {
     answer.unwrap_or_else(|refusal| refusal.response(provider))
 }
 
-/// A call that has been admitted, as it will be sent.
-struct Admitted {
-    hold: Reservation,
-    body: Bytes,
-    manner: Manner,
-}
-
 impl Desk {
     /// One metered call: who pays, what it may cost, the hold, the provider, the bill.
     async fn call(
@@ -97,13 +90,13 @@ impl Desk {
         }
         let body = to_bytes(body, LONGEST_BODY).await;
         let body = body.map_err(|error| Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, error))?;
-        let Admitted { hold, body, manner } = self.admit(&payer, form, body)?;
+        let (hold, body, hides_usage) = self.admit(&payer, form, body)?;
         let request = self.upstream.metered(provider, head, body)?;
         let upstream = Arc::clone(&self.upstream);
         // A task of its own: a client that hangs up does not keep a plain answer from being booked.
         let call = tokio::spawn(async move {
             match hold.sending(upstream.send(request)).await {
-                Ok(response) => pass_on(hold, response, manner).await,
+                Ok(response) => pass_on(hold, response, hides_usage).await,
                 Err(error) if error.is_connect() => {
                     let why = format!("the provider could not be reached: {}", root_cause(&error));
                     hold.refund(why.as_str());
@@ -119,8 +112,14 @@ impl Desk {
         call.await.unwrap_or_else(|_| Err(Refusal::lost("the call failed inside the gateway")))
     }
 
-    /// Bounds the call and sets the money aside; changes the body only where it must.
-    fn admit(&self, payer: &Payer, form: Form, body: Bytes) -> Result<Admitted, Refusal> {
+    /// Bounds the call and sets the money aside. Returns the body, changed only where it must be, and
+    /// whether it asks for usage that the client does not want.
+    fn admit(
+        &self,
+        payer: &Payer,
+        form: Form,
+        body: Bytes,
+    ) -> Result<(Reservation, Bytes, bool), Refusal> {
         let mut fields = Fields::read(&body).map_err(Refusal::bad)?;
         let (model, call) = self.budget.read_request(&body[..]).map_err(Refusal::bad)?;
         let call = call.bounded_by(self.unseen_input, None);
@@ -134,12 +133,12 @@ impl Desk {
             is_changed = true;
         }
         let hides_usage = form.hides_usage() && fields.ask_for_usage().map_err(Refusal::bad)?;
-        let body = match is_changed || hides_usage {
-            true => serde_json::to_vec(&fields).map_err(Refusal::bad)?.into(),
-            false => body.clone(),
-        };
-        let expected_input = call.input.saturating_add(call.input_audio);
-        Ok(Admitted { hold, body, manner: Manner { expected_input, hides_usage } })
+        if is_changed || hides_usage {
+            let changed = serde_json::to_vec(&fields).map_err(Refusal::bad)?;
+            return Ok((hold, changed.into(), hides_usage));
+        }
+        drop(fields);
+        Ok((hold, body, hides_usage))
     }
 
     fn reserve(

@@ -129,7 +129,7 @@ impl BudgetedClient {
     ) -> Result<ChatResponse, Error> {
         let spec = model.into();
         let mut options = options.cloned().unwrap_or_default();
-        let (hold, _) = self.reserve_chat(&spec, &chat_req, &mut options).await?;
+        let hold = self.reserve_chat(&spec, &chat_req, &mut options).await?;
         let keeps_body = options.capture_raw_body == Some(true);
         options.capture_raw_body = Some(true);
         match hold.sending(self.client.exec_chat(spec, chat_req, Some(&options))).await {
@@ -162,14 +162,14 @@ impl BudgetedClient {
     ) -> Result<ChatStreamResponse, Error> {
         let spec = model.into();
         let mut options = options.cloned().unwrap_or_default();
-        let (hold, input) = self.reserve_chat(&spec, &chat_req, &mut options).await?;
+        let hold = self.reserve_chat(&spec, &chat_req, &mut options).await?;
         options.capture_usage = Some(true);
         let frames = stream::tap(&mut options);
         // It sends nothing before the stream is polled, so that the hold goes back if it fails.
         let response = self.client.exec_chat_stream(spec, chat_req, Some(&options)).await?;
         let kind = response.model_iden.adapter_kind;
         let tapped = stream::Tapped::new(response.stream, kind, frames);
-        let stream = BudgetedChatStream::new(hold, tapped, input);
+        let stream = BudgetedChatStream::new(hold, tapped);
         Ok(ChatStreamResponse { stream, model_iden: response.model_iden })
     }
 
@@ -248,8 +248,8 @@ impl BudgetedClient {
         self.client
     }
 
-    /// Sets money aside for a chat, and says how much input it may have. Puts the cap that was
-    /// admitted into the options, if it is shorter than what was asked for.
+    /// Sets money aside for a chat, and puts the output cap that was admitted into the options, if it
+    /// is shorter than what was asked for.
     ///
     /// The target is resolved here for its model alone, and once more by the call: a resolver that
     /// was given its own answer could change it again.
@@ -258,17 +258,16 @@ impl BudgetedClient {
         spec: &ModelSpec,
         asked: &ChatRequest,
         options: &mut ChatOptions,
-    ) -> Result<(Reservation, u64), Error> {
+    ) -> Result<Reservation, Error> {
         let target = self.client.resolve_service_target(spec.clone()).await?.model;
         let model = self.model(&target, options.reasoning_effort.is_some())?;
         let request = asked::chat(asked, options, target.adapter_kind, &model)?;
-        let input = request.input.saturating_add(request.input_audio);
         let hold = self.reserve(&model, request)?;
         if self.at_least.is_some() {
             let cap = u32::try_from(hold.max_output_tokens()).unwrap_or(u32::MAX);
             options.max_tokens = Some(options.max_tokens.map_or(cap, |asked| asked.min(cap)));
         }
-        Ok((hold, input))
+        Ok(hold)
     }
 
     fn reserve(&self, model: &Model, request: Request) -> Result<Reservation, Error> {

@@ -56,13 +56,11 @@ enum State {
 struct Opening {
     hold: Reservation,
     tapped: Tapped,
-    expected_input: u64,
 }
 
 impl BudgetedChatStream {
-    pub(crate) fn new(hold: Reservation, tapped: Tapped, expected_input: u64) -> Self {
-        let opening = Box::new(Opening { hold, tapped, expected_input });
-        BudgetedChatStream { state: State::Opening(opening) }
+    pub(crate) fn new(hold: Reservation, tapped: Tapped) -> Self {
+        BudgetedChatStream { state: State::Opening(Box::new(Opening { hold, tapped })) }
     }
 
     /// What was booked, once the stream has ended with anything to book.
@@ -117,7 +115,7 @@ impl State {
     /// The answer begins, or ends before it began: then the hold is dropped, and the call is lost.
     fn flow(&mut self, first: Option<Piece>) {
         let State::Opening(opening) = std::mem::replace(self, State::Over) else { return };
-        let Opening { hold, mut tapped, expected_input } = *opening;
+        let Opening { hold, mut tapped } = *opening;
         if first.is_none() {
             return;
         }
@@ -125,7 +123,7 @@ impl State {
         let kind = tapped.kind;
         let show: Show = Box::new(move |piece, tally| show(piece, tally, kind));
         // The provider was given the cap, so the stream is not cut for our count of its text.
-        let stream = BudgetedStream::new(hold, tapped, show).expecting_input(expected_input);
+        let stream = BudgetedStream::new(hold, tapped, show);
         *self = State::Flowing(Box::new(stream));
     }
 

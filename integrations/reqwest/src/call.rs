@@ -83,13 +83,12 @@ struct Named<'a> {
 }
 
 impl BudgetMiddleware {
-    /// The hold of a request that is a call of a model, and its input tokens at most; `None` if it
-    /// is no call.
+    /// The hold of a request that calls a model; `None` if it does not.
     pub(crate) fn admit(
         &self,
         request: &mut reqwest::Request,
         extensions: &Extensions,
-    ) -> Result<Option<(Reservation, u64)>, Refused> {
+    ) -> Result<Option<Reservation>, Refused> {
         let account = self.account_of(request, extensions)?;
         let Some(body) = request.body().and_then(reqwest::Body::as_bytes) else { return Ok(None) };
         let Ok(Named { model: name }) = serde_json::from_slice(body) else { return Ok(None) };
@@ -109,7 +108,7 @@ impl BudgetMiddleware {
             Some(tag) => ask.tag(tag).reserve()?,
             None => ask.reserve()?,
         };
-        Ok(Some((hold, call.input)))
+        Ok(Some(hold))
     }
 
     fn account_of(

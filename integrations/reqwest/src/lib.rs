@@ -66,13 +66,11 @@ impl Middleware for BudgetMiddleware {
         next: Next<'_>,
     ) -> reqwest_middleware::Result<Response> {
         let admitted = self.admit(&mut request, extensions).map_err(Error::middleware)?;
-        let Some((hold, input)) = admitted else { return next.run(request, extensions).await };
+        let Some(hold) = admitted else { return next.run(request, extensions).await };
         // From here on, whoever drops this future loses a reply that has usually been billed.
         hold.mark_sent();
         match next.run(request, extensions).await {
-            Ok(response) if response.status().is_success() => {
-                Ok(metered(response, Tab::new(hold).expecting_input(input)))
-            }
+            Ok(response) if response.status().is_success() => Ok(metered(response, Tab::new(hold))),
             Ok(response) => Ok(failed(hold, response).await?),
             Err(error) => {
                 let is_unsent = error.is_connect() || error.is_builder();

@@ -46,8 +46,6 @@ where
 #[derive(Debug)]
 pub(crate) struct Books {
     state: State,
-    /// Input tokens to book if the provider never says how many they were.
-    input: u64,
 }
 
 #[derive(Debug)]
@@ -60,14 +58,14 @@ enum State {
 }
 
 impl Books {
-    pub(crate) fn new(hold: Reservation, input: u64) -> Books {
-        Books { state: State::Waiting(hold), input }
+    pub(crate) fn new(hold: Reservation) -> Books {
+        Books { state: State::Waiting(hold) }
     }
 
     fn note(&mut self, frame: &WireFrame) {
         self.state = match std::mem::replace(&mut self.state, State::Closed) {
             State::Waiting(hold) => {
-                let tab = Tab::new(hold).expecting_input(self.input);
+                let tab = Tab::new(hold);
                 State::Answering(Box::new(tab))
             }
             other => other,

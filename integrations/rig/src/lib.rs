@@ -150,7 +150,7 @@ impl Budget {
     }
 
     /// Sets aside what a request may cost, and gives it the output cap that it may have.
-    fn admit<W>(&self, payload: Payload<W>) -> Result<Admitted, ProviderError>
+    fn admit<W>(&self, payload: Payload<W>) -> Result<(Reservation, Encoded), ProviderError>
     where
         W: Wire<Op = Completion, Payload = Encoded>,
     {
@@ -161,7 +161,6 @@ impl Budget {
             ask = ask.at_least(tokens);
         }
         let hold = ask.reserve().map_err(refused)?;
-        let input = request.input.saturating_add(request.input_audio);
         let wanted = request.max_output.or(model.price().max_output_tokens());
         let encoded = match wanted {
             Some(wanted) if hold.max_output_tokens() < wanted => {
@@ -171,7 +170,7 @@ impl Budget {
             }
             _ => payload.encoded,
         };
-        Ok(Admitted { hold, input, encoded })
+        Ok((hold, encoded))
     }
 
     /// The model of a request, and what the request says about its cost.
@@ -197,14 +196,6 @@ impl Budget {
             None => self.manager.prices().find_from(provider, name),
         }
     }
-}
-
-/// A request that may be sent.
-struct Admitted {
-    hold: Reservation,
-    /// The input tokens that were set aside.
-    input: u64,
-    encoded: Encoded,
 }
 
 fn body_of(encoded: &Encoded) -> Result<&[u8], ProviderError> {

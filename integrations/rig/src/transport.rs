@@ -42,11 +42,11 @@ where
     fn send(&self, payload: crate::wire::Payload<W>, exchange: Exchange) -> Opening<WireFrame> {
         let (inner, budget) = (self.inner.clone(), Arc::clone(&self.budget));
         Opening::new(async move {
-            let admitted = budget.admit(payload)?;
+            let (hold, encoded) = budget.admit(payload)?;
             // From here on, a reply that is lost, or not waited for, is charged.
-            admitted.hold.mark_sent();
-            let mut books = Books::new(admitted.hold, admitted.input);
-            match inner.send(admitted.encoded, exchange).await {
+            hold.mark_sent();
+            let mut books = Books::new(hold);
+            match inner.send(encoded, exchange).await {
                 Ok(opened) => Ok(opened.map_frames(|frames| Watched::new(frames, books))),
                 Err(error) => {
                     books.note_failure(&error);

@@ -217,33 +217,18 @@ impl Reservation {
         ending.ended(&self.core, ended)
     }
 
-    /// Ends the hold, and where there is a journal lets the caller await that it is written.
-    pub(super) fn end_async(
-        mut self,
-        usage: Option<Usage>,
-        priced: Priced,
-    ) -> impl Future<Output = Receipt> + Send + use<> {
-        let booked = self.end_unblocked(usage, priced);
-        async move {
-            match booked {
-                Booked::Done(receipt) => receipt,
-                Booked::Soon(written) => (*written).await,
-            }
-        }
-    }
-
     /// Ends the hold; where there is a journal, another thread writes it.
     #[inline]
-    pub(super) fn end_unblocked(&mut self, usage: Option<Usage>, priced: Priced) -> Booked {
+    pub(super) fn charge_unblocked(&mut self, usage: Option<Usage>, priced: Priced) -> Booked {
         match self.core.books() {
-            None => Booked::Done(self.end(usage.as_ref(), priced)),
-            Some(_) => Booked::Soon(Box::new(self.end_soon(usage, &priced))),
+            None => Booked::Done(self.charge(usage.as_ref(), priced)),
+            Some(_) => Booked::Soon(Box::new(self.charge_later(usage, &priced))),
         }
     }
 
     /// Has another thread end the hold.
     #[cold]
-    pub(super) fn end_soon(&mut self, usage: Option<Usage>, priced: &Priced) -> Written {
+    fn charge_later(&mut self, usage: Option<Usage>, priced: &Priced) -> Written {
         self.ended = true;
         let ending = self.ending(usage, priced);
         let ticket = self.core.book_later(ending.work(), Ended::left);

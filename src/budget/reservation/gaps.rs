@@ -27,8 +27,7 @@ impl Reservation {
             _ => false,
         };
         if bill.doubts.iter().any(is_missing) && bill.usage.input_tokens() == 0 {
-            let held = self.core.peek(|ledger| ledger.input_held(self.hold));
-            bill.usage.input_uncached = held.unwrap_or(0);
+            bill.usage.input_uncached = self.input_held();
             bill.confidence = bill.confidence.max(Confidence::Estimated);
         }
         if bill.doubts.contains(&Doubt::CutShort) && self.may_reason() {

@@ -4,13 +4,10 @@
 use std::future::Future;
 
 use super::super::account::Account;
-use super::{Booked, Priced, Reservation};
+use super::Reservation;
 use crate::journal::JournalError;
 use crate::ledger::HoldId;
 use crate::money::Usd;
-use crate::usage::{Bill, Confidence, Usage};
-
-const ATTO_PER_PICO: i128 = 1_000_000;
 
 /// A hold that inner calls take from. It is ended by its guard alone; from then on inner calls are
 /// refused with [`InvalidCall::OuterEnded`](crate::budget::InvalidCall::OuterEnded).
@@ -40,31 +37,14 @@ impl Reservation {
         self.choices.max(1)
     }
 
+    /// The input tokens that are held, without those that its inner calls have taken.
+    pub(crate) fn input_held(&self) -> u64 {
+        self.core.peek(|ledger| ledger.input_held(self.hold)).unwrap_or(0)
+    }
+
     /// The output cap of all choices together.
     pub(crate) fn output_room(&self) -> u64 {
         self.max_output_tokens.saturating_mul(self.choices)
-    }
-
-    /// Charges what is held but for the output, as estimated; the input counts as used.
-    pub(crate) fn book_input(&mut self, input: Usage) -> Booked {
-        let output = self.per_output.saturating_mul(i128::from(self.max_output_tokens));
-        let output = Usd::from_pico(output.div_euclid(ATTO_PER_PICO));
-        let cost = self.held.checked_sub(output).unwrap_or(Usd::ZERO);
-        self.end_unblocked(Some(input), Priced::exactly(cost, Confidence::Estimated))
-    }
-
-    /// Charges what is held, as assumed, whatever the manager does with lost calls: for a reply
-    /// that came and says nothing of its usage.
-    pub(crate) fn book_held(&mut self) -> Booked {
-        self.end_unblocked(None, Priced::lost())
-    }
-
-    /// Settles where it is; what is done with it afterwards changes nothing.
-    #[inline]
-    pub(crate) fn book(&mut self, bill: Bill) -> Booked {
-        let bill = self.without_gaps(bill);
-        let priced = self.price(&bill);
-        self.end_unblocked(Some(bill.total_usage()), priced)
     }
 }
 

@@ -2,9 +2,10 @@
 //! answer.
 
 use super::super::core::LostCall;
-use super::{Priced, Receipt, Reservation};
+use super::{Booked, Priced, Receipt, Reservation, Why};
+use crate::money::Usd;
 use crate::price::Model;
-use crate::usage::{Bill, Body, Head, Outcome};
+use crate::usage::{Bill, Body, Confidence, Head, Outcome, Usage};
 
 impl Reservation {
     /// Judges how the call ended, by the HTTP status and the whole body of its answer and the
@@ -53,7 +54,7 @@ impl Reservation {
     /// | `Billed` | the bill, as by [`settle`](Reservation::settle) |
     /// | `Free` | a call of $0 |
     /// | `Unsent` | nothing, as by [`refund`](Reservation::refund) |
-    /// | `Lost` | what was held, as assumed; nothing with [`LostCall::Release`] |
+    /// | `Lost` | what the manager's [`LostCall`] says: by default what was held, as assumed |
     ///
     /// With a journal it blocks until the change is written, as `settle` does.
     pub fn finish(mut self, outcome: Outcome) -> Option<Receipt> {
@@ -61,16 +62,79 @@ impl Reservation {
             Outcome::Billed(bill) => Some(self.settle(bill)),
             Outcome::Free => Some(self.settle(Bill::free())),
             Outcome::Unsent => {
-                self.refund("it was not sent");
+                self.give_back(NOT_SENT, true);
                 None
             }
             Outcome::Lost => {
                 self.mark_sent();
-                match self.core.settings.on_lost {
-                    LostCall::ChargeHold => Some(self.end(None, Priced::lost())),
-                    LostCall::Release => None, // given back as it is dropped, with an alert
+                match self.lost() {
+                    Some((usage, priced)) => Some(self.charge(usage.as_ref(), priced)),
+                    None => {
+                        self.give_back(REPLY_LOST, true);
+                        None
+                    }
                 }
             }
         }
     }
+
+    /// The same without blocking the thread.
+    pub(crate) fn finish_unblocked(&mut self, outcome: Outcome) -> Option<Booked> {
+        match outcome {
+            Outcome::Billed(bill) => Some(self.book_unblocked(bill)),
+            Outcome::Free => Some(self.book_unblocked(Bill::free())),
+            Outcome::Unsent => {
+                self.give_back(NOT_SENT, false);
+                None
+            }
+            Outcome::Lost => {
+                self.mark_sent();
+                self.end_dropped()
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn book_unblocked(&mut self, bill: Bill) -> Booked {
+        let bill = self.without_gaps(bill);
+        let priced = self.price(&bill);
+        self.charge_unblocked(Some(bill.total_usage()), priced)
+    }
+
+    /// Ends a hold whose guard is dropped.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn end_dropped(&mut self) -> Option<Booked> {
+        match self.lost().filter(|_| self.is_sent()) {
+            Some((usage, priced)) => Some(self.charge_unblocked(usage, priced)),
+            None => {
+                self.give_back(REPLY_LOST, false);
+                None
+            }
+        }
+    }
+
+    /// What a lost call costs; `None` if it is given back.
+    fn lost(&self) -> Option<(Option<Usage>, Priced)> {
+        match self.on_lost {
+            LostCall::ChargeInput if self.model.is_some() => {
+                let output = self.per_output.saturating_mul(i128::from(self.max_output_tokens));
+                let output = Usd::from_pico(output.div_euclid(ATTO_PER_PICO));
+                let cost = self.held.checked_sub(output).unwrap_or(Usd::ZERO);
+                let usage = Usage::tokens(self.input_held(), 0);
+                Some((Some(usage), Priced::exactly(cost, Confidence::Estimated)))
+            }
+            LostCall::ChargeHold | LostCall::ChargeInput => Some((None, Priced::lost())),
+            LostCall::Release => None,
+        }
+    }
+
+    /// What becomes of this hold if its call is lost, whatever the manager's rule is.
+    pub(crate) fn set_on_lost(&mut self, lost: LostCall) {
+        self.on_lost = lost;
+    }
 }
+
+const ATTO_PER_PICO: i128 = 1_000_000;
+const NOT_SENT: Why = Why::Known("it was not sent");
+const REPLY_LOST: Why = Why::Known("its reply was lost");

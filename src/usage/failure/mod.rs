@@ -63,16 +63,6 @@ impl Outcome {
             FailedCall::Lost => Outcome::Lost,
         }
     }
-
-    /// Converts the outcome to what [`Agent::bill_of_error`](crate::Agent::bill_of_error) returns:
-    /// an empty bill if the call is free or was not sent, `None` if it is lost.
-    pub fn into_bill(self) -> Option<Bill> {
-        match self {
-            Outcome::Billed(bill) => Some(bill),
-            Outcome::Free | Outcome::Unsent => Some(Bill::free()),
-            Outcome::Lost => None,
-        }
-    }
 }
 
 /// An empty bill is that of a free call; `None` is that of a lost one.
