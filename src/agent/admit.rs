@@ -113,7 +113,7 @@ impl<A: Agent> BudgetConstrained<A> {
         others: &'a [Estimate],
         meter: Option<&'a Meter>,
     ) -> Ask<'a> {
-        let mut ask = self.account.ask_lent(estimate, others);
+        let mut ask = self.account.ask_borrowed(estimate, others);
         if let Some(meter) = meter {
             ask = meter.inside(ask);
         }

@@ -244,7 +244,7 @@ impl Meter {
 
     /// Makes a call one inside the outer one.
     pub(super) fn inside<'a>(&'a self, ask: Ask<'a>) -> Ask<'a> {
-        let ask = self.tags().iter().fold(ask.inside_lent(self.outer), Ask::tag);
+        let ask = self.tags().iter().fold(ask.inside_hold(self.outer), Ask::tag);
         if self.wrap_up { ask.wrap_up() } else { ask }
     }
 

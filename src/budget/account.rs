@@ -1,11 +1,12 @@
 //! Owns the handles: [`Account`], a node of the budget tree that calls are charged to, [`Run`], one
 //! that ends, and [`Tag`], an account of a tree of its own.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::ask::{Ask, Who, Wishes};
+use super::ask::{AccountRef, Ask, CallRequest};
 use super::charge::Charge;
 use super::core::{Core, set_limit};
 use super::error::{AccountError, RecordError, ReserveError, SetLimitError};
@@ -105,7 +106,7 @@ impl Account {
     /// # Errors
     /// [`ReserveError`]; nothing has been held then.
     pub fn reserve(&self, estimate: &Estimate) -> Result<Reservation, ReserveError> {
-        self.core.reserve(self.who(), estimate, &[], &Wishes::NONE)
+        self.core.reserve(&CallRequest::new(self.to_ref(), estimate))
     }
 
     /// Asks with wishes: alternatives, a shorter output, tags, the part kept for wrapping up,
@@ -117,8 +118,12 @@ impl Account {
 
     /// The same for estimates that stay where they are.
     #[inline]
-    pub(crate) fn ask_lent<'a>(&'a self, first: &'a Estimate, others: &'a [Estimate]) -> Ask<'a> {
-        Ask::lent(self, first, others)
+    pub(crate) fn ask_borrowed<'a>(
+        &'a self,
+        first: &'a Estimate,
+        others: &'a [Estimate],
+    ) -> Ask<'a> {
+        Ask::borrowed(self, first, others)
     }
 
     /// Books a call that was made without a hold.
@@ -236,8 +241,9 @@ impl Account {
         self.id
     }
 
-    pub(super) fn who(&self) -> Who<'_> {
-        Who::Account(self.id, &self.path)
+    #[inline]
+    pub(super) fn to_ref(&self) -> AccountRef<'_> {
+        AccountRef::Handle(self.id, Cow::Borrowed(&self.path))
     }
 
     fn execute(&self, command: Command) -> Result<(), AccountError> {

@@ -1,12 +1,14 @@
-//! Owns asking: [`Ask`], a call that wants in with all its wishes, and who asks.
+//! [`Ask`] builds a [`CallRequest`]: one call that asks to be admitted, with its alternatives and
+//! options.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 use super::account::{Account, Tag};
 use super::core::Core;
 use super::error::{AccountError, InvalidCall, ReserveError};
-use super::opening::{AccountCaps, open_account};
+use super::opening::{AccountCaps, account_path, open_account};
 use super::reservation::{OuterHold, Reservation};
 use crate::clock::Timestamp;
 use crate::ledger::{AccountId, HoldId, Ledger, Path, Tags};
@@ -35,97 +37,37 @@ use crate::price::Estimate;
 /// # hold.release();
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "nothing is held until `reserve` or `wait` is called"]
 pub struct Ask<'a> {
-    pub(super) account: &'a Account,
-    pub(super) first: Cow<'a, Estimate>,
-    pub(super) others: Cow<'a, [Estimate]>,
-    pub(super) wishes: Wishes<'a>,
-}
-
-/// What a call wants beside its estimate.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Wishes<'a> {
-    pub(super) at_least: Option<u64>,
-    pub(super) tags: Tags,
-    pub(super) wrap_up: bool,
-    outer: Option<&'a Reservation>,
-    /// The outer call's hold, if somebody else guards it.
-    lent: Option<HoldId>,
-    /// A wish that cannot be: told when it is asked for.
-    pub(super) wrong: Option<InvalidCall>,
-}
-
-impl Wishes<'_> {
-    pub(super) const NONE: Wishes<'static> = Wishes {
-        at_least: None,
-        tags: Tags::NONE,
-        wrap_up: false,
-        outer: None,
-        lent: None,
-        wrong: None,
-    };
-
-    /// The hold that the call is to come out of.
-    #[inline]
-    pub(super) fn outer_hold(&self) -> Option<HoldId> {
-        self.outer.map(Reservation::id).or(self.lent)
-    }
-
-    /// The same wishes, with a number in the place of a borrowed guard.
-    pub(super) fn owned(&self, core: &Arc<Core>) -> Wishes<'static> {
-        let (outer, lent, wrong) = (None, self.outer_hold(), self.check(core).err());
-        Wishes {
-            outer,
-            lent,
-            wrong,
-            at_least: self.at_least,
-            tags: self.tags,
-            wrap_up: self.wrap_up,
-        }
-    }
-
-    /// A wish that cannot be is an error.
-    pub(super) fn check(&self, core: &Arc<Core>) -> Result<(), InvalidCall> {
-        let foreign = self.outer.is_some_and(|outer| !core.is_same(outer));
-        match self.wrong.or(foreign.then_some(InvalidCall::ForeignHandle)) {
-            Some(wrong) => Err(wrong),
-            None => Ok(()),
-        }
-    }
-
-    pub(super) fn tag(&mut self, core: &Core, tag: &Tag) {
-        match self.tags.with(tag.id()) {
-            _ if tag.owner() != core.id => self.wrong = Some(InvalidCall::ForeignHandle),
-            Some(tags) => self.tags = tags,
-            None => self.wrong = Some(InvalidCall::Tags),
-        }
-    }
+    pub(super) core: &'a Arc<Core>,
+    pub(super) request: CallRequest<'a>,
 }
 
 impl<'a> Ask<'a> {
     #[inline]
     pub(super) fn new(account: &'a Account, first: Estimate) -> Ask<'a> {
         let (first, others) = (Cow::Owned(first), Cow::Borrowed(&[][..]));
-        Ask { account, first, others, wishes: Wishes::NONE }
+        let (account, core) = (account.to_ref(), &account.core);
+        Ask { core, request: CallRequest { account, first, others, options: Options::NONE } }
     }
 
     /// The same for estimates that stay where they are.
     #[inline]
-    pub(super) fn lent(
+    pub(super) fn borrowed(
         account: &'a Account,
         first: &'a Estimate,
         others: &'a [Estimate],
     ) -> Ask<'a> {
-        let (first, others) = (Cow::Borrowed(first), Cow::Borrowed(others));
-        Ask { account, first, others, wishes: Wishes::NONE }
+        let mut request = CallRequest::new(account.to_ref(), first);
+        request.others = Cow::Borrowed(others);
+        Ask { core: &account.core, request }
     }
 
     /// What to take if nothing before fits.
     #[inline]
     pub fn or(mut self, estimate: Estimate) -> Ask<'a> {
-        self.others.to_mut().push(estimate);
+        self.request.others.to_mut().push(estimate);
         self
     }
 
@@ -133,14 +75,14 @@ impl<'a> Ask<'a> {
     /// Without it the whole output cap is asked for, or nothing.
     #[inline]
     pub fn at_least(mut self, output_tokens: u64) -> Ask<'a> {
-        self.wishes.at_least = Some(output_tokens.max(1));
+        self.request.options.at_least = Some(output_tokens.max(1));
         self
     }
 
     /// Charges the call to this tag as well. At most four, each of a tag tree of its own.
     #[inline]
     pub fn tag(mut self, tag: &Tag) -> Ask<'a> {
-        self.wishes.tag(&self.account.core, tag);
+        self.request.options.tag(self.core.id, tag);
         self
     }
 
@@ -148,24 +90,26 @@ impl<'a> Ask<'a> {
     /// [`Limit::keep_for_wrap_up`](crate::Limit::keep_for_wrap_up).
     #[inline]
     pub fn wrap_up(mut self) -> Ask<'a> {
-        self.wishes.wrap_up = true;
+        self.request.options.wrap_up = true;
         self
     }
 
     /// Makes the call inside another: the money comes out of the outer hold as far as it goes, what
     /// is left over goes back to it, and only limits below the outer account are asked for that
     /// part. The outer call settles only what its inner calls have not.
-    pub fn inside(mut self, outer: &'a Reservation) -> Ask<'a> {
-        self.wishes.outer = Some(outer);
-        self
+    #[inline]
+    pub fn inside(self, outer: &Reservation) -> Ask<'a> {
+        self.inside_hold(outer.lend())
     }
 
     /// Makes the call inside another whose guard is elsewhere.
     #[inline]
-    pub(crate) fn inside_lent(mut self, outer: OuterHold) -> Ask<'a> {
-        match outer.core == self.account.core.id {
-            true => self.wishes.lent = Some(outer.hold),
-            false => self.wishes.wrong = Some(InvalidCall::ForeignHandle),
+    pub(crate) fn inside_hold(mut self, outer: OuterHold) -> Ask<'a> {
+        let options = &mut self.request.options;
+        if outer.core == self.core.id {
+            options.outer = Some(outer.hold);
+        } else {
+            options.reject(InvalidCall::ForeignHandle);
         }
         self
     }
@@ -178,7 +122,7 @@ impl<'a> Ask<'a> {
     /// that it would take. Nothing has been held then.
     #[inline]
     pub fn reserve(self) -> Result<Reservation, ReserveError> {
-        self.account.core.reserve(self.account.who(), &self.first, &self.others, &self.wishes)
+        self.core.reserve(&self.request)
     }
 
     /// The same without blocking the thread where there is a journal. A future that is dropped before
@@ -187,94 +131,166 @@ impl<'a> Ask<'a> {
     /// # Errors
     /// As for [`reserve`](Ask::reserve).
     pub async fn reserve_async(self) -> Result<Reservation, ReserveError> {
-        let core = &self.account.core;
-        if core.books().is_none() {
-            return self.reserve();
+        match self.core.books() {
+            None => self.reserve(),
+            Some(_) => self.core.reserve_written(self.request.into_owned()).await,
         }
-        core.reserve_written(self.account, &self.first, &self.others, &self.wishes).await
     }
 }
 
-/// Who asks.
-#[derive(Clone, Copy)]
-pub(super) enum Who<'a> {
-    Account(AccountId, &'a Path),
-    /// By name; opened if it is not there.
-    Named(&'a str),
+impl fmt::Debug for Ask<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Ask").field(&self.request).finish()
+    }
 }
 
-impl Who<'_> {
+/// One call that asks to be admitted: the account it is charged to, what it may cost, and its
+/// options. It borrows from its caller while it is decided at once, and owns everything where it
+/// waits or is written.
+#[derive(Clone, Debug)]
+pub(super) struct CallRequest<'a> {
+    pub(super) account: AccountRef<'a>,
+    first: Cow<'a, Estimate>,
+    /// What to take if the first does not fit.
+    others: Cow<'a, [Estimate]>,
+    pub(super) options: Options,
+}
+
+/// The account that a call is charged to.
+#[derive(Clone, Debug)]
+pub(super) enum AccountRef<'a> {
+    /// By its handle.
+    Handle(AccountId, Cow<'a, Path>),
+    /// By its name; it is opened if it is not there.
+    Named(Cow<'a, str>),
+}
+
+/// What a call wants beside its estimate.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Options {
+    /// The shortest output that is of use, in tokens; `None` for the whole output cap.
+    pub(super) at_least: Option<u64>,
+    pub(super) tags: Tags,
+    pub(super) wrap_up: bool,
+    /// The hold that the call is to come out of.
+    pub(super) outer: Option<HoldId>,
+    /// The first option that is invalid, reported when the call is made.
+    pub(super) invalid: Option<InvalidCall>,
+}
+
+impl Options {
+    pub(super) const NONE: Options =
+        Options { at_least: None, tags: Tags::NONE, wrap_up: false, outer: None, invalid: None };
+
+    /// Adds a tag of the manager `owner`.
     #[inline]
-    pub(super) fn find(
-        self,
+    pub(super) fn tag(&mut self, owner: u64, tag: &Tag) {
+        match self.tags.with(tag.id()) {
+            _ if tag.owner() != owner => self.reject(InvalidCall::ForeignHandle),
+            Some(tags) => self.tags = tags,
+            None => self.reject(InvalidCall::Tags),
+        }
+    }
+
+    #[cold]
+    fn reject(&mut self, invalid: InvalidCall) {
+        self.invalid.get_or_insert(invalid);
+    }
+}
+
+impl<'a> CallRequest<'a> {
+    #[inline]
+    pub(super) fn new(account: AccountRef<'a>, first: &'a Estimate) -> CallRequest<'a> {
+        let (first, others) = (Cow::Borrowed(first), Cow::Borrowed(&[][..]));
+        CallRequest { account, first, others, options: Options::NONE }
+    }
+
+    /// What it asks for first.
+    #[inline]
+    pub(super) fn first(&self) -> &Estimate {
+        &self.first
+    }
+
+    /// Its alternatives, best first.
+    pub(super) fn alternatives(&self) -> impl Iterator<Item = &Estimate> {
+        std::iter::once(&*self.first).chain(&*self.others)
+    }
+
+    /// One of its alternatives: 0 is the first.
+    #[inline]
+    pub(super) fn alternative(&self, number: usize) -> &Estimate {
+        let other = number.checked_sub(1).and_then(|at| self.others.get(at));
+        other.unwrap_or(&self.first)
+    }
+
+    /// The same, independent of its caller.
+    pub(super) fn into_owned(self) -> CallRequest<'static> {
+        CallRequest {
+            account: self.account.into_owned(),
+            first: Cow::Owned(self.first.into_owned()),
+            others: Cow::Owned(self.others.into_owned()),
+            options: self.options,
+        }
+    }
+}
+
+impl AccountRef<'_> {
+    fn into_owned(self) -> AccountRef<'static> {
+        match self {
+            AccountRef::Handle(id, path) => AccountRef::Handle(id, Cow::Owned(path.into_owned())),
+            AccountRef::Named(name) => AccountRef::Named(Cow::Owned(name.into_owned())),
+        }
+    }
+
+    /// The account, if it is there.
+    #[inline]
+    pub(super) fn find(&self, ledger: &Ledger) -> Option<AccountId> {
+        match self {
+            AccountRef::Handle(id, _) => Some(*id),
+            AccountRef::Named(name) => ledger.find(name),
+        }
+    }
+
+    /// The account, opened if it is not there.
+    pub(super) fn open(
+        &self,
         ledger: &mut Ledger,
         now: Timestamp,
-        account_caps: &AccountCaps,
+        caps: &AccountCaps,
     ) -> Result<AccountId, AccountError> {
-        match self {
-            Who::Account(id, _) => Ok(id),
-            Who::Named(name) => match ledger.find(name) {
-                Some(id) => Ok(id),
-                None => open_account(ledger, now, &account_path(name)?, account_caps),
-            },
+        match self.find(ledger) {
+            Some(id) => Ok(id),
+            None => open_account(ledger, now, &account_path(self.name())?, caps),
         }
     }
 
-    /// The account as it was asked for; of a name that is none, the root.
-    pub(super) fn path(self) -> Path {
-        match self {
-            Who::Account(_, path) => path.clone(),
-            Who::Named(name) => Path::new(name).unwrap_or_else(|_| Path::root()),
+    /// The account, or the nearest one above it that is there.
+    pub(super) fn nearest(&self, ledger: &Ledger) -> Result<AccountId, AccountError> {
+        if let AccountRef::Handle(id, _) = self {
+            return Ok(*id);
         }
-    }
-
-    /// Looks without opening: the account, or the nearest one above it that is there.
-    pub(super) fn nearest(self, ledger: &Ledger) -> Result<AccountId, AccountError> {
-        let name = match self {
-            Who::Account(id, _) => return Ok(id),
-            Who::Named(name) => name,
-        };
-        let mut path = account_path(name)?;
-        loop {
-            match (ledger.find(path.as_str()), path.parent()) {
-                (Some(account), _) => return Ok(account),
-                (None, Some(above)) => path = above,
-                (None, None) => return Ok(AccountId::ROOT),
+        let mut next = Some(account_path(self.name())?);
+        while let Some(path) = next {
+            if let Some(id) = ledger.find(path.as_str()) {
+                return Ok(id);
             }
+            next = path.parent();
+        }
+        Ok(AccountId::ROOT)
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            AccountRef::Handle(_, path) => path.as_str(),
+            AccountRef::Named(name) => name,
         }
     }
-}
 
-/// A path of the main tree.
-pub(super) fn account_path(name: &str) -> Result<Path, AccountError> {
-    let path = Path::new(name)?;
-    match path.is_tag() {
-        true => Err(AccountError::WrongTree(path, "an account; ask for it with `tag`")),
-        false => Ok(path),
-    }
-}
-
-/// A path of a tag tree, below its root: a call that is charged to the root alone would pass the
-/// limits of every tag (`user:*`).
-pub(super) fn tag_path(name: &str) -> Result<Path, AccountError> {
-    let path = Path::new(name)?;
-    let what = match (path.is_tag(), path.is_root()) {
-        (true, false) => return Ok(path),
-        (false, _) => "a tag; a tag has a tree of its own, such as `user:42`",
-        (true, true) => {
-            "a tag: the id after the `:` is empty; write one, as in `user:42`, and take an id from \
-             outside to `tag_for`, which accepts any text"
+    /// Its path; the root if the name is not a path.
+    pub(super) fn path(&self) -> Path {
+        match self {
+            AccountRef::Handle(_, path) => Path::clone(path),
+            AccountRef::Named(name) => Path::new(name).unwrap_or_else(|_| Path::root()),
         }
-    };
-    Err(AccountError::WrongTree(path, what))
-}
-
-/// The account below `parent` for an id from outside. A parent that is a tag tree may be written
-/// without its `:`.
-pub(super) fn path_for(parent: &str, id: &str, is_tag: bool) -> Result<Path, AccountError> {
-    let parent = match is_tag && !parent.contains(':') {
-        true => Path::new(&format!("{parent}:"))?,
-        false => Path::new(parent)?,
-    };
-    Ok(parent.child_for(id)?)
+    }
 }

@@ -426,11 +426,11 @@ impl Core {
         }
         let (woken, alarm) = (queue.take_woken(), queue.alarm_to_set(ledger, now));
         drop(state);
-        let after = left.into_iter().map(|(wanted, outcome)| {
+        let after = left.into_iter().map(|(request, outcome)| {
             let core = Weak::clone(&books.core);
             Box::new(move |_: &Core| {
                 if let Some(core) = core.upgrade() {
-                    drop(core.end_wait(&wanted, outcome)); // was never sent: given back
+                    drop(core.finish_reserve(&request, outcome)); // was never sent: given back
                 }
             }) as After
         });

@@ -1,7 +1,7 @@
 //! Owns [`Charge`]: a call that was made without asking, to be booked all the same.
 
 use super::account::{Account, Tag};
-use super::ask::Wishes;
+use super::ask::Options;
 use super::books::Books;
 use super::core::{Core, number_for};
 use super::error::{AccountError, InvalidCall, RecordError};
@@ -34,13 +34,13 @@ pub struct Charge<'a> {
     account: &'a Account,
     bill: Bill,
     model: Option<Model>,
-    wishes: Wishes<'a>,
+    options: Options,
     key: Option<&'a str>,
 }
 
 impl<'a> Charge<'a> {
     pub(super) fn new(account: &'a Account, bill: Bill) -> Charge<'a> {
-        Charge { account, bill, model: None, wishes: Wishes::NONE, key: None }
+        Charge { account, bill, model: None, options: Options::NONE, key: None }
     }
 
     /// The model that was asked: limits for models count the call by it. The bill may name the one
@@ -52,7 +52,7 @@ impl<'a> Charge<'a> {
 
     /// Charges the call to this tag as well. At most four, each of a tag tree of its own.
     pub fn tag(mut self, tag: &Tag) -> Charge<'a> {
-        self.wishes.tag(&self.account.core, tag);
+        self.options.tag(self.account.core.id, tag);
         self
     }
 
@@ -71,13 +71,13 @@ impl<'a> Charge<'a> {
     /// [`RecordError`]; nothing has been booked then.
     pub fn record(self) -> Result<Receipt, RecordError> {
         let core = &self.account.core;
-        if let Some(wrong) = self.wishes.wrong {
-            return Err(RecordError::Invalid(wrong));
+        if let Some(invalid) = self.options.invalid {
+            return Err(RecordError::Invalid(invalid));
         }
         let key = self.key.map(|key| key_of(self.account.path(), key));
         // With a journal each call has a key, so that one that is tried again is booked once.
         let key = key.or_else(|| core.books().map(Books::new_key));
-        let (owner, account, tags) = (core.id, self.account.id(), self.wishes.tags);
+        let (owner, account, tags) = (core.id, self.account.id(), self.options.tags);
         let (bill, asked_model, prices) = (self.bill.clone(), self.model.clone(), core.prices());
         let usage = bill.total_usage();
         let path = self.account.path().clone();

@@ -55,9 +55,9 @@ pub(crate) use trace::CallSpan;
 pub use waiting::Waiting;
 pub use weak::WeakBudgetManager;
 
-use self::ask::{Who, Wishes, account_path, path_for, tag_path};
+use self::ask::{AccountRef, CallRequest};
 use self::core::{Core, set_limit};
-use self::opening::open_account;
+use self::opening::{account_path, open_account, path_for, tag_path};
 use crate::journal::JournalError;
 use crate::ledger::{Command, Limit, Path, Scope};
 use crate::money::Usd;
@@ -242,14 +242,14 @@ impl BudgetManager {
     /// # Errors
     /// [`ReserveError`]; nothing has been held then.
     pub fn reserve(&self, account: &str, estimate: &Estimate) -> Result<Reservation, ReserveError> {
-        self.core.reserve(Who::Named(account), estimate, &[], &Wishes::NONE)
+        self.core.reserve(&CallRequest::new(AccountRef::Named(account.into()), estimate))
     }
 
     /// Advice, not a promise: whether a call of that account would be admitted at this very moment.
     /// By the next one somebody else may have taken the money; [`reserve`](BudgetManager::reserve)
     /// is what decides. An account that is not there is judged by the nearest one above it.
     pub fn can_afford(&self, account: &str, estimate: &Estimate) -> bool {
-        self.core.quote(Who::Named(account), estimate, &[], &Wishes::NONE).is_ok()
+        self.core.quote(&CallRequest::new(AccountRef::Named(account.into()), estimate)).is_ok()
     }
 
     /// What is booked in all, over the lifetime of the budget. Tags are not added.

@@ -88,3 +88,37 @@ fn open(ledger: &mut Ledger, now: Timestamp, path: &Path) -> Result<AccountId, A
         _ => Err(AccountError::Full),
     }
 }
+
+/// A path of the main tree.
+pub(super) fn account_path(name: &str) -> Result<Path, AccountError> {
+    let path = Path::new(name)?;
+    match path.is_tag() {
+        true => Err(AccountError::WrongTree(path, "an account; ask for it with `tag`")),
+        false => Ok(path),
+    }
+}
+
+/// A path of a tag tree, below its root: a call that is charged to the root alone would pass the
+/// limits of every tag (`user:*`).
+pub(super) fn tag_path(name: &str) -> Result<Path, AccountError> {
+    let path = Path::new(name)?;
+    let what = match (path.is_tag(), path.is_root()) {
+        (true, false) => return Ok(path),
+        (false, _) => "a tag; a tag has a tree of its own, such as `user:42`",
+        (true, true) => {
+            "a tag: the id after the `:` is empty; write one, as in `user:42`, and take an id from \
+             outside to `tag_for`, which accepts any text"
+        }
+    };
+    Err(AccountError::WrongTree(path, what))
+}
+
+/// The account below `parent` for an id from outside. A parent that is a tag tree may be written
+/// without its `:`.
+pub(super) fn path_for(parent: &str, id: &str, is_tag: bool) -> Result<Path, AccountError> {
+    let parent = match is_tag && !parent.contains(':') {
+        true => Path::new(&format!("{parent}:"))?,
+        false => Path::new(parent)?,
+    };
+    Ok(parent.child_for(id)?)
+}

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
+use super::ask::CallRequest;
 use super::error::ReserveError;
 use super::reservation::Admitted;
-use super::waiting::Wanted;
+
 use crate::clock::Timestamp;
 use crate::journal::JournalError;
 use crate::ledger::{Amounts, HoldId, Ledger, LimitId, Need};
@@ -60,7 +61,7 @@ pub(super) struct Queue {
 
 /// A call that waits.
 struct Waiter {
-    wanted: Arc<Wanted>,
+    request: Arc<CallRequest<'static>>,
     waker: Waker,
     deadline: Timestamp,
     /// Its entry among the moments.
@@ -110,13 +111,6 @@ impl Line {
     }
 }
 
-/// Who asks for a place in line.
-#[derive(Clone, Copy)]
-pub(super) struct Asking {
-    pub(super) place: Place,
-    pub(super) wrap_up: bool,
-}
-
 /// Looking.
 impl Queue {
     /// With `writes_first`, what comes of waiting is kept back until it is written.
@@ -146,25 +140,30 @@ impl Queue {
         self.is_busy
     }
 
+    /// The place of a call that joins now.
+    pub(super) fn next_place(&self) -> Place {
+        self.next
+    }
+
     /// How many calls wait.
     pub(super) fn len(&self) -> usize {
         self.waiters.len()
     }
 
     /// True if somebody stands before a call at a limit of which it needs something.
-    pub(super) fn is_before(&self, asking: Asking, need: &Need) -> bool {
-        let passes = asking.wrap_up && need.keeps_a_part;
-        self.lines.get(&need.limit).is_some_and(|line| line.is_before(asking.place, passes))
+    pub(super) fn is_before(&self, place: Place, wrap_up: bool, need: &Need) -> bool {
+        let passes = wrap_up && need.keeps_a_part;
+        self.lines.get(&need.limit).is_some_and(|line| line.is_before(place, passes))
     }
 
     /// How many stand before a call at a limit.
-    pub(super) fn ahead_of(&self, asking: Asking, need: &Need) -> usize {
-        let passes = asking.wrap_up && need.keeps_a_part;
-        self.lines.get(&need.limit).map_or(0, |line| line.ahead_of(asking.place, passes))
+    pub(super) fn ahead_of(&self, place: Place, wrap_up: bool, need: &Need) -> usize {
+        let passes = wrap_up && need.keeps_a_part;
+        self.lines.get(&need.limit).map_or(0, |line| line.ahead_of(place, passes))
     }
 
-    pub(super) fn wanted(&self, place: Place) -> Option<Arc<Wanted>> {
-        self.waiters.get(&place).map(|waiter| Arc::clone(&waiter.wanted))
+    pub(super) fn request(&self, place: Place) -> Option<Arc<CallRequest<'static>>> {
+        self.waiters.get(&place).map(|waiter| Arc::clone(&waiter.request))
     }
 }
 
@@ -174,7 +173,7 @@ impl Queue {
     pub(super) fn join(
         &mut self,
         ledger: &Ledger,
-        wanted: Arc<Wanted>,
+        request: Arc<CallRequest<'static>>,
         waker: Waker,
         deadline: Timestamp,
     ) -> Place {
@@ -184,12 +183,12 @@ impl Queue {
         let place = self.next;
         self.next = self.next.saturating_add(1);
         let (moment, limits) = (deadline, Vec::new());
-        self.put(ledger, place, Waiter { wanted, waker, deadline, moment, limits });
+        self.put(ledger, place, Waiter { request, waker, deadline, moment, limits });
         place
     }
 
     fn put(&mut self, ledger: &Ledger, place: Place, waiter: Waiter) {
-        if let Some(outer) = waiter.wanted.outer() {
+        if let Some(outer) = waiter.request.options.outer {
             let left = ledger.left_of(outer);
             let inside = self.inside.entry(outer).or_insert_with(|| (left, BTreeSet::new()));
             inside.1.insert(place);
@@ -205,7 +204,7 @@ impl Queue {
         let Some(waiter) = self.waiters.get_mut(&place) else { return };
         for limit in limits {
             let line = self.lines.entry(*limit).or_default();
-            if line.of(waiter.wanted.wraps_up()).insert(place) {
+            if line.of(waiter.request.options.wrap_up).insert(place) {
                 waiter.limits.push(*limit);
             }
         }
@@ -219,7 +218,8 @@ impl Queue {
     pub(super) fn step_aside(&mut self, place: Place) -> Vec<Place> {
         self.stand(place, &[], Timestamp::MAX);
         let Some(waiter) = self.waiters.get_mut(&place) else { return Vec::new() };
-        let (limits, wrap_up) = (std::mem::take(&mut waiter.limits), waiter.wanted.wraps_up());
+        let (limits, wrap_up) =
+            (std::mem::take(&mut waiter.limits), waiter.request.options.wrap_up);
         let mut heads = Vec::new();
         for limit in limits {
             let Some(line) = self.lines.get_mut(&limit) else { continue };
@@ -238,7 +238,7 @@ impl Queue {
         let waiter = self.waiters.remove(&place);
         if let Some(waiter) = &waiter {
             self.moments.remove(&(waiter.moment, place));
-            if let Some(outer) = waiter.wanted.outer() {
+            if let Some(outer) = waiter.request.options.outer {
                 if let Some((_, inside)) = self.inside.get_mut(&outer) {
                     inside.remove(&place);
                     if inside.is_empty() {
@@ -301,11 +301,11 @@ impl Queue {
 /// With a journal: a transaction ends, in one way or the other.
 impl Queue {
     /// What was decided is written, and is told. Returns what nobody waits for any more.
-    pub(super) fn written(&mut self) -> Vec<(Arc<Wanted>, Outcome)> {
+    pub(super) fn written(&mut self) -> Vec<(Arc<CallRequest<'static>>, Outcome)> {
         let mut left = Vec::new();
         for (place, Unwritten { waiter, outcome, is_gone }) in std::mem::take(&mut self.unwritten) {
             match is_gone {
-                true => left.push((waiter.wanted, outcome)),
+                true => left.push((waiter.request, outcome)),
                 false => self.deliver(place, waiter, outcome),
             }
         }
@@ -435,7 +435,8 @@ impl Queue {
             assert!(self.moments.contains(&(waiter.moment, *place)));
             for limit in &waiter.limits {
                 let line = &self.lines[limit];
-                let own = if waiter.wanted.wraps_up() { &line.wrap_up } else { &line.ordinary };
+                let own =
+                    if waiter.request.options.wrap_up { &line.wrap_up } else { &line.ordinary };
                 assert!(own.contains(place), "{place} is not in its line");
             }
             stands += waiter.limits.len();
@@ -444,8 +445,8 @@ impl Queue {
         assert_eq!((in_lines, self.moments.len()), (stands, self.waiters.len()));
         assert!(self.lines.values().all(|line| line.heads().next().is_some()), "an empty line");
         let inside: usize = self.inside.values().map(|(_, places)| places.len()).sum();
-        let wanted = self.waiters.values().filter(|waiter| waiter.wanted.outer().is_some());
-        assert_eq!(inside, wanted.count());
+        let request = self.waiters.values().filter(|waiter| waiter.request.options.outer.is_some());
+        assert_eq!(inside, request.count());
         assert_eq!(self.is_busy, !self.waiters.is_empty(), "busy");
         assert!(self.woken.is_empty());
     }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::BudgetManager;
 use super::account::Account;
-use super::ask::{Ask, Wishes};
+use super::ask::{Ask, CallRequest};
 use super::error::ReserveError;
 use crate::money::Usd;
 use crate::price::Estimate;
@@ -50,7 +50,7 @@ impl Account {
     /// # Errors
     /// The [`ReserveError`] with which it would be refused.
     pub fn quote(&self, estimate: &Estimate) -> Result<Quote, ReserveError> {
-        self.core.quote(self.who(), estimate, &[], &Wishes::NONE)
+        self.core.quote(&CallRequest::new(self.to_ref(), estimate))
     }
 
     /// Advice, not a promise: whether the call would be admitted at this very moment. Another call
@@ -68,7 +68,7 @@ impl Ask<'_> {
     /// # Errors
     /// The [`ReserveError`] with which all of them would be refused.
     pub fn quote(&self) -> Result<Quote, ReserveError> {
-        self.account.core.quote(self.account.who(), &self.first, &self.others, &self.wishes)
+        self.core.quote(&self.request)
     }
 
     /// Advice, not a promise: whether one of the alternatives would be admitted at this very moment,

@@ -14,14 +14,14 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::alert::Alert;
-use super::ask::Who;
+use super::ask::CallRequest;
 use super::core::{Core, LostCall};
 use super::error::ReserveError;
 use super::trace::CallSpan;
 use crate::clock::Timestamp;
 use crate::ledger::{Amounts, Booking, Change, Command, CostBound, Event, HoldId, Ledger, Path};
 use crate::money::Usd;
-use crate::price::{Estimate, Fallbacks, Model, PricedBill, Terms, fast_price};
+use crate::price::{Fallbacks, Model, PricedBill, Terms, fast_price};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::usage::{Bill, Confidence, Doubt, Usage};
 pub(crate) use ending::{Booked, Written};
@@ -99,13 +99,13 @@ impl Reservation {
     #[inline(always)]
     pub(super) fn new(
         core: &Arc<Core>,
-        who: Who<'_>,
+        request: &CallRequest<'_>,
         admitted: &Admitted,
-        estimate: &Estimate,
     ) -> Reservation {
+        let estimate = request.alternative(admitted.alternative);
         let (cap, held) = (admitted.max_output_tokens, admitted.held);
         Reservation {
-            span: CallSpan::open(|| who.path(), estimate.model(), cap, held),
+            span: CallSpan::open(|| request.account.path(), estimate.model(), cap, held),
             core: Arc::clone(core),
             hold: admitted.hold,
             at: admitted.at,
@@ -494,16 +494,6 @@ impl Core {
         if let Some(why) = why {
             self.raise(&Alert::Unpriced { at, account, cost, why });
         }
-    }
-
-    pub(super) fn is_same(self: &Arc<Core>, hold: &Reservation) -> bool {
-        Arc::ptr_eq(self, &hold.core)
-    }
-}
-
-impl Reservation {
-    pub(super) fn id(&self) -> HoldId {
-        self.hold
     }
 }
 

@@ -8,17 +8,15 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use super::admit::Refused;
-use super::ask::{Ask, Who, Wishes};
+use super::ask::{Ask, CallRequest};
 use super::books::{After, Job};
 use super::core::{Core, State};
 use super::error::ReserveError;
-use super::queue::{Asking, LAST, Outcome, Place, Queue};
-use super::reservation::{Admitted, Reservation};
+use super::queue::{Outcome, Place, Queue};
+use super::reservation::Reservation;
 use crate::clock::Timestamp;
 use crate::journal::JournalError;
-use crate::ledger::{AccountId, HoldId, Ledger, Path};
-use crate::price::Estimate;
+use crate::ledger::Ledger;
 
 /// A call that waits for room: made by [`Ask::wait`], which says how. It asks when it is first
 /// polled, and needs no runtime.
@@ -28,7 +26,7 @@ use crate::price::Estimate;
 #[must_use = "nothing is asked for until the future is polled"]
 pub struct Waiting {
     core: Arc<Core>,
-    wanted: Arc<Wanted>,
+    request: Arc<CallRequest<'static>>,
     at_most: Duration,
     stage: Stage,
 }
@@ -38,29 +36,6 @@ enum Stage {
     New,
     Queued(Place),
     Over,
-}
-
-/// What a waiting call wants: an [`Ask`] that owns what it needs.
-pub(super) struct Wanted {
-    account: AccountId,
-    path: Path,
-    estimates: Box<[Estimate]>,
-    wishes: Wishes<'static>,
-}
-
-impl Wanted {
-    fn who(&self) -> Who<'_> {
-        Who::Account(self.account, &self.path)
-    }
-
-    pub(super) fn wraps_up(&self) -> bool {
-        self.wishes.wrap_up
-    }
-
-    /// The hold that it is to come out of.
-    pub(super) fn outer(&self) -> Option<HoldId> {
-        self.wishes.outer_hold()
-    }
 }
 
 impl Ask<'_> {
@@ -129,15 +104,9 @@ impl Ask<'_> {
     /// a limit, [`Frozen`](ReserveError::Frozen), or [`Queued`](ReserveError::Queued) if others were
     /// still before it. Nothing has been held then.
     pub fn wait(self, at_most: Duration) -> Waiting {
-        let core = Arc::clone(&self.account.core);
-        let Ask { account, first, others, wishes } = self;
-        let wanted = Wanted {
-            account: account.id(),
-            path: account.path().clone(),
-            estimates: std::iter::once(first.into_owned()).chain(others.into_owned()).collect(),
-            wishes: wishes.owned(&core),
-        };
-        Waiting { core, wanted: Arc::new(wanted), at_most, stage: Stage::New }
+        let Ask { core, request } = self;
+        let (core, request) = (Arc::clone(core), Arc::new(request.into_owned()));
+        Waiting { core, request, at_most, stage: Stage::New }
     }
 }
 
@@ -166,30 +135,30 @@ impl Future for Waiting {
 impl Waiting {
     /// The first attempt; without an outcome it has queued.
     fn ask(&mut self, waker: Waker) -> Option<Outcome> {
-        let Waiting { core, wanted, at_most, stage, .. } = self;
-        if let Some(wrong) = wanted.wishes.wrong {
-            return Some(Err(ReserveError::Invalid(wrong)));
+        let Waiting { core, request, at_most, stage, .. } = self;
+        if let Some(invalid) = request.options.invalid {
+            return Some(Err(ReserveError::Invalid(invalid)));
         }
         if let Some(books) = core.books() {
             // Whoever writes looks at it, in the order of arrival.
             let place = core.with_queue(|ledger, queue, now| {
-                queue.join(ledger, Arc::clone(wanted), waker, now.plus(*at_most))
+                queue.join(ledger, Arc::clone(request), waker, now.plus(*at_most))
             });
             *stage = Stage::Queued(place);
             books.enqueue_for_thread(Box::new(Arrival(place)));
             return None;
         }
         let (outcome, _waker) = core.locked_with_queue(|ledger, queue, now| {
-            let asking = Asking { place: LAST, wrap_up: wanted.wraps_up() };
-            let refused = match core.look_at(ledger, queue, now, wanted, asking) {
+            let place = queue.next_place();
+            let refused = match core.admit(ledger, queue, now, request, place) {
                 Ok(admitted) => return (Some(Ok(admitted)), Some(waker)),
                 Err(refused) => refused,
             };
             if at_most.is_zero() || !refused.has_hope() {
-                let error = core.in_words(ledger, *refused, &wanted.path);
+                let error = refused.to_error(ledger, queue, request, place);
                 return (Some(Err(error)), Some(waker));
             }
-            let place = queue.join(ledger, Arc::clone(wanted), waker, now.plus(*at_most));
+            let place = queue.join(ledger, Arc::clone(request), waker, now.plus(*at_most));
             queue.stand(place, &refused.limits, refused.again_at);
             *stage = Stage::Queued(place);
             (None, None)
@@ -200,7 +169,7 @@ impl Waiting {
     /// The wait is over: the guard, and the one word to the observers.
     fn end(&mut self, outcome: Outcome) -> Result<Reservation, ReserveError> {
         self.stage = Stage::Over;
-        self.core.end_wait(&self.wanted, outcome)
+        self.core.finish_reserve(&self.request, outcome)
     }
 }
 
@@ -217,7 +186,7 @@ impl Drop for Waiting {
 impl fmt::Debug for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Waiting")
-            .field("account", &self.wanted.path.as_str())
+            .field("account", &self.request.account.path().as_str())
             .field("at_most", &self.at_most)
             .finish_non_exhaustive()
     }
@@ -229,15 +198,17 @@ struct Arrival(Place);
 impl Job for Arrival {
     fn run(&mut self, core: &Core, ledger: &mut Ledger, queue: &mut Queue, now: Timestamp) {
         let place = self.0;
-        let Some(wanted) = queue.wanted(place) else { return }; // given up, or served already
-        let asking = Asking { place, wrap_up: wanted.wraps_up() };
-        match core.look_at(ledger, queue, now, &wanted, asking) {
+        let Some(request) = queue.request(place) else { return }; // given up, or served already
+        match core.admit(ledger, queue, now, &request, place) {
             Ok(admitted) => queue.finish(place, Ok(admitted)),
             Err(refused) if refused.has_hope() && !queue.is_late(place, now) => {
                 queue.stand(place, &refused.limits, refused.again_at);
                 Vec::new()
             }
-            Err(refused) => queue.finish(place, Err(core.in_words(ledger, *refused, &wanted.path))),
+            Err(refused) => {
+                let error = refused.to_error(ledger, queue, &request, place);
+                queue.finish(place, Err(error))
+            }
         };
     }
 
@@ -271,15 +242,6 @@ impl Core {
         result
     }
 
-    /// A wait is over: the guard, and the one word to the observers.
-    pub(super) fn end_wait(
-        self: &Arc<Core>,
-        wanted: &Wanted,
-        outcome: Outcome,
-    ) -> Result<Reservation, ReserveError> {
-        self.told(wanted.who(), outcome, wanted.estimates.iter())
-    }
-
     /// Admits, in the order of arrival, everybody who fits now; refuses those who never will, and
     /// those whose time is up.
     #[cold]
@@ -310,13 +272,12 @@ impl Core {
         place: Place,
         is_last: bool,
     ) -> Vec<Place> {
-        let Some(wanted) = queue.wanted(place) else { return Vec::new() };
+        let Some(request) = queue.request(place) else { return Vec::new() };
         queue.note_attempt();
-        let asking = Asking { place, wrap_up: wanted.wraps_up() };
-        match self.look_at(ledger, queue, now, &wanted, asking) {
+        match self.admit(ledger, queue, now, &request, place) {
             Ok(admitted) => {
                 let mut next = queue.finish(place, Ok(admitted));
-                if wanted.outer().is_some() {
+                if request.options.outer.is_some() {
                     // What came out of the outer hold may be room in a limit for other models.
                     next.extend(queue.next_to_try(ledger, now));
                 }
@@ -328,25 +289,10 @@ impl Core {
             }
             Err(refused) if refused.is_frozen() && !is_last => queue.step_aside(place),
             Err(refused) => {
-                let error = self.in_words(ledger, *refused, &wanted.path);
+                let error = refused.to_error(ledger, queue, &request, place);
                 queue.finish(place, Err(error))
             }
         }
-    }
-
-    /// The first alternative of a waiting call that fits.
-    fn look_at(
-        &self,
-        ledger: &mut Ledger,
-        queue: &mut Queue,
-        now: Timestamp,
-        wanted: &Wanted,
-        asking: Asking,
-    ) -> Result<Admitted, Box<Refused>> {
-        let Wanted { account, estimates, wishes, .. } = wanted;
-        let (asks, mut refused) = ((*account, estimates.iter()), Refused::new(true));
-        let admitted = self.admit_first(ledger, queue, now, asks, wishes, asking, &mut refused);
-        admitted.ok_or_else(|| Box::new(refused))
     }
 }
 

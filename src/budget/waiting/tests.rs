@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use proptest::prelude::*;
 
 use super::*;
+use crate::Estimate;
 use crate::budget::BudgetManager;
 use crate::budget::books::tape::{Fault, Tape};
 use crate::clock::{Clock, ManualClock};
