@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::ask::{CallRequest, Options};
 use super::core::{Core, State, number_for};
-use super::error::{AccountError, InvalidCall, ReserveError};
+use super::error::{AccountError, InvalidCall, Queued, ReserveError};
 use super::queue::{LAST, Place, Queue};
 use super::quote::Quote;
 use super::reservation::{Admitted, Price, Reservation};
@@ -13,8 +13,8 @@ use super::trace;
 use crate::clock::Timestamp;
 use crate::journal::JournalError;
 use crate::ledger::{
-    AccountId, Change, CostBound, Event, Ledger, LimitId, ModelId, Need, Rejection, Reserve,
-    Reserved, Retry, Target,
+    AccountId, Change, CostBound, Event, Ledger, Limit, LimitId, ModelId, Need, Path, Rejection,
+    Reserve, Reserved, Retry, Target,
 };
 use crate::money::Usd;
 use crate::price::{Estimate, Model, PriceError};
@@ -33,14 +33,19 @@ impl Core {
         }
         let mut entered = self.enter();
         let State { ledger, queue } = &mut *entered.state;
-        let outcome = match self.admit(ledger, queue, entered.now, request, LAST) {
-            Ok(admitted) => Ok(admitted),
-            Err(refused) => Err(refused.to_error(ledger, queue, request, LAST)),
-        };
-        self.leave(entered);
-        match outcome {
-            Ok(admitted) if self.is_plain() => Ok(Reservation::new(self, request, &admitted)),
-            outcome => self.finish_reserve(request, outcome),
+        match self.admit(ledger, queue, entered.now, request, LAST) {
+            Ok(admitted) => {
+                self.leave(entered);
+                if self.is_plain() {
+                    return Ok(Reservation::new(self, request, &admitted));
+                }
+                self.finish_reserve(request, Ok(admitted))
+            }
+            Err(refused) => {
+                let error = refused.into_error(queue, request, LAST);
+                self.leave(entered);
+                self.finish_reserve(request, Err(error))
+            }
         }
     }
 
@@ -86,7 +91,7 @@ impl Core {
         let (core, request) = (Arc::clone(self), Arc::clone(request));
         move |ledger, queue, now| {
             let admitted = core.admit(ledger, queue, now, &request, LAST);
-            admitted.map_err(|refused| refused.to_error(ledger, queue, &request, LAST))
+            admitted.map_err(|refused| refused.into_error(queue, &request, LAST))
         }
     }
 
@@ -157,7 +162,7 @@ impl Core {
         now: Timestamp,
         request: &CallRequest<'_>,
     ) -> Option<Admitted> {
-        let (estimate, options) = (request.first(), &request.options);
+        let (estimate, options): (_, &Options) = (request.first(), &request.options);
         let account = request.account.find(ledger)?;
         if options.outer.is_some() {
             return None;
@@ -222,7 +227,7 @@ impl Core {
         account: AccountId,
         place: Place,
     ) -> Result<Choice, Box<Refused>> {
-        let Options { at_least, tags, wrap_up, outer, .. } = request.options;
+        let Options { at_least, tags, wrap_up, outer, .. } = *request.options;
         let lease_until = self.lease_until(now);
         let mut refused = Refused::default();
         for (alternative, estimate) in request.alternatives().enumerate() {
@@ -245,20 +250,22 @@ impl Core {
                 true => ledger.needs(now, &reserve),
                 false => Vec::new(),
             };
-            let is_before = |need: &Need| queue.is_before(place, wrap_up, need);
+            let is_before =
+                |need: &Need<'_>| queue.is_before(place, wrap_up && need.keeps_a_part, need.id);
             let behind = needs.iter().find(|need| is_before(need));
-            let is_assumed = estimate.cap_is_assumed() && at_least.is_none();
-            let rejected = |rejection| Stop::Rejected(rejection, is_assumed.then_some(bound.cap));
-            let stop = match (decided.map_err(rejected), behind) {
+            let mut stop = match (decided.map_err(Stop::Rejected), behind) {
                 (Ok(reserved), None) => return Ok(Choice { reserved, bound, alternative }),
-                (Ok(_), Some(need)) => Stop::Behind(*need),
-                (Err(stop), Some(need)) if stop.may_pass_later() => Stop::Behind(*need),
+                (Ok(_), Some(need)) => Stop::behind(need),
+                (Err(stop), Some(need)) if stop.may_pass_later() => Stop::behind(need),
                 (Err(stop), _) => stop,
             };
 
             // What it would have to wait for.
             if stop.may_pass_later() {
                 refused.add_hope(&needs, is_before);
+            }
+            if estimate.cap_is_assumed() && at_least.is_none() {
+                stop.note_assumed_output(bound.cap);
             }
             refused.add(stop);
         }
@@ -284,7 +291,7 @@ impl Core {
                     alternative,
                     cap_is_assumed: request.alternative(alternative).cap_is_assumed(),
                 }),
-                Err(refused) => Err(refused.to_error(ledger, queue, request, LAST)),
+                Err(refused) => Err(refused.into_error(queue, request, LAST)),
             }
         })
     }
@@ -355,19 +362,35 @@ fn with_floor(bound: CostBound, at_least: Option<u64>) -> CostBound {
 enum Stop {
     Account(AccountError),
     Price(PriceError),
-    /// With the output cap that was asked for because the call names none.
-    Rejected(Rejection, Option<u64>),
-    /// Others wait for a limit.
-    Behind(Need),
+    Rejected(Rejection),
+    /// Earlier calls wait for a limit of that account.
+    Behind {
+        id: LimitId,
+        keeps_a_part: bool,
+        account: Path,
+        limit: Arc<Limit>,
+    },
 }
 
 impl Stop {
+    fn behind(need: &Need<'_>) -> Stop {
+        let Need { id, keeps_a_part, account, limit, .. } = *need;
+        Stop::Behind { id, keeps_a_part, account: account.clone(), limit: Arc::clone(limit) }
+    }
+
     /// When a limit lets it pass; `None` if it is none that stops it.
     fn passes(&self) -> Option<Retry> {
         match self {
-            Stop::Rejected(Rejection::Blocked(refusal), _) => Some(refusal.retry),
-            Stop::Behind(_) => Some(Retry::WhenHoldsEnd),
+            Stop::Rejected(Rejection::Blocked(denied)) => Some(denied.retry),
+            Stop::Behind { .. } => Some(Retry::WhenHoldsEnd),
             _ => None,
+        }
+    }
+
+    /// The call names no output cap, and this one was asked for in its place.
+    fn note_assumed_output(&mut self, cap: u64) {
+        if let Stop::Rejected(Rejection::Blocked(denied)) = self {
+            denied.assumed_output_tokens = Some(cap);
         }
     }
 
@@ -398,7 +421,7 @@ impl Refused {
     }
 
     pub(super) fn is_frozen(&self) -> bool {
-        matches!(self.stop, Some(Stop::Rejected(Rejection::Frozen { .. }, _)))
+        matches!(self.stop, Some(Stop::Rejected(Rejection::Frozen { .. })))
     }
 
     fn add(&mut self, stop: Stop) {
@@ -412,9 +435,9 @@ impl Refused {
     }
 
     /// One more alternative to hope for.
-    fn add_hope(&mut self, needs: &[Need], is_before: impl Fn(&Need) -> bool) {
-        let stops = |need: &&Need| need.is_in_the_way || is_before(need);
-        self.limits.extend(needs.iter().filter(stops).map(|need| need.limit));
+    fn add_hope(&mut self, needs: &[Need<'_>], is_before: impl Fn(&Need<'_>) -> bool) {
+        let stops = |need: &&Need<'_>| need.is_in_the_way || is_before(need);
+        self.limits.extend(needs.iter().filter(stops).map(|need| need.id));
         // Several rolling limits have room together when the last of them has.
         let room_at = needs.iter().filter_map(|need| need.room_at).max();
         self.again_at = self.again_at.min(room_at.unwrap_or(Timestamp::MAX));
@@ -422,9 +445,8 @@ impl Refused {
 
     /// The refusal that a caller sees.
     #[cold]
-    pub(super) fn to_error(
+    pub(super) fn into_error(
         self,
-        ledger: &Ledger,
         queue: &Queue,
         request: &CallRequest<'_>,
         place: Place,
@@ -432,14 +454,14 @@ impl Refused {
         match self.stop {
             Some(Stop::Account(error)) => error.into(),
             Some(Stop::Price(error)) => error.into(),
-            Some(Stop::Rejected(rejection, assumed)) => {
-                let asked_by = request.account.path();
-                let error = ReserveError::from_rejection(ledger, rejection, &asked_by);
-                error.with_assumed_output(assumed)
+            Some(Stop::Rejected(rejection)) => {
+                ReserveError::from_rejection(rejection, &request.account.path())
             }
-            Some(Stop::Behind(need)) => {
-                let ahead = queue.ahead_of(place, request.options.wrap_up, &need);
-                ReserveError::behind(ledger, need.limit, ahead, &request.account.path())
+            Some(Stop::Behind { id, keeps_a_part, account, limit }) => {
+                let passes = request.options.wrap_up && keeps_a_part;
+                let ahead = queue.ahead_of(place, passes, id);
+                let asked_by = request.account.path();
+                ReserveError::Queued(Box::new(Queued { asked_by, account, limit, ahead }))
             }
             None => ReserveError::Invalid(InvalidCall::Impossible),
         }

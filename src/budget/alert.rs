@@ -237,7 +237,7 @@ impl Alert {
 
 impl fmt::Display for Alert {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let account = called(self.account());
+        let account = self.account().called();
         match self {
             Alert::Threshold { limit, window, percent, spent, .. } => {
                 write!(f, "{account} has spent {percent} % of its limit of {limit} ({spent})")?;
@@ -310,14 +310,6 @@ impl fmt::Display for Alert {
                 "a call of {account} that had been sent was released, {amount} uncharged: {why}"
             ),
         }
-    }
-}
-
-/// An account in a sentence.
-pub(super) fn called(account: &Path) -> String {
-    match account.as_str() {
-        "" => "the whole budget".to_owned(),
-        path => format!("`{path}`"),
     }
 }
 

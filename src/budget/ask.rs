@@ -49,7 +49,10 @@ impl<'a> Ask<'a> {
     pub(super) fn new(account: &'a Account, first: Estimate) -> Ask<'a> {
         let (first, others) = (Cow::Owned(first), Cow::Borrowed(&[][..]));
         let (account, core) = (account.to_ref(), &account.core);
-        Ask { core, request: CallRequest { account, first, others, options: Options::NONE } }
+        Ask {
+            core,
+            request: CallRequest { account, first, others, options: Cow::Borrowed(&Options::NONE) },
+        }
     }
 
     /// The same for estimates that stay where they are.
@@ -75,14 +78,14 @@ impl<'a> Ask<'a> {
     /// Without it the whole output cap is asked for, or nothing.
     #[inline]
     pub fn at_least(mut self, output_tokens: u64) -> Ask<'a> {
-        self.request.options.at_least = Some(output_tokens.max(1));
+        self.request.options.to_mut().at_least = Some(output_tokens.max(1));
         self
     }
 
     /// Charges the call to this tag as well. At most four, each of a tag tree of its own.
     #[inline]
     pub fn tag(mut self, tag: &Tag) -> Ask<'a> {
-        self.request.options.tag(self.core.id, tag);
+        self.request.options.to_mut().tag(self.core.id, tag);
         self
     }
 
@@ -90,7 +93,7 @@ impl<'a> Ask<'a> {
     /// [`Limit::keep_for_wrap_up`](crate::Limit::keep_for_wrap_up).
     #[inline]
     pub fn wrap_up(mut self) -> Ask<'a> {
-        self.request.options.wrap_up = true;
+        self.request.options.to_mut().wrap_up = true;
         self
     }
 
@@ -105,7 +108,7 @@ impl<'a> Ask<'a> {
     /// Makes the call inside another whose guard is elsewhere.
     #[inline]
     pub(crate) fn inside_hold(mut self, outer: OuterHold) -> Ask<'a> {
-        let options = &mut self.request.options;
+        let options = self.request.options.to_mut();
         if outer.core == self.core.id {
             options.outer = Some(outer.hold);
         } else {
@@ -153,7 +156,7 @@ pub(super) struct CallRequest<'a> {
     first: Cow<'a, Estimate>,
     /// What to take if the first does not fit.
     others: Cow<'a, [Estimate]>,
-    pub(super) options: Options,
+    pub(super) options: Cow<'a, Options>,
 }
 
 /// The account that a call is charged to.
@@ -202,7 +205,7 @@ impl<'a> CallRequest<'a> {
     #[inline]
     pub(super) fn new(account: AccountRef<'a>, first: &'a Estimate) -> CallRequest<'a> {
         let (first, others) = (Cow::Borrowed(first), Cow::Borrowed(&[][..]));
-        CallRequest { account, first, others, options: Options::NONE }
+        CallRequest { account, first, others, options: Cow::Borrowed(&Options::NONE) }
     }
 
     /// What it asks for first.
@@ -229,7 +232,7 @@ impl<'a> CallRequest<'a> {
             account: self.account.into_owned(),
             first: Cow::Owned(self.first.into_owned()),
             others: Cow::Owned(self.others.into_owned()),
-            options: self.options,
+            options: Cow::Owned(self.options.into_owned()),
         }
     }
 }

@@ -7,13 +7,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::alert::called;
-use crate::clock::Timestamp;
 use crate::journal::JournalError;
-use crate::ledger::{
-    Ledger, Limit, LimitError, LimitId, Measure, Path, PathError, Quantity, Refusal, Rejection,
-    Retry,
-};
+use crate::ledger::{Denied, Limit, LimitError, Path, PathError, Rejection};
 use crate::price::PriceError;
 
 /// Why a call is not admitted. Nothing has been held.
@@ -41,7 +36,7 @@ pub enum ReserveError {
     #[error(transparent)]
     Queued(Box<Queued>),
     /// The account, one above it or a tag is frozen.
-    #[error("{} is frozen: {why}", called(account))]
+    #[error("{} is frozen: {why}", account.called())]
     Frozen {
         /// The account that was frozen.
         account: Path,
@@ -126,14 +121,6 @@ impl ReserveError {
         self.denied()?.retry_after()
     }
 
-    /// The refusal of a call without an output cap.
-    pub(super) fn with_assumed_output(mut self, tokens: Option<u64>) -> ReserveError {
-        if let ReserveError::Denied(denied) = &mut self {
-            denied.assumed_output_tokens = tokens;
-        }
-        self
-    }
-
     /// Who stands before it, if somebody does.
     pub fn queued(&self) -> Option<&Queued> {
         match self {
@@ -142,35 +129,16 @@ impl ReserveError {
         }
     }
 
-    /// Puts into words that `ahead` others stand before a call at a limit.
-    pub(super) fn behind(ledger: &Ledger, limit: LimitId, ahead: usize, asked_by: &Path) -> Self {
-        match ledger.about(limit) {
-            Some((account, limit)) => ReserveError::Queued(Box::new(Queued {
-                asked_by: asked_by.clone(),
-                account: account.clone(),
-                limit: Arc::clone(limit),
-                ahead,
-            })),
-            None => ReserveError::Invalid(InvalidCall::LimitLifted),
-        }
-    }
-
-    /// Puts a ledger's rejection into names. `asked_by` is the account that asked, if it is known.
+    /// The error for a rejected call of the account `asked_by`.
     #[cold]
-    pub(super) fn from_rejection(ledger: &Ledger, rejection: Rejection, asked_by: &Path) -> Self {
+    pub(super) fn from_rejection(rejection: Rejection, asked_by: &Path) -> Self {
         use InvalidCall as I;
         match rejection {
-            Rejection::Blocked(refusal) => match Denied::new(ledger, &refusal, asked_by) {
-                Some(denied) => ReserveError::Denied(Box::new(denied)),
-                None => ReserveError::Invalid(I::LimitLifted),
-            },
-            Rejection::Frozen { account } => match ledger.account(account) {
-                Some(view) => ReserveError::Frozen {
-                    account: view.path.clone(),
-                    why: view.frozen_why.cloned().unwrap_or_default(),
-                },
-                None => AccountError::Closed(asked_by.clone()).into(),
-            },
+            Rejection::Blocked(mut denied) => {
+                denied.asked_by = asked_by.clone();
+                ReserveError::Denied(denied)
+            }
+            Rejection::Frozen { account, why } => ReserveError::Frozen { account, why },
             Rejection::Closed => AccountError::Closed(asked_by.clone()).into(),
             Rejection::Full => AccountError::Full.into(),
             Rejection::BadTags => ReserveError::Invalid(I::Tags),
@@ -223,169 +191,6 @@ pub enum InvalidCall {
     LimitLifted,
 }
 
-/// A refusal as data. Its `Display` is a sentence that says which limit, why, and what would help.
-///
-/// All amounts are in the measure of the limit.
-///
-/// ```
-/// use bursar::{BudgetManager, Quantity, ReserveError, Usd};
-///
-/// let budget = BudgetManager::new(Usd::cents(1))?;
-/// let call = budget.model("gpt-6.1-terra")?.estimate().input(1_000).max_output(4_000);
-/// let Err(ReserveError::Denied(why)) = budget.reserve("crawler", &call) else { unreachable!() };
-/// assert_eq!(why.asked, Quantity::Money("0.02125".parse()?));
-/// assert_eq!(why.available, Quantity::Money(Usd::cents(1)));
-/// assert_eq!(why.max_output_tokens, Some(1_750)); // so many would fit now
-/// assert_eq!(why.retry_at(), None); // time alone does not help: the limit has no period
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct Denied {
-    /// The account that asked.
-    pub asked_by: Path,
-    /// The account that the limit is on: the one that asked, one above it, or a tag.
-    pub account: Path,
-    /// The limit; of several that are in the way, the one that stays so longest.
-    pub limit: Arc<Limit>,
-    /// What was asked for, with the shortest output that is of use.
-    pub asked: Quantity,
-    /// Of a call inside another, what the outer hold has left of that; `None` if it is no such call,
-    /// or the limit does not count the outer one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub from_outer: Option<Quantity>,
-    /// What is spent in the present window.
-    pub spent: Quantity,
-    /// What is held for calls under way.
-    pub held: Quantity,
-    /// What a call may take now, what the outer hold gives included; negative when the limit is
-    /// overrun.
-    pub available: Quantity,
-    /// When the call could pass, if nothing else is charged.
-    pub retry: Retry,
-    /// The largest output cap that would pass every limit now, in tokens; `None` if none would.
-    pub max_output_tokens: Option<u64>,
-    /// The output cap that was asked for because the call names none: the most that its model can
-    /// answer, in tokens. `None` if it names one, or makes do with a shorter output.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub assumed_output_tokens: Option<u64>,
-    /// When it was refused.
-    pub at: Timestamp,
-}
-
-impl Denied {
-    fn new(ledger: &Ledger, refusal: &Refusal, asked_by: &Path) -> Option<Denied> {
-        let (account, limit) = ledger.about(refusal.limit)?;
-        let quantity = |value| limit.measure().quantity(value);
-        let kept = limit.wrap_up.filter(|_| !refusal.wrap_up).map_or(0, Quantity::value);
-        let taken = refusal.spent.saturating_add(refusal.held).saturating_add(kept);
-        let room = limit.amount().value().saturating_sub(taken);
-        let given = refusal.available.saturating_sub(room);
-        Some(Denied {
-            asked_by: asked_by.clone(),
-            account: account.clone(),
-            limit: Arc::clone(limit),
-            asked: quantity(refusal.asked),
-            from_outer: refusal.is_inside.then(|| quantity(given)),
-            spent: quantity(refusal.spent),
-            held: quantity(refusal.held),
-            available: quantity(refusal.available),
-            retry: refusal.retry,
-            max_output_tokens: refusal.max_output,
-            assumed_output_tokens: None,
-            at: refusal.at,
-        })
-    }
-
-    /// When the call could pass by the passing of time alone.
-    ///
-    /// How long after the refusal that is: [`retry_after`](Denied::retry_after).
-    pub fn retry_at(&self) -> Option<Timestamp> {
-        match self.retry {
-            Retry::At(at) => Some(at),
-            _ => None,
-        }
-    }
-
-    /// How long from the [refusal](Denied::at) to [`retry_at`](Denied::retry_at), see
-    /// [`ReserveError::retry_after`].
-    pub fn retry_after(&self) -> Option<Duration> {
-        self.retry_at().map(|at| at.since(self.at))
-    }
-
-    /// True if a shorter output would have asked for less of the limit.
-    fn depends_on_output(&self) -> bool {
-        !matches!(
-            self.limit.measure(),
-            Measure::Requests
-                | Measure::InFlight
-                | Measure::InputTokens
-                | Measure::UncachedInputTokens
-        )
-    }
-
-    fn write_what_is_left(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Denied { limit, spent, held, available, .. } = self;
-        let whose = match self.account == self.asked_by {
-            true => "its limit".to_owned(),
-            false => format!("the limit of {}", called(&self.account)),
-        };
-        if limit.measure() == Measure::PerCall {
-            return write!(f, ", but {whose} is {limit}; ");
-        }
-        match self.from_outer {
-            None => write!(f, ", but {whose} ({limit}) has {available} left: ")?,
-            Some(given) => {
-                let room = available.value().saturating_sub(given.value());
-                let room = limit.measure().quantity(room);
-                write!(f, " inside a call whose hold has {given} of it left, and for the rest ")?;
-                write!(f, "{whose} ({limit}) has {room}: ")?;
-            }
-        }
-        write!(f, "{spent} spent, {held} held; ")
-    }
-}
-
-impl std::error::Error for Denied {}
-
-impl fmt::Display for Denied {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Denied { limit, asked, .. } = self;
-        write!(f, "{} asks for {asked}", called(&self.asked_by))?;
-        if !limit.measure().is_money() {
-            write!(f, " {}", limit.measure())?;
-        }
-        let grouped = |tokens| crate::ledger::grouped(i128::from(tokens));
-        let assumed = self.assumed_output_tokens.filter(|_| self.depends_on_output());
-        if let Some(tokens) = assumed.map(grouped) {
-            write!(
-                f,
-                " ({tokens} output tokens are assumed, because the request names no output cap)"
-            )?;
-        }
-        self.write_what_is_left(f)?;
-        match (self.retry, self.from_outer) {
-            (Retry::WhenHoldsEnd, Some(_)) => {
-                f.write_str(
-                    "it could pass inside a call that sets more aside, or when others end",
-                )?;
-            }
-            (Retry::WhenHoldsEnd, None) => f.write_str("it could pass when calls under way end")?,
-            (Retry::At(at), _) => write!(f, "it could pass at {at}")?,
-            (Retry::Never, _) => {
-                let as_asked = if self.max_output_tokens.is_some() { "as asked " } else { "" };
-                write!(f, "{as_asked}it can never pass unless the limit is raised")?;
-            }
-        }
-        match self.max_output_tokens {
-            Some(tokens) => {
-                write!(f, "; with a cap of {} output tokens it passes now", grouped(tokens))
-            }
-            None => Ok(()),
-        }
-    }
-}
-
 /// Who stands before a call, as data. Its `Display` is a sentence.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -408,9 +213,9 @@ impl fmt::Display for Queued {
         let (calls, wait) = if *ahead == 1 { ("call", "waits") } else { ("calls", "wait") };
         let whose = match self.account == self.asked_by {
             true => "its limit".to_owned(),
-            false => format!("the limit of {}", called(&self.account)),
+            false => format!("the limit of {}", self.account.called()),
         };
-        write!(f, "{} comes too early: {ahead} {calls} ", called(&self.asked_by))?;
+        write!(f, "{} comes too early: {ahead} {calls} ", self.asked_by.called())?;
         write!(
             f,
             "{wait} for {whose} ({limit}) already; ask with `wait` to stand in line, or longer"
@@ -429,7 +234,7 @@ pub enum AccountError {
     #[error("{}", closed(.0))]
     Closed(Path),
     /// There is a run of that name already.
-    #[error("there is an account {} already; give each run a name of its own", called(.0))]
+    #[error("there is an account {} already; give each run a name of its own", .0.called())]
     Exists(Path),
     /// A tag where an account belongs, or the other way round.
     #[error("`{0}` is not {1}")]
@@ -449,7 +254,7 @@ pub enum AccountError {
     },
     /// The account cannot be forgotten while its calls, or those of accounts below it, are under
     /// way.
-    #[error("{} has {calls} under way; forget it when they have ended", called(account), calls = calls_of(*calls))]
+    #[error("{} has {calls} under way; forget it when they have ended", account.called(), calls = calls_of(*calls))]
     InUse {
         /// The account.
         account: Path,
@@ -457,7 +262,7 @@ pub enum AccountError {
         calls: u64,
     },
     /// The root of a tree stays as long as the budget.
-    #[error("{} is the root of its tree; forget the accounts below it", called(.0))]
+    #[error("{} is the root of its tree; forget the accounts below it", .0.called())]
     Root(Path),
     /// The ledger has no place left.
     #[error("the ledger is full: it holds four billion accounts, holds and models at most")]
@@ -480,8 +285,8 @@ impl AccountError {
 
 fn closed(account: &Path) -> String {
     match account.is_tag() {
-        true => format!("{} has been forgotten; ask for the tag again", called(account)),
-        false => format!("{} is closed; open another run", called(account)),
+        true => format!("{} has been forgotten; ask for the tag again", account.called()),
+        false => format!("{} is closed; open another run", account.called()),
     }
 }
 
@@ -489,14 +294,14 @@ fn too_many(account: &Path, below: Option<&Path>, most: usize) -> String {
     let most = crate::ledger::grouped(i128::try_from(most).unwrap_or(i128::MAX));
     let (there, option) = match below {
         Some(parent) => {
-            (format!("{} has {most} accounts below it", called(parent)), "max_children")
+            (format!("{} has {most} accounts below it", parent.called()), "max_children")
         }
         None => (format!("there are {most} accounts and tags"), "max_accounts"),
     };
     format!(
         "{} is not opened: {there}, the most that `Builder::{option}` allows; raise it, close runs \
          that have ended, or forget accounts and tags that are no longer used",
-        called(account)
+        account.called()
     )
 }
 

@@ -35,6 +35,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
+pub use crate::ledger::Denied;
 pub use account::{Account, Run, Tag};
 pub use adjust::Correction;
 pub use alert::{Alert, Observer};
@@ -43,9 +44,7 @@ pub use builder::{BuildError, Builder};
 pub use charge::Charge;
 pub use core::LostCall;
 pub use countdown::Countdown;
-pub use error::{
-    AccountError, Denied, InvalidCall, Queued, RecordError, ReserveError, SetLimitError,
-};
+pub use error::{AccountError, InvalidCall, Queued, RecordError, ReserveError, SetLimitError};
 pub use policy::{Policy, PolicyError};
 pub use quote::Quote;
 pub use report::{AccountReport, HeldElsewhere, LimitReport, ModelReport, Report};

@@ -13,7 +13,7 @@ use super::reservation::Admitted;
 
 use crate::clock::Timestamp;
 use crate::journal::JournalError;
-use crate::ledger::{Amounts, HoldId, Ledger, LimitId, Need};
+use crate::ledger::{Amounts, HoldId, Ledger, LimitId};
 
 /// What came of waiting.
 pub(super) type Outcome = Result<Admitted, ReserveError>;
@@ -150,16 +150,14 @@ impl Queue {
         self.waiters.len()
     }
 
-    /// True if somebody stands before a call at a limit of which it needs something.
-    pub(super) fn is_before(&self, place: Place, wrap_up: bool, need: &Need) -> bool {
-        let passes = wrap_up && need.keeps_a_part;
-        self.lines.get(&need.limit).is_some_and(|line| line.is_before(place, passes))
+    /// True if somebody stands before a call at a limit. It `passes` those that do not wrap up.
+    pub(super) fn is_before(&self, place: Place, passes: bool, limit: LimitId) -> bool {
+        self.lines.get(&limit).is_some_and(|line| line.is_before(place, passes))
     }
 
     /// How many stand before a call at a limit.
-    pub(super) fn ahead_of(&self, place: Place, wrap_up: bool, need: &Need) -> usize {
-        let passes = wrap_up && need.keeps_a_part;
-        self.lines.get(&need.limit).map_or(0, |line| line.ahead_of(place, passes))
+    pub(super) fn ahead_of(&self, place: Place, passes: bool, limit: LimitId) -> usize {
+        self.lines.get(&limit).map_or(0, |line| line.ahead_of(place, passes))
     }
 
     pub(super) fn request(&self, place: Place) -> Option<Arc<CallRequest<'static>>> {

@@ -155,7 +155,7 @@ impl Waiting {
                 Err(refused) => refused,
             };
             if at_most.is_zero() || !refused.has_hope() {
-                let error = refused.to_error(ledger, queue, request, place);
+                let error = refused.into_error(queue, request, place);
                 return (Some(Err(error)), Some(waker));
             }
             let place = queue.join(ledger, Arc::clone(request), waker, now.plus(*at_most));
@@ -206,7 +206,7 @@ impl Job for Arrival {
                 Vec::new()
             }
             Err(refused) => {
-                let error = refused.to_error(ledger, queue, &request, place);
+                let error = refused.into_error(queue, &request, place);
                 queue.finish(place, Err(error))
             }
         };
@@ -289,7 +289,7 @@ impl Core {
             }
             Err(refused) if refused.is_frozen() && !is_last => queue.step_aside(place),
             Err(refused) => {
-                let error = refused.to_error(ledger, queue, &request, place);
+                let error = refused.into_error(queue, &request, place);
                 queue.finish(place, Err(error))
             }
         }

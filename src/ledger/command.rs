@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::CostBound;
 use super::amounts::Amounts;
 use super::compact::{self, is_nothing};
+use super::denied::Denied;
 use super::holds::Part;
 use super::limit::{Limit, LimitError};
 use super::path::{Path, Scope};
-use super::{AccountId, HoldId, LimitId, ModelId, Tags, WindowId};
+use super::{AccountId, HoldId, ModelId, Tags, WindowId};
 use crate::calendar::{CalendarUnit, Zone};
 use crate::clock::Timestamp;
 use crate::money::Usd;
@@ -466,12 +467,14 @@ pub struct Recorded {
 pub enum Rejection {
     /// A limit has no room.
     #[error("a limit has no room")]
-    Blocked(Refusal),
+    Blocked(Box<Denied>),
     /// The account, or one above it, is frozen.
     #[error("the account is frozen")]
     Frozen {
         /// The account that was frozen.
-        account: AccountId,
+        account: Path,
+        /// The reason that was given.
+        why: Arc<str>,
     },
     /// The account is closed, or about to be.
     #[error("the account is closed")]
@@ -524,32 +527,6 @@ pub enum Rejection {
     /// The limit makes no sense.
     #[error(transparent)]
     Limit(#[from] LimitError),
-}
-
-/// Which limit has no room for a call, and what would help. Amounts are in the limit's measure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// The limit; of several the one that blocks longest.
-    pub limit: LimitId,
-    /// True of an inner call whose outer hold the limit counts: what that gives is in `available`.
-    pub is_inside: bool,
-    /// True if the call may take what is kept for wrapping up.
-    pub wrap_up: bool,
-    /// What was asked for, with the shortest output that is of use.
-    pub asked: i128,
-    /// What is spent in this window.
-    pub spent: i128,
-    /// What is held in this window.
-    pub held: i128,
-    /// What a call may take now: negative when the limit is overrun.
-    pub available: i128,
-    /// When the call could pass.
-    pub retry: Retry,
-    /// The largest output cap that would pass every limit now, if there is one of at least one
-    /// token.
-    pub max_output: Option<u64>,
-    /// When it was refused.
-    pub at: Timestamp,
 }
 
 /// When a refused call could pass, if nothing else is charged.

@@ -17,6 +17,7 @@ mod check;
 mod command;
 mod compact;
 mod counter;
+mod denied;
 mod filters;
 mod follow;
 mod holds;
@@ -41,9 +42,10 @@ pub use accounts::{Balance, Totals};
 pub(crate) use amounts::grouped;
 pub use amounts::{Amounts, Measure, Quantity};
 pub use command::{
-    Adjust, Booking, Change, Command, Event, Grow, Grown, LimitChange, Record, Recorded, Refusal,
-    Rejection, Reserve, Reserved, Retry, Settle, Settled, Target,
+    Adjust, Booking, Change, Command, Event, Grow, Grown, LimitChange, Record, Recorded, Rejection,
+    Reserve, Reserved, Retry, Settle, Settled, Target,
 };
+pub use denied::Denied;
 pub use holds::Part;
 
 pub use limit::{Limit, LimitError, ModelPattern, Period};

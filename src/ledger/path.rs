@@ -40,6 +40,14 @@ const EMPTY: &str = "%";
 pub struct Path(Arc<str>);
 
 impl Path {
+    /// Its name in a sentence.
+    pub(crate) fn called(&self) -> String {
+        match self.as_str() {
+            "" => "the whole budget".to_owned(),
+            path => format!("`{path}`"),
+        }
+    }
+
     /// Reads a path.
     ///
     /// # Errors

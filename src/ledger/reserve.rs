@@ -1,13 +1,18 @@
 //! Owns reserving: whether a call fits every limit of its line, how short its output must be, what
 //! it takes out of an outer hold, and what a refusal says.
 
+use std::sync::Arc;
+
 use super::CostBound;
 use super::accounts::{Climb, State};
 use super::amounts::Amounts;
-use super::command::{Grow, Grown, Refusal, Rejection, Reserve, Reserved, Retry, Target};
+use super::command::{Grow, Grown, Rejection, Reserve, Reserved, Retry, Target};
 use super::counter::{Counter, Place, Span};
+use super::denied::Denied;
 use super::holds::{Hold, Part};
+use super::limit::Limit;
 use super::lines::{Tell, excess, taken_from};
+use super::path::Path;
 use super::{AccountId, HoldId, Ledger, LimitId};
 use crate::clock::Timestamp;
 
@@ -77,8 +82,10 @@ impl Fit {
 
 /// A limit of which a call needs something, at the shortest output that is of use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Need {
-    pub(crate) limit: LimitId,
+pub(crate) struct Need<'a> {
+    pub(crate) id: LimitId,
+    pub(crate) account: &'a Path,
+    pub(crate) limit: &'a Arc<Limit>,
     /// True if the limit keeps a part for wrapping up.
     pub(crate) keeps_a_part: bool,
     /// True if it has no room for the call.
@@ -90,7 +97,7 @@ pub(crate) struct Need {
 impl Ledger {
     /// Every limit of which a call needs something, whether it is in the way or not. None if the
     /// call is not admitted for another reason than a limit.
-    pub(crate) fn needs(&self, now: Timestamp, reserve: &Reserve) -> Vec<Need> {
+    pub(crate) fn needs(&self, now: Timestamp, reserve: &Reserve) -> Vec<Need<'_>> {
         let outer = match reserve.outer {
             None => None,
             Some(outer) => match self.check_inside(outer, &reserve.target) {
@@ -102,7 +109,7 @@ impl Ledger {
         let fit = self.check_target(want.target).ok().and_then(|()| want.fit(want.floor()));
         let Some(least) = fit else { return Vec::new() };
         let mut needs = Vec::new();
-        self.each_needed(&want, &least, |limit, counter, needed| {
+        self.each_needed(&want, &least, |id, counter, needed| {
             if counter.is_per_call() {
                 return; // no other call is in the way of this one
             }
@@ -111,7 +118,8 @@ impl Ledger {
                 true => self.rolling_room_at(now, counter, needed, want.wrap_up),
                 false => None,
             };
-            needs.push(Need { limit, keeps_a_part: counter.wrap_up > 0, is_in_the_way, room_at });
+            let ((account, limit), keeps_a_part) = (counter.about(), counter.wrap_up > 0);
+            needs.push(Need { id, account, limit, keeps_a_part, is_in_the_way, room_at });
         });
         needs
     }
@@ -234,7 +242,9 @@ impl Ledger {
         for index in Ledger::charged(target) {
             let frozen_by = self.accounts.at(index).frozen_by;
             if frozen_by != super::NONE {
-                return Err(Rejection::Frozen { account: self.accounts.id(frozen_by) });
+                let frozen = self.accounts.at(frozen_by);
+                let why = frozen.frozen_why.clone().unwrap_or_default();
+                return Err(Rejection::Frozen { account: frozen.path.clone(), why });
             }
         }
         Ok(())
@@ -334,37 +344,41 @@ impl Ledger {
         &self,
         now: Timestamp,
         want: &Want<'_>,
-        max_output: Option<u64>,
-    ) -> Result<Refusal, Rejection> {
+        max_output_tokens: Option<u64>,
+    ) -> Result<Box<Denied>, Rejection> {
         let least = want.fit(want.floor()).ok_or(Rejection::Impossible)?;
-        let mut worst: Option<Refusal> = None;
-        self.each_needed(want, &least, |limit, counter, needed| {
-            let room = self.room(counter, now, want.wrap_up);
-            if needed <= room {
-                return;
-            }
-            let retry = self.retry(now, counter, needed, want.wrap_up);
-            if worst.is_none_or(|worst| retry > worst.retry) {
-                let level = self.level(counter, now);
-                let asked = match counter.is_per_call() {
-                    true => want.whole_cost(&least.amounts),
-                    false => counter.of(&least.amounts),
-                };
-                worst = Some(Refusal {
-                    limit,
-                    is_inside: self.is_short(want, counter),
-                    wrap_up: want.wrap_up,
-                    asked,
-                    spent: level.spent,
-                    held: level.held,
-                    available: room.saturating_add(asked).saturating_sub(needed),
-                    retry,
-                    max_output,
-                    at: now,
-                });
+        let mut worst: Option<(Retry, &Counter, i128)> = None;
+        self.each_needed(want, &least, |_, counter, needed| {
+            if needed > self.room(counter, now, want.wrap_up) {
+                let retry = self.retry(now, counter, needed, want.wrap_up);
+                if worst.is_none_or(|(worst, ..)| retry > worst) {
+                    worst = Some((retry, counter, needed));
+                }
             }
         });
-        worst.ok_or(Rejection::Impossible)
+        let (retry, counter, needed) = worst.ok_or(Rejection::Impossible)?;
+        let (account, limit) = counter.about();
+        let quantity = |value| limit.measure().quantity(value);
+        let (level, room) = (self.level(counter, now), self.room(counter, now, want.wrap_up));
+        let asked = match counter.is_per_call() {
+            true => want.whole_cost(&least.amounts),
+            false => counter.of(&least.amounts),
+        };
+        let from_outer = asked.saturating_sub(needed);
+        Ok(Box::new(Denied {
+            asked_by: self.accounts.at(want.target.account.index).path.clone(),
+            account: account.clone(),
+            limit: Arc::clone(limit),
+            asked: quantity(asked),
+            from_outer: self.is_short(want, counter).then(|| quantity(from_outer)),
+            spent: quantity(level.spent),
+            held: quantity(level.held),
+            available: quantity(room.saturating_add(from_outer)),
+            retry,
+            max_output_tokens,
+            assumed_output_tokens: None,
+            at: now,
+        }))
     }
 
     /// True if the call is inside another whose hold a limit counts: if that were larger, the limit
@@ -376,11 +390,11 @@ impl Ledger {
     /// Looks at the limits that can be in the way of a call, each with what it needs of it: more than
     /// nothing.
     #[inline]
-    fn each_needed(
-        &self,
+    fn each_needed<'a>(
+        &'a self,
         want: &Want<'_>,
         fit: &Fit,
-        mut look: impl FnMut(LimitId, &Counter, i128),
+        mut look: impl FnMut(LimitId, &'a Counter, i128),
     ) {
         let mut climb = Climb::from(want.target);
         while let Some(account) = self.accounts.next_of(&mut climb) {

@@ -149,11 +149,6 @@ impl Ledger {
         (least != i128::MAX).then_some(least)
     }
 
-    /// The account of a limit, and what was set; `None` if it has been lifted.
-    pub(crate) fn about(&self, limit: LimitId) -> Option<(&Path, &Arc<Limit>)> {
-        self.counters.get(limit.0 as usize)?.as_ref().map(Counter::about)
-    }
-
     fn limit_view<'a>(
         &'a self,
         id: LimitId,

@@ -2,12 +2,13 @@
 //! the same sums, the laws.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bursar::clock::Timestamp;
 use bursar::ledger::{
-    AccountId, Adjust, Booking, Change, Command, Due, Event, Grow, HoldId, Ledger, Limit, LimitId,
-    LimitView, Measure, ModelId, Notice, Path, Period, Record, Refusal, Rejection, Reserve, Retry,
+    AccountId, Adjust, Booking, Change, Command, Denied, Due, Event, Grow, HoldId, Ledger, Limit,
+    LimitId, LimitView, Measure, ModelId, Notice, Path, Period, Record, Rejection, Reserve, Retry,
     Settle, Tags, Target,
 };
 use bursar::usage::Confidence;
@@ -18,6 +19,7 @@ use crate::acts::{
 };
 use crate::entries::{self, Amount, Ask, FILTERS, Hold, Instance, Life, MODELS, Rule};
 use crate::naive::Naive;
+use crate::world::value_of;
 
 /// The two ledgers, and what is called what in each.
 struct Both {
@@ -218,21 +220,25 @@ impl Both {
     }
 
     /// Law 11: the refusal names the limit that blocks longest, with its true numbers.
-    fn same_refusal(&self, ask: &Ask, refusal: &Refusal) {
-        let view = self.real.limit(refusal.limit).unwrap();
+    fn same_refusal(&self, ask: &Ask, denied: &Denied) {
+        let set = |view: &LimitView<'_>| {
+            *view.account == denied.account && Arc::ptr_eq(view.limit, &denied.limit)
+        };
+        let view = self.real.limits().find(set).unwrap();
+        let (spent, held) = (value_of(denied.spent), value_of(denied.held));
         let blocking = self.naive.in_the_way(ask, ask.floor);
         let named = |(instance, _): &&(&Instance, i128)| self.is(&view, instance);
         let (instance, needed) =
             blocking.iter().find(named).expect("a limit that is not in the way");
-        assert_eq!(refusal.spent, self.naive.spent(instance));
-        assert_eq!(refusal.held, self.naive.held(instance));
+        assert_eq!(spent, self.naive.spent(instance));
+        assert_eq!(held, self.naive.held(instance));
         let kept = if ask.wrap_up { 0 } else { instance.rule.slice };
-        let room = instance.rule.amount - kept - refusal.spent - refusal.held;
-        assert_eq!(refusal.available - room, refusal.asked - needed);
+        let room = instance.rule.amount - kept - spent - held;
+        assert_eq!(value_of(denied.available) - room, value_of(denied.asked) - needed);
         let retry = |(instance, needed): &(&Instance, i128)| self.retry(ask, instance, *needed);
-        assert_eq!(refusal.retry, retry(&(instance, *needed)), "{instance:?}");
-        assert_eq!(blocking.iter().map(retry).max(), Some(refusal.retry), "blocks longest");
-        assert_eq!(refusal.max_output, self.naive.largest_cap(ask, 1), "max_output");
+        assert_eq!(denied.retry, retry(&(instance, *needed)), "{instance:?}");
+        assert_eq!(blocking.iter().map(retry).max(), Some(denied.retry), "blocks longest");
+        assert_eq!(denied.max_output_tokens, self.naive.largest_cap(ask, 1), "max_output");
     }
 
     /// When a limit would let this much pass, found by trying every moment at which that can change.

@@ -349,29 +349,28 @@ impl World {
     }
 
     fn told(&self, rejection: &Rejection) -> String {
-        let Rejection::Blocked(refusal) = rejection else {
+        let Rejection::Blocked(denied) = rejection else {
             return match rejection {
-                Rejection::Frozen { account } => {
-                    format!("frozen {}", named(self.ledger.account(*account).unwrap().path))
-                }
+                Rejection::Frozen { account, .. } => format!("frozen {}", named(account)),
                 Rejection::Limit(error) => error.to_string(),
                 other => format!("{other:?}"),
             };
         };
-        let view = self.ledger.limit(refusal.limit).unwrap();
-        let show = |value| shown(view.limit.measure(), value);
-        let (asked, spent, held) = (show(refusal.asked), show(refusal.spent), show(refusal.held));
-        let retry = match refusal.retry {
+        let measure = denied.limit.measure();
+        let show = |quantity| shown(measure, value_of(quantity));
+        let (asked, spent, held) = (show(denied.asked), show(denied.spent), show(denied.held));
+        let retry = match denied.retry {
             Retry::WhenHoldsEnd => "when holds end".to_owned(),
             Retry::At(at) => format!("at {at}"),
             Retry::Never => "never".to_owned(),
         };
-        let output = refusal.max_output.map_or(String::new(), |most| format!(", out<={most}"));
+        let output =
+            denied.max_output_tokens.map_or(String::new(), |most| format!(", out<={most}"));
         format!(
             "no: {} {} asks {asked} of {}, {spent} + {held}, {retry}{output}",
-            named(view.account),
-            view.limit.measure(),
-            show(refusal.available),
+            named(&denied.account),
+            measure,
+            show(denied.available),
         )
     }
 
@@ -425,7 +424,7 @@ fn past(window: Option<Timestamp>) -> &'static str {
     if window.is_some() { " previous" } else { "" }
 }
 
-fn value_of(quantity: Quantity) -> i128 {
+pub fn value_of(quantity: Quantity) -> i128 {
     match quantity {
         Quantity::Money(usd) => usd.pico(),
         Quantity::Count(count) => count,

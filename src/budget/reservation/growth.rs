@@ -82,7 +82,7 @@ impl Reservation {
         move |ledger, now| {
             let grown = ledger.decide_grow(now, &grow).map_err(|rejection| {
                 let account = account_of(ledger, grow.hold);
-                ReserveError::from_rejection(ledger, rejection, &account)
+                ReserveError::from_rejection(rejection, &account)
             })?;
             let more = Usd::from_pico(grown.amounts.cost);
             ledger.apply(&Event { at: now, change: Change::Grown(grown) });
