@@ -101,7 +101,7 @@ impl<'a> Ask<'a> {
     /// is left over goes back to it, and only limits below the outer account are asked for that
     /// part. The outer call settles only what its inner calls have not.
     #[inline]
-    pub fn inside(self, outer: &Reservation) -> Ask<'a> {
+    pub fn inside(self, outer: &'a Reservation) -> Ask<'a> {
         self.inside_hold(outer.lend())
     }
 
