@@ -53,7 +53,7 @@ fn work(file: &Path, dies: bool) -> Result<(), Box<dyn Error>> {
     let user = budget.tag("user:42")?;
     let terra = budget.model("gpt-6.1-terra")?;
     for call in 1..=10_u64 {
-        let ask = writer.ask(terra.estimate().input(1_200).max_output(800)).tag(&user);
+        let ask = writer.request(terra.estimate().input(1_200).max_output(800)).tag(&user);
         let hold = match ask.reserve() {
             Ok(hold) => hold,
             Err(refused) => {

@@ -10,12 +10,12 @@
 //! | 1 | [The limits](#1-the-limits) | [`BudgetManager`], [`Limit`], [`Period`] |
 //! | 2 | [One call](#2-one-call) | [`Model`], [`Estimate`], [`Reservation`], [`Receipt`] |
 //! | 3 | [A refusal](#3-a-refusal) | [`ReserveError`], [`Denied`] |
-//! | 4 | [A limit for each customer](#4-a-limit-for-each-customer) | [`Tag`], [`Ask`] |
+//! | 4 | [A limit for each customer](#4-a-limit-for-each-customer) | [`Tag`], [`ReserveRequest`] |
 //! | 5 | [The call itself](#5-the-call-itself) | [`Reservation::sending`], [`Bill::from_response`], lost replies |
 //! | 6 | [A stream](#6-a-stream) | [`BudgetedStream`], [`Tally`] |
 //! | 7 | [An agent](#7-an-agent) | [`agent_fn`], [`BudgetConstrained`], [`OnRefusal`], [`ResultCache`] |
 //! | 8 | [A team](#8-a-team) | [`Call::inner`], [`Meter`] |
-//! | 9 | [Waiting for room](#9-waiting-for-room) | [`Ask::wait`] |
+//! | 9 | [Waiting for room](#9-waiting-for-room) | [`ReserveRequest::wait`] |
 //! | 10 | [Alerts, and the kill switch](#10-alerts-and-the-kill-switch) | [`Alert`], [`Observer`], [`BudgetManager::freeze`] |
 //! | 11 | [A limit for each task](#11-a-limit-for-each-task) | [`Run`] |
 //! | 12 | [The policy as a file](#12-the-policy-as-a-file) | [`Policy`] |
@@ -128,7 +128,7 @@
 //! ```
 //!
 //! [`Denied`] also has the numbers, and the largest output cap that would still fit;
-//! [`at_least`](Ask::at_least) asks for that at once. [`quote`](Account::quote) says what a call
+//! [`at_least`](ReserveRequest::at_least) asks for that at once. [`quote`](Account::quote) says what a call
 //! would hold and [`can_afford`](Account::can_afford) whether it would be admitted; both are advice
 //! only: another call may take the money a moment later.
 //!
@@ -153,7 +153,7 @@
 //!
 //! let ask = |customer: &str| {
 //!     let tag = budget.tag_for("user", customer)?;
-//!     let hold = support.ask(call.clone()).tag(&tag).reserve()?;
+//!     let hold = support.request(call.clone()).tag(&tag).reserve()?;
 //!     hold.settle(Usage::tokens(1_150, 700));
 //!     Ok::<_, Box<dyn std::error::Error>>(tag.remaining())
 //! };
@@ -370,7 +370,7 @@
 //! crawler.reserve(&search)?.settle_cost(Usd::cents(60));
 //!
 //! std::thread::scope(|threads| {
-//!     let waits = || block_on(crawler.ask(search.clone()).wait(Duration::from_secs(120)));
+//!     let waits = || block_on(crawler.request(search.clone()).wait(Duration::from_secs(120)));
 //!     let second = threads.spawn(waits); // in async code: `.wait(…).await`
 //!     while budget.waiting() == 0 {
 //!         std::thread::yield_now();
@@ -522,7 +522,7 @@
 //! ```
 //!
 //! Anybody can look: `sqlite3 budget.db 'select * from spend_by_day'`. In async code,
-//! [`reserve_async`](Ask::reserve_async) and [`settle_async`](Reservation::settle_async) wait for
+//! [`reserve_async`](ReserveRequest::reserve_async) and [`settle_async`](Reservation::settle_async) wait for
 //! the disk without blocking the thread; [`flush`](BudgetManager::flush) before the process ends.
 //! What a call held whose process died is charged when its [lease](crate::budget::Builder::lease)
 //! ends.
@@ -543,7 +543,7 @@
 //! let call = budget.model("gpt-6.1-terra")?.estimate().input(1_200).max_output(800);
 //! let ada = budget.tag("user:ada")?;
 //! for account in ["support", "research/crawler", "research/writer"] {
-//!     let hold = budget.account(account)?.ask(call.clone()).tag(&ada).reserve()?;
+//!     let hold = budget.account(account)?.request(call.clone()).tag(&ada).reserve()?;
 //!     hold.settle(Usage::tokens(1_150, 340));
 //! }
 //! let under_way = budget.reserve("research/writer", &call)?;
@@ -652,8 +652,8 @@ use crate::agent::{
     agent_fn, testing,
 };
 use crate::budget::{
-    Account, Alert, Ask, BudgetManager, Denied, Observer, Policy, Receipt, Report, Reservation,
-    ReserveError, Run, Tag,
+    Account, Alert, BudgetManager, Denied, Observer, Policy, Receipt, Report, Reservation,
+    ReserveError, ReserveRequest, Run, Tag,
 };
 use crate::cache::ResultCache;
 use crate::ledger::{Limit, Period};

@@ -341,7 +341,7 @@ struct SettlingAHoldWhileItsCallIsBeingSent;
 /// # let budget = BudgetManager::new(Usd::dollars(1))?;
 /// # let crawler = budget.account("crawler")?;
 /// let hold = crawler.reserve(&Estimate::fixed(Usd::cents(5)))?;
-/// let ask = crawler.ask(Estimate::fixed(Usd::cents(2))).inside(&hold);
+/// let ask = crawler.request(Estimate::fixed(Usd::cents(2))).inside(&hold);
 /// ask.reserve()?.settle_cost(Usd::cents(1));
 /// hold.settle_cost(Usd::cents(1));
 /// # Ok(())
@@ -354,7 +354,7 @@ struct SettlingAHoldWhileItsCallIsBeingSent;
 /// # let budget = BudgetManager::new(Usd::dollars(1))?;
 /// # let crawler = budget.account("crawler")?;
 /// let hold = crawler.reserve(&Estimate::fixed(Usd::cents(5)))?;
-/// let ask = crawler.ask(Estimate::fixed(Usd::cents(2))).inside(&hold);
+/// let ask = crawler.request(Estimate::fixed(Usd::cents(2))).inside(&hold);
 /// hold.settle_cost(Usd::cents(1));
 /// ask.reserve()?.settle_cost(Usd::cents(1));
 /// # Ok(())
@@ -402,7 +402,7 @@ struct HandingAHoldToAStreamAndSettlingIt;
 /// # let budget = BudgetManager::new(Usd::dollars(1))?;
 /// # let crawler = budget.account("crawler")?;
 /// let hold = crawler.reserve(&Estimate::fixed(Usd::cents(5)))?;
-/// let ask = crawler.ask(Estimate::fixed(Usd::cents(2)));
+/// let ask = crawler.request(Estimate::fixed(Usd::cents(2)));
 /// ask.reserve()?.release();
 /// # Ok(())
 /// # }
@@ -414,7 +414,7 @@ struct HandingAHoldToAStreamAndSettlingIt;
 /// # let budget = BudgetManager::new(Usd::dollars(1))?;
 /// # let crawler = budget.account("crawler")?;
 /// let hold = crawler.reserve(&Estimate::fixed(Usd::cents(5)))?;
-/// let ask = crawler.ask(Estimate::fixed(Usd::cents(2)));
+/// let ask = crawler.request(Estimate::fixed(Usd::cents(2)));
 /// ask.reserve()?.release();
 /// ask.reserve()?.release();
 /// # Ok(())
@@ -432,7 +432,7 @@ struct ReservingTwiceWithOneQuestion;
 /// # let budget = BudgetManager::new(Usd::dollars(1))?;
 /// # let crawler = budget.account("crawler")?;
 /// let hold = crawler.reserve(&Estimate::fixed(Usd::cents(5)))?;
-/// let waiting = crawler.ask(Estimate::fixed(Usd::cents(2))).wait(Duration::ZERO);
+/// let waiting = crawler.request(Estimate::fixed(Usd::cents(2))).wait(Duration::ZERO);
 /// block_on(waiting)?.release();
 /// # Ok(())
 /// # }
@@ -446,7 +446,7 @@ struct ReservingTwiceWithOneQuestion;
 /// # let budget = BudgetManager::new(Usd::dollars(1))?;
 /// # let crawler = budget.account("crawler")?;
 /// let hold = crawler.reserve(&Estimate::fixed(Usd::cents(5)))?;
-/// let waiting = crawler.ask(Estimate::fixed(Usd::cents(2))).wait(Duration::ZERO);
+/// let waiting = crawler.request(Estimate::fixed(Usd::cents(2))).wait(Duration::ZERO);
 /// block_on(waiting)?.release();
 /// block_on(waiting)?.release();
 /// # Ok(())

@@ -209,7 +209,7 @@ fn the_alternative_that_was_admitted_says_whether_it_reasons() {
     budget.set_limit("crawler", bursar::Limit::spend("0.02".parse().unwrap())).unwrap();
     let dear = call(&budget, "thinker").max_output(50_000);
     let account = budget.account("crawler").unwrap();
-    let hold = account.ask(dear).or(call(&budget, "talker")).reserve().unwrap();
+    let hold = account.request(dear).or(call(&budget, "talker")).reserve().unwrap();
     assert_eq!(hold.alternative(), 1);
     let mut tab = Tab::new(hold);
     tab.tally().push(TEXT);

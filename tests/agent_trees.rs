@@ -166,6 +166,6 @@ proptest! {
         // Everything that is not spent can be held again.
         let rest = Usd::cents(limit).checked_sub(spent).unwrap();
         let account = budget.account("tree").unwrap();
-        prop_assert!(account.ask(Estimate::fixed(rest)).wrap_up().reserve().is_ok());
+        prop_assert!(account.request(Estimate::fixed(rest)).wrap_up().reserve().is_ok());
     }
 }

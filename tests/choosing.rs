@@ -52,7 +52,7 @@ fn complex_tasks_move_to_cheaper_models_as_the_account_drains_and_the_limit_hold
     loop {
         let wish = Wish::new(Complexity::Complex).funds(agent.funds());
         let ranking = selector.rank(call, &wish).unwrap();
-        let Ok(hold) = agent.ask_ranked(&ranking).reserve() else { break };
+        let Ok(hold) = agent.request_ranked(&ranking).reserve() else { break };
         let id = hold.model().unwrap().id().to_owned();
         match asked.last_mut() {
             Some((last, times)) if *last == id => *times += 1,
@@ -96,7 +96,7 @@ fn what_the_ledger_cannot_admit_goes_to_the_next_of_the_ranking() {
     let user = budget.tag("user:42").unwrap();
     user.set_limit(Limit::spend(Usd::dollars(1)).per(Period::MONTH)).unwrap();
     assert_eq!(user.funds()[0].left(), Usd::dollars(1));
-    let hold = agent.ask_ranked(&ranking).tag(&user).reserve().unwrap();
+    let hold = agent.request_ranked(&ranking).tag(&user).reserve().unwrap();
     assert_eq!(user.funds()[0].left(), Usd::cents(96));
     assert_eq!((hold.alternative(), hold.held()), (1, Usd::cents(4)));
 }

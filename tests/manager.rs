@@ -210,7 +210,7 @@ fn the_first_alternative_that_fits_is_admitted() {
     let agent = world.budget.account("agent").unwrap();
     let ask = |output| {
         agent
-            .ask(big.estimate().input(100).max_output(output))
+            .request(big.estimate().input(100).max_output(output))
             .or(small.estimate().input(100).max_output(output))
     };
     let hold = ask(400).reserve().unwrap();
@@ -270,9 +270,9 @@ fn a_call_is_charged_to_its_tags_too_and_the_report_does_not_add_them() {
     let (ann, team) =
         (world.budget.tag("user:ann").unwrap(), world.budget.tag("team:blue/west").unwrap());
     let agent = world.budget.account("agent").unwrap();
-    agent.ask(cents(20)).tag(&ann).tag(&team).reserve().unwrap().settle_cost(Usd::cents(20));
+    agent.request(cents(20)).tag(&ann).tag(&team).reserve().unwrap().settle_cost(Usd::cents(20));
     assert_eq!((ann.spent(), team.spent()), (Usd::cents(20), Usd::cents(20)));
-    let refused = agent.ask(cents(20)).tag(&ann).reserve().unwrap_err();
+    let refused = agent.request(cents(20)).tag(&ann).reserve().unwrap_err();
     assert_eq!(refused.denied().unwrap().account.as_str(), "user:ann");
     agent.reserve(&cents(20)).unwrap().settle_cost(Usd::cents(20));
 
@@ -282,7 +282,7 @@ fn a_call_is_charged_to_its_tags_too_and_the_report_does_not_add_them() {
     assert!(report.accounts.iter().all(|account| !account.account.is_tag()));
 
     let two = world.budget.tag("user:bob").unwrap();
-    let error = agent.ask(cents(1)).tag(&ann).tag(&two).reserve().unwrap_err();
+    let error = agent.request(cents(1)).tag(&ann).tag(&two).reserve().unwrap_err();
     assert_eq!(error, ReserveError::Invalid(InvalidCall::Tags));
     assert!(matches!(
         world.budget.reserve("user:ann", &cents(1)),
@@ -297,8 +297,8 @@ fn handles_of_another_budget_are_refused() {
     let tag = other.budget.tag("user:1").unwrap();
     let outer = other.budget.reserve("agent", &cents(1)).unwrap();
     let foreign = Err(ReserveError::Invalid(InvalidCall::ForeignHandle));
-    assert_eq!(agent.ask(cents(1)).tag(&tag).reserve().map(|_| ()), foreign);
-    assert_eq!(agent.ask(cents(1)).inside(&outer).reserve().map(|_| ()), foreign);
+    assert_eq!(agent.request(cents(1)).tag(&tag).reserve().map(|_| ()), foreign);
+    assert_eq!(agent.request(cents(1)).inside(&outer).reserve().map(|_| ()), foreign);
     // A model is no more than a price and a name: another budget takes it, and gives it a number.
     let big = other.budget.model("big").unwrap();
     agent.reserve(&big.estimate().input(5).max_output(5)).unwrap().settle(Usage::tokens(5, 5));
@@ -314,8 +314,8 @@ fn what_is_kept_for_wrapping_up_is_there_at_the_end() {
     agent.reserve(&cents(80)).unwrap().settle_cost(Usd::cents(80));
     assert!(!agent.can_afford(&cents(1)));
     assert!(agent.reserve(&cents(1)).is_err());
-    agent.ask(cents(20)).wrap_up().reserve().unwrap().settle_cost(Usd::cents(20));
-    assert!(agent.ask(cents(1)).wrap_up().reserve().is_err());
+    agent.request(cents(20)).wrap_up().reserve().unwrap().settle_cost(Usd::cents(20));
+    assert!(agent.request(cents(1)).wrap_up().reserve().is_err());
 }
 
 #[test]
@@ -327,12 +327,12 @@ fn an_inner_call_takes_its_money_out_of_the_outer_hold() {
     let outer = team.reserve(&cents(90)).unwrap();
     // The whole budget has ten cents left, and yet an inner call of forty passes.
     assert!(member.reserve(&cents(40)).is_err());
-    let inner = member.ask(cents(40)).inside(&outer).reserve().unwrap();
+    let inner = member.request(cents(40)).inside(&outer).reserve().unwrap();
     assert_eq!(world.budget.held(), Usd::cents(90));
     inner.settle_cost(Usd::cents(30));
     assert_eq!(world.spent_and_held(), (Usd::cents(30), Usd::cents(60)));
     // The member's own limit of fifty still counts.
-    assert!(member.ask(cents(30)).inside(&outer).reserve().is_err());
+    assert!(member.request(cents(30)).inside(&outer).reserve().is_err());
     outer.settle_cost(Usd::cents(5));
     assert_eq!(world.spent_and_held(), (Usd::cents(35), Usd::ZERO));
     let requests = world.budget.report().account("").unwrap().requests;
@@ -385,7 +385,7 @@ fn a_frozen_account_refuses_and_settles() {
     let refused = crawler.reserve(&cents(1)).unwrap_err();
     assert_eq!(refused.to_string(), "`research` is frozen: spends too fast");
     assert!(matches!(hold.grow_cost(Usd::cents(1)), Err(ReserveError::Frozen { .. })));
-    assert!(crawler.ask(cents(1)).wrap_up().reserve().is_err());
+    assert!(crawler.request(cents(1)).wrap_up().reserve().is_err());
     hold.settle_cost(Usd::cents(10));
     assert_eq!(crawler.spent(), Usd::cents(10));
     assert!(

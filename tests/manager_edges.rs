@@ -127,7 +127,7 @@ fn a_refund_after_the_lease_is_told_and_of_what_is_there() {
 
     let outer = budget.reserve("a", &fixed("1")).unwrap();
     let a = budget.account("a").unwrap();
-    let inner = a.ask(fixed("0.60")).inside(&outer).reserve().unwrap();
+    let inner = a.request(fixed("0.60")).inside(&outer).reserve().unwrap();
     outer.mark_sent();
     outer.refund("429");
     let said = told();
@@ -146,10 +146,10 @@ fn advice_opens_no_account() {
     let a = budget.account("a").unwrap();
     let user = budget.tag("user:1").unwrap();
     user.set_limit(Limit::spend(usd("0.50"))).unwrap();
-    assert!(!a.ask(fixed("0.60")).tag(&user).can_afford());
-    assert!(a.ask(fixed("0.60")).or(fixed("0.40")).tag(&user).can_afford());
+    assert!(!a.request(fixed("0.60")).tag(&user).can_afford());
+    assert!(a.request(fixed("0.60")).or(fixed("0.40")).tag(&user).can_afford());
     user.lift_limit(&Limit::spend(Usd::ZERO)).unwrap();
-    assert!(a.ask(fixed("0.60")).tag(&user).can_afford());
+    assert!(a.request(fixed("0.60")).tag(&user).can_afford());
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn of_several_refusals_the_one_that_could_pass_soonest_is_told() {
         .unwrap();
     let a = budget.account("a").unwrap();
     a.reserve(&fixed("0.90")).unwrap().settle_cost(usd("0.90"));
-    let refused = a.ask(fixed("5")).or(fixed("0.50")).or(fixed("1.50")).reserve().unwrap_err();
+    let refused = a.request(fixed("5")).or(fixed("0.50")).or(fixed("1.50")).reserve().unwrap_err();
     let retry = refused.denied().unwrap().retry_at().map(|at| at.to_string());
     assert_eq!(retry.as_deref(), Some("2026-11-25T00:00:00Z"), "{refused}");
 }
@@ -218,7 +218,7 @@ fn an_answer_has_one_token_at_least() {
     let model = budget.model("epoch").unwrap();
     budget.set_limit("", Limit::output_tokens(0)).unwrap();
     let a = budget.account("a").unwrap();
-    assert!(a.ask(model.estimate().input(5).max_output(50)).at_least(0).reserve().is_err());
+    assert!(a.request(model.estimate().input(5).max_output(50)).at_least(0).reserve().is_err());
 }
 
 /// What a panic carries may panic again when it is dropped.
@@ -271,7 +271,7 @@ fn a_call_that_wraps_up_grows_into_what_is_kept() {
     let limit = Limit::spend(usd("0.10")).keep_for_wrap_up(usd("0.09"));
     let budget = BudgetManager::builder().limit("a", limit).build().unwrap();
     let a = budget.account("a").unwrap();
-    let mut last = a.ask(fixed("0.02")).wrap_up().reserve().unwrap();
+    let mut last = a.request(fixed("0.02")).wrap_up().reserve().unwrap();
     last.grow_cost(usd("0.08")).unwrap();
     assert!(last.grow_cost(Usd::from_pico(1)).is_err());
     last.release();
@@ -331,7 +331,7 @@ fn a_refusal_inside_a_call_says_that_the_outer_hold_is_short() {
     let other = budget.reserve("team", &fixed("0.6")).unwrap();
     let inside = |path: &str, amount| {
         let account = budget.account(path).unwrap();
-        account.ask(fixed(amount)).inside(&outer).reserve().map(drop)
+        account.request(fixed(amount)).inside(&outer).reserve().map(drop)
     };
     let told = |path: &str, amount| inside(path, amount).unwrap_err().to_string();
     assert_eq!(

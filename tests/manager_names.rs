@@ -67,7 +67,7 @@ fn any_id_is_limited_like_every_other() {
     for id in ["", "/", "*", "a/b", "user:", " ", "\n", "%", "\u{200b}", &long] {
         let user = budget.tag_for("user", id).unwrap();
         assert_eq!(user.remaining(), Some(Usd::cents(1)), "{id:?}");
-        let refused = support.ask(fixed(2)).tag(&user).reserve();
+        let refused = support.request(fixed(2)).tag(&user).reserve();
         assert!(matches!(refused, Err(ReserveError::Denied(_))), "{id:?}");
         assert_eq!(user.path().parent(), Path::new("user:").ok());
         assert_eq!(budget.tag_for("user:", id).unwrap().path(), user.path());
@@ -134,13 +134,13 @@ fn a_tag_that_is_forgotten_leaves_its_sums() {
     ada.set_limit(Limit::spend(Usd::cents(40))).unwrap();
     budget.set_limit("user:ada@acme.org/*", Limit::requests(5)).unwrap();
     let phone = budget.tag("user:ada@acme.org/phone").unwrap();
-    let hold = support.ask(fixed(20)).tag(&ada).reserve().unwrap();
+    let hold = support.request(fixed(20)).tag(&ada).reserve().unwrap();
     hold.settle_cost(Usd::cents(10));
     let usage = Usage::tokens(1_000, 100);
     support.charge(usage).model(&luna).tag(&phone).record().unwrap();
     let before = budget.report();
 
-    let open = support.ask(fixed(5)).tag(&phone).reserve().unwrap();
+    let open = support.request(fixed(5)).tag(&phone).reserve().unwrap();
     let error = ada.forget().unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -168,7 +168,7 @@ fn a_tag_that_is_forgotten_leaves_its_sums() {
     assert!(!text.contains("ada"), "the name is still there: {text}");
 
     // The handles refuse, and say so.
-    let refused = support.ask(fixed(1)).tag(&ada).reserve().unwrap_err();
+    let refused = support.request(fixed(1)).tag(&ada).reserve().unwrap_err();
     assert_eq!(refused, ReserveError::Invalid(InvalidCall::TagForgotten));
     let recorded = support.charge(usage).model(&luna).tag(&phone).record().unwrap_err();
     assert_eq!(recorded, RecordError::Invalid(InvalidCall::TagForgotten));
@@ -180,7 +180,7 @@ fn a_tag_that_is_forgotten_leaves_its_sums() {
     // The name is free again, and its tag new.
     let again = budget.tag_for("user", "ada@acme.org").unwrap();
     assert_eq!((again.spent(), again.remaining()), (Usd::ZERO, Some(Usd::cents(50))));
-    assert!(support.ask(fixed(1)).tag(&again).reserve().is_ok());
+    assert!(support.request(fixed(1)).tag(&again).reserve().is_ok());
 }
 
 /// The lease of a call has ended, its tag is forgotten, and then it reports back.
@@ -193,7 +193,7 @@ fn a_late_settle_of_a_forgotten_tag_is_booked_on_the_rest_of_its_tree() {
         .build()
         .unwrap();
     let (support, ada) = (budget.account("support").unwrap(), budget.tag("user:ada").unwrap());
-    let hold = support.ask(fixed(20)).tag(&ada).reserve().unwrap();
+    let hold = support.request(fixed(20)).tag(&ada).reserve().unwrap();
     clock.advance(Duration::from_secs(61));
     assert_eq!(ada.spent(), Usd::cents(20), "assumed");
     ada.forget().unwrap();
@@ -234,7 +234,8 @@ fn a_waiting_call_learns_that_its_tag_is_gone() {
     let budget = BudgetManager::new(Usd::cents(10)).unwrap();
     let (support, ada) = (budget.account("support").unwrap(), budget.tag("user:ada").unwrap());
     let first = support.reserve(&fixed(10)).unwrap();
-    let mut waits = std::pin::pin!(support.ask(fixed(5)).tag(&ada).wait(Duration::from_secs(60)));
+    let mut waits =
+        std::pin::pin!(support.request(fixed(5)).tag(&ada).wait(Duration::from_secs(60)));
     let mut context = Context::from_waker(Waker::noop());
     assert!(waits.as_mut().poll(&mut context).is_pending());
     ada.forget().unwrap();

@@ -102,14 +102,14 @@ fn it_is_for_accounts_patterns_tags_and_models() {
     assert!(team.reserve(&fixed("9")).is_ok(), "the pattern means its children");
     assert_eq!(never(writer.reserve(&fixed("0.31"))).0, "team/writer");
     assert!(writer.reserve(&fixed("0.30")).is_ok());
-    assert_eq!(never(writer.ask(fixed("0.21")).tag(&user).reserve()).0, "user:ada");
-    assert!(writer.ask(fixed("0.20")).tag(&user).reserve().is_ok());
+    assert_eq!(never(writer.request(fixed("0.21")).tag(&user).reserve()).0, "user:ada");
+    assert!(writer.request(fixed("0.20")).tag(&user).reserve().is_ok());
     let (small, large) = (w.model("small"), w.model("large"));
     let call = |model: &Model| model.estimate().input(150_000).max_output(0);
     assert_eq!(never(writer.reserve(&call(&small))).0, "");
     assert!(writer.reserve(&call(&large)).is_ok());
     // The first alternative that fits.
-    let hold = writer.ask(call(&small)).or(call(&large)).reserve().unwrap();
+    let hold = writer.request(call(&small)).or(call(&large)).reserve().unwrap();
     assert_eq!(hold.alternative(), 1);
 }
 
@@ -124,9 +124,9 @@ fn a_call_is_shortened_to_it() {
         "`a` asks for $0.09, but the limit of the whole budget is $0.05 per call; as asked it can \
          never pass unless the limit is raised; with a cap of 4,000 output tokens it passes now",
     );
-    let hold = a.ask(call.clone()).at_least(100).reserve().unwrap();
+    let hold = a.request(call.clone()).at_least(100).reserve().unwrap();
     assert_eq!((hold.max_output_tokens(), hold.held()), (4_000, usd("0.05")));
-    assert_eq!(never(a.ask(call).at_least(4_100).reserve()).1, "$0.051");
+    assert_eq!(never(a.request(call).at_least(4_100).reserve()).1, "$0.051");
 }
 
 #[test]
@@ -155,13 +155,13 @@ fn a_call_inside_another_is_measured_by_itself() {
     let (team, critic) =
         (w.budget.account("team").unwrap(), w.budget.account("team/critic").unwrap());
     let mut outer = team.reserve(&fixed("0.90")).unwrap();
-    assert_eq!(never(critic.ask(fixed("0.21")).inside(&outer).reserve()).0, "team/critic");
-    let mut inner = critic.ask(fixed("0.20")).inside(&outer).reserve().unwrap();
+    assert_eq!(never(critic.request(fixed("0.21")).inside(&outer).reserve()).0, "team/critic");
+    let mut inner = critic.request(fixed("0.20")).inside(&outer).reserve().unwrap();
     assert!(inner.grow_cost(usd("0.01")).is_err());
     // More than the outer hold has left, and still no more than one call may have.
     let writer = w.budget.account("team/writer").unwrap();
-    assert!(writer.ask(fixed("1")).inside(&outer).reserve().is_ok());
-    assert_eq!(never(writer.ask(fixed("1.01")).inside(&outer).reserve()).1, "$1.01");
+    assert!(writer.request(fixed("1")).inside(&outer).reserve().is_ok());
+    assert_eq!(never(writer.request(fixed("1.01")).inside(&outer).reserve()).1, "$1.01");
     assert!(outer.grow_cost(usd("0.31")).is_err(), "it holds $0.70 itself");
     assert!(outer.grow_cost(usd("0.30")).is_ok());
 }
@@ -172,13 +172,13 @@ fn a_call_never_waits_for_it() {
     let (a, small) = (w.budget.account("a").unwrap(), w.model("small"));
     let mut context = Context::from_waker(Waker::noop());
     let wait = Duration::from_secs(60);
-    let mut waits = Box::pin(a.ask(fixed("0.06")).wait(wait));
+    let mut waits = Box::pin(a.request(fixed("0.06")).wait(wait));
     let Poll::Ready(refused) = waits.as_mut().poll(&mut context) else { panic!("it waits") };
     assert_eq!(never(refused).1, "$0.06");
     // It waits for the other limit, and comes out shortened to this one.
     let (one, _two) = (a.reserve(&fixed("0.05")).unwrap(), a.reserve(&fixed("0.05")).unwrap());
     let call = small.estimate().input(10_000).max_output(8_000);
-    let mut waits = Box::pin(a.ask(call).at_least(4_000).wait(wait));
+    let mut waits = Box::pin(a.request(call).at_least(4_000).wait(wait));
     assert!(waits.as_mut().poll(&mut context).is_pending());
     one.release();
     let Poll::Ready(Ok(hold)) = waits.as_mut().poll(&mut context) else { panic!("it waits on") };
@@ -234,7 +234,7 @@ fn one_that_only_watches_tells_of_each_call() {
     drop(a.reserve(&fixed("0.05")).unwrap());
     w.clock.advance(Duration::from_secs(1));
     let team = a.reserve(&fixed("0.05")).unwrap();
-    let _inner = a.ask(fixed("0.07")).inside(&team).reserve().unwrap();
+    let _inner = a.request(fixed("0.07")).inside(&team).reserve().unwrap();
     assert_eq!(w.alerts().len(), 1);
 }
 
@@ -243,7 +243,7 @@ fn the_report_lists_it_without_amounts() {
     let w = world(&[("user:*", Limit::per_call(usd("0.50")).only_model("acme/*"))]);
     let ada = w.budget.tag("user:ada").unwrap();
     let a = w.budget.account("a").unwrap();
-    a.ask(fixed("0.40")).tag(&ada).reserve().unwrap().settle_cost(usd("0.40"));
+    a.request(fixed("0.40")).tag(&ada).reserve().unwrap().settle_cost(usd("0.40"));
     let report = w.budget.report();
     let limit = &report.limits[0];
     assert_eq!(limit.limit, "$0.50 per call on acme/*");

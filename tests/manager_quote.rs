@@ -68,14 +68,14 @@ fn a_quote_is_what_a_reserve_would_hold_and_changes_nothing() {
     let user = budget.tag_for("user", "ada").unwrap();
     let (long, open) = (budget.model("long").unwrap(), budget.model("open").unwrap());
     for ask in [
-        a.ask(call(&long)),
-        a.ask(call(&long)).at_least(1),
-        a.ask(call(&long)).at_least(1).tag(&user),
-        a.ask(call(&long)).tag(&user),
-        a.ask(fixed("0.11")).or(fixed("0.05")).or(fixed("0.02")),
-        a.ask(long.estimate()).at_least(10),
-        a.ask(open.estimate()).at_least(10),
-        a.ask(fixed("0.045")).wrap_up(),
+        a.request(call(&long)),
+        a.request(call(&long)).at_least(1),
+        a.request(call(&long)).at_least(1).tag(&user),
+        a.request(call(&long)).tag(&user),
+        a.request(fixed("0.11")).or(fixed("0.05")).or(fixed("0.02")),
+        a.request(long.estimate()).at_least(10),
+        a.request(open.estimate()).at_least(10),
+        a.request(fixed("0.045")).wrap_up(),
     ] {
         let before = budget.report();
         let quote = ask.quote();
@@ -94,7 +94,7 @@ fn a_quote_is_what_a_reserve_would_hold_and_changes_nothing() {
         heard.0.store(0, Ordering::Relaxed);
     }
     assert!(a.quote(&long.estimate().input(1)).is_err());
-    assert!(a.ask(long.estimate()).at_least(10).quote().unwrap().cap_is_assumed);
+    assert!(a.request(long.estimate()).at_least(10).quote().unwrap().cap_is_assumed);
     assert!(!a.quote(&fixed("0.01")).unwrap().cap_is_assumed);
 }
 
@@ -117,7 +117,7 @@ fn a_quote_stands_behind_those_who_wait() {
     let (budget, _) = budget(&[("", Limit::spend(usd("0.10")))]);
     let a = budget.account("a").unwrap();
     let _held = a.reserve(&fixed("0.08")).unwrap();
-    let mut waits = Box::pin(a.ask(fixed("0.05")).wait(Duration::from_secs(60)));
+    let mut waits = Box::pin(a.request(fixed("0.05")).wait(Duration::from_secs(60)));
     assert!(waits.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     assert!(matches!(a.quote(&fixed("0.01")), Err(ReserveError::Queued(_))));
     drop(waits);
@@ -144,14 +144,14 @@ fn a_refusal_says_that_an_output_was_assumed() {
     // Not where it says nothing: a cap was named, a shorter output will do, no tokens are counted.
     let named = a.reserve(&long.estimate().max_output(128_000)).unwrap_err();
     assert_eq!(named.denied().unwrap().assumed_output_tokens, None);
-    let shorter = a.ask(long.estimate().input(2_000_000)).at_least(1).reserve().unwrap_err();
+    let shorter = a.request(long.estimate().input(2_000_000)).at_least(1).reserve().unwrap_err();
     assert_eq!(shorter.denied().unwrap().assumed_output_tokens, None);
     budget.set_limit("", Limit::spend(usd("100"))).unwrap();
     let one = budget.reserve("b", &long.estimate()).unwrap_err().to_string();
     assert!(one.starts_with("`b` asks for 1 requests, but its limit"), "{one}");
     // A wait ends with the same sentence.
     budget.set_limit("", Limit::spend(usd("1"))).unwrap();
-    let waits = a.ask(long.estimate()).wait(Duration::ZERO);
+    let waits = a.request(long.estimate()).wait(Duration::ZERO);
     let refused = bursar::testing::block_on(waits).unwrap_err();
     assert_eq!(refused.to_string(), error.to_string());
 }

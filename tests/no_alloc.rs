@@ -76,7 +76,7 @@ fn reserve_and_settle_allocate_nothing() {
 
     let public_pair = || {
         let estimate = model.estimate().input(1_200).max_output(800);
-        let hold = account.ask(estimate).tag(&tag).reserve().unwrap();
+        let hold = account.request(estimate).tag(&tag).reserve().unwrap();
         drop(hold.settle(Usage::tokens(1_180, 340)));
     };
     assert_eq!(allocations(public_pair), 0, "the public pair");

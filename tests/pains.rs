@@ -83,7 +83,7 @@ fn a_long_cap_is_shortened_to_what_is_there() {
     let agent = budget.account("agent").unwrap();
     let estimate = sol.estimate().input(1_000).max_output(64_000);
     assert!(agent.reserve(&estimate).is_err());
-    let hold = agent.ask(estimate).at_least(500).reserve().unwrap();
+    let hold = agent.request(estimate).at_least(500).reserve().unwrap();
     assert!((500..64_000).contains(&hold.max_output_tokens()));
     assert!(hold.held() <= usd("0.10"));
 }
@@ -190,7 +190,7 @@ fn a_sub_agent_is_counted_once() {
     let budget = BudgetManager::new(Usd::dollars(1)).unwrap();
     let (lead, sub) = (budget.account("lead").unwrap(), budget.account("lead/sub").unwrap());
     let outer = lead.reserve(&fixed("0.50")).unwrap();
-    let inner = sub.ask(fixed("0.20")).inside(&outer).reserve().unwrap();
+    let inner = sub.request(fixed("0.20")).inside(&outer).reserve().unwrap();
     inner.settle_cost(usd("0.15"));
     outer.settle_cost(usd("0.05")); // the lead's own calls, without the sub-agent's
     assert_eq!((budget.spent(), sub.spent()), (usd("0.20"), usd("0.15")));
@@ -207,7 +207,7 @@ fn an_agent_at_its_limit_can_still_write_its_last_answer() {
     while let Ok(hold) = agent.reserve(&fixed("0.07")) {
         hold.settle_cost(usd("0.07"));
     }
-    let last = agent.ask(fixed("0.10")).wrap_up().reserve().unwrap();
+    let last = agent.request(fixed("0.10")).wrap_up().reserve().unwrap();
     last.settle_cost(usd("0.09"));
     assert!(agent.spent() <= Usd::dollars(1));
 }

@@ -93,7 +93,7 @@ fn work(budget: &BudgetManager, thread: u64) -> Usd {
     let mut booked = Usd::ZERO;
     for call in 0..CALLS {
         let asked = Usd::from_pico(i128::from(spread(thread, call, 9_000_000_000)) + 1);
-        let ask = account.ask(Estimate::fixed(asked));
+        let ask = account.request(Estimate::fixed(asked));
         let ask = if call % 3 == 0 { ask.tag(&tag) } else { ask };
         let Ok(hold) = ask.reserve() else { continue };
         let cost = match call % 5 {
@@ -107,7 +107,7 @@ fn work(budget: &BudgetManager, thread: u64) -> Usd {
                 asked
             }
             2 => {
-                let inner = account.ask(Estimate::fixed(asked)).inside(&hold);
+                let inner = account.request(Estimate::fixed(asked)).inside(&hold);
                 let inner = if call % 3 == 0 { inner.tag(&tag) } else { inner };
                 let part = Usd::from_pico(asked.pico() / 3);
                 let inner = inner.reserve().map(|inner| inner.settle_cost(part).cost);

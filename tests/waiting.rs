@@ -99,7 +99,7 @@ impl Scene {
     }
 
     fn wait(&self, path: &str, amount: i64) -> Task {
-        Task::new(self.account(path).ask(cents(amount)).wait(HOUR))
+        Task::new(self.account(path).request(cents(amount)).wait(HOUR))
     }
 
     fn reserve(&self, path: &str, amount: i64) -> Answer {
@@ -143,7 +143,7 @@ fn whatever_makes_room_wakes_who_waits() {
         let scene = Scene::new([("a", limit.clone())]);
         let hold = scene.reserve("a", 10).unwrap();
         let account = scene.account("a");
-        let task = Task::new(account.ask(cents(6)).wait(24 * HOUR));
+        let task = Task::new(account.request(cents(6)).wait(24 * HOUR));
         free(&scene, hold);
         assert!(task.is_woken(), "{way}");
         assert_eq!(scene.budget.waiting(), 0, "{way}");
@@ -158,7 +158,7 @@ fn enough_of_a_rolling_period_going_by_wakes_even_while_a_call_is_open() {
     let scene = Scene::new([("", spend(10).per(Period::rolling(HOUR)))]);
     scene.reserve("a", 5).unwrap().settle_cost(Usd::cents(5));
     let open = scene.reserve("a", 5).unwrap();
-    let task = Task::new(scene.account("b").ask(cents(3)).wait(5 * HOUR));
+    let task = Task::new(scene.account("b").request(cents(3)).wait(5 * HOUR));
     scene.clock.advance(HOUR);
     assert!(!task.is_woken(), "a slot late, never early");
     scene.clock.advance(2 * MINUTE);
@@ -188,7 +188,7 @@ fn a_frozen_waiter_keeps_its_place_and_is_in_nobodys_way() {
     scene.budget.freeze("", "enough").unwrap();
     scene.clock.advance(HOUR);
     assert!(matches!(waits.error(), ReserveError::Frozen { why, .. } if &*why == "enough"));
-    let asked = block_on(scene.account("a").ask(cents(1)).wait(HOUR));
+    let asked = block_on(scene.account("a").request(cents(1)).wait(HOUR));
     assert!(matches!(asked, Err(ReserveError::Frozen { .. })));
     hold.release();
 }
@@ -199,10 +199,10 @@ fn nobody_waits_in_vain() {
     let scene = Scene::new([("", spend(10)), ("a", spend(5)), ("run", Limit::in_flight(9))]);
     let hold = scene.reserve("b", 8).unwrap();
     for (path, amount) in [("a", 6), ("b", 11)] {
-        let answer = block_on(scene.account(path).ask(cents(amount)).wait(HOUR));
+        let answer = block_on(scene.account(path).request(cents(amount)).wait(HOUR));
         assert!(answer.unwrap_err().to_string().contains("can never pass"), "{path}");
     }
-    let either = scene.account("a").ask(cents(6)).or(cents(3)).wait(HOUR);
+    let either = scene.account("a").request(cents(6)).or(cents(3)).wait(HOUR);
     assert!(drop_after(either, 1).is_none(), "the second alternative can");
 
     let lowered = scene.wait("a", 4);
@@ -210,13 +210,13 @@ fn nobody_waits_in_vain() {
     assert!(lowered.error().denied().is_some());
 
     let run = scene.account("b").run("run").unwrap();
-    let closed = Task::new(run.ask(cents(4)).wait(HOUR));
+    let closed = Task::new(run.request(cents(4)).wait(HOUR));
     run.close();
     let error = closed.error();
     assert!(matches!(error, ReserveError::Account(AccountError::Closed(_))), "{error}");
 
     let outer = scene.reserve("b", 1).unwrap();
-    let inner = Task::new(scene.account("b").ask(cents(5)).inside(&outer).wait(HOUR));
+    let inner = Task::new(scene.account("b").request(cents(5)).inside(&outer).wait(HOUR));
     outer.settle_cost(Usd::cents(1));
     assert_eq!(inner.error(), ReserveError::Invalid(InvalidCall::OuterEnded));
 
@@ -268,12 +268,12 @@ fn while_others_wait_a_plain_call_is_queued_unless_it_needs_nothing_of_that() {
          stand in line, or longer"
     );
     assert!(!scene.account("a").can_afford(&cents(1)));
-    assert!(block_on(scene.account("a").ask(cents(1)).wait(Duration::ZERO)).is_err());
+    assert!(block_on(scene.account("a").request(cents(1)).wait(Duration::ZERO)).is_err());
 
     assert!(scene.account("a").can_afford(&cents(0)), "it needs none of it");
     drop(scene.reserve("a", 0).unwrap());
     drop(scene.reserve("b", 9).unwrap());
-    let either = scene.account("a").ask(cents(1)).or(cents(0)).reserve().unwrap();
+    let either = scene.account("a").request(cents(1)).or(cents(0)).reserve().unwrap();
     assert_eq!(either.alternative(), 1);
 
     hold.settle_cost(Usd::cents(3));
@@ -317,7 +317,7 @@ fn a_deadline_says_what_was_in_the_way() {
     let first = scene.wait("a", 5);
     scene.clock.advance(Duration::from_secs(3_599));
     let second = scene.wait("b", 1);
-    let third = Task::new(scene.account("b").ask(cents(1)).wait(Duration::from_secs(1)));
+    let third = Task::new(scene.account("b").request(cents(1)).wait(Duration::from_secs(1)));
     assert!(!first.is_woken());
     scene.clock.advance(Duration::from_secs(1));
     let error = first.error();
@@ -326,14 +326,14 @@ fn a_deadline_says_what_was_in_the_way() {
     assert_eq!(third.hold().held(), Usd::cents(1), "there was room at the last moment");
 
     let waits = scene.wait("a", 5);
-    let late = Task::new(scene.account("b").ask(cents(1)).wait(MINUTE));
+    let late = Task::new(scene.account("b").request(cents(1)).wait(MINUTE));
     scene.clock.advance(MINUTE);
     assert_eq!(late.error().queued().map(|queued| queued.ahead), Some(1));
-    let once = block_on(scene.account("a").ask(cents(5)).wait(Duration::ZERO));
+    let once = block_on(scene.account("a").request(cents(5)).wait(Duration::ZERO));
     assert!(once.unwrap_err().queued().is_some());
     hold.release();
     drop(waits);
-    let for_ever = scene.account("a").ask(cents(5)).wait(Duration::MAX);
+    let for_ever = scene.account("a").request(cents(5)).wait(Duration::MAX);
     assert!(block_on(for_ever).is_ok());
 }
 
@@ -346,7 +346,7 @@ fn a_cancelled_wait_leaves_no_trace() {
             let hold = scene.reserve("a", 8).unwrap();
             let before = scene.budget.report().to_string();
             let mut tasks: Vec<_> = (0..place).map(|_| scene.wait("a", 3)).collect();
-            let mut waiting = Box::pin(scene.account("a").ask(cents(9)).wait(HOUR));
+            let mut waiting = Box::pin(scene.account("a").request(cents(9)).wait(HOUR));
             for _ in 0..polls {
                 let mut context = Context::from_waker(Waker::noop());
                 assert!(waiting.as_mut().poll(&mut context).is_pending());
@@ -394,8 +394,8 @@ fn inside_another_call_only_the_rest_stands_in_line() {
     let other = scene.reserve("x", 4).unwrap();
     let first = scene.wait("x", 5);
     let member = scene.account("team/member");
-    let part = member.ask(cents(3)).inside(&outer).reserve().unwrap(); // passes the line
-    let mut longer = Box::pin(member.ask(cents(4)).inside(&outer).wait(HOUR)); // 2 too much
+    let part = member.request(cents(3)).inside(&outer).reserve().unwrap(); // passes the line
+    let mut longer = Box::pin(member.request(cents(4)).inside(&outer).wait(HOUR)); // 2 too much
     assert!(longer.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     assert_eq!(scene.budget.waiting(), 2);
     // The outer hold gets something back: now all of it comes out of there.
@@ -422,7 +422,7 @@ fn growth_takes_what_is_there() {
 fn what_wraps_up_passes_where_a_part_is_kept_for_it_and_only_there() {
     let wrap_up = |scene: &Scene, amount| {
         let account = scene.account("a");
-        account.ask(cents(amount)).wrap_up().reserve()
+        account.request(cents(amount)).wrap_up().reserve()
     };
     let scene = Scene::new([("", spend(10).keep_for_wrap_up(Usd::cents(4)))]);
     let hold = scene.reserve("a", 6).unwrap();
@@ -431,7 +431,7 @@ fn what_wraps_up_passes_where_a_part_is_kept_for_it_and_only_there() {
 
     // Who comes after a call that wraps up stands behind it.
     let account = scene.account("a");
-    let last = Task::new(account.ask(cents(9)).wrap_up().wait(HOUR));
+    let last = Task::new(account.request(cents(9)).wrap_up().wait(HOUR));
     assert!(wrap_up(&scene, 1).unwrap_err().queued().is_some());
     drop(ordinary);
     let behind = scene.wait("a", 1);
@@ -460,7 +460,7 @@ fn a_call_has_the_prices_of_the_moment_it_was_let_in() {
     let budget = budget.limit("", Limit::in_flight(1)).build().unwrap();
     let hold = budget.reserve("a", &cents(1)).unwrap();
     let call = budget.model("epoch").unwrap().estimate().input(100_000).max_output(0);
-    let task = Task::new(budget.account("a").unwrap().ask(call).wait(24 * HOUR));
+    let task = Task::new(budget.account("a").unwrap().request(call).wait(24 * HOUR));
     clock.advance(2 * HOUR);
     hold.release();
     let hold = task.hold();

@@ -40,7 +40,7 @@ impl Scene {
     /// One call that yields in the middle.
     async fn call(&self, number: usize, pause: impl AsyncFn()) {
         let account = self.budget.account("crawler").unwrap();
-        let hold = account.ask(Estimate::fixed(Usd::cents(1))).wait(LONG).await.unwrap();
+        let hold = account.request(Estimate::fixed(Usd::cents(1))).wait(LONG).await.unwrap();
         self.order.lock().unwrap().push(number);
         let under_way = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(under_way, Ordering::SeqCst);
@@ -140,7 +140,7 @@ async fn tasks_that_are_aborted_leave_their_places_to_others() {
 fn on_the_machines_clock_a_wait_ends_at_its_deadline() {
     let scene = Scene::new();
     let account = scene.budget.account("crawler").unwrap();
-    let call = || account.ask(Estimate::fixed(Usd::cents(1)));
+    let call = || account.request(Estimate::fixed(Usd::cents(1)));
     let holds: Vec<_> = (0..AT_ONCE).map(|_| call().reserve().unwrap()).collect();
     let answer = block_on(call().wait(Duration::from_millis(20)));
     assert!(matches!(answer, Err(ReserveError::Denied(_))));
@@ -156,7 +156,7 @@ fn a_wait_is_send_and_static() {
         let budget = BudgetManager::new(Usd::dollars(1)).unwrap();
         let (account, tag) = (budget.account("a").unwrap(), budget.tag("user:1").unwrap());
         let outer = account.reserve(&Estimate::fixed(Usd::cents(5))).unwrap();
-        let inner = account.ask(Estimate::fixed(Usd::cents(2))).tag(&tag).inside(&outer);
+        let inner = account.request(Estimate::fixed(Usd::cents(2))).tag(&tag).inside(&outer);
         let waiting = inner.wait(LONG);
         drop(outer);
         waiting

@@ -88,7 +88,7 @@ impl PublicPair {
     #[inline]
     pub fn call(&self) {
         let estimate = self.model.estimate().input(1_200).max_output(800);
-        let hold = self.account.ask(estimate).tag(&self.tag).reserve().unwrap();
+        let hold = self.account.request(estimate).tag(&self.tag).reserve().unwrap();
         std::hint::black_box(hold.settle(Usage::tokens(1_180, 340)));
     }
 }

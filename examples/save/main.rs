@@ -135,7 +135,7 @@ impl Office {
             return Ok(self.agent.reserve(&call(&self.best))?);
         }
         let wish = Wish::new(Complexity::guess(task.instruction())).funds(self.agent.funds());
-        Ok(self.agent.ask_ranked(&self.selector.rank(call, &wish)?).reserve()?)
+        Ok(self.agent.request_ranked(&self.selector.rank(call, &wish)?).reserve()?)
     }
 }
 

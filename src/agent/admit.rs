@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::guard::CallGuard;
 use super::{Agent, Billing, BudgetConstrained, Call, CallError, Meter, Reply};
-use crate::budget::{Ask, Booked, Reservation, ReserveError, Tag};
+use crate::budget::{Booked, Reservation, ReserveError, ReserveRequest, Tag};
 use crate::price::{Estimate, EstimateError};
 
 /// Whether a layer, or one inside it, had to make do with less than it asked for first.
@@ -89,7 +89,7 @@ impl<A: Agent> BudgetConstrained<A> {
         call: &mut Call<A::Task>,
     ) -> Result<Reservation, ReserveError> {
         let meter = call.meter.as_ref();
-        let ask = self.ask(estimate, others, meter);
+        let ask = self.request(estimate, others, meter);
         let answer = match self.at_most {
             Some(at_most) => ask.wait(at_most).await,
             None => ask.reserve_async().await,
@@ -98,7 +98,7 @@ impl<A: Agent> BudgetConstrained<A> {
             Err(ReserveError::Denied(_) | ReserveError::Queued(_))
                 if self.wraps_up && !call.wrap_up =>
             {
-                let hold = self.ask(estimate, others, meter).wrap_up().reserve_async().await?;
+                let hold = self.request(estimate, others, meter).wrap_up().reserve_async().await?;
                 call.wrap_up = true;
                 Ok(hold)
             }
@@ -107,17 +107,17 @@ impl<A: Agent> BudgetConstrained<A> {
     }
 
     #[inline]
-    fn ask<'a>(
+    fn request<'a>(
         &'a self,
         estimate: &'a Estimate,
         others: &'a [Estimate],
         meter: Option<&'a Meter>,
-    ) -> Ask<'a> {
-        let mut ask = self.account.ask_borrowed(estimate, others);
+    ) -> ReserveRequest<'a> {
+        let mut ask = self.account.request_borrowed(estimate, others);
         if let Some(meter) = meter {
             ask = meter.inside(ask);
         }
-        ask = self.own_tags(meter).fold(ask, Ask::tag);
+        ask = self.own_tags(meter).fold(ask, ReserveRequest::tag);
         match self.at_least {
             Some(tokens) => ask.at_least(tokens),
             None => ask,

@@ -9,7 +9,7 @@ use super::guard::SharedHold;
 use super::stream::BudgetedStream;
 use super::tab::{Tab, Tally};
 use crate::budget::{
-    Account, Ask, Countdown, InvalidCall, OuterHold, Reservation, ReserveError, Tag,
+    Account, Countdown, InvalidCall, OuterHold, Reservation, ReserveError, ReserveRequest, Tag,
 };
 use crate::context::TrimReport;
 use crate::money::Usd;
@@ -228,24 +228,28 @@ impl Meter {
     /// # Errors
     /// [`ReserveError`]; nothing has been held then.
     pub fn reserve(&self, estimate: &Estimate) -> Result<Reservation, ReserveError> {
-        self.ask(estimate.clone()).reserve()
+        self.request(estimate.clone()).reserve()
     }
 
-    /// Asks with wishes for a call inside the outer one.
-    pub fn ask(&self, estimate: Estimate) -> Ask<'_> {
-        self.ask_for(&self.account, estimate)
+    /// Begins a request for a call inside the outer one.
+    pub fn request(&self, estimate: Estimate) -> ReserveRequest<'_> {
+        self.request_for(&self.account, estimate)
     }
 
-    /// Asks for a call inside the outer one that is charged to an account below the outer one's.
+    /// Begins a request for a call inside the outer one that is charged to an account below the outer one's.
     #[inline]
-    pub fn ask_for<'a>(&'a self, account: &'a Account, estimate: Estimate) -> Ask<'a> {
-        self.inside(account.ask(estimate))
+    pub fn request_for<'a>(
+        &'a self,
+        account: &'a Account,
+        estimate: Estimate,
+    ) -> ReserveRequest<'a> {
+        self.inside(account.request(estimate))
     }
 
     /// Makes a call one inside the outer one.
-    pub(super) fn inside<'a>(&'a self, ask: Ask<'a>) -> Ask<'a> {
-        let ask = self.tags().iter().fold(ask.inside_hold(self.outer), Ask::tag);
-        if self.wrap_up { ask.wrap_up() } else { ask }
+    pub(super) fn inside<'a>(&'a self, request: ReserveRequest<'a>) -> ReserveRequest<'a> {
+        let request = self.tags().iter().fold(request.inside_hold(self.outer), ReserveRequest::tag);
+        if self.wrap_up { request.wrap_up() } else { request }
     }
 
     /// What is left for calls of that size: what the outer hold has left, and what the account

@@ -223,7 +223,7 @@ pub enum OnRefusal {
     /// Asks for another model, with the same counts. May be said several times.
     FallTo(Model),
     /// Waits for room, so long at most; a second one replaces the first. See
-    /// [`Ask::wait`](crate::budget::Ask::wait) for who is served when.
+    /// [`ReserveRequest::wait`](crate::budget::ReserveRequest::wait) for who is served when.
     Wait(Duration),
     /// Takes the part that is kept for wrapping up
     /// ([`Limit::keep_for_wrap_up`](crate::Limit::keep_for_wrap_up)); the agent sees

@@ -6,11 +6,11 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::ask::{AccountRef, Ask, CallRequest};
 use super::charge::Charge;
 use super::core::{Core, set_limit};
 use super::error::{AccountError, RecordError, ReserveError, SetLimitError};
 use super::opening::open_below;
+use super::request::{AccountRef, CallRequest, ReserveRequest};
 use super::reservation::{Receipt, Reservation};
 use crate::clock::Timestamp;
 use crate::ledger::{AccountId, Command, Limit, LimitView, Path, Scope};
@@ -100,8 +100,8 @@ impl Account {
         Ok(Run { account: Account::new(&self.core, id, path), limits: Vec::new() })
     }
 
-    /// Sets money and tokens aside for a call. Short for [`ask`](Account::ask) and
-    /// [`Ask::reserve`].
+    /// Sets money and tokens aside for a call. Short for [`request`](Account::request) and
+    /// [`ReserveRequest::reserve`].
     ///
     /// # Errors
     /// [`ReserveError`]; nothing has been held then.
@@ -109,21 +109,21 @@ impl Account {
         self.core.reserve(&CallRequest::new(self.to_ref(), estimate))
     }
 
-    /// Asks with wishes: alternatives, a shorter output, tags, the part kept for wrapping up,
-    /// inside another call.
+    /// Begins a request with options: alternatives, a shorter output, tags, the part kept for
+    /// wrapping up, inside another call.
     #[inline]
-    pub fn ask(&self, estimate: Estimate) -> Ask<'_> {
-        Ask::new(self, estimate)
+    pub fn request(&self, estimate: Estimate) -> ReserveRequest<'_> {
+        ReserveRequest::new(self, estimate)
     }
 
     /// The same for estimates that stay where they are.
     #[inline]
-    pub(crate) fn ask_borrowed<'a>(
+    pub(crate) fn request_borrowed<'a>(
         &'a self,
         first: &'a Estimate,
         others: &'a [Estimate],
-    ) -> Ask<'a> {
-        Ask::borrowed(self, first, others)
+    ) -> ReserveRequest<'a> {
+        ReserveRequest::borrowed(self, first, others)
     }
 
     /// Books a call that was made without a hold.
@@ -337,7 +337,7 @@ impl Drop for Run {
 ///     .build()?;
 /// let (support, ada) = (budget.account("support")?, budget.tag("user:ada")?);
 ///
-/// let hold = support.ask(Estimate::fixed(Usd::cents(4))).tag(&ada).reserve()?;
+/// let hold = support.request(Estimate::fixed(Usd::cents(4))).tag(&ada).reserve()?;
 /// hold.settle_cost(Usd::cents(3));
 /// assert_eq!((support.spent(), ada.spent()), (Usd::cents(3), Usd::cents(3))); // the same money
 /// assert_eq!(ada.remaining(), Some(Usd::cents(7)));

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use super::ask::{CallRequest, Options};
 use super::core::{Core, State, number_for};
 use super::error::{AccountError, InvalidCall, Queued, ReserveError};
 use super::queue::{LAST, Place, Queue};
 use super::quote::Quote;
+use super::request::{CallRequest, Options};
 use super::reservation::{Admitted, Price, Reservation};
 use super::trace;
 use crate::clock::Timestamp;

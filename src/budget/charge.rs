@@ -1,10 +1,10 @@
 //! Owns [`Charge`]: a call that was made without asking, to be booked all the same.
 
 use super::account::{Account, Tag};
-use super::ask::Options;
 use super::books::Books;
 use super::core::{Core, number_for};
 use super::error::{AccountError, InvalidCall, RecordError};
+use super::request::Options;
 use super::reservation::{Priced, Receipt};
 use super::trace;
 use crate::ledger::{Booking, Command, Ledger, Path, Record, Rejection, Target};

@@ -20,7 +20,7 @@ impl Tag {
     /// let budget = BudgetManager::new(Usd::dollars(1))?;
     /// let ada = budget.tag_for("user", "ada@acme.org")?;
     /// let support = budget.account("support")?;
-    /// support.ask(Estimate::fixed(Usd::cents(4))).tag(&ada).reserve()?.settle_cost(Usd::cents(3));
+    /// support.request(Estimate::fixed(Usd::cents(4))).tag(&ada).reserve()?.settle_cost(Usd::cents(3));
     ///
     /// ada.forget()?;
     /// let report = budget.report();

@@ -1,6 +1,6 @@
 //! The one lock: [`BudgetManager`], its handles, its guards, its alerts and its report.
 //!
-//! Reading order: [`Account`] asks, [`Ask`] says with what wishes, [`Waiting`] waits for room,
+//! Reading order: [`Account`] asks, [`ReserveRequest`] says with what wishes, [`Waiting`] waits for room,
 //! [`Quote`] is advice, [`Reservation`] is what it gets, [`Receipt`] is what is booked, [`ReserveError`] is why not,
 //! [`Alert`] is what a person is told, [`Report`] is what it all adds up to, [`Countdown`] what is
 //! left.
@@ -12,7 +12,7 @@ mod account;
 mod admit;
 mod adjust;
 mod alert;
-mod ask;
+mod request;
 mod books;
 mod builder;
 mod charge;
@@ -39,7 +39,6 @@ pub use crate::ledger::Denied;
 pub use account::{Account, Run, Tag};
 pub use adjust::Correction;
 pub use alert::{Alert, Observer};
-pub use ask::Ask;
 pub use builder::{BuildError, Builder};
 pub use charge::Charge;
 pub use core::LostCall;
@@ -48,15 +47,16 @@ pub use error::{AccountError, InvalidCall, Queued, RecordError, ReserveError, Se
 pub use policy::{Policy, PolicyError};
 pub use quote::Quote;
 pub use report::{AccountReport, HeldElsewhere, LimitReport, ModelReport, Report};
+pub use request::ReserveRequest;
 pub(crate) use reservation::{Booked, Growth, OuterHold, Written};
 pub use reservation::{Receipt, Reservation};
 pub(crate) use trace::CallSpan;
 pub use waiting::Waiting;
 pub use weak::WeakBudgetManager;
 
-use self::ask::{AccountRef, CallRequest};
 use self::core::{Core, set_limit};
 use self::opening::{account_path, open_account, path_for, tag_path};
+use self::request::{AccountRef, CallRequest};
 use crate::journal::JournalError;
 use crate::ledger::{Command, Limit, Path, Scope};
 use crate::money::Usd;
@@ -271,7 +271,7 @@ impl BudgetManager {
         self.root().remaining()
     }
 
-    /// How many calls wait for room, see [`Ask::wait`].
+    /// How many calls wait for room, see [`ReserveRequest::wait`].
     pub fn waiting(&self) -> usize {
         self.core.with_queue(|_, queue, _| queue.len())
     }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use super::ask::CallRequest;
 use super::error::ReserveError;
+use super::request::CallRequest;
 use super::reservation::Admitted;
 
 use crate::clock::Timestamp;

@@ -4,13 +4,13 @@ use serde::Serialize;
 
 use super::BudgetManager;
 use super::account::Account;
-use super::ask::{Ask, CallRequest};
 use super::error::ReserveError;
+use super::request::{CallRequest, ReserveRequest};
 use crate::money::Usd;
 use crate::price::Estimate;
 
 /// Advice, not a reservation: what a call would hold if it were reserved at this moment. Made by
-/// [`Account::quote`], [`Ask::quote`] and [`BudgetManager::quote`].
+/// [`Account::quote`], [`ReserveRequest::quote`] and [`BudgetManager::quote`].
 ///
 /// ```
 /// use bursar::{BudgetManager, Limit, Usd};
@@ -20,7 +20,7 @@ use crate::price::Estimate;
 /// let terra = budget.model("gpt-6.1-terra")?;
 /// let call = terra.estimate().input(9_000).max_output(8_000); // up to $0.05125
 ///
-/// let quote = crawler.ask(call.clone()).at_least(500).quote()?;
+/// let quote = crawler.request(call.clone()).at_least(500).quote()?;
 /// assert_eq!((quote.held, quote.max_output_tokens), (Usd::cents(5), 7_750));
 /// assert!(crawler.quote(&call).is_err(), "at its whole length it does not fit");
 /// assert_eq!(budget.held(), Usd::ZERO);
@@ -61,7 +61,7 @@ impl Account {
     }
 }
 
-impl Ask<'_> {
+impl ReserveRequest<'_> {
     /// Advice, not a reservation: what the first alternative that fits would hold at this very moment,
     /// see [`Account::quote`].
     ///
@@ -81,7 +81,7 @@ impl Ask<'_> {
 impl BudgetManager {
     /// Advice, not a reservation: what a call of the whole budget would hold at this very moment,
     /// see [`Account::quote`]. Only the limits of the whole budget are checked; [`Account::quote`]
-    /// and [`Ask::quote`] check those of an account and of tags.
+    /// and [`ReserveRequest::quote`] check those of an account and of tags.
     ///
     /// # Errors
     /// The [`ReserveError`] with which it would be refused.

@@ -14,9 +14,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::alert::Alert;
-use super::ask::CallRequest;
 use super::core::{Core, LostCall};
 use super::error::ReserveError;
+use super::request::CallRequest;
 use super::trace::CallSpan;
 use crate::clock::Timestamp;
 use crate::ledger::{Amounts, Booking, Change, Command, CostBound, Event, HoldId, Ledger, Path};
@@ -202,7 +202,7 @@ impl Reservation {
 
     /// Adds output tokens to a call that outgrows its cap, reserved in today's windows at the
     /// prices of the call. Counts neither a request nor a call in flight, and stands in no line:
-    /// those who [`wait`](super::Ask::wait) may be waiting for this very call to end. With a journal
+    /// those who [`wait`](super::ReserveRequest::wait) may be waiting for this very call to end. With a journal
     /// it blocks until that is written; [`grow_output_async`](Reservation::grow_output_async) does
     /// not.
     ///

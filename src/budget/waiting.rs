@@ -8,17 +8,17 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use super::ask::{Ask, CallRequest};
 use super::books::{After, Job};
 use super::core::{Core, State};
 use super::error::ReserveError;
 use super::queue::{Outcome, Place, Queue};
+use super::request::{CallRequest, ReserveRequest};
 use super::reservation::Reservation;
 use crate::clock::Timestamp;
 use crate::journal::JournalError;
 use crate::ledger::Ledger;
 
-/// A call that waits for room: made by [`Ask::wait`], which says how. It asks when it is first
+/// A call that waits for room: made by [`ReserveRequest::wait`], which says how. It asks when it is first
 /// polled, and needs no runtime.
 ///
 /// Dropped while it waits, it leaves no trace, and those behind it move up. Dropped after room was
@@ -38,7 +38,7 @@ enum Stage {
     Over,
 }
 
-impl Ask<'_> {
+impl ReserveRequest<'_> {
     /// Sets the money and the tokens aside as soon as there is room, and waits for it `at_most` so
     /// long from the first poll. With [`Duration::ZERO`] there is one attempt.
     ///
@@ -53,7 +53,7 @@ impl Ask<'_> {
     /// let first = crawler.reserve(&call)?;
     ///
     /// std::thread::scope(|threads| {
-    ///     let waits = || block_on(writer.ask(call.clone()).wait(Duration::from_secs(30)));
+    ///     let waits = || block_on(writer.request(call.clone()).wait(Duration::from_secs(30)));
     ///     let second = threads.spawn(waits); // or `.await`, on any runtime
     ///     while budget.waiting() == 0 {
     ///         std::thread::yield_now();
@@ -83,7 +83,7 @@ impl Ask<'_> {
     /// already when the account is frozen keeps the place, is in nobody's way meanwhile, and goes on
     /// when it is thawed.
     ///
-    /// **What wraps up** ([`wrap_up`](Ask::wrap_up)) passes the others where a limit keeps a part for
+    /// **What wraps up** ([`wrap_up`](ReserveRequest::wrap_up)) passes the others where a limit keeps a part for
     /// it, because they can never have that part; elsewhere it stands in the one line. Who comes
     /// after it stands behind it everywhere.
     ///
@@ -104,7 +104,7 @@ impl Ask<'_> {
     /// a limit, [`Frozen`](ReserveError::Frozen), or [`Queued`](ReserveError::Queued) if others were
     /// still before it. Nothing has been held then.
     pub fn wait(self, at_most: Duration) -> Waiting {
-        let Ask { core, request } = self;
+        let ReserveRequest { core, request } = self;
         let (core, request) = (Arc::clone(core), Arc::new(request.into_owned()));
         Waiting { core, request, at_most, stage: Stage::New }
     }
@@ -119,7 +119,7 @@ impl Future for Waiting {
         // Nobody else's code under the lock: not even a waker's clone or drop (law 7).
         let waker = context.waker().clone();
         let outcome = match waiting.stage {
-            Stage::New => waiting.ask(waker),
+            Stage::New => waiting.start(waker),
             Stage::Queued(place) => {
                 waiting.core.with_queue(|_, queue, _| queue.look(place, waker)).0
             }
@@ -134,7 +134,7 @@ impl Future for Waiting {
 
 impl Waiting {
     /// The first attempt; without an outcome it has queued.
-    fn ask(&mut self, waker: Waker) -> Option<Outcome> {
+    fn start(&mut self, waker: Waker) -> Option<Outcome> {
         let Waiting { core, request, at_most, stage, .. } = self;
         if let Some(invalid) = request.options.invalid {
             return Some(Err(ReserveError::Invalid(invalid)));

@@ -95,7 +95,7 @@
 //! let researcher = budget.account("researcher")?;
 //! let wish = Wish::new(Complexity::Complex).funds(researcher.funds());
 //! let ranking = selector.rank(|model| model.estimate().input(9_000).max_output(4_000), &wish)?;
-//! let hold = researcher.ask_ranked(&ranking).reserve()?; // the first that fits
+//! let hold = researcher.request_ranked(&ranking).reserve()?; // the first that fits
 //! assert_eq!(hold.model().map(|model| model.name()), Some(sol.name()));
 //! # hold.release();
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -134,8 +134,8 @@ impl Limit {
     /// each call, whatever was spent before.
     ///
     /// A call that asks for more is refused or, with
-    /// [`Ask::at_least`](crate::budget::Ask::at_least), made with a shorter output; it never waits,
-    /// because no other call is in its way. A hold that grows is measured as a whole, and a call
+    /// [`ReserveRequest::at_least`](crate::budget::ReserveRequest::at_least), made
+    /// with a shorter output; it never waits, because no other call is in its way. A hold that grows is measured as a whole, and a call
     /// inside another by what it holds itself, wherever that comes from. A bill beyond the cap is
     /// booked in full and raises an [`Alert::Overrun`](crate::Alert::Overrun), once for each such
     /// call; later calls are not refused for it.

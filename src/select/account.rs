@@ -1,17 +1,17 @@
 //! The selector's view of a budget: what an [`Account`] has left, and a reserve by a [`Ranking`].
 
 use super::{Funds, Ranking};
-use crate::budget::{Account, Ask, Tag};
+use crate::budget::{Account, ReserveRequest, Tag};
 use crate::clock::Timestamp;
 use crate::ledger::{LimitView, Measure, Path};
 use crate::money::Usd;
 
 impl Account {
     /// Asks for the models of a ranking, the first choice first; the first that fits is admitted.
-    pub fn ask_ranked(&self, ranking: &Ranking) -> Ask<'_> {
+    pub fn request_ranked(&self, ranking: &Ranking) -> ReserveRequest<'_> {
         let estimates = ranking.iter().skip(1).map(|ranked| ranked.estimate.clone());
-        let first = self.ask(ranking.best().estimate.clone());
-        estimates.fold(first, Ask::or)
+        let first = self.request(ranking.best().estimate.clone());
+        estimates.fold(first, ReserveRequest::or)
     }
 
     /// What each spend limit on it or above it leaves to an ordinary call of any model, for

@@ -5,9 +5,9 @@
 //! the refusal.
 //!
 //! Use it when several models could do a task and the hard ones are few. It works without a budget
-//! too; [`Account::ask_ranked`](crate::Account::ask_ranked) asks for its ranking by hand, and
+//! too; [`Account::request_ranked`](crate::Account::request_ranked) asks for its ranking by hand, and
 //! [`BudgetConstrained::selector`](crate::BudgetConstrained::selector) around an agent. For one
-//! cheaper model when money is short, [`Ask::or`](crate::budget::Ask::or) and
+//! cheaper model when money is short, [`ReserveRequest::or`](crate::budget::ReserveRequest::or) and
 //! [`OnRefusal::FallTo`](crate::agent::OnRefusal::FallTo) are enough.
 
 mod account;
@@ -31,7 +31,7 @@ pub use thrift::{Funds, Thrift};
 
 /// Ranks models for a call: by how hard the task is, what it needs, and the money that is left.
 ///
-/// The selector ranks, the ledger admits: [`Account::ask_ranked`](crate::Account::ask_ranked) asks
+/// The selector ranks, the ledger admits: [`Account::request_ranked`](crate::Account::request_ranked) asks
 /// for the models of a [`Ranking`] one after the other under one lock, so that nothing that was
 /// read before decides about money.
 ///
@@ -55,7 +55,7 @@ pub use thrift::{Funds, Thrift};
 ///     .max_cost(Usd::cents(50))
 ///     .funds(crawler.funds());
 /// let ranking = selector.rank(|model| model.estimate().input(9_000).max_output(4_000), &wish)?;
-/// let hold = crawler.ask_ranked(&ranking).reserve()?;
+/// let hold = crawler.request_ranked(&ranking).reserve()?;
 /// assert_eq!(hold.model().map(|model| model.name()), Some(sol.name()));
 /// # hold.release();
 /// # Ok::<(), Box<dyn std::error::Error>>(())

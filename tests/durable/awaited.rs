@@ -108,7 +108,8 @@ fn show(output: &u64, tally: &mut Tally) {
 async fn a_stream_grows_and_ends_in_the_file() {
     let folder = Folder::new("stream");
     let (budget, other) = (open(&folder, Usd::cents(3)), open(&folder, Usd::cents(3)));
-    let hold = budget.account("crawler").unwrap().ask(call(&budget)).reserve_async().await.unwrap();
+    let hold =
+        budget.account("crawler").unwrap().request(call(&budget)).reserve_async().await.unwrap();
     let items = [500, 600, 900, 950, 1_000, 1_010, 1_020].map(Ok::<u64, Failure>);
     let mut stream = BudgetedStream::new(hold, Items::new(items), show).growing_by(400);
     let mut seen = Vec::new();

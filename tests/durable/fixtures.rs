@@ -179,7 +179,7 @@ fn write(journal: impl Journal + 'static) {
     let call = terra.estimate().input(20_000).max_output(4_000);
     let (new, user) = (budget.account("shop/new").unwrap(), budget.tag("user:42").unwrap());
     for _ in 0..3 {
-        let hold = new.ask(call.clone()).tag(&user).reserve().unwrap();
+        let hold = new.request(call.clone()).tag(&user).reserve().unwrap();
         clock.advance(Duration::from_secs(60));
         hold.settle(Usage {
             input_uncached: 900,
@@ -201,7 +201,7 @@ fn write(journal: impl Journal + 'static) {
     // Under way: a call and one inside it.
     let outer = budget.reserve("shop", &Estimate::fixed(Usd::dollars(2))).unwrap();
     outer.mark_sent();
-    let inner = new.ask(call).inside(&outer).tag(&user).reserve().unwrap();
+    let inner = new.request(call).inside(&outer).tag(&user).reserve().unwrap();
     inner.mark_sent();
     std::mem::forget((outer, inner));
     budget.flush().unwrap();

@@ -50,8 +50,8 @@ fn a_tag_is_forgotten_over_a_restart_and_in_the_end_in_the_file() {
         (budget.account("support").unwrap(), budget.tag_for("user", "ada").unwrap());
     ada.set_limit(Limit::requests(10)).unwrap();
     let fixed = |cents| Estimate::fixed(Usd::cents(cents));
-    support.ask(fixed(7)).tag(&ada).reserve().unwrap().settle_cost(Usd::cents(5));
-    let hold = support.ask(fixed(7)).tag(&ada).reserve().unwrap();
+    support.request(fixed(7)).tag(&ada).reserve().unwrap().settle_cost(Usd::cents(5));
+    let hold = support.request(fixed(7)).tag(&ada).reserve().unwrap();
     assert!(ada.forget().is_err(), "a call is under way");
     hold.settle_cost(Usd::cents(6));
     ada.forget().unwrap();

@@ -60,14 +60,14 @@ fn all_that_a_guard_can_do_is_written() {
     let user = budget.tag("user:42").unwrap();
     let fixed = |cents| Estimate::fixed(Usd::cents(cents));
 
-    account.ask(fixed(10)).tag(&user).reserve().unwrap().release();
+    account.request(fixed(10)).tag(&user).reserve().unwrap().release();
     drop(account.reserve(&fixed(10)).unwrap());
-    let lost = account.ask(fixed(11)).tag(&user).reserve().unwrap();
+    let lost = account.request(fixed(11)).tag(&user).reserve().unwrap();
     lost.mark_sent();
     drop(lost);
     let mut outer = account.reserve(&fixed(50)).unwrap();
     outer.grow_cost(Usd::cents(20)).unwrap();
-    account.ask(fixed(30)).inside(&outer).reserve().unwrap().settle_cost(Usd::cents(25));
+    account.request(fixed(30)).inside(&outer).reserve().unwrap().settle_cost(Usd::cents(25));
     outer.settle_cost(Usd::cents(40));
     let luna = budget.model("gpt-6-luna").unwrap();
     account.charge(Usage::tokens(100, 10)).model(&luna).key("once").record().unwrap();
@@ -129,7 +129,7 @@ fn the_file_can_be_asked_in_sql() {
     let user = budget.tag("user:42").unwrap();
     let account = budget.account("writer").unwrap();
     let estimate = luna.estimate().input(9_000).max_output(400);
-    let receipt = account.ask(estimate).tag(&user).reserve().unwrap().settle(Usage {
+    let receipt = account.request(estimate).tag(&user).reserve().unwrap().settle(Usage {
         cache_read: 500,
         reasoning: 7,
         ..Usage::tokens(8_000, 100)
@@ -255,7 +255,8 @@ fn a_call_waits_for_room() {
     let (here, there) = (open(&folder, &clock), open(&folder, &clock));
     let hold = there.reserve("a", &Estimate::fixed(Usd::dollars(8))).unwrap();
     let account = here.account("b").unwrap();
-    let wait = |secs| account.ask(Estimate::fixed(Usd::dollars(5))).wait(Duration::from_secs(secs));
+    let wait =
+        |secs| account.request(Estimate::fixed(Usd::dollars(5))).wait(Duration::from_secs(secs));
     let done = std::thread::scope(|scope| {
         let waits = scope.spawn(|| block_on(wait(60)));
         while here.waiting() == 0 {
@@ -266,7 +267,7 @@ fn a_call_waits_for_room() {
         waits.join().unwrap()
     });
     assert_eq!(done.unwrap().held(), Usd::dollars(5));
-    let refused = block_on(account.ask(Estimate::fixed(Usd::dollars(11))).wait(Duration::ZERO));
+    let refused = block_on(account.request(Estimate::fixed(Usd::dollars(11))).wait(Duration::ZERO));
     assert!(refused.unwrap_err().denied().is_some());
     here.flush().unwrap();
     assert_eq!(here.held(), Usd::ZERO);
@@ -278,7 +279,7 @@ async fn what_is_awaited_is_written() {
     let (folder, clock) = (Folder::new("async"), clock());
     let budget = open(&folder, &clock);
     let account = budget.account("a").unwrap();
-    let ask = || account.ask(Estimate::fixed(Usd::cents(10)));
+    let ask = || account.request(Estimate::fixed(Usd::cents(10)));
     let calls = (0..32).map(|_| async {
         ask().reserve_async().await.unwrap().settle_async(Bill::new(Usage::NONE)).await
     });

@@ -89,7 +89,7 @@ fn two_processes_have_a_line_each() {
     let hold = there.reserve("x", &cents(9)).unwrap();
     let wait = |budget: &BudgetManager, amount| {
         let account = budget.account("a").unwrap();
-        let mut waiting = Box::pin(account.ask(cents(amount)).wait(Duration::from_secs(3_600)));
+        let mut waiting = Box::pin(account.request(cents(amount)).wait(Duration::from_secs(3_600)));
         assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         budget.flush().unwrap();
         waiting

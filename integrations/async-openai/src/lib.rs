@@ -187,7 +187,8 @@ impl Payer {
         let body = serde_json::to_vec(request).unwrap_or_default();
         let (model, request) = self.budget.read_request(&body)?;
         let request = request.bounded_by(self.unseen_input, None);
-        let mut ask = self.account.ask(model.estimate_of(&request).map_err(EstimateError::from)?);
+        let mut ask =
+            self.account.request(model.estimate_of(&request).map_err(EstimateError::from)?);
         if let Some(tag) = &self.tag {
             ask = ask.tag(tag);
         }

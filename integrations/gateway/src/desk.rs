@@ -147,7 +147,7 @@ impl Desk {
         form: Form,
         estimate: Estimate,
     ) -> Result<Reservation, Refusal> {
-        let mut ask = payer.account.ask(estimate);
+        let mut ask = payer.account.request(estimate);
         if let Some(least) = self.shorten.filter(|_| form.cap_field().is_some()) {
             ask = ask.at_least(least);
         }

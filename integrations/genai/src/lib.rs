@@ -272,11 +272,11 @@ impl BudgetedClient {
 
     fn reserve(&self, model: &Model, request: Request) -> Result<Reservation, Error> {
         let request = request.bounded_by(self.unseen_input, self.web_searches);
-        let mut ask = self.account.ask(model.estimate_of(&request)?);
+        let mut ask = self.account.request(model.estimate_of(&request)?);
         if let Some(tokens) = self.at_least {
             ask = ask.at_least(tokens);
         }
-        let ask = self.tags.iter().fold(ask, bursar::budget::Ask::tag);
+        let ask = self.tags.iter().fold(ask, bursar::budget::ReserveRequest::tag);
         Ok(ask.reserve()?)
     }
 

@@ -103,7 +103,7 @@ impl BudgetMiddleware {
             },
         };
         let call = model.read_request(body)?.bounded_by(self.unseen_input, None);
-        let ask = account.ask(model.estimate_of(&call)?);
+        let ask = account.request(model.estimate_of(&call)?);
         let hold = match extensions.get::<Tag>() {
             Some(tag) => ask.tag(tag).reserve()?,
             None => ask.reserve()?,

@@ -46,7 +46,7 @@ mod wire;
 
 use std::fmt;
 
-use bursar::budget::Ask;
+use bursar::budget::ReserveRequest;
 use bursar::price::UnknownModel;
 use bursar::usage::Request;
 use bursar::usage::tokens::Heuristic;
@@ -156,7 +156,7 @@ impl Budget {
     {
         let (model, request) = self.read(&payload)?;
         let estimate = model.estimate_of(&request).map_err(refused)?;
-        let mut ask = self.tags.iter().fold(self.account.ask(estimate), Ask::tag);
+        let mut ask = self.tags.iter().fold(self.account.request(estimate), ReserveRequest::tag);
         if let Some(tokens) = self.at_least {
             ask = ask.at_least(tokens);
         }

@@ -271,7 +271,7 @@ fn a_hold_that_nobody_fetches_is_told_as_any_other() {
     let account = budget.account("a").unwrap();
     let ask = || {
         let account = account.clone();
-        async move { account.ask(Estimate::fixed(Usd::cents(5))).reserve_async().await.is_ok() }
+        async move { account.request(Estimate::fixed(Usd::cents(5))).reserve_async().await.is_ok() }
     };
     for in_commit in [false, true] {
         let slot = Arc::new(Lock::new(None));
@@ -303,7 +303,7 @@ fn the_lease_of_a_hold_whose_end_is_known_gives_nothing_back() {
     scene.budget.set_limit("", Limit::spend(Usd::cents(6))).unwrap();
     let hold = scene.hold("a");
     let next = scene.budget.account("b").unwrap();
-    let mut waits = Box::pin(next.ask(Estimate::fixed(Usd::cents(5))).wait(Duration::MAX));
+    let mut waits = Box::pin(next.request(Estimate::fixed(Usd::cents(5))).wait(Duration::MAX));
     assert!(!poll(&mut waits));
     scene.tape.fail(Some(Fault::Commit));
     assert_eq!(hold.settle(bill()).cost, Usd::cents(2));

@@ -88,7 +88,7 @@ fn serving_costs_as_much_as_there_are_served() {
     let budget = BudgetManager::builder().limit("", Limit::in_flight(4)).build().unwrap();
     let account = budget.account("crawler").unwrap();
     let mut holds: Vec<_> = (0..4).map(|_| account.reserve(&cents(1)).unwrap()).collect();
-    let ask = || Task::new(account.ask(cents(1)).wait(HOUR)).0;
+    let ask = || Task::new(account.request(cents(1)).wait(HOUR)).0;
     let mut tasks: Vec<Task> = (0..10_000).map(|_| ask()).collect();
     assert_eq!((budget.waiting(), attempts(&budget)), (10_000, 0));
 
@@ -119,7 +119,7 @@ fn a_deadline_of_many_costs_as_much_as_there_are_of_them() {
     let budget = budget.build().unwrap();
     let account = budget.account("crawler").unwrap();
     let hold = account.reserve(&cents(1)).unwrap();
-    let ask = |_| Task::new(account.ask(cents(1)).wait(HOUR)).0;
+    let ask = |_| Task::new(account.request(cents(1)).wait(HOUR)).0;
     let mut tasks: Vec<Task> = (0..10_000).map(ask).collect();
     assert_eq!(clock.alarms(), 1);
     clock.advance(HOUR);
@@ -147,7 +147,7 @@ fn a_budget_has_one_alarm_however_many_wait_and_however_often() {
     for seconds in (1..1_000).rev() {
         let account = budget.account(["a", "b", "c"][seconds % 3]).unwrap();
         let at_most = Duration::from_secs(u64::try_from(seconds).unwrap());
-        tasks.push(Task::new(account.ask(cents(1)).wait(at_most)).0);
+        tasks.push(Task::new(account.request(cents(1)).wait(at_most)).0);
         assert_eq!(clock.alarms(), 1);
     }
     for left in (0..999).rev() {
@@ -165,7 +165,7 @@ fn an_alarm_that_is_moved_forward_and_one_that_is_stale_lose_nobody() {
     let budget = budget.build().unwrap();
     let account = budget.account("a").unwrap();
     let hold = account.reserve(&cents(1)).unwrap();
-    let ask = |secs| Task::new(account.ask(cents(1)).wait(Duration::from_secs(secs))).0;
+    let ask = |secs| Task::new(account.request(cents(1)).wait(Duration::from_secs(secs))).0;
     let (late, early) = (ask(10), ask(5));
     drop(early); // its alarm stays, at 5
     clock.advance(Duration::from_secs(5));
@@ -377,9 +377,9 @@ impl Both {
         }
     }
 
-    fn with_ask<R>(&self, call: &Call, end: impl FnOnce(Ask<'_>) -> R) -> R {
+    fn with_ask<R>(&self, call: &Call, end: impl FnOnce(ReserveRequest<'_>) -> R) -> R {
         let account = self.budget.account(ACCOUNTS[call.account]).unwrap();
-        let mut ask = account.ask(cents(call.costs[0]));
+        let mut ask = account.request(cents(call.costs[0]));
         for cost in &call.costs[1..] {
             ask = ask.or(cents(*cost));
         }

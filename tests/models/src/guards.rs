@@ -271,7 +271,7 @@ fn an_inner_call_may_end_before_or_after_the_one_around_it() {
             let budget = budget(5, watched);
             let (outer, inner) = (budget.account("team").sure(), budget.account("team/a").sure());
             let outer = outer.reserve(&call(5)).sure();
-            let hold = inner.ask(call(3)).inside(&outer).reserve().sure();
+            let hold = inner.request(call(3)).inside(&outer).reserve().sure();
             if sent {
                 outer.mark_sent();
             }
@@ -300,7 +300,7 @@ fn two_inner_calls_never_take_more_than_the_one_around_them_has() {
             let outer = Arc::new(budget.reserve("team", &call(5)).sure());
             let [one, two] = ["team/a", "team/b"].map(|name| {
                 let (account, outer) = (budget.account(name).sure(), Arc::clone(&outer));
-                thread(move || account.ask(call(3)).inside(&outer).reserve())
+                thread(move || account.request(call(3)).inside(&outer).reserve())
             });
             let inner = [one.join(), two.join()];
             // The other would need a cent of the whole budget, which has none.

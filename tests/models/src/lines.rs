@@ -16,7 +16,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const NOTHING: (Usd, Usd) = (Usd::ZERO, Usd::ZERO);
 
 fn wait(budget: &BudgetManager, account: &str, amount: i64) -> Waiting {
-    budget.account(account).sure().ask(call(amount)).wait(MINUTE)
+    budget.account(account).sure().request(call(amount)).wait(MINUTE)
 }
 
 /// One who has begun to wait: whoever writes next may be the first to look at it.
@@ -40,7 +40,7 @@ fn room_that_is_written_as_a_call_begins_to_wait_is_not_missed() {
         let disk = Disk::default();
         let budget = disk.open();
         let hold = budget.reserve("a", &call(10)).sure();
-        let waiting = budget.account("b").sure().ask(call(1)).wait(MINUTE);
+        let waiting = budget.account("b").sure().request(call(1)).wait(MINUTE);
         let making = thread(move || hold.release());
         block_on(waiting).sure().release();
         making.join();

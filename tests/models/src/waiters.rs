@@ -31,7 +31,7 @@ fn take(budget: &BudgetManager, account: &str) -> Reservation {
 }
 
 fn wait(budget: &BudgetManager, account: &str) -> Waiting {
-    budget.account(account).sure().ask(Estimate::fixed(C)).wait(HOUR)
+    budget.account(account).sure().request(Estimate::fixed(C)).wait(HOUR)
 }
 
 /// A call that has begun to wait, and the bell that it rings when it is to be polled again.
@@ -188,7 +188,7 @@ fn a_new_day_that_comes_as_a_call_begins_to_wait_lets_it_in() {
             .build()
             .sure();
         drop(take(&budget, "a").settle_cost(C));
-        let waiting = budget.account("b").sure().ask(Estimate::fixed(C)).wait(HOUR * 1_000);
+        let waiting = budget.account("b").sure().request(Estimate::fixed(C)).wait(HOUR * 1_000);
         let time = thread(move || clock.advance(HOUR * 24));
         drop(block_on(waiting).sure());
         time.join();
@@ -249,9 +249,9 @@ fn an_inner_call_that_waits_is_told_when_the_one_around_it_ends() {
         let outer = take(&budget, "team");
         let bell = Arc::new(Bell::default());
         let member = budget.account("team/a").sure();
-        let mut waiting = member.ask(Estimate::fixed(C)).inside(&outer).wait(HOUR);
+        let mut waiting = member.request(Estimate::fixed(C)).inside(&outer).wait(HOUR);
         let taken = bell.poll(&mut waiting).expect("it comes out of the outer hold").sure();
-        let mut more = member.ask(Estimate::fixed(C)).inside(&outer).wait(HOUR);
+        let mut more = member.request(Estimate::fixed(C)).inside(&outer).wait(HOUR);
         assert!(bell.poll(&mut more).is_none());
         let ending = thread(move || drop(taken.settle_cost(Usd::ZERO)));
         let around = thread(move || drop(outer));
@@ -272,10 +272,10 @@ fn an_inner_call_passes_who_waits_when_there_is_room_in_the_hold_around_it() {
         let budget = scarce(&clock());
         let outer = take(&budget, "team");
         let (bell, member) = (Arc::new(Bell::default()), budget.account("team/a").sure());
-        let taken = member.ask(Estimate::fixed(C)).inside(&outer).reserve().sure();
+        let taken = member.request(Estimate::fixed(C)).inside(&outer).reserve().sure();
         let mut first = wait(&budget, "b");
         assert!(bell.poll(&mut first).is_none());
-        let more = member.ask(Estimate::fixed(C)).inside(&outer).wait(HOUR);
+        let more = member.request(Estimate::fixed(C)).inside(&outer).wait(HOUR);
         let ending = thread(move || drop(taken.settle_cost(Usd::ZERO)));
         drop(block_on(more).sure());
         assert_eq!(bell.0.load(SeqCst), 0, "the cent is the team's");
@@ -310,7 +310,7 @@ fn who_leaves_the_line_lets_the_next_come_forward() {
         let budget = budget.prices(PriceBook::empty()).clock(clock()).build().sure();
         let (hold, bell) = (take(&budget, "a"), Arc::new(Bell::default()));
         let account = budget.account("b").sure();
-        let mut large = account.ask(Estimate::fixed(Usd::cents(2))).wait(HOUR);
+        let mut large = account.request(Estimate::fixed(Usd::cents(2))).wait(HOUR);
         assert!(bell.poll(&mut large).is_none());
         let small = wait(&budget, "c");
         let left = Arc::new(AtomicBool::new(false));
@@ -334,7 +334,7 @@ fn each_deadline_is_told_in_its_turn() {
         let budget = scarce(&clock);
         let hold = take(&budget, "a");
         let (bell, account) = (Arc::new(Bell::default()), budget.account("b").sure());
-        let [mut soon, mut late] = [1, 2].map(|n| account.ask(Estimate::fixed(C)).wait(HOUR * n));
+        let [mut soon, mut late] = [1, 2].map(|n| account.request(Estimate::fixed(C)).wait(HOUR * n));
         assert!(bell.poll(&mut soon).is_none());
         assert!(bell.poll(&mut late).is_none());
         let time = thread(move || {

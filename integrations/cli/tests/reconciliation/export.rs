@@ -32,7 +32,7 @@ fn one_of_each(budget: &BudgetManager, clock: &ManualClock) {
     let luna = budget.model("gpt-6-luna").unwrap();
     let (writer, user) = (budget.account("team/writer").unwrap(), budget.tag("user:42").unwrap());
     let usage = Usage { cache_read: 500, reasoning: 7, ..Usage::tokens(8_000, 100) };
-    let ask = writer.ask(luna.estimate().input(9_000).max_output(400)).tag(&user);
+    let ask = writer.request(luna.estimate().input(9_000).max_output(400)).tag(&user);
     ask.reserve().unwrap().settle(usage);
     clock.advance(Duration::from_secs(86_400));
     writer.charge(Usage::tokens(10, 5)).model(&luna).record().unwrap();

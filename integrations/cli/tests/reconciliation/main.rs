@@ -90,7 +90,8 @@ pub(crate) fn book(budget: &BudgetManager, clock: &ManualClock, booked: &Booked)
         Booked::Settled { account: at, tag, model: of, input, cached, output } => {
             let user = budget.tag("user:42").unwrap();
             let account = account(at);
-            let ask = account.ask(model(of).estimate().input(input + cached).max_output(output));
+            let ask =
+                account.request(model(of).estimate().input(input + cached).max_output(output));
             let ask = if tag { ask.tag(&user) } else { ask };
             let usage = Usage { cache_read: cached, ..Usage::tokens(input, output) };
             ask.reserve().unwrap().settle(usage);

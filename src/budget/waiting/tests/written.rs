@@ -27,7 +27,7 @@ impl Scene {
     /// A task that stands in line.
     fn wait(&self, amount: i64, at_most: Duration) -> Task {
         let account = self.budget.account("a").unwrap();
-        let (task, answer) = Task::new(account.ask(cents(amount)).wait(at_most));
+        let (task, answer) = Task::new(account.request(cents(amount)).wait(at_most));
         assert!(answer.is_none());
         self.budget.flush().unwrap();
         assert!(!task.is_woken());
@@ -58,7 +58,7 @@ fn a_thousand_who_wait_make_one_transaction_for_each_commit() {
     let budget = budget.clock(ManualClock::at(Timestamp::from_secs(0))).build().unwrap();
     let account = budget.account("a").unwrap();
     let mut hold = account.reserve(&cents(1)).unwrap();
-    let wait = |_| Task::new(account.ask(cents(1)).wait(HOUR)).0;
+    let wait = |_| Task::new(account.request(cents(1)).wait(HOUR)).0;
     let mut tasks: BTreeMap<usize, Task> = (0..1_000).map(|at| (at, wait(at))).collect();
     budget.flush().unwrap();
     assert_eq!((budget.waiting(), attempts(&budget)), (1_000, 0));
@@ -107,7 +107,7 @@ fn who_comes_in_a_bad_moment_waits_it_out() {
     let (scene, hold) = Scene::new();
     let account = scene.budget.account("a").unwrap();
     scene.tape.fail(Some(Fault::Begin));
-    let (task, _) = Task::new(account.ask(cents(2)).wait(HOUR));
+    let (task, _) = Task::new(account.request(cents(2)).wait(HOUR));
     assert!(scene.budget.flush().is_err());
     assert!(!task.is_woken());
     scene.tape.fail(None);
@@ -146,7 +146,7 @@ fn a_deadline_says_what_was_in_the_way_and_one_alarm_serves_all() {
     assert!(matches!(answer(first), Err(ReserveError::Denied(_))));
     drop(answer(second).unwrap());
     let account = scene.budget.account("a").unwrap();
-    let (once, _) = Task::new(account.ask(cents(5)).wait(Duration::ZERO));
+    let (once, _) = Task::new(account.request(cents(5)).wait(Duration::ZERO));
     assert!(matches!(answer(once), Err(ReserveError::Denied(_))));
     drop(hold);
     scene.end();
@@ -159,7 +159,7 @@ fn a_wait_that_is_dropped_leaves_no_trace() {
         for polls in 0..4 {
             let (scene, hold) = Scene::new();
             let account = scene.budget.account("a").unwrap();
-            let mut waiting = Box::pin(account.ask(cents(9)).wait(HOUR));
+            let mut waiting = Box::pin(account.request(cents(9)).wait(HOUR));
             for _ in 0..polls {
                 let mut context = Context::from_waker(Waker::noop());
                 assert!(waiting.as_mut().poll(&mut context).is_pending());

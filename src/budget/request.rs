@@ -1,4 +1,4 @@
-//! [`Ask`] builds a [`CallRequest`]: one call that asks to be admitted, with its alternatives and
+//! [`ReserveRequest`] builds a [`CallRequest`]: one call that asks to be admitted, with its alternatives and
 //! options.
 
 use std::borrow::Cow;
@@ -14,8 +14,8 @@ use crate::clock::Timestamp;
 use crate::ledger::{AccountId, HoldId, Ledger, Path, Tags};
 use crate::price::Estimate;
 
-/// A call that wants in: made by [`Account::ask`], ended by [`reserve`](Ask::reserve) or
-/// [`wait`](Ask::wait).
+/// A request to reserve money for one call: made by [`Account::request`], ended by
+/// [`reserve`](ReserveRequest::reserve) or [`wait`](ReserveRequest::wait).
 ///
 /// The first alternative that fits is admitted, all limits or none, under one lock:
 ///
@@ -28,7 +28,7 @@ use crate::price::Estimate;
 /// let (sol, luna) = (budget.model("gpt-6.1-sol")?, budget.model("gpt-6-luna")?);
 ///
 /// let hold = crawler
-///     .ask(sol.estimate().input(9_000).max_output(4_000)) // up to $0.06
+///     .request(sol.estimate().input(9_000).max_output(4_000)) // up to $0.06
 ///     .or(luna.estimate().input(9_000).max_output(4_000)) // up to $0.0032
 ///     .at_least(1_000)
 ///     .tag(&user)
@@ -39,17 +39,17 @@ use crate::price::Estimate;
 /// ```
 #[derive(Clone)]
 #[must_use = "nothing is held until `reserve` or `wait` is called"]
-pub struct Ask<'a> {
+pub struct ReserveRequest<'a> {
     pub(super) core: &'a Arc<Core>,
     pub(super) request: CallRequest<'a>,
 }
 
-impl<'a> Ask<'a> {
+impl<'a> ReserveRequest<'a> {
     #[inline]
-    pub(super) fn new(account: &'a Account, first: Estimate) -> Ask<'a> {
+    pub(super) fn new(account: &'a Account, first: Estimate) -> ReserveRequest<'a> {
         let (first, others) = (Cow::Owned(first), Cow::Borrowed(&[][..]));
         let (account, core) = (account.to_ref(), &account.core);
-        Ask {
+        ReserveRequest {
             core,
             request: CallRequest { account, first, others, options: Cow::Borrowed(&Options::NONE) },
         }
@@ -61,15 +61,15 @@ impl<'a> Ask<'a> {
         account: &'a Account,
         first: &'a Estimate,
         others: &'a [Estimate],
-    ) -> Ask<'a> {
+    ) -> ReserveRequest<'a> {
         let mut request = CallRequest::new(account.to_ref(), first);
         request.others = Cow::Borrowed(others);
-        Ask { core: &account.core, request }
+        ReserveRequest { core: &account.core, request }
     }
 
     /// What to take if nothing before fits.
     #[inline]
-    pub fn or(mut self, estimate: Estimate) -> Ask<'a> {
+    pub fn or(mut self, estimate: Estimate) -> ReserveRequest<'a> {
         self.request.others.to_mut().push(estimate);
         self
     }
@@ -77,14 +77,14 @@ impl<'a> Ask<'a> {
     /// Makes do with a shorter output, if this many tokens at least can be had for each choice.
     /// Without it the whole output cap is asked for, or nothing.
     #[inline]
-    pub fn at_least(mut self, output_tokens: u64) -> Ask<'a> {
+    pub fn at_least(mut self, output_tokens: u64) -> ReserveRequest<'a> {
         self.request.options.to_mut().at_least = Some(output_tokens.max(1));
         self
     }
 
     /// Charges the call to this tag as well. At most four, each of a tag tree of its own.
     #[inline]
-    pub fn tag(mut self, tag: &Tag) -> Ask<'a> {
+    pub fn tag(mut self, tag: &Tag) -> ReserveRequest<'a> {
         self.request.options.to_mut().tag(self.core.id, tag);
         self
     }
@@ -92,7 +92,7 @@ impl<'a> Ask<'a> {
     /// Takes the part of each limit that is kept for wrapping up, see
     /// [`Limit::keep_for_wrap_up`](crate::Limit::keep_for_wrap_up).
     #[inline]
-    pub fn wrap_up(mut self) -> Ask<'a> {
+    pub fn wrap_up(mut self) -> ReserveRequest<'a> {
         self.request.options.to_mut().wrap_up = true;
         self
     }
@@ -101,13 +101,13 @@ impl<'a> Ask<'a> {
     /// is left over goes back to it, and only limits below the outer account are asked for that
     /// part. The outer call settles only what its inner calls have not.
     #[inline]
-    pub fn inside(self, outer: &'a Reservation) -> Ask<'a> {
+    pub fn inside(self, outer: &'a Reservation) -> ReserveRequest<'a> {
         self.inside_hold(outer.lend())
     }
 
     /// Makes the call inside another whose guard is elsewhere.
     #[inline]
-    pub(crate) fn inside_hold(mut self, outer: OuterHold) -> Ask<'a> {
+    pub(crate) fn inside_hold(mut self, outer: OuterHold) -> ReserveRequest<'a> {
         let options = self.request.options.to_mut();
         if outer.core == self.core.id {
             options.outer = Some(outer.hold);
@@ -121,7 +121,7 @@ impl<'a> Ask<'a> {
     ///
     /// # Errors
     /// [`ReserveError`]. Of several alternatives that are all refused, the refusal that could pass
-    /// soonest, of equals the last. [`ReserveError::Queued`] if others [`wait`](Ask::wait) for room
+    /// soonest, of equals the last. [`ReserveError::Queued`] if others [`wait`](ReserveRequest::wait) for room
     /// that it would take. Nothing has been held then.
     #[inline]
     pub fn reserve(self) -> Result<Reservation, ReserveError> {
@@ -132,7 +132,7 @@ impl<'a> Ask<'a> {
     /// it has answered holds nothing.
     ///
     /// # Errors
-    /// As for [`reserve`](Ask::reserve).
+    /// As for [`reserve`](ReserveRequest::reserve).
     pub async fn reserve_async(self) -> Result<Reservation, ReserveError> {
         match self.core.books() {
             None => self.reserve(),
@@ -141,9 +141,9 @@ impl<'a> Ask<'a> {
     }
 }
 
-impl fmt::Debug for Ask<'_> {
+impl fmt::Debug for ReserveRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Ask").field(&self.request).finish()
+        f.debug_tuple("ReserveRequest").field(&self.request).finish()
     }
 }
 
