@@ -135,8 +135,9 @@ impl Limit {
     ///
     /// A call that asks for more is refused or, with
     /// [`ReserveRequest::at_least`](crate::budget::ReserveRequest::at_least), made
-    /// with a shorter output; it never waits, because no other call is in its way. A hold that grows is measured as a whole, and a call
-    /// inside another by what it holds itself, wherever that comes from. A bill beyond the cap is
+    /// with a shorter output; it never waits, because no other call is in its way. A hold that grows
+    /// is measured as a whole, and a call inside another by what it holds itself, wherever that comes
+    /// from. A bill beyond the cap is
     /// booked in full and raises an [`Alert::Overrun`](crate::Alert::Overrun), once for each such
     /// call; later calls are not refused for it.
     ///
