@@ -162,6 +162,18 @@ fn the_second_reader_keeps_the_rules() {
     let delta = r#"{"type": "message_delta", "usage": {"input_tokens": 0, "output_tokens": 4}}"#;
     assert_eq!(stream(&[start, delta]), (Sure::Yes, Some(9), Some(4)));
     assert_eq!(stream(&[start]).0, Sure::Free);
+    // An answer with a text and without counts is not free, with an id or without.
+    for answer in [
+        r#"{"object": "chat.completion", "choices": [{"message": {"content": "a"}}], "usage": U}"#,
+        r#"{"object": "response", "output": [{"content": [{"text": "a"}]}], "usage": U}"#,
+        r#"{"type": "message", "content": [{"text": "a"}], "usage": U}"#,
+    ] {
+        let silent = answer.replace('U', r#"{"input_tokens": null}"#);
+        let counted = answer.replace('U', r#"{"input_tokens": 9, "output_tokens": 4}"#);
+        assert_eq!(stream(&[&silent, &counted]).0, Sure::No, "{answer}");
+        assert_eq!(stream(&[&counted, &silent]).0, Sure::No, "{answer}");
+        assert_eq!(stream(&[&counted, &counted]), (Sure::Yes, Some(18), Some(8)), "{answer}");
+    }
 }
 
 /// How many answers of each kind the two readers differ on, with the first of each kind:

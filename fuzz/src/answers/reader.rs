@@ -87,6 +87,8 @@ struct Answer {
     cost: Option<Stated>,
     model: Option<String>,
     has_content: bool,
+    /// It came as a body, or as an event that repeats one.
+    is_whole: bool,
     is_blocked: bool,
     is_embedding: bool,
     is_refusal: bool,
@@ -148,9 +150,8 @@ impl Session {
                     None => true,
                     Some(last) => {
                         let other = id.is_some() && last.id.is_some();
-                        other
-                            || (begins && (!last.raw.is_empty() || last.cost.is_some()))
-                            || last.has_ended
+                        let is_begun = last.is_whole || !last.raw.is_empty() || last.cost.is_some();
+                        other || (begins && is_begun) || last.has_ended
                     }
                 };
                 if is_new {
@@ -164,6 +165,7 @@ impl Session {
         answer.id = answer.id.take().or(id);
         answer.model = answer.model.take().or(model);
         answer.has_content |= has_content(frame);
+        answer.is_whole |= is_whole;
         answer.is_embedding |= is_embedding(frame, is_body);
         answer.is_blocked |= frame["promptFeedback"]["blockReason"].is_string();
         let stop = objects.iter().find_map(|object| object["stop_reason"].as_str());
@@ -214,7 +216,12 @@ impl Session {
             has_transcription: self.has_transcription,
             is_free: self.answers.len() == 1 && self.answers.iter().all(Answer::is_free),
         };
-        self.answers.retain(|answer| answer.style.is_some() || answer.cost.is_some());
+        let is_counted = |answer: &Answer| answer.style.is_some() || answer.cost.is_some();
+        // A text that nobody counted is not free, also beside one that was.
+        if self.answers.iter().any(|it| it.is_whole && it.has_content && !is_counted(it)) {
+            reading.exact = Sure::No;
+        }
+        self.answers.retain(is_counted);
         let alone = self.answers.len() == 1;
         for (number, answer) in self.answers.iter().enumerate() {
             let said = answer.cost.unwrap_or(Stated::Nothing);
@@ -426,9 +433,7 @@ impl Answer {
 fn is_whole_answer(frame: &Value, kind: &str) -> bool {
     let object = frame["object"].as_str().unwrap_or_default();
     let ends = ["response.done", "response.completed", "response.incomplete", "response.failed"];
-    ends.contains(&kind)
-        || ["chat.completion", "response"].contains(&object)
-        || (kind == "message" && frame["usage"].is_object())
+    ends.contains(&kind) || ["chat.completion", "response"].contains(&object) || kind == "message"
 }
 
 /// Whether a chunk says that more will come; nothing if it does not say.
