@@ -210,6 +210,50 @@ fn a_total_accounts_for_a_side_that_is_not_stated() {
     assert!(bill.usage.output > 150, "{:?}", bill.usage);
 }
 
+/// Found by the fuzz target `answers`.
+#[test]
+fn a_total_below_the_input_is_a_contradiction() {
+    let read_120 = |uncached| Usage { cache_read: 120, ..Usage::tokens(uncached, 0) };
+    for (name, usage, rest, expected) in [
+        // What tools brought in is not in the total.
+        (
+            "usageMetadata",
+            json!({"promptTokenCount": 200, "toolUsePromptTokenCount": 50, "totalTokenCount": 200}),
+            "totalTokenCount",
+            Usage::tokens(250, 0),
+        ),
+        (
+            "usage",
+            json!({"prompt_tokens": 200, "connector_tokens": 50, "total_tokens": 200}),
+            "total_tokens",
+            Usage::tokens(250, 0),
+        ),
+        // The cache is inside the input after all.
+        (
+            "usage",
+            json!({"inputTokens": 200, "cacheReadInputTokens": 120, "totalTokens": 200}),
+            "totalTokens",
+            read_120(80),
+        ),
+        (
+            "usage",
+            json!({"input_tokens": 200, "cache_read_input_tokens": 120, "total_tokens": 200}),
+            "total_tokens",
+            read_120(80),
+        ),
+    ] {
+        for output in [0, 30] {
+            let mut usage = usage.clone();
+            usage[rest] = json!(200 + output);
+            let bill = read(&json!({name: usage}));
+            let confidence = Confidence::Estimated;
+            let expected = Usage { output, ..expected };
+            assert_eq!((bill.usage, bill.confidence), (expected, confidence), "{usage}");
+            assert!(matches!(bill.doubts[..], [Doubt::Contradiction { .. }]), "{:?}", bill.doubts);
+        }
+    }
+}
+
 #[test]
 fn what_a_filter_withheld_is_not_estimated() {
     // litellm #37992: the provider stated that it bills no output.

@@ -273,28 +273,28 @@ fn wholes(raw: &RawUsage, api: Api, stated: &Stated, resolved: &mut Resolved) ->
         (Some(_), Some(_), None) => by_rule(rule, stated, resolved),
         // The output is zero, or not stated.
         (Some(input), None, total) => {
-            let rest = total.map(|total| total.checked_sub(input.saturating_add(of_tools)));
-            // The total leaves out what tools brought in, or has the cache inside after all.
-            let rest = match rest {
-                Some(None) => total.map(|total| {
-                    let rule = Rule { is_cache_inside: true, ..rule };
-                    total.checked_sub(stated.input_by(rule).unwrap_or(0))
-                }),
-                rest => rest,
-            };
-            resolved.output = match (rest, output) {
-                (Some(Some(rest)), None) if rest > 0 => return (input, rest),
+            // A total below the input leaves out what tools brought in, or has the cache inside.
+            let within = stated.input_by(Rule { is_cache_inside: true, ..rule }).unwrap_or(input);
+            let fitting = total.and_then(|total| {
+                let readings = [(input, of_tools), (input, 0), (within, of_tools), (within, 0)];
+                readings.into_iter().find_map(|(input, of_tools)| {
+                    Some((input, total.checked_sub(input.saturating_add(of_tools))?))
+                })
+            });
+            let least = input.saturating_add(of_tools);
+            if total.is_some_and(|total| total < least) {
+                resolved.contradict(|| format!("the total is less than the input of {least}"));
+            }
+            let (input, rest) = fitting.unwrap_or((input, 0));
+            resolved.output = match output {
+                None if rest > 0 => return (input, rest),
                 // An absent side is zero if the total accounts for the rest.
-                (Some(Some(_)), None) => Side::Known,
-                (Some(Some(rest)), Some(_)) if rest > 0 => {
+                None if fitting.is_some() => Side::Known,
+                Some(_) if rest > 0 => {
                     resolved.contradict(|| {
                         format!("the output is 0 where the total leaves {rest} of it")
                     });
                     return (input, rest);
-                }
-                (Some(None), _) => {
-                    resolved.contradict(|| format!("the total is less than the input of {input}"));
-                    Side::KnownIfEmpty
                 }
                 _ => Side::KnownIfEmpty,
             };
