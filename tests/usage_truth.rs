@@ -723,6 +723,30 @@ fn a_stream_that_is_cut_has_run_its_tools() {
     assert_eq!((bill.usage.web_search_requests, bill.confidence), (1, Confidence::Exact));
 }
 
+/// Found by the fuzz target `answers`.
+#[test]
+fn tools_that_ran_after_the_last_counts_are_billed() {
+    let gemini = |candidate: Value, usage: Value| json!({"candidates": [candidate], "modelVersion": "gemini-3-flash-preview", "usageMetadata": usage});
+    let counts = json!({"promptTokenCount": 9, "candidatesTokenCount": 5, "totalTokenCount": 14});
+    let grounded = json!({"groundingMetadata": {"webSearchQueries": ["a", "b"],
+        "groundingChunks": [{"maps": {}}]}, "finishReason": "STOP"});
+    let bill = streamed(&[gemini(json!({}), counts), gemini(grounded, json!({}))]);
+    let expected = Usage { web_search_requests: 2, maps_requests: 1, ..Usage::tokens(9, 5) };
+    assert_eq!((bill.usage, bill.confidence), (expected, Confidence::Exact));
+    let search = json!({"type": "web_search_call", "id": "ws1", "action": {"type": "search"}});
+    let counts = json!({"input_tokens": 9, "output_tokens": 5, "total_tokens": 14});
+    let response = |output: Value, usage: Value| json!({"object": "response", "model": "m", "output": output, "usage": usage});
+    let item = json!({"type": "response.output_item.done", "item": search});
+    let expected = Usage { web_search_requests: 1, ..Usage::tokens(9, 5) };
+    let counted = json!({"type": "response.completed", "response": response(json!([]), counts)});
+    let bill = streamed(&[counted.clone(), item]);
+    assert_eq!((bill.usage, bill.confidence), (expected, Confidence::Exact));
+    // Another answer has searched, and does not state what it has read for it.
+    let bill = streamed(&[counted, response(json!([search]), json!({}))]);
+    assert_eq!((bill.usage, bill.confidence), (expected, Confidence::Estimated));
+    assert_eq!(missing(&bill), ["output"]);
+}
+
 #[test]
 fn anthropic_does_not_bill_a_refusal_before_any_output() {
     let refused = |output: u64, text: &str| {

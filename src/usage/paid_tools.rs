@@ -10,7 +10,7 @@ use super::json::Json;
 use super::raw::count;
 
 /// The paid tool calls of one answer, each counted once, however often events repeat it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct PaidTools {
     searches: BTreeSet<u64>,
     /// The number of searches, where the answer states it; it wins over the items.
@@ -175,6 +175,10 @@ impl PaidTools {
             }
             Ok(())
         })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        *self == PaidTools::default()
     }
 
     /// True if the model has made an image, of which the provider counts the tokens.

@@ -179,7 +179,7 @@ impl UsageMeter {
         let last = self.answers.len().saturating_sub(1);
         for (at, answer) in self.answers.iter().enumerate() {
             let bill = match at == last {
-                true => answer.bill(&self.since, self.expected_input),
+                true => self.bill_of_last(answer),
                 false => answer.bill_before_others(self.expected_input),
             };
             sum = Some(added(sum, bill));
@@ -224,6 +224,17 @@ impl UsageMeter {
         }
         bill.extra.extend(self.extra.iter().cloned());
         Some(bill)
+    }
+
+    /// The bill of the last answer, with the tools that ran after its counts.
+    fn bill_of_last(&self, answer: &Answer) -> Bill {
+        if self.tools.is_empty() {
+            return answer.bill(&self.since, self.expected_input);
+        }
+        let mut answer = answer.clone();
+        answer.tools.join(self.tools.clone());
+        answer.resolve();
+        answer.bill(&self.since, self.expected_input)
     }
 
     /// The bill of a whole stream at once; `None` if the text is no stream.
@@ -336,15 +347,17 @@ impl UsageMeter {
         }
         if !matches!(taken, Ok(true)) {
             // A stream that is cut later has run its tools all the same.
-            envelope.add_tools(&mut self.tools)?;
+            let mut tools = PaidTools::default();
+            envelope.add_tools(&mut tools)?;
             let is_silent = matches!(taken, Ok(false)) && envelope.is_whole_body();
             if is_silent && self.uncounted.len() < APART {
                 let mut text = Content::default();
                 text.add_whole(event);
-                if !text.is_empty() {
+                if !text.is_empty() || !tools.is_empty() {
                     self.uncounted.insert(envelope.id());
                 }
             }
+            self.tools.join(tools);
             match (at, &taken) {
                 (Some(at), _) => self.answers.insert(at, answer),
                 // Later counts are of other answers.

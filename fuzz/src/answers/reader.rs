@@ -217,8 +217,9 @@ impl Session {
             is_free: self.answers.len() == 1 && self.answers.iter().all(Answer::is_free),
         };
         let is_counted = |answer: &Answer| answer.style.is_some() || answer.cost.is_some();
-        // A text that nobody counted is not free, also beside one that was.
-        if self.answers.iter().any(|it| it.is_whole && it.has_content && !is_counted(it)) {
+        // A text or a search whose tokens nobody counted is not free, also beside one that was.
+        let is_free = |answer: &Answer| !answer.has_content && answer.searches == 0;
+        if self.answers.iter().any(|it| it.is_whole && !is_counted(it) && !is_free(it)) {
             reading.exact = Sure::No;
         }
         self.answers.retain(is_counted);
