@@ -355,6 +355,48 @@ fn cost_and_counts_are_independent() {
     }
 }
 
+/// Found by the fuzz target `answers`.
+#[test]
+fn a_cost_at_the_end_is_that_of_the_whole_though_the_output_is_not_counted() {
+    let costs = json!({"prompt_tokens": 8, "input_tokens": 8, "promptTokenCount": 8,
+        "total_tokens": 8, "totalTokenCount": 8, "cost": 0.0098});
+    let chat = |content: &str, end: Value, usage: Value| {
+        json!({"object": "chat.completion.chunk", "model": "m", "choices": [{"index": 0,
+            "delta": {"content": content}, "finish_reason": end}], "usage": usage})
+    };
+    let last = json!({"object": "chat.completion.chunk", "choices": [], "usage": costs});
+    let gemini = |content: &str, end: Value, usage: Value| json!({"candidates": [{"content": {"parts": [{"text": content}]}, "finishReason": end}], "usageMetadata": usage});
+    let delta = json!({"type": "response.output_text.delta", "delta": "one two three"});
+    let completed =
+        json!({"type": "response.completed", "response": {"output": [], "usage": costs}});
+    let text = "one two three";
+    for (events, later) in [
+        (
+            vec![chat(text, json!(null), json!(null)), chat("", json!("stop"), costs.clone())],
+            chat(text, json!(null), json!(null)),
+        ),
+        (vec![chat(text, json!("stop"), json!(null)), last], chat(text, json!(null), json!(null))),
+        (
+            vec![gemini(text, json!(null), json!({})), gemini("", json!("STOP"), costs.clone())],
+            gemini(text, json!(null), json!({})),
+        ),
+        (vec![delta.clone(), completed], delta),
+    ] {
+        let bill = streamed(&events);
+        assert_eq!(bill.reported_cost, Some("0.0098".parse().unwrap()), "{events:?}");
+        // What comes behind the end is not in the cost.
+        let bill = streamed(&[events, vec![later]].concat());
+        assert_eq!((bill.reported_cost, bill.confidence), (None, Confidence::Estimated));
+    }
+    // A cost at the beginning is that of a part.
+    let bill = streamed(&[
+        chat(text, json!(null), costs),
+        chat(text, json!(null), json!(null)),
+        chat("", json!("stop"), json!(null)),
+    ]);
+    assert_eq!((bill.reported_cost, bill.confidence), (None, Confidence::Estimated));
+}
+
 #[test]
 fn answers_of_one_id_are_one_and_others_are_added() {
     let with_id = |form: &str, id: &str, input| {

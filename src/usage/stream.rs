@@ -60,6 +60,8 @@ pub struct UsageMeter {
     has_ended: bool,
     /// The last answer is over, and how much text had come by then: more of it is another's.
     closed_at: Option<Mark>,
+    /// The last counts came at the end of their answer, and how much text had come by then.
+    final_at: Option<Mark>,
     /// Why an event after the last counts could not be read.
     garbled: Option<Doubt>,
     /// Why the counts of a whole answer could not be read, though those of others could.
@@ -194,7 +196,9 @@ impl UsageMeter {
             // if its counts could not be read.
             Some(bill) => {
                 let doubt = if is_final { self.garbled.clone() } else { None };
-                let is_over = (self.has_ended || self.closed_at.is_some()) && self.since.is_empty();
+                let has_ended = self.has_ended || self.closed_at.is_some();
+                let is_over = (has_ended && self.since.is_empty())
+                    || self.final_at == Some(self.since.mark());
                 let reported_cost = bill.reported_cost.filter(|_| is_over);
                 let bill = Bill { reported_cost, ..bill }.estimated();
                 bill.doubt(doubt.unwrap_or(Doubt::CutShort))
@@ -388,6 +392,8 @@ impl UsageMeter {
         self.garbled = None;
         let is_closed = is_last || self.closed_at.is_some();
         self.closed_at = is_closed.then(|| self.since.mark());
+        let is_final = is_closed || self.has_ended || progress.has_ended || envelope.is_whole();
+        self.final_at = is_final.then(|| self.since.mark());
         self.answers.push(answer);
         self.fold()
     }
