@@ -197,7 +197,12 @@ impl Session {
         if usage["search_context_size"].is_string() {
             answer.requests = 1;
         }
-        self.uncounted.extend(counts::uncounted(usage));
+        // What is billed beside tokens is counted, also where the tokens are not.
+        let uncounted = counts::uncounted(usage);
+        if !uncounted.is_empty() {
+            answer.style = answer.style.or(Some(style));
+        }
+        self.uncounted.extend(uncounted);
     }
 
     fn finish(mut self) -> Reading {
