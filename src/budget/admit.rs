@@ -173,7 +173,7 @@ impl Core {
         let bound = with_floor(bound, options.at_least);
         let lease_until = self.lease_until(now);
         let (hold, cost) =
-            ledger.reserve_plainly(now, &target, &bound, options.wrap_up, lease_until)?;
+            ledger.try_reserve(now, &target, &bound, options.wrap_up, lease_until)?;
         Some(Admitted {
             hold,
             at: now,

@@ -176,7 +176,7 @@ impl Queue {
         deadline: Timestamp,
     ) -> Place {
         if self.waiters.is_empty() {
-            (self.seen, self.rules_seen) = (ledger.events(), ledger.rules_changed());
+            (self.seen, self.rules_seen) = (ledger.events(), ledger.rules_epoch());
         }
         let place = self.next;
         self.next = self.next.saturating_add(1);
@@ -364,8 +364,8 @@ impl Queue {
                 found.extend(inside.iter());
             }
         }
-        if self.rules_seen != ledger.rules_changed() {
-            self.rules_seen = ledger.rules_changed();
+        if self.rules_seen != ledger.rules_epoch() {
+            self.rules_seen = ledger.rules_epoch();
             self.lines.clear();
             self.waiters.values_mut().for_each(|waiter| waiter.limits.clear());
             return self.waiters.keys().copied().collect();

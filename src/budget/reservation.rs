@@ -412,8 +412,7 @@ impl Reservation {
         let Figures { booking, confidence, .. } = figures;
         self.core.locked(|ledger, now| {
             let model = self.core.model_number(ledger, now, self.model.as_ref());
-            let booked =
-                ledger.settle_plainly(now, self.hold, booking, usage, model, confidence)?;
+            let booked = ledger.try_settle(now, self.hold, booking, usage, model, confidence)?;
             Some((booked, now))
         })
     }

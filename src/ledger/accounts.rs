@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::Target;
 use super::counter::Level;
-use super::follow::Trip;
+use super::fast_path::Headroom;
 use super::path::Path;
 use super::{AccountId, ModelId};
 use crate::usage::{Confidence, Usage};
@@ -103,15 +103,15 @@ pub(super) enum State {
     Free,
 }
 
-/// One account. What a plain call looks at comes first.
+/// One account. What the fast path looks at comes first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[repr(C)]
 pub(super) struct Account {
-    pub(super) trip: Trip,
-    /// Its peak is that since the limits that follow it have last kept it.
+    pub(super) headroom: Headroom,
+    /// Its peak is that since its derived limits have last kept it.
     pub(super) balance: Balance,
-    /// Those of its own limits that count by themselves.
-    pub(super) counted: Vec<u32>,
+    /// Those of its limits that are not derived from its balance.
+    pub(super) counting: Vec<u32>,
     pub(super) parent: u32,
     /// The root of its tree; 0 in the main tree.
     pub(super) tree: u32,
@@ -121,7 +121,7 @@ pub(super) struct Account {
     pub(super) state: State,
     /// Holds charged directly to it.
     pub(super) holds: u32,
-    /// Of its calls, those whose lease has ended and whose late word is still to come.
+    /// Of its calls, those whose lease has ended and whose settlement is still to come.
     pub(super) late: u32,
     /// The largest sum of spent and held before that.
     pub(super) earlier_peak: i128,
@@ -131,8 +131,8 @@ pub(super) struct Account {
     pub(super) children: Vec<u32>,
     /// Its place among the children of its parent.
     child_place: u32,
-    /// The counters of its limits.
-    pub(super) own_limits: Vec<u32>,
+    /// The counters of all its limits.
+    pub(super) all_limits: Vec<u32>,
     pub(super) frozen_why: Option<Arc<str>>,
     /// What a cache has saved calls of this account, in picodollars.
     pub(super) saved: i128,
@@ -141,9 +141,9 @@ pub(super) struct Account {
 impl Account {
     fn new(path: Path, parent: u32, tree: u32) -> Account {
         Account {
-            trip: Trip::UNSET,
+            headroom: Headroom::UNSET,
             balance: Balance::default(),
-            counted: Vec::new(),
+            counting: Vec::new(),
             parent,
             tree,
             generation: 0,
@@ -156,7 +156,7 @@ impl Account {
             path,
             children: Vec::new(),
             child_place: 0,
-            own_limits: Vec::new(),
+            all_limits: Vec::new(),
             frozen_why: None,
             saved: 0,
         }
@@ -181,16 +181,25 @@ impl Account {
     }
 }
 
-/// The way along a line: from each account that is charged up to the root of its tree.
-pub(super) struct Climb<'a> {
+/// A walk over accounts: from one up to the root of its tree, then the same from each tag.
+pub(super) struct Ancestors<'a> {
     next: u32,
+    /// The place that was visited last.
+    last: u32,
     tags: std::slice::Iter<'a, AccountId>,
 }
 
-impl<'a> Climb<'a> {
+impl<'a> Ancestors<'a> {
+    /// Every account that a charge touches.
     #[inline(always)]
-    pub(super) fn from(target: &'a Target) -> Climb<'a> {
-        Climb { next: target.account.index, tags: target.tags.as_slice().iter() }
+    pub(super) fn of(target: &'a Target) -> Ancestors<'a> {
+        Ancestors { next: target.account.index, last: NONE, tags: target.tags.as_slice().iter() }
+    }
+
+    /// One account, and what is above it.
+    #[inline]
+    pub(super) fn of_account(index: u32) -> Ancestors<'static> {
+        Ancestors { next: index, last: NONE, tags: [].iter() }
     }
 
     /// The next place; above a root, that of the next tag.
@@ -199,7 +208,38 @@ impl<'a> Climb<'a> {
         while self.next as usize >= places {
             self.next = self.tags.next()?.index;
         }
+        self.last = self.next;
         Some(self.next as usize)
+    }
+
+    /// The next account.
+    #[inline(always)]
+    pub(super) fn next<'l>(&mut self, accounts: &'l Accounts) -> Option<&'l Account> {
+        let place = self.place(accounts.nodes.len())?;
+        let account = accounts.nodes.get(place)?;
+        self.next = account.parent;
+        Some(account)
+    }
+
+    /// The next account, to change.
+    #[inline(always)]
+    pub(super) fn next_mut<'l>(&mut self, accounts: &'l mut Accounts) -> Option<&'l mut Account> {
+        let place = self.place(accounts.nodes.len())?;
+        let account = accounts.nodes.get_mut(place)?;
+        self.next = account.parent;
+        Some(account)
+    }
+
+    /// All that is left of the walk: places and accounts.
+    #[inline]
+    pub(super) fn iter<'l>(
+        mut self,
+        accounts: &'l Accounts,
+    ) -> impl Iterator<Item = (u32, &'l Account)> + use<'a, 'l> {
+        std::iter::from_fn(move || {
+            let account = self.next(accounts)?;
+            Some((self.last, account))
+        })
     }
 }
 
@@ -227,24 +267,6 @@ impl Accounts {
     #[inline]
     pub(super) fn at_mut(&mut self, index: u32) -> &mut Account {
         &mut self.nodes[index as usize]
-    }
-
-    /// The next account that a charge touches.
-    #[inline(always)]
-    pub(super) fn next_of(&self, climb: &mut Climb<'_>) -> Option<&Account> {
-        let place = climb.place(self.nodes.len())?;
-        let account = self.nodes.get(place)?;
-        climb.next = account.parent;
-        Some(account)
-    }
-
-    /// The same to change.
-    #[inline(always)]
-    pub(super) fn next_of_mut(&mut self, climb: &mut Climb<'_>) -> Option<&mut Account> {
-        let place = climb.place(self.nodes.len())?;
-        let account = self.nodes.get_mut(place)?;
-        climb.next = account.parent;
-        Some(account)
     }
 
     pub(super) fn id(&self, index: u32) -> AccountId {
@@ -327,11 +349,10 @@ impl Accounts {
         self.nodes.len()
     }
 
-    /// The account itself, then what is above it, up to the root of its tree.
+    /// The places of the account itself, then of what is above it, up to the root of its tree.
     #[inline]
     pub(super) fn upward(&self, index: u32) -> impl Iterator<Item = u32> + '_ {
-        let some = |index: u32| (index != NONE).then_some(index);
-        std::iter::successors(some(index), move |index| some(self.at(*index).parent))
+        Ancestors::of_account(index).iter(self).map(|(place, _)| place)
     }
 
     /// The account itself, then everything below it, parents before their children.

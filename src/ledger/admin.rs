@@ -103,7 +103,7 @@ impl Ledger {
                 | Change::Thawed { .. }
                 | Change::Closed { .. }
         );
-        self.rules_changed = self.rules_changed.saturating_add(u64::from(changes_rules));
+        self.rules_epoch = self.rules_epoch.saturating_add(u64::from(changes_rules));
         match change {
             Change::ExpiredCharged { hold } => return self.apply_expired_charged(at, *hold),
             Change::ExpiredReleased { hold } => return self.apply_expired_released(at, *hold),
@@ -138,11 +138,11 @@ impl Ledger {
             Change::LimitLifted { rule } => self.lift(*rule),
             Change::Frozen { account, why } => {
                 self.accounts.at_mut(account.index).frozen_why = Some(Arc::clone(why));
-                self.spread_frost(account.index);
+                self.propagate_freeze(account.index);
             }
             Change::Thawed { account } => {
                 self.accounts.at_mut(account.index).frozen_why = None;
-                self.spread_frost(account.index);
+                self.propagate_freeze(account.index);
             }
             Change::Closed { account } => self.close(account.index),
             Change::Renewed { hold, lease_until } => self.holds.renew(*hold, *lease_until),
@@ -188,7 +188,7 @@ impl Ledger {
 
     /// The windows have changed.
     fn note_windows(&mut self) {
-        self.age = self.age.saturating_add(1);
+        self.window_epoch = self.window_epoch.saturating_add(1);
         let ends = self.windows.iter().map(|window| window.end);
         self.next_roll = ends.min().unwrap_or(Timestamp::MAX);
         let starts = self.windows.iter().map(|window| window.start);
@@ -211,8 +211,8 @@ impl Ledger {
         self.accounts.upward(account).any(|index| index == above)
     }
 
-    /// Says anew, for an account and all below it, who has frozen them.
-    fn spread_frost(&mut self, account: u32) {
+    /// Sets, for an account and all below it, which account has frozen them.
+    fn propagate_freeze(&mut self, account: u32) {
         for index in self.accounts.downward(account) {
             let node = self.accounts.at(index);
             let above = match node.parent {
@@ -256,7 +256,7 @@ impl Ledger {
     fn fold(&mut self, index: u32, parent: u32) {
         let (old, heir) = (self.accounts.id(index), self.accounts.id(parent));
         let gone = self.accounts.remove(index);
-        for place in gone.own_limits {
+        for place in gone.all_limits {
             self.take_counter(place);
         }
         let above = self.accounts.at_mut(parent);

@@ -2,10 +2,8 @@
 
 use super::Ledger;
 use super::accounts::NONE;
-use super::counter::{Counter, Place, Span};
-use super::follow::Trip;
-use super::holds::Part;
-use super::lines::came_from;
+use super::counter::{Counter, Span, WindowSlot};
+use super::fast_path::Headroom;
 
 impl Ledger {
     /// Law 4, conservation: recounts every balance, counter and hold. For tests, fuzzing and debug
@@ -76,15 +74,15 @@ impl Ledger {
             let name = format!("limit {place} of `{}`", self.accounts.at(counter.account).path);
             let account = self.accounts.at(counter.account);
             counter
-                .check(&account.balance, &self.windows, self.now, self.age)
+                .check(&account.balance, &self.windows, self.now, self.window_epoch)
                 .map_err(|what| format!("{name}: {what}"))?;
             let (mut now, mut before) = (0, 0);
             for (charged, part, model) in self.held_parts() {
                 let counted = self.is_above(counter.account, charged)
                     && self.filter_lets_through(counter, model);
-                match counter.place(&self.windows, part.at) {
-                    Place::Current if counted => now += counter.of(&part.amounts),
-                    Place::Previous if counted => before += counter.of(&part.amounts),
+                match counter.slot(&self.windows, part.at) {
+                    WindowSlot::Current if counted => now += counter.of(&part.amounts),
+                    WindowSlot::Previous if counted => before += counter.of(&part.amounts),
                     _ => {}
                 }
             }
@@ -108,21 +106,25 @@ impl Ledger {
 
     fn check_lines(&self) -> Result<(), String> {
         for (index, account) in self.accounts.iter() {
-            let (own, name) = (&account.own_limits, &account.path);
-            let follows = |limit: &&u32| self.counter(**limit).is_some_and(|own| own.follows);
-            let counted = own.iter().filter(|limit| !follows(limit));
-            if !counted.eq(&account.counted) {
-                return Err(format!("`{name}`: the limits that count by themselves are stale"));
+            let (own, name) = (&account.all_limits, &account.path);
+            let is_derived = |limit: &&u32| self.counter(**limit).is_some_and(Counter::is_derived);
+            let counting = own.iter().filter(|limit| !is_derived(limit));
+            if !counting.eq(&account.counting) {
+                return Err(format!(
+                    "`{name}`: the list of its limits that are not derived is stale"
+                ));
             }
             let limits = own.iter().filter_map(|limit| self.counter(*limit));
-            if account.trip.age() == self.age && account.trip != Trip::set(self.age, limits) {
-                return Err(format!("`{name}`: its trip is stale"));
+            if account.headroom.epoch() == self.window_epoch
+                && account.headroom != Headroom::of(self.window_epoch, limits)
+            {
+                return Err(format!("`{name}`: its headroom is stale"));
             }
-            let frost = self
+            let frozen = self
                 .accounts
                 .upward(index)
                 .filter(|index| self.accounts.at(*index).frozen_why.is_some());
-            if frost.last().unwrap_or(NONE) != account.frozen_by {
+            if frozen.last().unwrap_or(NONE) != account.frozen_by {
                 return Err(format!("`{}`: its freeze is stale", account.path));
             }
         }
@@ -134,30 +136,13 @@ impl Ledger {
         self.rules.check()?;
         self.filters.check(&self.rules.filters())?;
         for (_, account) in self.accounts.iter() {
-            let own = account.own_limits.iter().filter_map(|place| self.counter(*place));
+            let own = account.all_limits.iter().filter_map(|place| self.counter(*place));
             let mut has: Vec<u32> = own.map(|counter| counter.rule).collect();
             let meant = self.rules.iter().filter(|(_, rule)| rule.scope.matches(&account.path));
             let wanted: Vec<u32> = meant.map(|(place, _)| place).collect();
             has.sort_unstable();
             if has != wanted {
                 return Err(format!("`{}`: its limits are {has:?} of {wanted:?}", account.path));
-            }
-        }
-        Ok(())
-    }
-
-    /// What came out of a hold that is open finds its way back.
-    fn check_nesting(&self) -> Result<(), String> {
-        for (id, hold) in self.holds.iter().filter(|(id, _)| self.holds.open(*id).is_some()) {
-            let most = usize::from(hold.outer.is_some()).saturating_add(hold.beyond.len());
-            if hold.parts().any(|part| part.depth as usize > most) {
-                return Err(format!("hold {} has a part from further out than it is", id.index));
-            }
-            let Some((taker, levels)) = self.holds.open_around(hold) else { continue };
-            let taker = self.holds.at(taker);
-            let finds = |part: &Part| taker.parts().any(|own| came_from(part, own, levels));
-            if !hold.parts().filter(|part| part.depth >= levels).all(finds) {
-                return Err(format!("hold {} has a part that cannot go back", id.index));
             }
         }
         Ok(())

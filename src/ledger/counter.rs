@@ -1,15 +1,17 @@
-//! Owns one counter of one limit on one account: what is spent and held in its window, and when
-//! its thresholds fire. The windows of the calendar are shared and roll in O(1): a counter keeps
-//! the number of the window it last saw, and reads as zero in a later one. A counter of money, of
-//! every model, follows its account's balance: see `follow`.
+//! [`Counter`]: one limit on one account. It counts what is spent and held in its window, and raises
+//! alarms about it.
+//!
+//! The windows of the calendar are shared and roll in O(1): a counter keeps the number of the window
+//! that it last saw, and reads as zero in a later one. A limit on the money of every model is derived
+//! from its account's balance instead of counted: see the `fast_path` module.
 #![allow(
     clippy::arithmetic_side_effects,
     reason = "sums of possible amounts stay inside i128: see Amounts::MAX_COST"
 )]
 
-mod notice;
+mod alarms;
+mod rolling;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -20,17 +22,15 @@ use super::limit::{Limit, Period};
 use super::path::Path;
 use crate::calendar::{CalendarUnit, Zone};
 use crate::clock::{Timestamp, micros};
-use notice::Past;
-
-/// Slots of a rolling period.
-const SLOTS: i64 = 60;
+use alarms::Alarms;
+use rolling::Rolling;
 
 /// A window of the calendar, shared by every counter of the same unit and zone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Window {
     pub(super) unit: CalendarUnit,
     pub(super) zone: Zone,
-    /// Which it is: one more than the window before it.
+    /// One more than the number of the window before it.
     pub(super) number: u32,
     pub(super) start: Timestamp,
     pub(super) end: Timestamp,
@@ -40,28 +40,38 @@ pub(super) struct Window {
 
 impl Window {
     pub(super) fn roll(&mut self, start: Timestamp, end: Timestamp) {
-        // After a long silence the window just before this one has nothing in it, and nobody knows where it
-        // started: a correction about that time counts in no window.
+        // After a long silence the window just before this one has nothing in it, and its start is
+        // unknown: a correction about that time counts in no window.
         let silence = start > self.end;
         self.number = self.number.wrapping_add(if silence { 2 } else { 1 });
         self.previous_start = if silence { start } else { self.start };
-        (self.start, self.end) = (start, end);
+        self.start = start;
+        self.end = end;
     }
 }
 
-/// Over which time a counter counts.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// Over which time a counter counts, and what it keeps for that beside the present level.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum Span {
     Lifetime,
-    /// The shared window of that index.
-    Calendar(u32),
-    /// Microseconds.
-    Rolling(i64),
+    Calendar(Calendar),
+    Rolling(Rolling),
+}
+
+/// A counter's place among the windows of the calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Calendar {
+    /// The index of the shared window.
+    pub(super) window: u32,
+    /// The number of the window that the counter last saw.
+    number: u32,
+    /// Spent and held in the window before that one.
+    previous: Level,
 }
 
 /// In which window of a counter a charge that was reserved at some moment lies.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Place {
+pub(super) enum WindowSlot {
     Current,
     Previous,
     /// In a window that is no longer kept.
@@ -91,59 +101,44 @@ impl std::ops::Add for Level {
     }
 }
 
-impl std::ops::Neg for Level {
+impl std::ops::Sub for Level {
     type Output = Level;
 
-    fn neg(self) -> Level {
-        Level { spent: -self.spent, held: -self.held }
+    #[inline]
+    fn sub(self, other: Level) -> Level {
+        Level { spent: self.spent - other.spent, held: self.held - other.held }
     }
 }
 
-/// What was spent in one slot of a rolling period.
+/// How a counter knows what is spent and held in its window.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-struct Slot {
-    number: i64,
-    spent: i128,
+pub(super) enum Count {
+    /// It is told of each call and adds up.
+    Counting(Level),
+    /// Derived from the account: what its balance has moved by since it was this.
+    Derived(Level),
 }
 
 /// One limit on one account.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Counter {
-    /// The age of the ledger in which it is plain and up to date; 0 for none.
-    plain_in: u64,
-    /// Spent and held in its window; of one that follows its account, beside the account's balance.
-    own: Level,
-    /// The largest sum of spent and held so far; of one that follows its account, as of the moment
-    /// since which the account keeps a peak.
+    /// The window epoch in which the fast path may use it; 0 for none.
+    pub(super) fresh_epoch: u64,
+    /// It may do so before this moment, at which a rolling period loses a slot.
+    pub(super) fresh_until: Timestamp,
+    pub(super) count: Count,
+    /// The largest sum of spent and held so far; of a derived one, as of the moment since which the
+    /// account keeps a peak.
     peak: i128,
-    /// Where what is spent comes up to this, a threshold fires.
-    alert_from: i128,
+    pub(super) alarms: Alarms,
     pub(super) measure: Measure,
     pub(super) observe: bool,
-    /// It counts what its account's balance has moved by.
-    pub(super) follows: bool,
-    /// Above its amount, for a reason that the law allows: raised when it came about.
-    pub(super) over: bool,
     pub(super) amount: i128,
     pub(super) span: Span,
-    window_number: u32,
-    /// It has been told in this window that a call would have been refused, and when.
-    would_refuse: bool,
-    would_refuse_at: Timestamp,
     /// The filter's index, or [`Counter::NO_FILTER`].
     pub(super) filter: u32,
     /// The part that only calls that wrap up may take.
     pub(super) wrap_up: i128,
-    previous: Level,
-    /// `None` if the limit is younger than the window before the present one.
-    #[serde(default)]
-    past: Option<Past>,
-    slots: VecDeque<Slot>,
-    /// The highest threshold that has fired in this window, in percent; the amount of `spent` it
-    /// fires at, and when it did.
-    fired: u16,
-    fired_from: i128,
-    fired_at: Timestamp,
     pub(super) rule: u32,
     pub(super) account: u32,
     /// What was set, and the account's path: for notices, which can outlive both.
@@ -159,7 +154,7 @@ pub(super) struct Counter {
 
 impl Counter {
     pub(super) const NO_FILTER: u32 = u32::MAX;
-    /// An age in which no counter is plain.
+    /// An epoch in which no counter is fresh.
     pub(super) const NEVER: u64 = u64::MAX;
 
     pub(super) fn new(
@@ -170,40 +165,29 @@ impl Counter {
         account: u32,
         path: Path,
     ) -> Counter {
-        let amount = limit.amount.value();
-        let mut counter = Counter {
-            plain_in: 0,
-            own: Level::default(),
+        let is_derived = limit.measure == Measure::Cost
+            && filter == Counter::NO_FILTER
+            && !matches!(span, Span::Rolling(_));
+        let nothing = Level::default();
+        Counter {
+            fresh_epoch: 0,
+            fresh_until: Timestamp::MAX,
+            count: if is_derived { Count::Derived(nothing) } else { Count::Counting(nothing) },
             peak: 0,
-            alert_from: i128::MAX,
+            alarms: Alarms::new(limit),
             measure: limit.measure,
             observe: limit.observe,
-            follows: limit.measure == Measure::Cost
-                && filter == Counter::NO_FILTER
-                && !matches!(span, Span::Rolling(_)),
-            over: false,
-            amount,
+            amount: limit.amount.value(),
             span,
-            window_number: 0,
-            would_refuse: false,
-            would_refuse_at: Timestamp::MIN,
             filter,
             wrap_up: limit.wrap_up.map_or(0, |slice| slice.value()),
-            previous: Level::default(),
-            past: None,
-            slots: VecDeque::new(),
-            fired: 0,
-            fired_from: i128::MIN,
-            fired_at: Timestamp::MIN,
             rule,
             account,
             limit: Arc::clone(limit),
             path,
             opening_gap: 0,
             since: 0,
-        };
-        counter.arm();
-        counter
+        }
     }
 
     /// Takes over a changed limit: the counts stay, and the thresholds that fired stay fired.
@@ -212,116 +196,83 @@ impl Counter {
         self.wrap_up = limit.wrap_up.map_or(0, |slice| slice.value());
         self.observe = limit.observe;
         self.limit = Arc::clone(limit);
-        self.arm();
+        self.alarms.arm(limit);
     }
 
-    /// True if the counter is plain in this age of the ledger: it counts by itself, in the present
-    /// window, and nothing but its amount is asked of it.
-    #[inline(always)]
-    fn is_plain(&self, age: u64) -> bool {
-        self.plain_in == age
-    }
-
-    /// True if the counter is plain and has room for the call. False says nothing: then the counter
-    /// has to be looked at as a whole.
+    /// True if it is derived from its account's balance.
     #[inline]
-    pub(super) fn fits_plainly(&self, age: u64, asked: i128) -> bool {
-        self.is_plain(age) && self.own.committed() + asked <= self.amount
-    }
-
-    /// Adds what a call holds, if the counter is plain. The call fits.
-    #[inline]
-    pub(super) fn hold_plainly(&mut self, age: u64, asked: i128) -> bool {
-        if !self.is_plain(age) {
-            return false;
-        }
-        self.own.held += asked;
-        self.note_peak(self.own);
-        true
-    }
-
-    /// Turns what is held into what is spent, if the counter is plain and nobody has to be told of
-    /// it. The charge lies in the present window.
-    #[inline]
-    pub(super) fn turn_plainly(&mut self, age: u64, held: i128, spent: i128) -> bool {
-        let all = self.own.spent + spent;
-        if !self.is_plain(age) || spent > held || all >= self.alert_from {
-            return false;
-        }
-        self.own = Level { spent: all, held: self.own.held - held };
-        true
-    }
-
-    /// Says that the counter has been brought up to date in this age of the ledger. Follows each
-    /// change that is not a plain one.
-    #[inline]
-    pub(super) fn refresh(&mut self, age: u64) {
-        let plain = !self.follows
-            && !self.observe
-            && !self.over
-            && self.wrap_up == 0
-            && !matches!(self.span, Span::Rolling(_));
-        self.plain_in = if plain { age } else { 0 };
-    }
-
-    /// The largest sum of spent and held so far, in any window, where the account's balance is this.
-    pub(super) fn peak(&self, account: &Balance) -> i128 {
-        let since = if self.follows { account.peak + self.own.committed() } else { 0 };
-        self.peak.max(since)
-    }
-
-    /// Keeps the peak that the account has come to, which begins anew.
-    pub(super) fn keep_peak(&mut self, account: &Balance) {
-        self.peak = self.peak(account);
-    }
-
-    #[inline]
-    fn note_peak(&mut self, here: Level) {
-        if here.committed() > self.peak {
-            self.peak = here.committed();
-        }
+    pub(super) fn is_derived(&self) -> bool {
+        matches!(self.count, Count::Derived(_))
     }
 
     /// Spent and held in its window, where the account's balance is this.
     #[inline]
     pub(super) fn here(&self, account: &Balance) -> Level {
-        if self.follows { self.own + account.level() } else { self.own }
+        match self.count {
+            Count::Counting(level) => level,
+            Count::Derived(base) => account.level() - base,
+        }
     }
 
-    /// How much the balance of its account may come to before the limit has anything to say: spent
-    /// and held together at most the first, spent alone less than the second. `None` if it always
-    /// has to be looked at as a whole.
-    pub(super) fn allows(&self) -> Option<(i128, i128)> {
-        let looks = self.observe || self.over;
-        let committed = self.amount - self.wrap_up - self.own.committed();
-        (!looks).then(|| (committed, self.alert_from.saturating_sub(self.own.spent)))
+    /// Adds to spent and held in its window, whatever the account's balance does.
+    #[inline]
+    fn add(&mut self, by: Level) {
+        match &mut self.count {
+            Count::Counting(level) => *level = *level + by,
+            Count::Derived(base) => *base = *base - by,
+        }
+    }
+
+    /// Counts nothing of what there is.
+    fn restart(&mut self, account: &Balance) {
+        match &mut self.count {
+            Count::Counting(level) => *level = Level::default(),
+            Count::Derived(base) => *base = account.level(),
+        }
+    }
+
+    /// The largest sum of spent and held so far, in any window, where the account's balance is this.
+    pub(super) fn peak(&self, account: &Balance) -> i128 {
+        match self.count {
+            Count::Counting(_) => self.peak,
+            Count::Derived(base) => self.peak.max(account.peak - base.committed()),
+        }
+    }
+
+    /// Keeps the peak that the account has come to, before the account begins a new one.
+    pub(super) fn keep_peak(&mut self, account: &Balance) {
+        self.peak = self.peak(account);
+    }
+
+    #[inline]
+    pub(super) fn note_peak(&mut self, here: Level) {
+        if here.committed() > self.peak {
+            self.peak = here.committed();
+        }
     }
 
     /// What is spent and held at `now`, without changing anything.
     #[inline]
     pub(super) fn level(&self, account: &Balance, windows: &[Window], now: Timestamp) -> Level {
-        match self.span {
+        match &self.span {
             Span::Lifetime => self.here(account),
-            Span::Calendar(window) if windows[window as usize].number == self.window_number => {
+            Span::Calendar(own) if windows[own.window as usize].number == own.number => {
                 self.here(account)
             }
             Span::Calendar(_) => Level::default(),
-            Span::Rolling(span) => {
-                Level { spent: self.own.spent - self.expired(span, now), held: self.own.held }
+            Span::Rolling(rolling) => {
+                let here = self.here(account);
+                Level { spent: here.spent - rolling.left(now), ..here }
             }
         }
     }
 
     /// Spent and held in the window before this one; zero where there is none.
     pub(super) fn previous_level(&self, account: &Balance, windows: &[Window]) -> Level {
-        match self.span {
-            Span::Calendar(window) => {
-                match windows[window as usize].number.wrapping_sub(self.window_number) {
-                    0 => self.previous,
-                    1 => self.here(account),
-                    _ => Level::default(),
-                }
-            }
+        let Span::Calendar(own) = &self.span else { return Level::default() };
+        match windows[own.window as usize].number.wrapping_sub(own.number) {
+            0 => own.previous,
+            1 => self.here(account),
             _ => Level::default(),
         }
     }
@@ -335,8 +286,14 @@ impl Counter {
         now: Timestamp,
         wrap_up: bool,
     ) -> i128 {
-        let cap = if wrap_up { self.amount } else { self.amount - self.wrap_up };
-        cap - self.level(account, windows, now).committed()
+        self.cap(wrap_up) - self.level(account, windows, now).committed()
+    }
+
+    /// What calls may come to together: the amount, or for ordinary calls what is not kept for
+    /// wrapping up.
+    #[inline]
+    pub(super) fn cap(&self, wrap_up: bool) -> i128 {
+        if wrap_up { self.amount } else { self.amount - self.wrap_up }
     }
 
     /// What was set, and on which account.
@@ -346,200 +303,163 @@ impl Counter {
 
     /// Where a charge that was reserved at `at` is counted.
     #[inline]
-    pub(super) fn place(&self, windows: &[Window], at: Timestamp) -> Place {
-        match self.span {
-            Span::Calendar(window) => {
-                let window = &windows[window as usize];
-                if at >= window.start {
-                    Place::Current
-                } else if at >= window.previous_start {
-                    Place::Previous
-                } else {
-                    Place::Gone
-                }
-            }
-            _ => Place::Current,
+    pub(super) fn slot(&self, windows: &[Window], at: Timestamp) -> WindowSlot {
+        let Span::Calendar(own) = &self.span else { return WindowSlot::Current };
+        let window = &windows[own.window as usize];
+        if at >= window.start {
+            WindowSlot::Current
+        } else if at >= window.previous_start {
+            WindowSlot::Previous
+        } else {
+            WindowSlot::Gone
         }
     }
 
     /// Brings the counter to `now`: a new window starts empty, expired slots leave.
     #[inline]
     pub(super) fn advance(&mut self, account: &Balance, windows: &[Window], now: Timestamp) {
-        match self.span {
+        match &mut self.span {
             Span::Lifetime => {}
-            Span::Calendar(window) => {
-                let window = &windows[window as usize];
-                if window.number != self.window_number {
+            Span::Calendar(own) => {
+                let window = &windows[own.window as usize];
+                if window.number != own.number {
                     self.enter_window(account, window);
                 }
             }
-            Span::Rolling(span) => self.drop_expired(span, now),
+            Span::Rolling(rolling) => {
+                let left = rolling.drop_left(now);
+                self.add(Level { spent: -left, held: 0 });
+                self.rearm_rolling(now);
+            }
         }
     }
 
     #[cold]
     fn enter_window(&mut self, account: &Balance, window: &Window) {
-        let next = window.number.wrapping_sub(self.window_number) == 1;
-        let previous = if next { self.here(account) } else { Level::default() };
-        self.past = Some(if next { self.to_past(previous.spent) } else { Past::default() });
-        self.previous = previous;
-        self.start_from(account);
-        self.window_number = window.number;
-        (self.fired, self.would_refuse, self.over) = (0, false, false);
-        self.arm();
-    }
-
-    /// Counts nothing of what there is.
-    fn start_from(&mut self, account: &Balance) {
-        self.own = if self.follows { -account.level() } else { Level::default() };
+        let here = self.here(account);
+        let Span::Calendar(own) = &mut self.span else { return };
+        let is_next = window.number.wrapping_sub(own.number) == 1;
+        own.previous = if is_next { here } else { Level::default() };
+        own.number = window.number;
+        self.alarms.enter_window(&self.limit, is_next.then_some(here.spent));
+        self.restart(account);
     }
 
     /// Starts in the present window, with nothing counted.
     pub(super) fn start_in(&mut self, account: &Balance, windows: &[Window]) {
-        self.start_from(account);
-        if let Span::Calendar(window) = self.span {
-            let window = &windows[window as usize];
-            self.window_number = window.number;
+        self.restart(account);
+        if let Span::Calendar(own) = &mut self.span {
+            own.number = windows[own.window as usize].number;
         }
     }
 
     /// Adds to what is held. The counter has been advanced.
     #[inline]
-    pub(super) fn hold(&mut self, place: Place, amount: i128) {
-        match place {
-            Place::Current => self.own.held += amount,
-            Place::Previous => self.previous.held += amount,
-            Place::Gone => {}
+    pub(super) fn hold(&mut self, slot: WindowSlot, amount: i128) {
+        match (slot, &mut self.span) {
+            (WindowSlot::Current, _) => self.add(Level { spent: 0, held: amount }),
+            (WindowSlot::Previous, Span::Calendar(own)) => own.previous.held += amount,
+            _ => {}
         }
-    }
-
-    /// Leaves out of the present window what the account's balance is about to move by, unless it
-    /// belongs there.
-    pub(super) fn leave_out(&mut self, place: Place, moved: Level) {
-        if place != Place::Current {
-            self.own = self.own + -moved;
-        }
-        if place == Place::Previous {
-            self.previous = self.previous + moved;
-        }
-    }
-
-    /// Takes away no more than there is, where the account's balance is about to be corrected by more.
-    pub(super) fn leave_some(&mut self, account: &Balance, place: Place, corrected: Level) {
-        let there = match place {
-            Place::Current => self.here(account).spent,
-            Place::Previous => self.previous.spent,
-            Place::Gone => 0,
-        };
-        self.leave_out(place, corrected);
-        let missing = (-there.max(0) - corrected.spent).max(0);
-        match place {
-            Place::Current => self.own.spent += missing,
-            Place::Previous => self.previous.spent += missing,
-            Place::Gone => return,
-        }
-        self.opening_gap += missing;
-    }
-
-    /// Leaves out the correction of a charge that is older than the limit.
-    pub(super) fn ignore(&mut self, moved: Level) {
-        self.opening_gap -= moved.spent;
-        self.leave_out(Place::Gone, moved);
     }
 
     /// Adds to what is spent, by a charge reserved at `at`. The counter has been advanced to `now`.
     #[inline]
-    pub(super) fn spend(&mut self, place: Place, at: Timestamp, now: Timestamp, amount: i128) {
-        match (place, self.span) {
-            (Place::Current, Span::Rolling(span)) => {
-                let slot = at.as_micros().div_euclid(slot_length(span));
-                if slot_leaves(slot, span) > now {
-                    self.spend_in_slot(slot, amount);
-                }
+    pub(super) fn spend(&mut self, slot: WindowSlot, at: Timestamp, now: Timestamp, amount: i128) {
+        let is_counted = match (slot, &mut self.span) {
+            (WindowSlot::Current, Span::Rolling(rolling)) => rolling.spend(at, now, amount),
+            (WindowSlot::Current, _) => true,
+            (WindowSlot::Previous, Span::Calendar(own)) => {
+                own.previous.spent += amount;
+                false
             }
-            (Place::Current, _) => self.own.spent += amount,
-            (Place::Previous, _) => self.previous.spent += amount,
-            (Place::Gone, _) => {}
+            _ => false,
+        };
+        if is_counted {
+            self.add(Level { spent: amount, held: 0 });
         }
     }
 
     /// Adds to what is spent, or takes away from it as far as there is something; returns how much it was.
     pub(super) fn correct(
         &mut self,
-        place: Place,
+        slot: WindowSlot,
         at: Timestamp,
         now: Timestamp,
         by: i128,
     ) -> i128 {
-        let there = match (place, self.span) {
-            (Place::Current, Span::Rolling(span)) => {
-                let number = at.as_micros().div_euclid(slot_length(span));
-                let slot = self.slots.binary_search_by_key(&number, |slot| slot.number);
-                slot.ok().and_then(|place| self.slots.get(place)).map_or(0, |slot| slot.spent)
-            }
-            (Place::Current, _) => self.own.spent,
-            (Place::Previous, _) => self.previous.spent,
-            (Place::Gone, _) => 0,
+        let there = match (slot, &self.span) {
+            (WindowSlot::Current, Span::Rolling(rolling)) => rolling.spent_at(at),
+            (slot, _) => self.spent_in(&Balance::default(), slot),
         };
         let by = by.max(-there.max(0));
         if by != 0 {
-            self.spend(place, at, now, by);
+            self.spend(slot, at, now, by);
         }
         by
     }
 
-    fn spend_in_slot(&mut self, number: i64, amount: i128) {
-        let place = self.slots.partition_point(|slot| slot.number < number);
-        match self.slots.get_mut(place) {
-            Some(slot) if slot.number == number => slot.spent += amount,
-            _ => self.slots.insert(place, Slot { number, spent: amount }),
+    /// What is spent in one of its windows, where the account's balance is this.
+    fn spent_in(&self, account: &Balance, slot: WindowSlot) -> i128 {
+        match (slot, &self.span) {
+            (WindowSlot::Current, _) => self.here(account).spent,
+            (WindowSlot::Previous, Span::Calendar(own)) => own.previous.spent,
+            _ => 0,
         }
-        self.own.spent += amount;
     }
 
-    /// What has left a rolling period of `span` by `now` and is still counted.
-    fn expired(&self, span: i64, now: Timestamp) -> i128 {
-        let gone = self.slots.iter().take_while(|slot| slot_leaves(slot.number, span) <= now);
-        gone.map(|slot| slot.spent).sum()
+    /// Of a derived counter: leaves out of the present window what the account's balance is about to
+    /// move by, unless it belongs there. A charge of $2 that was reserved yesterday moves the balance
+    /// today: a daily limit adds it to the window before, and takes it out of today's.
+    pub(super) fn exclude(&mut self, slot: WindowSlot, moved: Level) {
+        if slot != WindowSlot::Current {
+            self.add(Level::default() - moved);
+        }
+        if let (WindowSlot::Previous, Span::Calendar(own)) = (slot, &mut self.span) {
+            own.previous = own.previous + moved;
+        }
     }
 
-    fn drop_expired(&mut self, span: i64, now: Timestamp) {
-        while let Some(slot) = self.slots.front() {
-            if slot_leaves(slot.number, span) > now {
-                break;
+    /// The same of a correction of the account's balance, which may take away more than is spent in
+    /// the window: a window never counts less than nothing. A correction of -$3 where $1 was spent
+    /// in the window counts as -$1 there.
+    pub(super) fn exclude_down_to_zero(
+        &mut self,
+        account: &Balance,
+        slot: WindowSlot,
+        corrected: Level,
+    ) {
+        let there = self.spent_in(account, slot);
+        self.exclude(slot, corrected);
+        let missing = (-there.max(0) - corrected.spent).max(0);
+        match (slot, &mut self.span) {
+            (WindowSlot::Current, _) => self.add(Level { spent: missing, held: 0 }),
+            (WindowSlot::Previous, Span::Calendar(own)) => own.previous.spent += missing,
+            _ => return,
+        }
+        self.opening_gap += missing;
+    }
+
+    /// The same of the correction of a charge that is older than the limit.
+    pub(super) fn exclude_entirely(&mut self, moved: Level) {
+        self.opening_gap -= moved.spent;
+        self.exclude(WindowSlot::Gone, moved);
+    }
+
+    /// The first moment at which a rolling period has room for `asked`, if nothing else is charged;
+    /// `None` of other periods, and if no slot makes enough room.
+    pub(super) fn rolling_room_at(&self, asked: i128, cap: i128) -> Option<Timestamp> {
+        match (&self.span, self.count) {
+            (Span::Rolling(rolling), Count::Counting(level)) => {
+                rolling.room_at(level.spent, asked, cap)
             }
-            self.own.spent -= slot.spent;
-            self.slots.pop_front();
+            _ => None,
         }
-        if self.over && self.own.committed() <= self.amount {
-            self.over = false;
-        }
-        // A rolling window has no start. A threshold can fire again when a full period has passed
-        // since, and what is spent has come down.
-        if self.own.spent < self.fired_from && is_over(span, self.fired_at, now) {
-            let (spent, thresholds) = (self.own.spent, &self.limit.alert_at);
-            let reached = thresholds.iter().filter(|percent| spent >= self.threshold(**percent));
-            self.fired = reached.max().copied().unwrap_or(0).min(self.fired);
-            self.arm();
-        }
-    }
-
-    /// The first moment at which `asked` fits into a rolling period, if nothing else is charged.
-    /// The caller has made sure that it fits into an empty one.
-    pub(super) fn rolling_room_at(&self, span: i64, asked: i128, cap: i128) -> Option<Timestamp> {
-        let mut spent = self.own.spent;
-        for slot in &self.slots {
-            spent -= slot.spent;
-            if spent + asked <= cap {
-                return Some(slot_leaves(slot.number, span));
-            }
-        }
-        None
     }
 
     /// Sets what is counted from outside: the totals of a new limit, or an opening amount.
     pub(super) fn open_with(&mut self, spent: i128, at: Timestamp) {
-        self.spend(Place::Current, at, at, spent);
+        self.spend(WindowSlot::Current, at, at, spent);
     }
 
     /// Recounts what can be recounted from the counter alone.
@@ -548,24 +468,21 @@ impl Counter {
         account: &Balance,
         windows: &[Window],
         now: Timestamp,
-        age: u64,
+        epoch: u64,
     ) -> Result<(), String> {
-        let slots: i128 = self.slots.iter().map(|slot| slot.spent).sum();
         let here = self.here(account);
-        if matches!(self.span, Span::Rolling(_)) && slots != here.spent {
-            return Err(format!("the slots hold {slots}, the counter says {}", here.spent));
-        }
-        if self.slots.len() > 2 * SLOTS as usize {
-            return Err(format!("{} slots are kept", self.slots.len()));
+        if let Span::Rolling(rolling) = &self.span {
+            rolling.check(here.spent)?;
         }
         let level = self.level(account, windows, now);
         if self.peak(account) < level.committed() {
             return Err(format!("the peak was {}, there is {level:?}", self.peak(account)));
         }
-        if self.plain_in == age && (level != here || self.over) {
-            return Err("it says that it is plain and is not".to_owned());
+        let is_fresh = self.fresh_epoch == epoch && now < self.fresh_until;
+        if is_fresh && (level != here || self.alarms.is_over()) {
+            return Err("it says that it is up to date and is not".to_owned());
         }
-        if level.committed() > self.amount && !self.over && !self.observe {
+        if level.committed() > self.amount && !self.alarms.is_over() && !self.observe {
             return Err(format!("{level:?} is over {} without a reason", self.amount));
         }
         Ok(())
@@ -584,33 +501,38 @@ impl Counter {
 
     /// The highest threshold that has fired in this window.
     pub(super) fn fired(&self) -> u16 {
-        self.fired
+        self.alarms.fired()
     }
 }
 
 impl Span {
+    /// When the fast path has to look at a counter again although no window rolls.
+    pub(super) fn fresh_until(&self) -> Timestamp {
+        match self {
+            Span::Rolling(rolling) => rolling.next_leave(),
+            _ => Timestamp::MAX,
+        }
+    }
+
+    /// Notes a charge in the present window of a fresh counter; returns false, having changed nothing,
+    /// if a rolling period has to begin another slot for it.
+    #[inline(always)]
+    pub(super) fn spend_fast(&mut self, at: Timestamp, spent: i128) -> bool {
+        match self {
+            Span::Rolling(rolling) => rolling.spend_in_last(at, spent),
+            _ => true,
+        }
+    }
+
     /// The span of a period, but for the calendar's, whose window is the ledger's to find.
     pub(super) fn of(period: &Period, calendar: impl FnOnce() -> Option<u32>) -> Option<Span> {
         Some(match period {
             Period::Lifetime => Span::Lifetime,
-            Period::Rolling(span) => Span::Rolling(micros(*span)),
-            Period::Calendar(..) => Span::Calendar(calendar()?),
+            Period::Rolling(length) => Span::Rolling(Rolling::new(micros(*length))),
+            Period::Calendar(..) => {
+                let (number, previous) = (0, Level::default());
+                Span::Calendar(Calendar { window: calendar()?, number, previous })
+            }
         })
     }
-}
-
-/// True if `span` microseconds have passed.
-fn is_over(span: i64, since: Timestamp, now: Timestamp) -> bool {
-    now.as_micros().saturating_sub(since.as_micros()) >= span
-}
-
-/// A slot's length in microseconds, for a period of `span` microseconds.
-fn slot_length(span: i64) -> i64 {
-    span / SLOTS + i64::from(span % SLOTS != 0)
-}
-
-/// The moment at which the slot is wholly outside a period of `span` microseconds.
-fn slot_leaves(number: i64, span: i64) -> Timestamp {
-    let end = number.saturating_add(1).saturating_mul(slot_length(span));
-    Timestamp::from_micros(end.saturating_add(span))
 }

@@ -16,9 +16,9 @@ pub struct Part {
     pub at: Timestamp,
     /// How much.
     pub amounts: Amounts,
-    /// Out of how many outer holds it came, one inside the other: 0 for what the hold reserved by
-    /// itself. What is left of a part goes back to the part of the outer hold with one less; if that
-    /// hold has ended, to the part with two less of the one around it, and so on.
+    /// Nesting depth this part was borrowed from: 0 if this hold reserved it itself, 1 from its outer
+    /// hold, 2 from that one's outer hold. Unused money returns to the nearest of them that is still
+    /// open.
     pub depth: u32,
 }
 
@@ -63,7 +63,7 @@ impl Hold {
         std::iter::once(&mut self.first).chain(&mut self.more)
     }
 
-    /// Its lease has ended, and its call may have a late word.
+    /// Its lease has ended, and its call may still be settled.
     pub(super) fn is_late(&self) -> bool {
         matches!(self.state, HoldState::Charged | HoldState::Released)
     }
@@ -215,7 +215,7 @@ impl Holds {
         self.at_mut(id).state = HoldState::Released;
     }
 
-    /// Charges the late word of holds of `old`, an account that is gone, to `heir`.
+    /// Charges late settlements of holds of `old`, an account that is gone, to `heir`.
     pub(super) fn inherit(&mut self, old: AccountId, heir: AccountId) {
         for hold in self.slots.iter_mut().filter(|hold| hold.is_late()) {
             if hold.target.account == old {

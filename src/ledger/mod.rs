@@ -19,13 +19,14 @@ mod compact;
 mod counter;
 mod denied;
 mod filters;
-mod follow;
+mod fast_path;
 mod holds;
 mod limit;
-mod lines;
+mod nesting;
 mod path;
+mod path_walk;
 mod per_call;
-mod plain;
+
 mod reserve;
 mod rules;
 mod settle;
@@ -55,7 +56,7 @@ pub use tape::{Entry, Posting, PostingKind};
 pub use view::{AccountView, HoldView, LimitView};
 
 use crate::clock::Timestamp;
-use accounts::{Accounts, NONE};
+use accounts::{Accounts, Ancestors, NONE};
 use counter::{Counter, Level, Window};
 use filters::Filters;
 use holds::Holds;
@@ -263,10 +264,11 @@ pub enum Notice {
 pub struct Ledger {
     now: Timestamp,
     events: u64,
-    /// Grows when a window is opened or rolls: what a counter knew of its window is old then.
-    age: u64,
-    /// Grows when a limit, a freeze or the closing of an account changes what calls may hope for.
-    rules_changed: u64,
+    /// Grows when a window is opened or rolls: what a counter or an account knew of its window is
+    /// stale then.
+    window_epoch: u64,
+    /// Grows when a limit is set or lifted, or an account frozen, thawed or closed.
+    rules_epoch: u64,
     /// When the youngest of all windows began: what was reserved since lies in the present ones.
     latest_start: Timestamp,
     /// When the next window ends.
@@ -311,8 +313,8 @@ impl Ledger {
         Ledger {
             now: Timestamp::MIN,
             events: 0,
-            age: 1,
-            rules_changed: 0,
+            window_epoch: 1,
+            rules_epoch: 0,
             latest_start: Timestamp::MIN,
             next_roll: Timestamp::MAX,
             accounts,
@@ -344,8 +346,8 @@ impl Ledger {
 
     /// Changes when a limit is set or lifted, or an account frozen, thawed or closed.
     #[inline]
-    pub(crate) fn rules_changed(&self) -> u64 {
-        self.rules_changed
+    pub(crate) fn rules_epoch(&self) -> u64 {
+        self.rules_epoch
     }
 
     /// When something falls due by itself: a window that rolls, a lease that ends. Before any
@@ -454,9 +456,14 @@ impl Ledger {
         Charged { account: Some(target.account.index), tags: target.tags.as_slice().iter() }
     }
 
-    /// The counters that a charge to an account touches: its own, then those above.
-    fn limits_along(&self, charged: u32) -> Along<'_> {
-        Along { ledger: self, next: charged, own: [].iter() }
+    /// The counters of all limits along a path.
+    #[inline]
+    fn limits_along<'a>(
+        &'a self,
+        path: Ancestors<'a>,
+    ) -> impl Iterator<Item = (LimitId, &'a Counter)> {
+        let limits = path.iter(&self.accounts).flat_map(|(_, account)| &account.all_limits);
+        limits.filter_map(|limit| Some((LimitId(*limit), self.counter(*limit)?)))
     }
 
     /// What a counter has in its window at `now`.
@@ -506,33 +513,5 @@ impl Iterator for Charged<'_> {
     #[inline(always)]
     fn next(&mut self) -> Option<u32> {
         self.account.take().or_else(|| self.tags.next().map(|id| id.index))
-    }
-}
-
-/// The counters of an account, then those above.
-struct Along<'a> {
-    ledger: &'a Ledger,
-    next: u32,
-    own: std::slice::Iter<'a, u32>,
-}
-
-impl<'a> Iterator for Along<'a> {
-    type Item = (LimitId, &'a Counter);
-
-    #[inline]
-    fn next(&mut self) -> Option<(LimitId, &'a Counter)> {
-        loop {
-            let Some(limit) = self.own.next() else {
-                if self.next == NONE {
-                    return None;
-                }
-                let account = self.ledger.accounts.at(self.next);
-                (self.next, self.own) = (account.parent, account.own_limits.iter());
-                continue;
-            };
-            if let Some(counter) = self.ledger.counter(*limit) {
-                return Some((LimitId(*limit), counter));
-            }
-        }
     }
 }

@@ -4,23 +4,24 @@
 use std::sync::Arc;
 
 use super::CostBound;
-use super::accounts::{Climb, State};
+use super::accounts::{Ancestors, State};
 use super::amounts::Amounts;
 use super::command::{Grow, Grown, Rejection, Reserve, Reserved, Retry, Target};
-use super::counter::{Counter, Place, Span};
+use super::counter::{Counter, Span};
 use super::denied::Denied;
 use super::holds::{Hold, Part};
 use super::limit::Limit;
-use super::lines::{Tell, excess, taken_from};
+use super::nesting::{excess, taken_from};
 use super::path::Path;
-use super::{AccountId, HoldId, Ledger, LimitId};
+use super::path_walk::Notify;
+use super::{AccountId, HoldId, Ledger, LimitId, ModelId};
 use crate::clock::Timestamp;
 
-/// A call that wants in.
-struct Want<'a> {
+/// What a call asks for, before its output is sized.
+pub(super) struct Demand<'a> {
     target: &'a Target,
     /// The hold that it may take from.
-    outer: Option<&'a Hold>,
+    pub(super) outer: Option<&'a Hold>,
     bound: &'a CostBound,
     wrap_up: bool,
     /// What the call holds already, in picodollars, if it is to grow.
@@ -30,10 +31,10 @@ struct Want<'a> {
     in_flight: u32,
 }
 
-impl<'a> Want<'a> {
+impl<'a> Demand<'a> {
     #[inline]
-    fn to_reserve(reserve: &'a Reserve, outer: Option<&'a Hold>) -> Want<'a> {
-        Want {
+    fn to_reserve(reserve: &'a Reserve, outer: Option<&'a Hold>) -> Demand<'a> {
+        Demand {
             target: &reserve.target,
             outer,
             bound: &reserve.bound,
@@ -50,32 +51,32 @@ impl<'a> Want<'a> {
     }
 
     /// The whole cost of the hold with these amounts; 0 if they add no cost.
-    fn whole_cost(&self, amounts: &Amounts) -> i128 {
+    pub(super) fn whole_cost(&self, amounts: &Amounts) -> i128 {
         if amounts.cost == 0 { 0 } else { self.before.saturating_add(amounts.cost) }
     }
 
     /// What the call asks for with this output cap, and what of it the outer hold gives; `None`
     /// if it is more than one charge can be.
     #[inline]
-    fn fit(&self, output_cap: u64) -> Option<Fit> {
+    fn fit(&self, output_cap: u64) -> Option<SizedDemand> {
         let mut amounts = self.bound.amounts(output_cap)?;
         (amounts.requests, amounts.in_flight) = (self.requests, self.in_flight);
         let moved = self.outer.map_or_else(Vec::new, |outer| taken_from(outer, &amounts));
-        Some(Fit { output_cap, amounts, moved })
+        Some(SizedDemand { output_cap, amounts, moved })
     }
 }
 
 /// What a call asks for with some output cap.
-struct Fit {
+pub(super) struct SizedDemand {
     output_cap: u64,
-    amounts: Amounts,
+    pub(super) amounts: Amounts,
     /// The part of it that comes out of the outer hold.
-    moved: Vec<Part>,
+    pub(super) moved: Vec<Part>,
 }
 
-impl Fit {
+impl SizedDemand {
     /// What does not come out of the outer hold.
-    fn excess(&self) -> Amounts {
+    pub(super) fn excess(&self) -> Amounts {
         excess(self.amounts, &self.moved)
     }
 }
@@ -105,17 +106,17 @@ impl Ledger {
                 Err(_) => return Vec::new(),
             },
         };
-        let want = Want::to_reserve(reserve, outer);
-        let fit = self.check_target(want.target).ok().and_then(|()| want.fit(want.floor()));
+        let demand = Demand::to_reserve(reserve, outer);
+        let fit = self.check_target(demand.target).ok().and_then(|()| demand.fit(demand.floor()));
         let Some(least) = fit else { return Vec::new() };
         let mut needs = Vec::new();
-        self.each_needed(&want, &least, |id, counter, needed| {
+        self.each_needed(&demand, &least, |id, counter, needed| {
             if counter.is_per_call() {
                 return; // no other call is in the way of this one
             }
-            let is_in_the_way = needed > self.room(counter, now, want.wrap_up);
+            let is_in_the_way = needed > self.room(counter, now, demand.wrap_up);
             let room_at = match is_in_the_way {
-                true => self.rolling_room_at(now, counter, needed, want.wrap_up),
+                true => self.rolling_room_at(now, counter, needed, demand.wrap_up),
                 false => None,
             };
             let ((account, limit), keeps_a_part) = (counter.about(), counter.wrap_up > 0);
@@ -131,14 +132,8 @@ impl Ledger {
         needed: i128,
         wrap_up: bool,
     ) -> Option<Timestamp> {
-        let Span::Rolling(span) = counter.span else { return None };
-        let kept = if wrap_up { 0 } else { counter.wrap_up };
         let held = self.level(counter, now).held;
-        counter.rolling_room_at(
-            span,
-            needed.saturating_add(held),
-            counter.amount.saturating_sub(kept),
-        )
+        counter.rolling_room_at(needed.saturating_add(held), counter.cap(wrap_up))
     }
 
     /// What an open hold holds without what its inner calls have taken out of it; `None` once it is
@@ -159,8 +154,8 @@ impl Ledger {
             None => None,
             Some(outer) => Some(self.check_inside(outer, &reserve.target)?),
         };
-        let want = Want::to_reserve(reserve, outer);
-        let fit = self.fit(now, &want)?;
+        let demand = Demand::to_reserve(reserve, outer);
+        let fit = self.fit(now, &demand)?;
         if self.events >= Ledger::MAX_EVENTS {
             return Err(Rejection::Full);
         }
@@ -183,7 +178,7 @@ impl Ledger {
             return Err(Rejection::Closed);
         }
         self.check_not_frozen(&target)?;
-        let want = Want {
+        let demand = Demand {
             target: &target,
             outer: hold.outer.and_then(|outer| self.holds.open(outer)),
             bound: &grow.bound,
@@ -192,7 +187,7 @@ impl Ledger {
             requests: 0,
             in_flight: 0,
         };
-        let fit = self.fit(now, &want)?;
+        let fit = self.fit(now, &demand)?;
         if !(hold.total() + fit.amounts).is_possible() {
             return Err(Rejection::Impossible);
         }
@@ -250,85 +245,93 @@ impl Ledger {
         Ok(())
     }
 
-    fn check_inside(&self, outer: HoldId, target: &Target) -> Result<&Hold, Rejection> {
-        let outer = self.holds.open(outer).ok_or(Rejection::NoSuchHold)?;
-        let mut line = self.accounts.upward(target.account.index);
-        let inside = line.any(|index| index == outer.target.account.index);
-        let tags = outer.target.tags.as_slice();
-        if !inside || !tags.iter().all(|tag| target.tags.as_slice().contains(tag)) {
-            return Err(Rejection::NotInside);
-        }
-        Ok(outer)
-    }
-
     /// The call as it was asked for, or with a shorter output, if it fits.
     #[inline]
-    fn fit(&self, now: Timestamp, want: &Want<'_>) -> Result<Fit, Rejection> {
-        let fit = want.fit(want.bound.cap).ok_or(Rejection::Impossible)?;
-        if self.fits(now, want, &fit) { Ok(fit) } else { self.shorten_or_refuse(now, want) }
+    fn fit(&self, now: Timestamp, demand: &Demand<'_>) -> Result<SizedDemand, Rejection> {
+        let fit = demand.fit(demand.bound.cap).ok_or(Rejection::Impossible)?;
+        if self.fits(now, demand, &fit) { Ok(fit) } else { self.shorten_or_refuse(now, demand) }
+    }
+
+    /// True if no limit of the path is in the way of a call that stands alone.
+    #[inline(always)]
+    pub(super) fn has_room(
+        &self,
+        now: Timestamp,
+        target: &Target,
+        amounts: &Amounts,
+        wrap_up: bool,
+    ) -> bool {
+        let has_room = |limit: &u32| {
+            let Some(counter) = self.counter(*limit) else { return true };
+            self.has_room_in(counter, now, target.model, counter.asked_of(amounts), wrap_up)
+        };
+        let epoch = self.window_epoch;
+        let mut path = Ancestors::of(target);
+        while let Some(account) = path.next(&self.accounts) {
+            let is_fast = account.fits_fast(epoch, amounts.cost);
+            let limits = if is_fast { &account.counting } else { &account.all_limits };
+            if !limits.iter().all(has_room) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// True if this limit is not in the way of a call that needs so much of it. A limit of which
+    /// the call needs nothing is not consulted.
+    pub(super) fn has_room_in(
+        &self,
+        counter: &Counter,
+        now: Timestamp,
+        model: ModelId,
+        needed: i128,
+        wrap_up: bool,
+    ) -> bool {
+        needed <= 0
+            || counter.observe
+            || !self.filter_lets_through(counter, model)
+            || counter.fits_fast(self.window_epoch, now, needed)
+            || needed <= self.room(counter, now, wrap_up)
     }
 
     /// True if no limit of the line is in the way.
-    fn fits(&self, now: Timestamp, want: &Want<'_>, fit: &Fit) -> bool {
-        if fit.moved.is_empty() && (want.before == 0 || self.per_call == 0) {
-            return self.has_room(now, want.target, &fit.amounts, want.wrap_up);
+    fn fits(&self, now: Timestamp, demand: &Demand<'_>, fit: &SizedDemand) -> bool {
+        if fit.moved.is_empty() && (demand.before == 0 || self.per_call == 0) {
+            return self.has_room(now, demand.target, &fit.amounts, demand.wrap_up);
         }
-        Ledger::charged(want.target).all(|charged| {
-            self.limits_along(charged).all(|(_, counter)| {
-                let needed = self.needed_beside_outer(want, fit, counter);
-                self.has_room_in(counter, now, want.target.model, needed, want.wrap_up)
-            })
+        self.limits_along(Ancestors::of(demand.target)).all(|(_, counter)| {
+            let needed = self.needed_beside_outer(demand, fit, counter);
+            self.has_room_in(counter, now, demand.target.model, needed, demand.wrap_up)
         })
-    }
-
-    /// What an inner call needs of a limit: what comes out of the outer hold is free where the
-    /// limit counts it already, and belongs to the window that it was reserved in.
-    fn needed_beside_outer(&self, want: &Want<'_>, fit: &Fit, counter: &Counter) -> i128 {
-        if counter.is_per_call() {
-            return want.whole_cost(&fit.amounts);
-        }
-        let Some(outer) = want.outer else { return counter.of(&fit.amounts) };
-        let excess = counter.of(&fit.excess());
-        if self.covers(outer, counter) {
-            return excess;
-        }
-        let now = |part: &&Part| counter.place(&self.windows, part.at) == Place::Current;
-        let moved = fit.moved.iter().filter(now).map(|part| counter.of(&part.amounts));
-        moved.fold(excess, i128::saturating_add)
-    }
-
-    /// True if a hold is counted by a counter.
-    fn covers(&self, outer: &Hold, counter: &Counter) -> bool {
-        let on_line = |id: &AccountId| self.is_above(counter.account, id.index);
-        self.filter_lets_through(counter, outer.target.model)
-            && std::iter::once(&outer.target.account)
-                .chain(outer.target.tags.as_slice())
-                .any(on_line)
     }
 
     #[cold]
     #[inline(never)]
-    fn shorten_or_refuse(&self, now: Timestamp, want: &Want<'_>) -> Result<Fit, Rejection> {
-        let longest = self.longest_output(now, want);
+    fn shorten_or_refuse(
+        &self,
+        now: Timestamp,
+        demand: &Demand<'_>,
+    ) -> Result<SizedDemand, Rejection> {
+        let longest = self.longest_output(now, demand);
         match longest {
-            Some(fit) if fit.output_cap >= want.floor() => Ok(fit),
+            Some(fit) if fit.output_cap >= demand.floor() => Ok(fit),
             longest => {
                 let longest = longest.map_or(0, |fit| fit.output_cap);
                 let max_output = (longest > 0).then_some(longest);
-                Err(Rejection::Blocked(self.refusal(now, want, max_output)?))
+                Err(Rejection::Blocked(self.refusal(now, demand, max_output)?))
             }
         }
     }
 
     /// The longest output that fits every limit, shorter than what was asked for: found by
     /// halving, because what a call needs only grows with its output.
-    fn longest_output(&self, now: Timestamp, want: &Want<'_>) -> Option<Fit> {
-        if want.bound.cap == 0 {
+    fn longest_output(&self, now: Timestamp, demand: &Demand<'_>) -> Option<SizedDemand> {
+        if demand.bound.cap == 0 {
             return None;
         }
-        let fit = |cap| want.fit(cap).filter(|fit| self.fits(now, want, fit));
+        let fit = |cap| demand.fit(cap).filter(|fit| self.fits(now, demand, fit));
         let mut best = fit(0)?;
-        let (mut fits, mut too_long) = (0, want.bound.cap);
+        let (mut fits, mut too_long) = (0, demand.bound.cap);
         while too_long - fits > 1 {
             let middle = fits + (too_long - fits) / 2;
             match fit(middle) {
@@ -343,14 +346,14 @@ impl Ledger {
     fn refusal(
         &self,
         now: Timestamp,
-        want: &Want<'_>,
+        demand: &Demand<'_>,
         max_output_tokens: Option<u64>,
     ) -> Result<Box<Denied>, Rejection> {
-        let least = want.fit(want.floor()).ok_or(Rejection::Impossible)?;
+        let least = demand.fit(demand.floor()).ok_or(Rejection::Impossible)?;
         let mut worst: Option<(Retry, &Counter, i128)> = None;
-        self.each_needed(want, &least, |_, counter, needed| {
-            if needed > self.room(counter, now, want.wrap_up) {
-                let retry = self.retry(now, counter, needed, want.wrap_up);
+        self.each_needed(demand, &least, |_, counter, needed| {
+            if needed > self.room(counter, now, demand.wrap_up) {
+                let retry = self.retry(now, counter, needed, demand.wrap_up);
                 if worst.is_none_or(|(worst, ..)| retry > worst) {
                     worst = Some((retry, counter, needed));
                 }
@@ -359,18 +362,18 @@ impl Ledger {
         let (retry, counter, needed) = worst.ok_or(Rejection::Impossible)?;
         let (account, limit) = counter.about();
         let quantity = |value| limit.measure().quantity(value);
-        let (level, room) = (self.level(counter, now), self.room(counter, now, want.wrap_up));
+        let (level, room) = (self.level(counter, now), self.room(counter, now, demand.wrap_up));
         let asked = match counter.is_per_call() {
-            true => want.whole_cost(&least.amounts),
+            true => demand.whole_cost(&least.amounts),
             false => counter.of(&least.amounts),
         };
         let from_outer = asked.saturating_sub(needed);
         Ok(Box::new(Denied {
-            asked_by: self.accounts.at(want.target.account.index).path.clone(),
+            asked_by: self.accounts.at(demand.target.account.index).path.clone(),
             account: account.clone(),
             limit: Arc::clone(limit),
             asked: quantity(asked),
-            from_outer: self.is_short(want, counter).then(|| quantity(from_outer)),
+            from_outer: self.is_short(demand, counter).then(|| quantity(from_outer)),
             spent: quantity(level.spent),
             held: quantity(level.held),
             available: quantity(room.saturating_add(from_outer)),
@@ -381,29 +384,23 @@ impl Ledger {
         }))
     }
 
-    /// True if the call is inside another whose hold a limit counts: if that were larger, the limit
-    /// would not be in the way.
-    fn is_short(&self, want: &Want<'_>, counter: &Counter) -> bool {
-        !counter.is_per_call() && want.outer.is_some_and(|outer| self.covers(outer, counter))
-    }
-
     /// Looks at the limits that can be in the way of a call, each with what it needs of it: more than
     /// nothing.
     #[inline]
     fn each_needed<'a>(
         &'a self,
-        want: &Want<'_>,
-        fit: &Fit,
+        demand: &Demand<'_>,
+        fit: &SizedDemand,
         mut look: impl FnMut(LimitId, &'a Counter, i128),
     ) {
-        let mut climb = Climb::from(want.target);
-        while let Some(account) = self.accounts.next_of(&mut climb) {
-            for limit in &account.own_limits {
+        let mut path = Ancestors::of(demand.target);
+        while let Some(account) = path.next(&self.accounts) {
+            for limit in &account.all_limits {
                 let Some(counter) = self.counter(*limit) else { continue };
-                if counter.observe || !self.filter_lets_through(counter, want.target.model) {
+                if counter.observe || !self.filter_lets_through(counter, demand.target.model) {
                     continue;
                 }
-                let needed = self.needed_beside_outer(want, fit, counter);
+                let needed = self.needed_beside_outer(demand, fit, counter);
                 if needed > 0 {
                     look(LimitId(*limit), counter, needed);
                 }
@@ -412,8 +409,7 @@ impl Ledger {
     }
 
     fn retry(&self, now: Timestamp, counter: &Counter, asked: i128, wrap_up: bool) -> Retry {
-        let kept = if wrap_up { 0 } else { counter.wrap_up };
-        let cap = counter.amount.saturating_sub(kept);
+        let cap = counter.cap(wrap_up);
         let level = self.level(counter, now);
         if asked > cap {
             return Retry::Never;
@@ -421,39 +417,43 @@ impl Ledger {
         if level.spent.saturating_add(asked) <= cap {
             return Retry::WhenHoldsEnd;
         }
-        match counter.span {
+        match &counter.span {
             Span::Lifetime => Retry::Never,
-            Span::Calendar(window) => match self.windows[window as usize].end {
+            Span::Calendar(own) => match self.windows[own.window as usize].end {
                 Timestamp::MAX => Retry::Never,
                 end => Retry::At(end),
             },
-            Span::Rolling(span) => {
-                counter.rolling_room_at(span, asked, cap).map_or(Retry::WhenHoldsEnd, Retry::At)
+            Span::Rolling(_) => {
+                counter.rolling_room_at(asked, cap).map_or(Retry::WhenHoldsEnd, Retry::At)
             }
         }
+    }
+
+    /// Puts a new hold of one part in its place, all along its path.
+    #[inline(always)]
+    pub(super) fn hold_alone(
+        &mut self,
+        hold: HoldId,
+        target: &Target,
+        part: &Part,
+        lease_until: Timestamp,
+        notify: Notify,
+    ) {
+        self.hold(target, part, notify);
+        self.one_hold_more(target);
+        self.holds.insert(hold, target, part, lease_until);
     }
 
     #[inline]
     pub(crate) fn apply_reserved(&mut self, at: Timestamp, reserved: &Reserved) {
         self.step(at);
-        let tell = Tell::of(reserved.wrap_up);
-        let mut first = Part { at, amounts: reserved.amounts, depth: 0 };
+        let notify = Notify::of(reserved.wrap_up);
+        let first = Part { at, amounts: reserved.amounts, depth: 0 };
         let Reserved { hold, target, lease_until, .. } = reserved;
-        let Some(outer) = reserved.outer else {
-            self.hold_alone(*hold, target, &first, *lease_until, tell);
-            if self.per_call > 0 {
-                self.watch_held(target, reserved.amounts.cost);
-            }
-            return;
-        };
-        self.one_hold_more(target);
-        first.amounts = excess(reserved.amounts, &reserved.moved);
-        self.transfer(outer, target, &first, &reserved.moved, tell);
-        let giver = self.holds.at(outer);
-        let beyond = giver.outer.iter().chain(&giver.beyond).copied().collect();
-        let hold = self.holds.insert(*hold, target, &first, *lease_until);
-        (hold.outer, hold.beyond) = (Some(outer), beyond);
-        hold.more.clone_from(&reserved.moved);
+        match reserved.outer {
+            None => self.hold_alone(*hold, target, &first, *lease_until, notify),
+            Some(outer) => self.hold_inside(outer, reserved, at, notify),
+        }
         if self.per_call > 0 {
             self.watch_held(target, reserved.amounts.cost);
         }
@@ -462,12 +462,12 @@ impl Ledger {
     pub(crate) fn apply_grown(&mut self, at: Timestamp, grown: &Grown) {
         self.step(at);
         let hold = self.holds.at(grown.hold);
-        let (target, tell) = (hold.target, Tell::of(grown.wrap_up));
+        let (target, notify) = (hold.target, Notify::of(grown.wrap_up));
         let amounts = excess(grown.amounts, &grown.moved);
         let own = Part { at, amounts, depth: 0 };
         match hold.outer.filter(|_| !grown.moved.is_empty()) {
-            None => self.hold(&target, &own, tell),
-            Some(outer) => self.transfer(outer, &target, &own, &grown.moved, tell),
+            None => self.hold(&target, &own, notify),
+            Some(outer) => self.transfer(outer, &target, &own, &grown.moved, notify),
         }
         for part in grown.moved.iter().chain([&own]).filter(|part| !part.amounts.is_none()) {
             self.holds.at_mut(grown.hold).add(*part);

@@ -257,16 +257,16 @@ impl Ledger {
         for rule in &meant {
             self.add_counter(*rule, account, &[]);
         }
-        self.set_trip(account);
+        self.set_headroom(account);
     }
 
     pub(super) fn lift(&mut self, rule: u32) {
         for place in self.counters_of(rule) {
             let Some(counter) = self.take_counter(place) else { continue };
             let account = self.accounts.at_mut(counter.account);
-            account.own_limits.retain(|own| *own != place);
-            account.counted.retain(|own| *own != place);
-            self.set_trip(counter.account);
+            account.all_limits.retain(|own| *own != place);
+            account.counting.retain(|own| *own != place);
+            self.set_headroom(counter.account);
         }
         if let Some(rule) = self.rules.remove(rule) {
             self.filters.give_back(rule.filter);
@@ -277,15 +277,15 @@ impl Ledger {
         let places = self.counters_of(rule);
         for place in places {
             let Some(index) = self.counter(place).map(|own| own.account) else { continue };
-            let Ledger { accounts, counters, windows, notices, now, age, .. } = self;
+            let Ledger { accounts, counters, windows, notices, now, window_epoch, .. } = self;
             let account = accounts.at_mut(index);
             account.bring_up_to(counters, windows, *now);
             let Some(counter) = &mut counters[place as usize] else { continue };
             counter.advance(&account.balance, windows, *now);
             counter.change(limit);
             counter.notice(&account.balance, LimitId(place), windows, *now, false, notices);
-            counter.refresh(*age);
-            self.set_trip(index);
+            counter.mark_fresh(*window_epoch);
+            self.set_headroom(index);
         }
     }
 
@@ -296,7 +296,7 @@ impl Ledger {
         match path {
             Some(path) => {
                 let account = self.accounts.find(path.as_str());
-                let own = account.map_or(&[][..], |id| &self.accounts.at(id.index).own_limits);
+                let own = account.map_or(&[][..], |id| &self.accounts.at(id.index).all_limits);
                 own.iter().copied().filter(of_rule).collect()
             }
             None => (0..).take(self.counters.len()).filter(of_rule).collect(),
@@ -311,13 +311,13 @@ impl Ledger {
         let node = self.accounts.at_mut(account);
         let path = node.path.clone();
         let mut counter = Counter::new(limit, span, *filter, rule, account, path);
-        // A limit that counts does not concern the limits that follow the account.
-        if counter.follows {
+        // A limit that counts by itself does not concern the derived limits of the account.
+        if counter.is_derived() {
             node.bring_up_to(&mut self.counters, &self.windows, self.now);
         }
         let balance = node.balance;
         counter.start_in(&balance, &self.windows);
-        let totals = match (span, *filter) {
+        let totals = match (&counter.span, *filter) {
             (Span::Lifetime, Counter::NO_FILTER) => Some(self.total_of(account, limit.measure)),
             _ => None,
         };
@@ -328,7 +328,7 @@ impl Ledger {
         counter.open_with(spent, self.now);
         for (part, model) in held {
             if self.filter_lets_through(&counter, *model) {
-                counter.hold(counter.place(&self.windows, part.at), counter.of(&part.amounts));
+                counter.hold(counter.slot(&self.windows, part.at), counter.of(&part.amounts));
             }
         }
         let place = match self.free_counters.pop() {
@@ -340,17 +340,17 @@ impl Ledger {
         };
         let Ledger { windows, now, notices, .. } = self;
         counter.notice(&balance, LimitId(place), windows, *now, false, notices);
-        counter.refresh(self.age);
+        counter.mark_fresh(self.window_epoch);
         let node = self.accounts.at_mut(account);
-        node.own_limits.push(place);
-        if !counter.follows {
-            node.counted.push(place);
+        node.all_limits.push(place);
+        if !counter.is_derived() {
+            node.counting.push(place);
         }
         self.per_call += u32::from(counter.is_per_call());
-        let follows = counter.follows;
+        let is_derived = counter.is_derived();
         self.counters[place as usize] = Some(counter);
-        if follows {
-            self.set_trip(account);
+        if is_derived {
+            self.set_headroom(account);
         }
     }
 
@@ -454,9 +454,9 @@ mod tests {
         VISITS.set(0);
         for number in 0..500 {
             let team = open(&mut ledger, &format!("team-{number}"));
-            assert_eq!(ledger.accounts.at(team).own_limits.len(), 1);
+            assert_eq!(ledger.accounts.at(team).all_limits.len(), 1);
             let child = open(&mut ledger, &format!("team-{number}/x"));
-            assert_eq!(ledger.accounts.at(child).own_limits.len(), 3);
+            assert_eq!(ledger.accounts.at(child).all_limits.len(), 3);
         }
         assert_eq!(VISITS.get(), 500 * 4, "as many as they have limits");
         // And a new pattern at the accounts that it may mean, from the root down.
@@ -466,7 +466,7 @@ mod tests {
         }
         assert_eq!(VISITS.get(), 500 * 2);
         let team = ledger.find("team-7/x").unwrap().index;
-        assert_eq!(ledger.accounts.at(team).own_limits.len(), 4);
+        assert_eq!(ledger.accounts.at(team).all_limits.len(), 4);
         set(&mut ledger, "user:*", Limit::requests(1));
         ledger.check_invariants().unwrap();
     }

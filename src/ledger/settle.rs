@@ -1,4 +1,4 @@
-//! Owns the ends of a hold: settling, releasing, expiring, the late word after an expiry, and
+//! Owns the ends of a hold: settling, releasing, expiring, settlements that arrive after the lease expired, and
 //! calls that are recorded without a hold.
 #![allow(
     clippy::arithmetic_side_effects,
@@ -8,8 +8,8 @@
 use super::accounts::{Charge, State};
 use super::amounts::Amounts;
 use super::command::{Adjust, Booking, Record, Recorded, Rejection, Settle, Settled, Target};
-use super::holds::{Hold, Part};
-use super::lines::{Tell, Turn};
+use super::holds::Part;
+use super::path_walk::{Conversion, Notify};
 use super::{HoldId, Ledger, ModelId, Notice};
 use crate::clock::Timestamp;
 use crate::usage::{Confidence, Sums, Usage};
@@ -99,7 +99,7 @@ impl Ledger {
         self.end(hold, &Amounts::NONE, None);
     }
 
-    /// Charges what was held, and keeps the hold for the late word of its call.
+    /// Charges what was held, and keeps the hold for a late settlement.
     pub(super) fn apply_expired_charged(&mut self, at: Timestamp, id: HoldId) {
         self.step(at);
         let hold = self.holds.at(id);
@@ -109,7 +109,7 @@ impl Ledger {
         for part in &parts {
             let spent = Amounts { in_flight: 0, ..part.amounts };
             let (at, held, model) = (part.at, &part.amounts, target.model);
-            self.turn(&target, Turn { at, held, spent: &spent, model }, Tell::Whole);
+            self.convert(&target, Conversion { at, held, spent: &spent, model }, Notify::Full);
         }
         let usage = held_tokens(&total);
         self.charge(&target, target.model, &charge_of(&total, &usage, Confidence::Assumed));
@@ -120,7 +120,7 @@ impl Ledger {
         self.notices.push(Notice::ExpiredCharged { hold, account, path, cost });
     }
 
-    /// Gives back what was held, and keeps the hold for the late word of its call: the truth is booked
+    /// Gives back what was held, and keeps the hold for a late settlement: the truth is booked
     /// then as if the lease had not ended.
     pub(super) fn apply_expired_released(&mut self, at: Timestamp, id: HoldId) {
         self.step(at);
@@ -138,8 +138,8 @@ impl Ledger {
     pub(crate) fn apply_recorded(&mut self, at: Timestamp, recorded: &Recorded) {
         self.step(at);
         let (spent, model) = (&recorded.booked, recorded.target.model);
-        let turn = Turn { at, held: &Amounts::NONE, spent, model };
-        self.turn(&recorded.target, turn, Tell::Whole);
+        let conversion = Conversion { at, held: &Amounts::NONE, spent, model };
+        self.convert(&recorded.target, conversion, Notify::Full);
         let charge = charge_of(&recorded.booked, &recorded.usage, recorded.confidence);
         self.charge(&recorded.target, recorded.model, &charge);
         if self.per_call > 0 {
@@ -162,8 +162,9 @@ impl Ledger {
         self.step(at);
         let Adjust { target, cost, about, .. } = adjusted;
         let spent = Amounts { cost: *cost, ..Amounts::NONE };
-        let turn = Turn { at: *about, held: &Amounts::NONE, spent: &spent, model: target.model };
-        self.correct(target, turn, u64::MAX, Tell::Whole);
+        let conversion =
+            Conversion { at: *about, held: &Amounts::NONE, spent: &spent, model: target.model };
+        self.correct(target, conversion, u64::MAX, Notify::Full);
         self.charge(target, target.model, &charge_of(&spent, &Usage::NONE, Confidence::Reported));
     }
 
@@ -176,7 +177,11 @@ impl Ledger {
         let model = counted_by(target.model, charge.as_ref().map(|(answered, _)| *answered));
         if hold.more.is_empty() && !late {
             let (at, held) = (hold.first.at, hold.first.amounts);
-            self.turn(&target, Turn { at, held: &held, spent: booked, model }, Tell::Whole);
+            self.convert(
+                &target,
+                Conversion { at, held: &held, spent: booked, model },
+                Notify::Full,
+            );
         } else {
             self.end_in_parts(id, &target, booked, model);
         }
@@ -194,41 +199,6 @@ impl Ledger {
         } else {
             self.one_hold_less(&target);
         }
-    }
-
-    /// A hold of several parts, one that came out of an outer hold, or a late one. If its charge was
-    /// assumed before, only the difference is booked; if it was given back, it holds nothing any more.
-    #[cold]
-    #[inline(never)]
-    fn end_in_parts(&mut self, id: HoldId, target: &Target, booked: &Amounts, model: ModelId) {
-        let hold = self.holds.at(id);
-        let (expired, charged_by) = (hold.is_expired(), hold.charged_by);
-        let late = hold.is_late();
-        let taker = self.holds.open_around(hold).filter(|_| !late);
-        let mut touched = *booked + hold.total();
-        for (part, used) in shares(hold, booked) {
-            let turn = Turn { at: part.at, held: &part.amounts, spent: &used, model };
-            if expired {
-                self.correct(target, turn, charged_by, Tell::Later);
-                continue;
-            }
-            if late {
-                self.turn(target, Turn { held: &Amounts::NONE, ..turn }, Tell::Later);
-                continue;
-            }
-            self.turn(target, turn, Tell::Later);
-            let rest = part.amounts - part.amounts.min(&used);
-            let taker = taker.filter(|(_, levels)| part.depth >= *levels && !rest.is_none());
-            if let Some((taker, levels)) = taker {
-                self.give_back(taker, levels, &Part { amounts: rest, ..part }, target);
-            }
-        }
-        touched.cache_read = 0; // so that no uncached input looks like none
-        if let Some((taker, _)) = taker {
-            let taker = self.holds.at(taker).target;
-            self.tell(&taker, &touched, Tell::Whole);
-        }
-        self.tell(&Target { model, ..*target }, &touched, Tell::Whole);
     }
 
     #[inline]
@@ -288,27 +258,6 @@ pub(super) fn counted_by(reserved: ModelId, answered: Option<ModelId>) -> ModelI
         ModelId::NONE => answered.unwrap_or(ModelId::NONE),
         reserved => reserved,
     }
-}
-
-/// Each part of a hold with its share of what was used: what came out of an outer hold is used
-/// first, then the hold's own parts in their order; the last takes all that is left.
-fn shares(hold: &Hold, booked: &Amounts) -> Vec<(Part, Amounts)> {
-    let from_outer = hold.parts().filter(|part| part.depth > 0);
-    let own = hold.parts().filter(|part| part.depth == 0);
-    let parts: Vec<Part> = from_outer.chain(own).copied().collect();
-    let mut left = *booked;
-    let mut shares = Vec::with_capacity(parts.len());
-    for (index, part) in parts.iter().enumerate() {
-        let mut used = left;
-        if index + 1 < parts.len() {
-            used = part.amounts.min(&left);
-            // A hold does not know how much of its input a cache will have.
-            used.cache_read = left.cache_read.min(used.input);
-        }
-        left = left - used;
-        shares.push((*part, used));
-    }
-    shares
 }
 
 /// What a call books; `None` if no call can have used it.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::accounts::{Account, Balance, NONE, State, Totals};
+use super::accounts::{Account, Ancestors, Balance, State, Totals};
 use super::counter::{Counter, Level, Span};
 use super::{AccountId, HoldId, Ledger, Limit, LimitId, Measure, ModelId, Path, Scope};
 use crate::clock::Timestamp;
@@ -123,9 +123,9 @@ impl Ledger {
     /// The limits that a charge to an account touches: its own, then those above.
     pub fn limits_of(&self, id: AccountId, now: Timestamp) -> impl Iterator<Item = LimitView<'_>> {
         let now = self.now.max(now);
-        let charged = self.accounts.get(id).map(|_| id.index);
-        let line = charged.into_iter().flat_map(|charged| self.limits_along(charged));
-        line.filter_map(move |(limit, counter)| self.limit_view(limit, counter, now))
+        let own = self.accounts.get(id).map(|_| Ancestors::of_account(id.index));
+        let path = own.into_iter().flat_map(|path| self.limits_along(path));
+        path.filter_map(move |(limit, counter)| self.limit_view(limit, counter, now))
     }
 
     /// The least money that any limit on an account or above it leaves to an ordinary call of any
@@ -133,18 +133,17 @@ impl Ledger {
     pub(crate) fn least_room(&self, id: AccountId, now: Timestamp) -> Option<i128> {
         let now = self.now.max(now);
         self.accounts.get(id)?;
-        let (mut least, mut next) = (i128::MAX, id.index);
-        while next != NONE {
-            let account = self.accounts.at(next);
-            let followed = account.plain_room(self.age);
-            let limits = if followed.is_some() { &account.counted } else { &account.own_limits };
-            least = least.min(followed.unwrap_or(i128::MAX));
+        let mut least = i128::MAX;
+        let mut path = Ancestors::of_account(id.index);
+        while let Some(account) = path.next(&self.accounts) {
+            let derived = account.room_fast(self.window_epoch);
+            let limits = if derived.is_some() { &account.counting } else { &account.all_limits };
+            least = least.min(derived.unwrap_or(i128::MAX));
             for limit in limits {
                 let counter = self.counter(*limit).filter(|counter| counter.binds_all_money());
                 let Some(counter) = counter else { continue };
                 least = least.min(counter.room(&account.balance, &self.windows, now, false));
             }
-            next = account.parent;
         }
         (least != i128::MAX).then_some(least)
     }
@@ -158,8 +157,8 @@ impl Ledger {
         let rule = self.rules.get(counter.rule)?;
         let account = self.accounts.at(counter.account);
         let Level { spent, held } = counter.level(&account.balance, &self.windows, now);
-        let window = match counter.span {
-            Span::Calendar(window) => Some(&self.windows[window as usize]),
+        let window = match &counter.span {
+            Span::Calendar(own) => Some(&self.windows[own.window as usize]),
             _ => None,
         };
         Some(LimitView {
@@ -211,7 +210,7 @@ impl Ledger {
         self.holds.get(id).map(|hold| hold.total().input)
     }
 
-    /// A hold, while it is open or waits for its late word.
+    /// A hold, while it is open or waits for its settlement.
     pub fn find_hold(&self, id: HoldId) -> Option<HoldView> {
         self.holds.get(id).map(|hold| HoldView {
             account: hold.target.account,

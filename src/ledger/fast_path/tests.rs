@@ -1,5 +1,5 @@
-//! Owns the property that the short way is the long way: random ledgers, and at each reserve and
-//! settle a copy that goes the long way, by events and with no counter taken for plain.
+//! The property that the fast path is the general path: random ledgers, and at each reserve and settle a
+//! copy that goes by events, with no headroom and no fresh counter.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use crate::calendar::window_around;
 use crate::clock::Timestamp;
-use crate::ledger::follow::Trip;
+use crate::ledger::fast_path::Headroom;
 use crate::ledger::{
     AccountId, Adjust, Booking, Change, Command, CostBound, Due, Grow, HoldId, Ledger, Limit,
     ModelId, Path, Period, Record, Rejection, Reserve, Scope, Settle, Tags, Target,
@@ -155,11 +155,11 @@ impl World {
                 _ => Timestamp::MAX,
             },
         };
-        let mut other = self.ledger.clone().without_plain();
+        let mut other = self.ledger.clone().without_fast_path();
         let long = other.execute(self.now, &Command::Reserve(reserve)).map(|event| event.change);
         let Reserve { target, bound, wrap_up, lease_until, .. } = reserve;
         let plain = match reserve.outer {
-            None => self.ledger.reserve_plainly(self.now, &target, &bound, wrap_up, lease_until),
+            None => self.ledger.try_reserve(self.now, &target, &bound, wrap_up, lease_until),
             Some(_) => None,
         };
         match (plain, long) {
@@ -196,10 +196,10 @@ impl World {
         };
         let (model, confidence) = (ModelId(u32::from(more >> 4) % 3), Confidence::Exact);
         let settle = Settle { hold, booking, usage, model, confidence };
-        let mut other = self.ledger.clone().without_plain();
+        let mut other = self.ledger.clone().without_fast_path();
         let long = other.execute(self.now, &Command::Settle(settle)).map(|event| event.change);
         let plain =
-            self.ledger.settle_plainly(self.now, hold, booking, usage.as_ref(), model, confidence);
+            self.ledger.try_settle(self.now, hold, booking, usage.as_ref(), model, confidence);
         match (plain, long) {
             (Some(plain), Ok(Change::Settled(settled))) => {
                 let used = settle.usage.unwrap_or(Usage::tokens(plain.input, plain.output));
@@ -218,7 +218,7 @@ impl World {
 
     /// The copy that went the long way has come to the same place.
     fn compare(&self, other: Ledger) {
-        assert_eq!(self.ledger.clone().without_plain(), other.without_plain());
+        assert_eq!(self.ledger.clone().without_fast_path(), other.without_fast_path());
     }
 
     fn account(&self, number: u16) -> AccountId {
@@ -234,8 +234,8 @@ impl World {
 
 impl Ledger {
     /// The same ledger, with each counter to be looked at as a whole.
-    fn without_plain(mut self) -> Ledger {
-        self.counters.iter_mut().flatten().for_each(|counter| counter.refresh(0));
+    fn without_fast_path(mut self) -> Ledger {
+        self.counters.iter_mut().flatten().for_each(|counter| counter.mark_fresh(0));
         let Ledger { accounts, counters, .. } = &mut self;
         for counter in counters.iter_mut().flatten() {
             let balance = accounts.at(counter.account).balance;
@@ -243,8 +243,8 @@ impl Ledger {
         }
         for index in 0..u32::try_from(accounts.len()).unwrap() {
             let account = accounts.at_mut(index);
-            account.begin_peak();
-            account.trip = Trip::UNSET;
+            account.restart_peak();
+            account.headroom = Headroom::UNSET;
         }
         self
     }
@@ -286,7 +286,7 @@ proptest! {
     })]
 
     #[test]
-    fn the_short_way_is_the_long_way(steps in prop::collection::vec(any::<Step>(), 1..120)) {
+    fn the_fast_path_is_the_general_path(steps in prop::collection::vec(any::<Step>(), 1..120)) {
         let mut world = World::new();
         for step in steps {
             world.step(step);
