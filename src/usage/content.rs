@@ -3,6 +3,7 @@
 //! Text is counted as it comes; only the last, unfinished word is kept.
 
 use super::json::Json;
+use super::messages::{Holds, held_by};
 use super::tokens::{Heuristic, TokenCounter};
 
 /// The text of an answer, or of one event of it, in tokens.
@@ -66,7 +67,8 @@ impl Content {
         (self.output.tokens(), self.reasoning.tokens())
     }
 
-    /// Adds the text of one stream event of any provider. Malformed parts are not counted.
+    /// Adds the text of one stream event of any provider, but not of a whole answer that an event
+    /// repeats. Malformed parts are not counted.
     pub(super) fn add_event(&mut self, event: Json<'_>) -> Progress {
         let mut progress = Progress::default();
         let (mut kind, mut delta, mut is_ollama) = (None, None, false);
@@ -75,81 +77,53 @@ impl Content {
             match name {
                 "type" => kind = value.string(),
                 "delta" => delta = Some(value),
+                "contentBlockDelta" => delta = value.field("delta"), // Bedrock
+                "choices" => self.add_choices(value, &mut progress),
+                "candidates" => {
+                    progress.goes_on = true;
+                    self.add_choices(value, &mut progress);
+                }
+                "serverContent" => self.add_field(value, "modelTurn"), // Gemini Live
                 "done" => is_ollama = true,
-                "serverContent" => self.live(value), // Gemini Live
                 "message" => message = Some(value),
                 "response" => response = Some(value),
-                "choices" => self.choices(value, &mut progress),
-                "candidates" => self.candidates(value, &mut progress),
-                "contentBlockDelta" => delta = value.field("delta"), // Bedrock
                 "stop_reason" => progress.is_refused |= is_refusal(value),
                 _ => {}
             }
             Ok(())
         });
-        let kind = kind.as_deref().unwrap_or_default();
-        match (delta, is_ollama) {
-            (Some(delta), _) if delta.is_object() => self.delta(delta, &mut progress),
-            (Some(delta), _) => self.named_delta(kind, delta),
-            (None, true) => self.ollama(message, response),
-            (None, false) => {}
+        match delta {
+            Some(delta) if delta.is_object() => {
+                progress.is_refused |= delta.field("stop_reason").is_some_and(is_refusal);
+                self.add(delta, false, 0);
+            }
+            // OpenAI's responses, realtime and audio: the text is the delta, the type names it. A
+            // transcription is of the user's speech, which is input.
+            Some(delta) => {
+                let kind = kind.as_deref().unwrap_or_default();
+                if !kind.contains("input_audio_transcription") && !kind.ends_with("audio.delta") {
+                    self.add(delta, kind.contains("reasoning"), 0);
+                }
+            }
+            None if is_ollama => {
+                [message, response].into_iter().flatten().for_each(|text| self.add(text, false, 0));
+            }
+            None => {}
         }
         progress
     }
 
-    /// Adds the text of a whole answer: a body, or the event that repeats one.
-    pub(super) fn add_whole(&mut self, body: Json<'_>) {
-        let _ = body.fields(|name, value| {
-            match name {
-                // Anthropic; Cohere and Ollama have it in a message.
-                "content" => self.blocks(value),
-                "message" => self.message(value),
-                "choices" => {
-                    return value.items(|choice| {
-                        if let Some(message) = choice.field("message") {
-                            self.message(message);
-                        }
-                        Ok(())
-                    });
-                }
-                // The Responses API has items, Bedrock a message.
-                "output" if value.is_array() => self.items(value),
-                "output" => {
-                    if let Some(message) = value.field("message") {
-                        self.message(message);
-                    }
-                }
-                "output_text" | "text" => self.output.add(value),
-                // Ollama has a text, an event of the Responses API the whole answer.
-                "response" if value.is_object() => self.add_whole(value),
-                "response" => self.output.add(value),
-                _ => {}
-            }
-            Ok(())
-        });
-    }
-
-    /// A message: its content, its calls, its reasoning.
-    fn message(&mut self, message: Json<'_>) {
-        self.chat_delta(message);
-        self.output.add_field(message, "tool_plan"); // Cohere
-        self.reasoning.add_field(message, "thinking"); // Ollama
-    }
-
-    /// OpenAI's chat completions, and the older completions.
-    fn choices(&mut self, choices: Json<'_>, progress: &mut Progress) {
+    /// The choices of a chunk: OpenAI's chat completions and completions, Gemini's candidates.
+    fn add_choices(&mut self, choices: Json<'_>, progress: &mut Progress) {
         let _ = choices.items(|choice| {
             choice.fields(|name, value| {
                 match name {
-                    "delta" => {
+                    "delta" | "text" => {
                         progress.goes_on = true;
-                        self.chat_delta(value);
+                        self.add(value, false, 0);
                     }
-                    "text" => {
-                        progress.goes_on = true;
-                        self.output.add(value);
-                    }
-                    "finish_reason" if !value.is_null() => {
+                    "content" => self.add(value, false, 0),
+                    "finish_reason" | "finishReason" if !value.is_null() => {
                         progress.has_ended = true;
                         progress.is_filtered |= value.string().as_deref() == Some("content_filter");
                     }
@@ -160,215 +134,113 @@ impl Content {
         });
     }
 
-    fn chat_delta(&mut self, delta: Json<'_>) {
-        let (mut reasoning, mut details) = (None, None);
-        let _ = delta.fields(|name, value| {
+    /// Adds the text of a whole answer: a body, or the event that repeats one.
+    pub(super) fn add_whole(&mut self, body: Json<'_>) {
+        let _ = body.fields(|name, value| {
             match name {
-                "content" => self.blocks(value),
-                "refusal" => self.output.add(value),
-                // Several names; some servers send the same text under two of them.
-                "reasoning_content" | "reasoning" => {
-                    reasoning = Some(value).filter(|it| !it.is_null()).or(reasoning);
-                }
-                "reasoning_details" => details = Some(value), // OpenRouter
-                "images" if value.is_array() => self.output.add_unseen(), // OpenRouter
-                "tool_calls" => {
-                    return value.items(|call| {
-                        self.function(call);
+                "choices" => {
+                    return value.items(|choice| {
+                        self.add_field(choice, "message");
                         Ok(())
                     });
                 }
-                "function_call" => self.call(value),
-                "audio" if value.is_object() => {
-                    self.output.add_unseen();
-                    self.output.add_field(value, "transcript");
+                "output" if value.is_object() => self.add_field(value, "message"), // Bedrock
+                // Ollama has a text, an event of the Responses API the whole answer.
+                "response" if value.is_object() => self.add_whole(value),
+                "message" if !value.is_object() => {} // an error's
+                "content" | "message" | "output" | "output_text" | "text" | "response" => {
+                    self.add(value, false, 0);
                 }
                 _ => {}
             }
             Ok(())
         });
-        match (reasoning, details) {
-            (Some(reasoning), _) => self.reasoning.add(reasoning),
-            (None, Some(details)) => {
-                let _ = details.items(|detail| {
-                    self.reasoning.add_field(detail, "text");
-                    self.reasoning.add_field(detail, "summary");
-                    Ok(())
-                });
-            }
-            (None, None) => {}
-        }
     }
 
-    /// A content: a text, or blocks of it (Anthropic, Bedrock, Cohere, Mistral, Responses).
-    fn blocks(&mut self, content: Json<'_>) {
-        if !content.is_array() {
-            return self.output.add(content);
-        }
-        let _ = content.items(|block| {
-            block.fields(|name, value| {
-                match name {
-                    "text" | "transcript" | "refusal" => self.output.add(value),
-                    "thinking" if value.is_array() => {
-                        return value.items(|thought| {
-                            self.reasoning.add_field(thought, "text");
-                            Ok(())
-                        });
-                    }
-                    "thinking" => self.reasoning.add(value),
-                    "data" => self.reasoning.add_unseen(), // Anthropic's redacted thinking
-                    "input" => self.output.add_json(value), // Anthropic's tool call
-                    "toolUse" => {
-                        // Bedrock's
-                        if let Some(input) = value.field("input") {
-                            self.output.add_json(input);
-                        }
-                    }
-                    "reasoningContent" => {
-                        // Bedrock's
-                        if let Some(text) = value.field("reasoningText") {
-                            self.reasoning.add_field(text, "text");
-                        }
-                    }
-                    _ => {}
-                }
-                Ok(())
-            })
-        });
+    fn add_field(&mut self, object: Json<'_>, name: &str) {
+        object.field(name).into_iter().for_each(|value| self.add(value, false, 0));
     }
 
-    /// The items of a response: messages, calls and reasoning.
-    fn items(&mut self, items: Json<'_>) {
-        let _ = items.items(|item| {
-            item.fields(|name, value| {
-                match name {
-                    "content" => self.blocks(value),
-                    "name" | "arguments" | "input" => self.output.add(value),
-                    "summary" => {
-                        return value.items(|part| {
-                            self.reasoning.add_field(part, "text");
-                            Ok(())
-                        });
-                    }
-                    _ => {}
-                }
-                Ok(())
-            })
-        });
-    }
-
-    fn function(&mut self, call: Json<'_>) {
-        if let Some(function) = call.field("function") {
-            self.call(function);
-        }
-    }
-
-    fn call(&mut self, function: Json<'_>) {
-        self.output.add_field(function, "name");
-        match function.field("arguments") {
-            Some(arguments) if arguments.is_object() => self.output.add_json(arguments), // Ollama
-            Some(arguments) => self.output.add(arguments),
-            None => {}
-        }
-    }
-
-    /// OpenAI's responses, realtime and audio: the text is the delta, the type names it.
-    fn named_delta(&mut self, kind: &str, delta: Json<'_>) {
-        if kind.contains("input_audio_transcription") {
-            // The user's speech is input.
-        } else if kind.contains("reasoning") {
-            self.reasoning.add(delta);
-        } else if !kind.ends_with("audio.delta") {
-            self.output.add(delta);
-        }
-    }
-
-    /// Anthropic, Bedrock and Cohere: the delta is an object.
-    fn delta(&mut self, delta: Json<'_>, progress: &mut Progress) {
-        let _ = delta.fields(|name, value| {
-            match name {
-                "text" | "partial_json" => self.output.add(value),
-                "thinking" => self.reasoning.add(value), // Anthropic
-                "toolUse" => self.output.add_field(value, "input"), // Bedrock
-                "reasoningContent" => self.reasoning.add_field(value, "text"), // Bedrock
-                "message" => self.cohere(value),
-                "stop_reason" => progress.is_refused |= is_refusal(value),
-                _ => {}
-            }
-            Ok(())
-        });
-    }
-
-    fn cohere(&mut self, message: Json<'_>) {
-        let _ = message.fields(|name, value| {
-            match name {
-                "content" => {
-                    self.output.add_field(value, "text");
-                    self.reasoning.add_field(value, "thinking");
-                }
-                "tool_plan" => self.output.add(value),
-                "tool_calls" => self.function(value),
-                _ => {}
-            }
-            Ok(())
-        });
-    }
-
-    fn candidates(&mut self, candidates: Json<'_>, progress: &mut Progress) {
-        progress.goes_on = true;
-        let _ = candidates.items(|candidate| {
-            candidate.fields(|name, value| {
-                match name {
-                    "finishReason" | "finish_reason" if !value.is_null() => {
-                        progress.has_ended = true
-                    }
-                    "content" => {
-                        let parts = value.field("parts");
-                        return parts.map_or(Ok(()), |parts| {
-                            parts.items(|part| {
-                                self.gemini_part(part);
-                                Ok(())
-                            })
-                        });
-                    }
-                    _ => {}
-                }
-                Ok(())
-            })
-        });
-    }
-
-    fn live(&mut self, content: Json<'_>) {
-        let Some(parts) = content.field("modelTurn").and_then(|turn| turn.field("parts")) else {
+    /// Adds a text, a part, a message, or several of them.
+    fn add(&mut self, value: Json<'_>, is_reasoning: bool, depth: u8) {
+        if depth > DEEPEST {
             return;
-        };
-        let _ = parts.items(|part| {
-            self.gemini_part(part);
+        }
+        let within = depth + 1;
+        if value.is_array() {
+            let _ = value.items(|item| {
+                self.add(item, is_reasoning, within);
+                Ok(())
+            });
+            return;
+        }
+        if !value.is_object() {
+            return self.side(is_reasoning).add(value);
+        }
+        // Whether it is reasoning, and under which name, as some servers send it under several.
+        let (mut is_reasoning, mut reasoning) = (is_reasoning, 0);
+        let _ = value.fields(|name, value| {
+            match name {
+                "type" => {
+                    let kind = value.string().unwrap_or_default();
+                    is_reasoning |= kind.contains("reasoning") || kind.contains("thinking");
+                }
+                "thought" => is_reasoning |= value.boolean() == Some(true),
+                _ if !value.is_null() => reasoning = rank(name).max(reasoning),
+                _ => {}
+            }
+            Ok(())
+        });
+        // What it holds.
+        let _ = value.fields(|name, value| {
+            match held_by(name) {
+                // Gemini counts the JSON of a call.
+                Some(Holds::Call) if name == "functionCall" => {
+                    self.output.add_text(&value.text());
+                }
+                Some(Holds::Text | Holds::Parts | Holds::Call | Holds::Result) => {
+                    self.add(value, is_reasoning, within);
+                }
+                Some(Holds::Reasoning) if matches!(rank(name), 1..) && rank(name) < reasoning => {}
+                Some(Holds::Reasoning) => self.add(value, true, within),
+                Some(Holds::Name) => self.output.add(value),
+                Some(Holds::Arguments) => match value.string() {
+                    Some(text) => self.output.add_text(&text),
+                    None if value.is_object() => self.output.add_text(&value.text()),
+                    None => {}
+                },
+                Some(Holds::Data) if value.is_array() => {
+                    self.add(value, is_reasoning, within);
+                }
+                Some(Holds::Image | Holds::Audio | Holds::Blob | Holds::Data) => {
+                    if value.is_object() {
+                        self.add_field(value, "transcript");
+                    }
+                    if !value.is_null() {
+                        self.side(is_reasoning).add_unseen();
+                    }
+                }
+                _ => {}
+            }
             Ok(())
         });
     }
 
-    fn gemini_part(&mut self, part: Json<'_>) {
-        if part.field("inlineData").is_some() {
-            self.output.add_unseen();
-        }
-        if part.field("thought").and_then(Json::boolean) == Some(true) {
-            self.reasoning.add_field(part, "text");
-        } else {
-            self.output.add_field(part, "text");
-        }
-        if let Some(call) = part.field("functionCall") {
-            self.output.add_json(call);
-        }
+    fn side(&mut self, is_reasoning: bool) -> &mut TextCount {
+        if is_reasoning { &mut self.reasoning } else { &mut self.output }
     }
+}
 
-    fn ollama(&mut self, message: Option<Json<'_>>, response: Option<Json<'_>>) {
-        if let Some(message) = message {
-            self.message(message);
-        }
-        if let Some(response) = response {
-            self.output.add(response);
-        }
+/// Values within values: a list of messages has a list of calls, which have arguments.
+const DEEPEST: u8 = 10;
+
+/// The names of one reasoning text in a message; the highest is read.
+fn rank(name: &str) -> u8 {
+    match name {
+        "reasoning_details" => 1,
+        "reasoning" => 2,
+        "reasoning_content" => 3,
+        _ => 0,
     }
 }
 
@@ -421,21 +293,6 @@ impl TextCount {
     fn add(&mut self, text: Json<'_>) {
         if let Some(text) = text.string() {
             self.add_text(&text);
-        }
-    }
-
-    /// Adds the string in a field of an object.
-    fn add_field(&mut self, object: Json<'_>, name: &str) {
-        if let Some(text) = object.field(name) {
-            self.add(text);
-        }
-    }
-
-    /// Adds a JSON value that the model wrote as JSON.
-    fn add_json(&mut self, value: Json<'_>) {
-        match value {
-            Json::Text(text) => self.add_text(&String::from_utf8_lossy(text)),
-            Json::Tree(tree) => self.add_text(&tree.to_string()),
         }
     }
 

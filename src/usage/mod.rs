@@ -17,6 +17,7 @@ mod error;
 mod failure;
 mod frames;
 mod json;
+pub(crate) mod messages;
 mod names;
 mod paid_tools;
 mod raw;

@@ -2,12 +2,11 @@
 
 use serde_json::Value;
 
-use super::pieces::leaves;
 use super::{JsonMessage, text_of};
-use crate::context::message::{Bond, Piece, Role};
+use crate::context::message::{Bond, Role};
 
 impl<'v> JsonMessage<'v> {
-    fn kind(&self) -> &'v str {
+    pub(super) fn kind(&self) -> &'v str {
         text_of(self.value, "type")
     }
 
@@ -69,38 +68,6 @@ impl<'v> JsonMessage<'v> {
             "item_reference" => Bond::Unknown,
             _ if self.item_role() == Role::Assistant && self.has_id() => Bond::Turn,
             _ => Bond::None,
-        }
-    }
-
-    /// Texts of the user or a tool may be cut; an item of the model may not, if the provider knows
-    /// it by its id.
-    pub(super) fn item_pieces<'a>(&self, visit: &mut dyn FnMut(Piece<'a>))
-    where
-        'v: 'a,
-    {
-        let is_fixed = self.item_bond() != Bond::None;
-        for (key, value) in self.value.as_object().into_iter().flatten() {
-            match (key.as_str(), value) {
-                ("role" | "type" | "id" | "call_id" | "status" | "approval_request_id", _) => {}
-                ("content" | "output", Value::String(text)) if !is_fixed => {
-                    visit(Piece::Text(text));
-                }
-                ("content" | "output", Value::Array(parts)) if !is_fixed => {
-                    parts.iter().for_each(|part| self.part(part, visit));
-                }
-                // A picture: of the screen, or drawn.
-                ("output", Value::Object(_)) if self.kind() == "computer_call_output" => {
-                    visit(Piece::Tokens(self.media_tokens));
-                }
-                ("result", Value::String(_)) if self.kind() == "image_generation_call" => {
-                    visit(Piece::Tokens(self.media_tokens));
-                }
-                (_, other) => leaves(other, visit),
-            }
-        }
-        // An item that is not a message is counted like one, plus its type.
-        if self.is_item() {
-            visit(Piece::Fixed(self.kind()));
         }
     }
 }

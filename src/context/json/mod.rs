@@ -207,12 +207,7 @@ impl Message for JsonMessage<'_> {
     }
 
     fn each_piece<'a>(&'a self, visit: &mut dyn FnMut(Piece<'a>)) {
-        match self.form {
-            Form::OpenAi => self.openai_pieces(visit),
-            Form::Responses => self.item_pieces(visit),
-            Form::Anthropic => self.anthropic_pieces(visit),
-            Form::Gemini => self.gemini_pieces(visit),
-        }
+        self.pieces(visit);
     }
 
     fn each_call<'a>(&'a self, visit: &mut dyn FnMut(&'a str)) {

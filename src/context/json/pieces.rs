@@ -1,84 +1,95 @@
-//! What counts in a [`JsonMessage`] of each form. What is not known counts as text.
+//! What counts in a [`JsonMessage`] of any form. What is not known counts as text.
 
 use serde_json::Value;
 
-use super::{JsonMessage, text_of};
-use crate::context::message::Piece;
+use super::{Form, JsonMessage, text_of};
+use crate::context::message::{Bond, Piece};
+use crate::usage::messages::{Holds, held_by};
 
 type Visit<'v, 'a> = &'v mut dyn FnMut(Piece<'a>);
 
 impl<'v> JsonMessage<'v> {
-    pub(super) fn openai_pieces<'a>(&self, visit: Visit<'_, 'a>)
+    /// Texts may be cut, but not in an item of the model that the provider knows by its id.
+    pub(super) fn pieces<'a>(&self, visit: Visit<'_, 'a>)
     where
         'v: 'a,
     {
+        let is_fixed = self.form == Form::Responses && self.item_bond() != Bond::None;
         for (key, value) in self.value.as_object().into_iter().flatten() {
             match (key.as_str(), value) {
-                ("role" | "tool_call_id", _) => {}
-                ("content", Value::String(text)) => visit(Piece::Text(text)),
-                ("content", Value::Array(parts)) => {
+                ("role" | "type" | "id" | "call_id" | "tool_call_id" | "status", _) => {}
+                ("approval_request_id", _) => {}
+                ("content" | "output", Value::String(text)) if !is_fixed => {
+                    visit(Piece::Text(text));
+                }
+                ("content" | "output" | "parts", Value::Array(parts)) if !is_fixed => {
                     parts.iter().for_each(|part| self.part(part, visit));
                 }
                 ("tool_calls", Value::Array(calls)) => {
                     calls.iter().for_each(|call| leaves(call, visit));
                 }
+                // A picture: of the screen, or drawn.
+                ("output", Value::Object(_)) if self.kind() == "computer_call_output" => {
+                    visit(Piece::Tokens(self.media_tokens));
+                }
+                ("result", Value::String(_)) if self.kind() == "image_generation_call" => {
+                    visit(Piece::Tokens(self.media_tokens));
+                }
                 (_, other) => leaves(other, visit),
             }
         }
-    }
-
-    pub(super) fn anthropic_pieces<'a>(&self, visit: Visit<'_, 'a>)
-    where
-        'v: 'a,
-    {
-        match self.value.get("content") {
-            Some(Value::String(text)) => visit(Piece::Text(text)),
-            _ => self.parts().iter().for_each(|part| self.part(part, visit)),
+        // An item that is not a message is counted like one, plus its type.
+        if self.form == Form::Responses && self.is_item() {
+            visit(Piece::Fixed(self.kind()));
         }
     }
 
-    pub(super) fn gemini_pieces<'a>(&self, visit: Visit<'_, 'a>)
+    fn part<'a>(&self, part: &'a Value, visit: Visit<'_, 'a>)
     where
         'v: 'a,
     {
-        for part in self.parts() {
-            if let Some(Value::String(text)) = part.get("text") {
-                visit(Piece::Text(text));
-            } else if let Some(response) = function_response(part) {
-                visit(Piece::Fixed(text_of(response, "name")));
-                let said = response.get("response");
-                said.into_iter().for_each(|said| walk(said, &Piece::Text, visit));
-                // What it answered beside its words: pictures, files.
-                let more = response.get("parts").and_then(Value::as_array);
-                for part in more.into_iter().flatten() {
-                    match is_gemini_media(part) {
-                        true => visit(Piece::Tokens(self.media_tokens)),
-                        false => leaves(part, visit),
-                    }
-                }
-            } else if is_gemini_media(part) {
-                visit(Piece::Tokens(self.media_tokens));
-            } else {
-                leaves(part, visit);
+        let kind = text_of(part, "type");
+        match held_by(kind) {
+            Some(Holds::Text) => {
+                let key = if part.get("text").is_some() { "text" } else { kind };
+                visit(Piece::Text(text_of(part, key)));
             }
-        }
-    }
-
-    /// A content part of OpenAI or a block of Anthropic.
-    pub(super) fn part<'a>(&self, part: &'a Value, visit: Visit<'_, 'a>)
-    where
-        'v: 'a,
-    {
-        match text_of(part, "type") {
-            "text" => visit(Piece::Text(text_of(part, "text"))),
-            "input_text" => visit(Piece::Text(text_of(part, "text"))),
-            "tool_result" => match part.get("content") {
+            Some(Holds::Result) => match part.get("content") {
                 Some(Value::String(text)) => visit(Piece::Text(text)),
                 Some(Value::Array(parts)) => parts.iter().for_each(|part| self.part(part, visit)),
                 other => other.into_iter().for_each(|other| leaves(other, visit)),
             },
-            _ if is_media(part) => visit(Piece::Tokens(self.media_tokens)),
-            _ => leaves(part, visit),
+            Some(Holds::Image | Holds::Audio | Holds::Video | Holds::Document)
+                if !is_plain_text(part) =>
+            {
+                visit(Piece::Tokens(self.media_tokens));
+            }
+            Some(_) => leaves(part, visit),
+            None => match part.as_object().filter(|_| kind.is_empty()) {
+                Some(fields) => fields.iter().for_each(|field| self.field(field, visit)),
+                None => leaves(part, visit),
+            },
+        }
+    }
+
+    /// A field of a part that has no type: Gemini's.
+    fn field<'a>(&self, (name, value): (&'a String, &'a Value), visit: Visit<'_, 'a>)
+    where
+        'v: 'a,
+    {
+        match (held_by(name), value) {
+            (Some(Holds::Text), Value::String(text)) => visit(Piece::Text(text)),
+            (Some(Holds::Blob), _) => visit(Piece::Tokens(self.media_tokens)),
+            (Some(Holds::Result), response) => {
+                visit(Piece::Fixed(text_of(response, "name")));
+                let texts = response.get("response");
+                texts.into_iter().for_each(|texts| walk(texts, &Piece::Text, visit));
+                // What it answered beside text: pictures, files.
+                let parts = response.get("parts").and_then(Value::as_array);
+                parts.into_iter().flatten().for_each(|part| self.part(part, visit));
+            }
+            _ if UNREAD.contains(&name.as_str()) => {}
+            _ => field(name, value, &Piece::Fixed, visit),
         }
     }
 }
@@ -91,20 +102,10 @@ pub(super) fn function_response(part: &Value) -> Option<&Value> {
     part.get("functionResponse").or_else(|| part.get("function_response"))
 }
 
-/// Images, recordings and files, unless their source is plain text.
-/// A part of Gemini that is no text.
-fn is_gemini_media(part: &Value) -> bool {
-    let keys = ["inlineData", "inline_data", "fileData", "file_data"];
-    keys.iter().any(|key| part.get(key).is_some())
-}
-
-fn is_media(part: &Value) -> bool {
+/// True for a document that is plain text.
+fn is_plain_text(part: &Value) -> bool {
     let source = part.get("source").map(|source| text_of(source, "type"));
-    match text_of(part, "type") {
-        "image_url" | "input_image" | "input_audio" | "audio" | "file" | "input_file" => true,
-        "image" | "document" => matches!(source, Some("base64" | "url" | "file")),
-        _ => false,
-    }
+    matches!(source, Some("text" | "content"))
 }
 
 /// All that a part says, fixed, but for what providers keep for themselves.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::usage::error::UsageError;
 use crate::usage::json::Json;
+use crate::usage::messages::{Holds, held_by};
 
 use super::fields::Reader;
 
@@ -113,79 +114,47 @@ impl Reader<'_> {
             self.unseen(place);
             return Ok(());
         }
-        let Some(kind) = part.field("type").and_then(Json::string) else {
-            return self.untyped(part, place, depth);
-        };
-        self.marks(part)?;
-        match &*kind {
-            "text" | "input_text" | "output_text" | "refusal" | "summary_text"
-            | "reasoning_text" => self.texts(part),
-            "image_url" | "input_image" | "image" | "computer_screenshot" => {
-                let url = part.field("image_url").or(part.field("source"));
-                let detail = part.field("detail");
-                self.image(url.unwrap_or(part), detail, place)
+        match part.field("type").and_then(Json::string) {
+            Some(kind) => {
+                self.marks(part)?;
+                self.held(&kind, part, place, depth)
             }
-            "input_audio" | "audio" => self.audio(part.field("input_audio").unwrap_or(part), place),
-            "document" | "file" | "input_file" => {
-                self.document(part.field("file").unwrap_or(part), place, depth)
-            }
-            "tool_result"
-            | "function_call_output"
-            | "custom_tool_call_output"
-            | "computer_call_output"
-            | "mcp_tool_result"
-            | "search_result"
-            | "message" => self.nested(part, place, depth),
-            "image_generation_call" => self.image(part, None, place), // read again as an image
-            "video" | "video_url" | "input_video" => {
-                self.unseen(place);
-                Ok(())
-            }
-            kind => {
-                self.json(part);
-                if !is_text(kind) {
-                    self.unseen(place);
-                }
-                Ok(())
-            }
+            // Gemini's and Bedrock's: the names of the fields are the kinds.
+            None => part.fields(|name, value| match value.is_null() {
+                true => Ok(()),
+                false => self.held(name, value, Place::Within(&place, name), depth),
+            }),
         }
     }
 
-    /// A part whose kind is the name of its field: Gemini's and Bedrock's.
-    fn untyped(&mut self, part: Json<'_>, place: Place<'_>, depth: usize) -> Read {
-        part.fields(|name, value| {
-            let here = Place::Within(&place, name);
-            match name {
-                _ if value.is_null() => Ok(()),
-                "text" => {
-                    self.text(value);
-                    Ok(())
-                }
-                "cachePoint" | "cache_point" | "cache_control" => {
-                    self.cache_mark(value);
-                    Ok(())
-                }
-                "image" => self.image(value, None, here),
-                "audio" => self.audio(value, here),
-                "video" => {
-                    self.unseen(here);
-                    Ok(())
-                }
-                "document" => self.document(value, here, depth),
-                "inlineData" | "inline_data" | "fileData" | "file_data" => self.blob(value, here),
-                "toolResult" | "functionResponse" | "function_response" => {
-                    self.nested(value, here, depth)
-                }
-                // A whole content object where a part could stand: `systemInstruction`.
-                "parts" | "content" => self.content(value, here, depth + 1),
-                _ if is_text(name) => self.json_unless_scalar(value),
-                _ => {
-                    self.json(value);
-                    self.unseen(here);
-                    Ok(())
-                }
+    /// What stands under the name of a field, or the part whose type is that name.
+    fn held(&mut self, name: &str, value: Json<'_>, place: Place<'_>, depth: usize) -> Read {
+        let within = |names: &[&str]| names.iter().find_map(|name| value.field(name));
+        match held_by(name) {
+            Some(Holds::Text) if value.is_object() => self.texts(value)?,
+            Some(Holds::Text) => self.text(value),
+            Some(Holds::Parts) => self.content(value, place, depth + 1)?,
+            Some(Holds::Result) => self.nested(value, place, depth)?,
+            Some(Holds::Image) => {
+                let image = within(&["image_url", "source"]).unwrap_or(value);
+                self.image(image, value.field("detail"), place)?;
             }
-        })
+            Some(Holds::Audio) => self.audio(within(&["input_audio"]).unwrap_or(value), place)?,
+            Some(Holds::Document) => {
+                self.document(within(&["file"]).unwrap_or(value), place, depth)?;
+            }
+            Some(Holds::Blob) => self.blob(value, place)?,
+            Some(Holds::Video) => self.unseen(place),
+            Some(Holds::CacheMark) => self.cache_mark(value),
+            Some(Holds::Reasoning | Holds::Call | Holds::Name | Holds::Plain) => {
+                self.json_unless_scalar(value)?;
+            }
+            Some(Holds::Arguments | Holds::Data) | None => {
+                self.json(value);
+                self.unseen(place);
+            }
+        }
+        Ok(())
     }
 
     /// A part that holds parts: their fields, and around them the text of the others.
@@ -285,47 +254,4 @@ fn is_by_id(item: Json<'_>, kind: Option<&str>) -> bool {
         None => has("id") && !has("role") && !has("content") && !has("parts"),
         Some(_) => false,
     }
-}
-
-/// Parts that are text in all of their fields.
-fn is_text(kind: &str) -> bool {
-    matches!(
-        kind,
-        "role"
-            | "name"
-            | "thinking"
-            | "redacted_thinking"
-            | "reasoning"
-            | "tool_use"
-            | "tool_call"
-            | "function"
-            | "function_call"
-            | "custom_tool_call"
-            | "computer_call"
-            | "local_shell_call"
-            | "local_shell_call_output"
-            | "shell_call"
-            | "shell_call_output"
-            | "apply_patch_call"
-            | "apply_patch_call_output"
-            | "server_tool_use"
-            | "web_search_call"
-            | "web_search_tool_result"
-            | "mcp_tool_use"
-            | "json_schema"
-            | "json"
-            | "toolUse"
-            | "functionCall"
-            | "reasoningContent"
-            | "guardContent"
-            | "searchResult"
-            | "citationsContent"
-            | "thought"
-            | "thoughtSignature"
-            | "thought_signature"
-            | "executableCode"
-            | "codeExecutionResult"
-            | "mediaResolution"
-            | "media_resolution"
-    )
 }
