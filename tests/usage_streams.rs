@@ -1,7 +1,7 @@
 //! The proof that a stream of every provider is metered, in any chunks and cut anywhere.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use bursar::usage::{Api, Doubt, UsageError};
+use bursar::usage::{Doubt, UsageError};
 use bursar::{Bill, Confidence, Service, Usage, UsageMeter, Usd};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -425,20 +425,18 @@ fn a_count_that_is_refused_does_not_stop_the_meter() {
 }
 
 #[test]
-fn an_output_that_outgrows_its_cap_is_noticed_while_it_comes() {
+fn the_output_is_seen_while_it_comes() {
     let chunk = json!({"choices": [{"index": 0, "delta": {"content": " word".repeat(100)}}]});
-    let mut meter = UsageMeter::new().with_output_cap(250);
-    for (times, is_over) in [(1, false), (2, false), (3, true), (4, true)] {
+    let mut meter = UsageMeter::new();
+    for times in 1..5 {
         meter.event(&chunk).unwrap();
         let seen = meter.seen().output;
         assert!(seen.abs_diff(times * 100) <= 20, "{seen} after {times}");
-        assert_eq!(meter.outgrown_by(), seen.saturating_sub(250), "after {times}");
-        assert_eq!(meter.outgrown_by() > 0, is_over, "after {times}");
     }
     // The provider's counts have the last word.
     let usage = json!({"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 240}});
     meter.event(&usage).unwrap();
-    assert_eq!(meter.outgrown_by(), 0);
+    assert_eq!(meter.seen().output, 240);
 }
 
 #[test]
@@ -530,7 +528,7 @@ fn text_that_comes_after_the_largest_count_leaves_it_possible() {
 
 #[test]
 fn what_a_part_costs_is_not_taken_for_what_the_whole_costs() {
-    let mut meter = UsageMeter::of(Api::Perplexity);
+    let mut meter = UsageMeter::new();
     let chunk = json!({"choices": [{"delta": {"content": "So"}}], "usage": {"prompt_tokens": 40,
         "completion_tokens": 1, "total_tokens": 41, "cost": {"total_cost": 0.006}}});
     meter.event(&chunk).unwrap();

@@ -18,19 +18,17 @@ pub fn run(data: &[u8]) {
 struct Metered {
     error: Option<String>,
     seen: Usage,
-    outgrown_by: u64,
     bill: Option<Bill>,
 }
 
 fn metered<'d>(chunks: impl Iterator<Item = &'d [u8]>) -> Metered {
-    let mut meter = UsageMeter::new().with_expected_input(1_000).with_output_cap(10);
+    let mut meter = UsageMeter::new().with_expected_input(1_000);
     let mut error = None;
     for chunk in chunks {
         let read = meter.push(chunk);
         error = error.or(read.err().map(|error| error.to_string()));
     }
-    let (seen, outgrown_by) = (meter.seen(), meter.outgrown_by());
-    Metered { error, seen, outgrown_by, bill: meter.finish() }
+    Metered { error, seen: meter.seen(), bill: meter.finish() }
 }
 
 /// Chunks of 0 to 31 bytes, of lengths that the bytes and the salt decide.

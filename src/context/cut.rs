@@ -19,18 +19,8 @@ impl Cut {
         self.message
     }
 
-    /// Which of its texts: the number among the message's [`Piece::Text`], from zero.
-    pub fn text(&self) -> usize {
-        self.text
-    }
-
-    /// The bytes that fall out.
-    pub fn bytes(&self) -> std::ops::Range<usize> {
-        self.head_end..self.tail_start
-    }
-
     /// The text without its middle, a mark in its place.
-    pub fn apply(&self, text: &str, mark: &str) -> String {
+    pub(super) fn apply(&self, text: &str, mark: &str) -> String {
         let head = text.get(..self.head_end).unwrap_or_default();
         let tail = text.get(self.tail_start..).unwrap_or_default();
         [head, mark, tail].concat()
@@ -83,17 +73,6 @@ pub(super) fn fit<C: Messages + ?Sized>(
         }
     }
     Some((cuts, max_tokens.saturating_sub(left)))
-}
-
-/// The tokens of a unit with its cuts.
-pub(super) fn tokens<C: Messages + ?Sized>(
-    trimmer: &ContextTrimmer,
-    messages: &C,
-    unit: &Unit,
-    cuts: &[Cut],
-) -> u64 {
-    let of_message = |index| tokens_of(trimmer, messages, index, cuts);
-    unit.indices().map(of_message).fold(0, u64::saturating_add)
 }
 
 /// The tokens of one message with its cuts.

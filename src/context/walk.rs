@@ -35,7 +35,9 @@ struct Pins {
 /// What a walk has chosen, newest first.
 struct Swept {
     units: Vec<Unit>,
+    /// All of one unit, which then counts `cut_tokens`.
     cuts: Vec<Cut>,
+    cut_tokens: u64,
     tokens: u64,
 }
 
@@ -128,7 +130,8 @@ impl<'a, C: Messages + ?Sized> Walk<'a, C> {
 
     fn sweep(&self, pins: &Pins, room: u64) -> Result<Swept, TrimError> {
         let mut pinned = pins.units.iter().rev().peekable();
-        let mut swept = Swept { units: Vec::new(), cuts: Vec::new(), tokens: pins.tokens };
+        let mut swept =
+            Swept { units: Vec::new(), cuts: Vec::new(), cut_tokens: 0, tokens: pins.tokens };
         let (mut left, mut end) = (room, self.messages.len());
         while end > 0 {
             let unit = match self.ending_at(end) {
@@ -171,6 +174,7 @@ impl<'a, C: Messages + ?Sized> Walk<'a, C> {
             {
                 swept.tokens = swept.tokens.saturating_add(tokens);
                 swept.cuts = cuts;
+                swept.cut_tokens = tokens;
                 swept.units.push(unit);
                 return Ok(());
             }
@@ -186,16 +190,15 @@ impl<'a, C: Messages + ?Sized> Walk<'a, C> {
     }
 
     fn finish(&self, swept: Swept) -> Result<Picked, TrimError> {
-        let Swept { units, mut cuts, mut tokens, .. } = swept;
+        let Swept { units, mut cuts, cut_tokens, mut tokens } = swept;
         let mut gone = Vec::new();
         let mut units = self.alternate(units, &mut gone)?;
         if self.rules.user_first {
             self.begin_with_user(&mut units, &mut gone)?;
         }
         for unit in &gone {
-            // All cuts are of one unit.
             if cuts.first().is_some_and(|cut| unit.has(cut.message())) {
-                tokens = tokens.saturating_sub(self.cut_tokens(unit, &cuts));
+                tokens = tokens.saturating_sub(cut_tokens);
                 cuts.clear();
             } else {
                 tokens = tokens.saturating_sub(self.tokens(unit));
@@ -281,10 +284,6 @@ impl<'a, C: Messages + ?Sized> Walk<'a, C> {
             left = left.checked_sub(tokens)?;
         }
         Some(limit.saturating_sub(left))
-    }
-
-    fn cut_tokens(&self, unit: &Unit, cuts: &[Cut]) -> u64 {
-        super::cut::tokens(self.trimmer, self.messages, unit, cuts)
     }
 }
 

@@ -1,6 +1,5 @@
 //! [`Answer`]: collects the counts of one answer, from one event or many, and makes its bill.
 
-use super::body::Api;
 use super::content::{Content, Progress};
 use super::doubt::Doubt;
 use super::envelope::Envelope;
@@ -8,7 +7,7 @@ use super::error::UsageError;
 use super::names::Field;
 use super::paid_tools::PaidTools;
 use super::raw::{Iteration, RawUsage};
-use super::rules::{Resolved, Side, resolve};
+use super::rules::{Api, Resolved, Side, resolve};
 use super::{Bill, ModelUsage, Service, Usage};
 use crate::clock::Timestamp;
 use crate::money::Usd;
@@ -17,8 +16,6 @@ use crate::money::Usd;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Answer {
     pub(super) id: Option<u64>,
-    /// The API form that the caller named; `None`: worked out from the field names.
-    form: Option<Api>,
     raw: RawUsage,
     resolved: Resolved,
     model: Option<String>,
@@ -35,10 +32,6 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    pub(super) fn new(form: Option<Api>) -> Answer {
-        Answer { form, ..Answer::default() }
-    }
-
     /// Merges one event of this answer. Returns `false` if the event has no usage.
     ///
     /// # Errors
@@ -117,7 +110,7 @@ impl Answer {
     }
 
     fn api(&self) -> Api {
-        self.form.unwrap_or_else(|| self.raw.hints.api(self.model.as_deref()))
+        self.raw.hints.api(self.model.as_deref())
     }
 
     /// True if the output has to be estimated from the text.

@@ -10,32 +10,6 @@ use super::error::UsageError;
 use super::json::{Json, is_blank};
 use super::stream::UsageMeter;
 
-/// The form of an answer, for when it should not be recognised by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Api {
-    /// OpenAI's chat completions, responses, embeddings, realtime, audio and images, and the
-    /// servers that keep OpenAI's rule: Azure, Mistral, Groq, DeepSeek, Cerebras, Together,
-    /// Hugging Face, Z.ai, Snowflake, Voyage, vLLM.
-    OpenAi,
-    /// xAI: without a total, reasoning comes on top of the completion.
-    Xai,
-    /// OpenRouter: reports its cost.
-    OpenRouter,
-    /// Perplexity: reports its cost, and takes a fee for each request.
-    Perplexity,
-    /// Anthropic's messages, on Bedrock and on Vertex too.
-    Anthropic,
-    /// Gemini's `generateContent`, on Vertex too.
-    Gemini,
-    /// Bedrock's Converse and ConverseStream.
-    Bedrock,
-    /// Cohere's v2 API.
-    Cohere,
-    /// Ollama's own API.
-    Ollama,
-}
-
 /// A response body or one event of a stream: JSON as text or bytes, or a tree that has already
 /// been built.
 ///
@@ -120,36 +94,24 @@ impl Bill {
     /// If it is neither JSON nor an event stream, or if a field is not the count or cost that it
     /// should be and nothing else can be used.
     pub fn from_response<'b>(body: impl Into<Body<'b>>) -> Result<Option<Bill>, UsageError> {
-        read_whole(None, body.into().0)
-    }
-
-    /// Like [`Bill::from_response`], with the form given.
-    ///
-    /// # Errors
-    ///
-    /// As [`Bill::from_response`].
-    pub fn from_response_of<'b>(
-        api: Api,
-        body: impl Into<Body<'b>>,
-    ) -> Result<Option<Bill>, UsageError> {
-        read_whole(Some(api), body.into().0)
+        read_whole(body.into().0)
     }
 }
 
-fn read_whole(api: Option<Api>, body: Json<'_>) -> Result<Option<Bill>, UsageError> {
+fn read_whole(body: Json<'_>) -> Result<Option<Bill>, UsageError> {
     match body {
-        Json::Text(text) => read_text(api, trimmed(text)),
-        Json::Tree(Value::String(text)) => read_text(api, trimmed(text.as_bytes())),
-        Json::Tree(Value::Object(_)) => read_object(api, body),
-        Json::Tree(_) => UsageMeter::read_items(api, body),
+        Json::Text(text) => read_text(trimmed(text)),
+        Json::Tree(Value::String(text)) => read_text(trimmed(text.as_bytes())),
+        Json::Tree(Value::Object(_)) => read_object(body),
+        Json::Tree(_) => UsageMeter::read_items(body),
     }
 }
 
-fn read_text(api: Option<Api>, text: &[u8]) -> Result<Option<Bill>, UsageError> {
-    let as_stream = |error| UsageMeter::read_whole(api, text).unwrap_or(Err(error));
+fn read_text(text: &[u8]) -> Result<Option<Bill>, UsageError> {
+    let as_stream = |error| UsageMeter::read_whole(text).unwrap_or(Err(error));
     match text.first() {
         None => Ok(None),
-        Some(b'{') => match read_object(api, Json::Text(text)) {
+        Some(b'{') => match read_object(Json::Text(text)) {
             // It may be the first of several lines of JSON.
             Err(error @ UsageError::Malformed { .. }) => as_stream(error),
             read => read,
@@ -158,12 +120,12 @@ fn read_text(api: Option<Api>, text: &[u8]) -> Result<Option<Bill>, UsageError> 
     }
 }
 
-fn read_object(api: Option<Api>, body: Json<'_>) -> Result<Option<Bill>, UsageError> {
+fn read_object(body: Json<'_>) -> Result<Option<Bill>, UsageError> {
     let envelope = Envelope::open(body)?;
     if envelope.is_transcription() {
-        return UsageMeter::read_event(api, body);
+        return UsageMeter::read_event(body);
     }
-    let mut answer = Answer::new(api);
+    let mut answer = Answer::default();
     if !answer.take(&envelope)? || answer.is_of_no_use() {
         return Ok(None);
     }

@@ -36,8 +36,9 @@ impl Content {
     /// Counts with the weights of this model from now on, unless text was counted already.
     pub(super) fn count_for(&mut self, model: &str) {
         if self.is_empty() {
-            let counter = Counter(Heuristic::for_model(model));
-            (self.output.counter, self.reasoning.counter) = (counter, counter);
+            let counter = Heuristic::for_model(model);
+            self.output.counter = counter;
+            self.reasoning.counter = counter;
         }
     }
 
@@ -252,19 +253,10 @@ fn is_refusal(stop_reason: Json<'_>) -> bool {
 /// depends little on where the text is cut.
 #[derive(Clone, Debug, Default)]
 struct TextCount {
-    counter: Counter,
+    counter: Heuristic,
     tokens: u64,
     /// The text since the last space, not counted yet.
     word: String,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Counter(Heuristic);
-
-impl Counter {
-    fn count(self, text: &str) -> u64 {
-        if text.is_empty() { 0 } else { self.0.count(text).max(1) }
-    }
 }
 
 impl TextCount {
@@ -275,8 +267,12 @@ impl TextCount {
         self.tokens == 0 && self.word.is_empty()
     }
 
+    fn count(&self, text: &str) -> u64 {
+        if text.is_empty() { 0 } else { self.counter.count(text).max(1) }
+    }
+
     fn tokens(&self) -> u64 {
-        self.tokens.saturating_add(self.counter.count(&self.word))
+        self.tokens.saturating_add(self.count(&self.word))
     }
 
     fn append(&mut self, later: &TextCount) {
@@ -301,7 +297,7 @@ impl TextCount {
         let Some(cut) = text.rfind(char::is_whitespace) else { return self.add_part(text) };
         let (whole, rest) = text.split_at(cut);
         self.word.push_str(whole);
-        self.tokens = self.tokens.saturating_add(self.counter.count(&self.word));
+        self.tokens = self.tokens.saturating_add(self.count(&self.word));
         self.word.clear();
         self.add_part(rest);
     }
@@ -310,7 +306,7 @@ impl TextCount {
     fn add_part(&mut self, text: &str) {
         self.word.push_str(text);
         if self.word.len() > TextCount::LONGEST {
-            self.tokens = self.tokens.saturating_add(self.counter.count(&self.word));
+            self.tokens = self.tokens.saturating_add(self.count(&self.word));
             self.word.clear();
         }
     }

@@ -1,4 +1,4 @@
-//! Owns cutting the bytes of a stream into events, however they are chunked.
+//! [`Frames`]: cuts the bytes of a stream into events, however they are chunked.
 
 use memchr::{memchr, memchr2};
 
@@ -11,7 +11,7 @@ use super::json::is_blank;
 /// and handed out as [`Frame::TooLong`].
 #[derive(Debug, Default)]
 pub(super) struct Frames {
-    form: Form,
+    encoding: Encoding,
     /// The bytes of a line (server-sent events) or object (JSON) that has not ended yet.
     part: Vec<u8>,
     /// The data of the event whose lines are coming in.
@@ -27,9 +27,9 @@ pub(super) struct Frames {
     after_backslash: bool,
 }
 
-/// What the bytes are; told by the first one that is not white space.
+/// What the bytes are, by the first one that is not white space.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Form {
+enum Encoding {
     #[default]
     Unknown,
     ServerSentEvents,
@@ -48,37 +48,37 @@ impl Frames {
     pub(super) const MAX_EVENT: usize = 16 << 20;
 
     /// Takes in a chunk, and calls `each` with every event that ends in it.
-    pub(super) fn push(&mut self, chunk: &[u8], each: &mut impl FnMut(Frame<'_>)) {
+    pub(super) fn push(&mut self, chunk: &[u8], each: &mut dyn FnMut(Frame<'_>)) {
         let mut chunk = chunk;
-        if self.form == Form::Unknown {
+        if self.encoding == Encoding::Unknown {
             // Of the byte order mark, no byte is ever a first byte of anything else.
             let is_before = |byte: &u8| is_blank(*byte) || b"\xef\xbb\xbf".contains(byte);
             let Some(begin) = chunk.iter().position(|byte| !is_before(byte)) else { return };
             chunk = &chunk[begin..];
-            self.form = match chunk[0] {
-                b'{' | b'[' => Form::Json,
-                _ => Form::ServerSentEvents,
+            self.encoding = match chunk[0] {
+                b'{' | b'[' => Encoding::Json,
+                _ => Encoding::ServerSentEvents,
             };
         }
-        match self.form {
-            Form::Json => self.push_json(chunk, each),
-            Form::ServerSentEvents | Form::Unknown => self.push_lines(chunk, each),
+        match self.encoding {
+            Encoding::Json => self.push_json(chunk, each),
+            Encoding::ServerSentEvents | Encoding::Unknown => self.push_lines(chunk, each),
         }
     }
 
     /// Hands out what is left when the stream has ended without a last blank line.
-    pub(super) fn end(&mut self, each: &mut impl FnMut(Frame<'_>)) {
-        if self.form == Form::ServerSentEvents {
+    pub(super) fn end(&mut self, each: &mut dyn FnMut(Frame<'_>)) {
+        if self.encoding == Encoding::ServerSentEvents {
             self.push_lines(b"\n\n", each);
         }
     }
 
     /// True for JSON of which no object is unfinished.
     pub(super) fn is_between_objects(&self) -> bool {
-        self.form == Form::Json && self.depth == 0
+        self.encoding == Encoding::Json && self.depth == 0
     }
 
-    fn push_lines(&mut self, mut chunk: &[u8], each: &mut impl FnMut(Frame<'_>)) {
+    fn push_lines(&mut self, mut chunk: &[u8], each: &mut dyn FnMut(Frame<'_>)) {
         loop {
             if self.after_return && !chunk.is_empty() {
                 self.after_return = false;
@@ -115,7 +115,7 @@ impl Frames {
         }
     }
 
-    fn line(&mut self, line: &[u8], each: &mut impl FnMut(Frame<'_>)) {
+    fn line(&mut self, line: &[u8], each: &mut dyn FnMut(Frame<'_>)) {
         if line.is_empty() {
             if self.is_too_long {
                 each(Frame::TooLong);
@@ -147,7 +147,7 @@ impl Frames {
         self.has_data = true;
     }
 
-    fn push_json(&mut self, mut chunk: &[u8], each: &mut impl FnMut(Frame<'_>)) {
+    fn push_json(&mut self, mut chunk: &[u8], each: &mut dyn FnMut(Frame<'_>)) {
         while !chunk.is_empty() {
             if self.depth == 0 {
                 // Between the objects are only commas, white space, and brackets of an array.

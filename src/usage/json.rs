@@ -1,10 +1,14 @@
-//! Owns the walk over a provider's JSON: the few fields that are wanted, in one pass, without
+//! [`Json`]: walks a provider's JSON for the few fields that are wanted, in one pass and without
 //! building a tree.
 //!
 //! A body is mostly text, vectors or audio that nobody here reads. It is skipped at the speed at
 //! which quotes and brackets can be found, in one loop: deep nesting costs a counter, not stack,
 //! and no input takes more than linear time. What is skipped is not validated beyond its quotes
 //! and brackets.
+//!
+//! `serde_json::value::RawValue` would do with less code here, but it validates what it skips: the
+//! same fields took 2.9 times as long to find in a chat answer of 2 KB, and 37 times as long in one
+//! of embeddings (2026-11-30).
 
 use std::borrow::Cow;
 
@@ -31,15 +35,15 @@ impl<'j> Json<'j> {
                 map.iter().try_for_each(|(name, value)| each(name, Json::Tree(value)))
             }
             Json::Text(text) if text.first() == Some(&b'{') => {
-                let mut walk = Walk { text, at: 1 };
-                let mut another = walk.begins(b'}')?;
+                let mut cursor = Cursor { text, at: 1 };
+                let mut another = cursor.begins(b'}')?;
                 while another {
-                    let name = walk.name()?;
-                    let value = walk.value()?;
+                    let name = cursor.name()?;
+                    let value = cursor.value()?;
                     each(&name, Json::Text(value))?;
-                    another = walk.goes_on(b'}')?;
+                    another = cursor.goes_on(b'}')?;
                 }
-                walk.ends()
+                cursor.ends()
             }
             _ => Ok(()),
         }
@@ -55,13 +59,13 @@ impl<'j> Json<'j> {
                 items.iter().try_for_each(|item| each(Json::Tree(item)))
             }
             Json::Text(text) if text.first() == Some(&b'[') => {
-                let mut walk = Walk { text, at: 1 };
-                let mut another = walk.begins(b']')?;
+                let mut cursor = Cursor { text, at: 1 };
+                let mut another = cursor.begins(b']')?;
                 while another {
-                    each(Json::Text(walk.value()?))?;
-                    another = walk.goes_on(b']')?;
+                    each(Json::Text(cursor.value()?))?;
+                    another = cursor.goes_on(b']')?;
                 }
-                walk.ends()
+                cursor.ends()
             }
             _ => Ok(()),
         }
@@ -154,12 +158,12 @@ impl<'j> Json<'j> {
 }
 
 /// A place in the text of an object or array.
-struct Walk<'j> {
+struct Cursor<'j> {
     text: &'j [u8],
     at: usize,
 }
 
-impl<'j> Walk<'j> {
+impl<'j> Cursor<'j> {
     /// True if a first field or item follows; false, and past the bracket, if it closes at once.
     fn begins(&mut self, close: u8) -> Result<bool, UsageError> {
         match self.next()? {

@@ -36,7 +36,7 @@ use crate::clock::Timestamp;
 use crate::money::Usd;
 use crate::parse::{ParseNameError, named};
 
-pub use body::{Api, Body};
+pub use body::Body;
 pub(crate) use buckets::Sums;
 pub use buckets::{Bucket, Usage};
 pub use doubt::Doubt;
@@ -202,7 +202,7 @@ impl FromStr for Confidence {
 /// let served = Bill::new(Usage::tokens(1_200, 340)).model("gpt-6.1-terra").service(Service::Priority);
 /// assert_eq!(plain.usage, served.usage);
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Bill {
     /// What was used.
@@ -238,18 +238,7 @@ pub struct Bill {
 impl Bill {
     /// A bill of the provider's own counts.
     pub fn new(usage: Usage) -> Bill {
-        Bill {
-            usage,
-            model: None,
-            service: None,
-            regional: None,
-            reported_cost: None,
-            confidence: Confidence::default(),
-            extra: Vec::new(),
-            unbilled_since: None,
-            fell_back: false,
-            doubts: Vec::new(),
-        }
+        Bill { usage, ..Bill::default() }
     }
 
     /// True if it says nothing but what was used.

@@ -5,7 +5,8 @@
 
 use super::rules::Hint;
 
-/// One count of a call, before it is known what includes what.
+/// One count of a call, before it is known what includes what: those of the input, then those of
+/// the output, the total, and what is counted beside tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Field {
     /// The input, with or without what was cached: by the rule of the form.
@@ -60,13 +61,9 @@ pub(super) enum Meaning {
     Object(&'static [Name]),
     /// An object that counts where no other object has counted.
     Fallback(&'static [Name]),
-    /// A list of `{"modality", "tokenCount"}`: where audio and images go.
-    Modalities {
-        audio: Field,
-        image: Option<Field>,
-    },
-    /// Bedrock's list of `{"ttl", "inputTokens"}`.
-    Lifetimes,
+    /// A list of `{"modality", "tokenCount"}` or `{"ttl", "inputTokens"}`: the fields of the
+    /// labels; an empty label is any other.
+    Labelled(Labels),
     /// Anthropic's list of what was asked in turn.
     Iterations,
     /// An amount of dollars, in units of `10^-places`.
@@ -83,6 +80,8 @@ pub(super) enum Meaning {
     /// Known and not billed on its own: a part of a count that is read, a time, a setting.
     Known,
 }
+
+type Labels = &'static [(&'static str, Field)];
 
 /// A name in a usage object.
 #[derive(Clone, Copy, Debug)]
@@ -105,7 +104,7 @@ const fn of(hint: Hint, name: &'static str, meaning: Meaning, source: &'static s
 }
 
 use Field as F;
-use Meaning::{Add, Cost, Count, Fallback, Known, Modalities, Object, Unpriced};
+use Meaning::{Add, Cost, Count, Fallback, Known, Labelled, Object, Unpriced};
 
 /// The names in a usage object.
 pub(super) const USAGE: &[Name] = &[
@@ -139,17 +138,10 @@ pub(super) const USAGE: &[Name] = &[
     row("cacheReadInputTokenCount", Count(F::CacheRead), "Bedrock Converse and metrics"),
     row("cacheWriteInputTokens", Count(F::CacheWrite), "Bedrock Converse"),
     row("cacheWriteInputTokenCount", Count(F::CacheWrite), "Bedrock Converse and metrics"),
-    row("cacheDetails", Meaning::Lifetimes, "Bedrock Converse"),
-    row(
-        "claude_cache_creation_5_m_tokens",
-        Count(F::CacheWrite5m),
-        "new-api (dto/openai_response.go)",
-    ),
-    row(
-        "claude_cache_creation_1_h_tokens",
-        Count(F::CacheWrite1h),
-        "new-api (dto/openai_response.go)",
-    ),
+    row("cacheDetails", Labelled(BY_LIFETIME), "Bedrock Converse"),
+    // new-api, dto/openai_response.go.
+    row("claude_cache_creation_5_m_tokens", Count(F::CacheWrite5m), "new-api"),
+    row("claude_cache_creation_1_h_tokens", Count(F::CacheWrite1h), "new-api"),
     // Details.
     row("prompt_tokens_details", Object(INPUT), "OpenAI chat completions"),
     of(Hint::Total, "input_tokens_details", Object(INPUT), "OpenAI Responses, images"),
@@ -180,33 +172,18 @@ pub(super) const USAGE: &[Name] = &[
     of(Hint::Cohere, "billed_units", Object(BILLED_UNITS), "Cohere v2"),
     of(Hint::Cohere, "tokens", Fallback(BILLED_UNITS), "Cohere v2: what the model saw"),
     // Costs. A name is read as a cost only if it is documented as one.
-    of(
-        Hint::Xai,
-        "cost_in_usd_ticks",
-        Cost { places: 10 },
-        "xAI: 1e-10 dollars, https://github.com/xai-org/xai-sdk-python (cost.py)",
-    ),
-    of(
-        Hint::OpenRouter,
-        "cost",
-        Cost { places: 0 },
-        "OpenRouter, https://openrouter.ai/docs/use-cases/usage-accounting; Vercel AI Gateway \
-         (as text); Perplexity (an object), https://docs.perplexity.ai/guides/pricing",
-    ),
+    // xAI: https://github.com/xai-org/xai-sdk-python (cost.py). OpenRouter:
+    // https://openrouter.ai/docs/use-cases/usage-accounting. Vercel's gateway sends `cost` as text.
+    // Perplexity sends an object: https://docs.perplexity.ai/guides/pricing.
+    of(Hint::Xai, "cost_in_usd_ticks", Cost { places: 10 }, "xAI: 1e-10 dollars"),
+    of(Hint::OpenRouter, "cost", Cost { places: 0 }, "OpenRouter, Vercel AI Gateway, Perplexity"),
     row("cost_details", Object(COST), "OpenRouter"),
     row("is_byok", Meaning::IsByok, "OpenRouter"),
-    row(
-        "estimated_cost",
-        Cost { places: 0 },
-        "DeepInfra, https://deepinfra.com/docs/openai_api: the cost of the request in dollars",
-    ),
+    // https://deepinfra.com/docs/openai_api: the cost of the request in dollars.
+    row("estimated_cost", Cost { places: 0 }, "DeepInfra"),
     // xAI.
-    of(
-        Hint::Xai,
-        "num_sources_used",
-        Unpriced("sources of a live search"),
-        "xAI, https://docs.x.ai/docs/guides/live-search: in the ticks, if it states them",
-    ),
+    // https://docs.x.ai/docs/guides/live-search: in the ticks, if it states them.
+    of(Hint::Xai, "num_sources_used", Unpriced("sources of a live search"), "xAI"),
     row("num_server_side_tools_used", Known, "xAI: the sum of the details"),
     row("server_side_tool_usage_details", Object(SERVER_SIDE_TOOLS), "xAI"),
     row("server_side_tool_usage", Object(SERVER_SIDE_TOOLS), "xAI"),
@@ -222,10 +199,10 @@ pub(super) const USAGE: &[Name] = &[
     row("toolUsePromptTokenCount", Count(F::InputOfTools), "Gemini"),
     row("cachedContentTokenCount", Count(F::CacheRead), "Gemini"),
     row("totalTokenCount", Count(F::Total), "Gemini"),
-    row("promptTokensDetails", IN_BY_MODALITY, "Gemini"),
-    row("cacheTokensDetails", CACHED_BY_MODALITY, "Gemini"),
-    row("candidatesTokensDetails", OUT_BY_MODALITY, "Gemini"),
-    row("responseTokensDetails", OUT_BY_MODALITY, "Gemini Live"),
+    row("promptTokensDetails", Labelled(IN_BY_MODALITY), "Gemini"),
+    row("cacheTokensDetails", Labelled(CACHED_BY_MODALITY), "Gemini"),
+    row("candidatesTokensDetails", Labelled(OUT_BY_MODALITY), "Gemini"),
+    row("responseTokensDetails", Labelled(OUT_BY_MODALITY), "Gemini Live"),
     row("toolUsePromptTokensDetails", Known, "Gemini: text"),
     row("trafficType", Meaning::Service, "Vertex AI"),
     row("serviceTier", Meaning::Service, "Gemini"),
@@ -235,8 +212,8 @@ pub(super) const USAGE: &[Name] = &[
     of(Hint::Gemini, "tool_use_prompt_token_count", Count(F::InputOfTools), "google-genai"),
     row("cached_content_token_count", Count(F::CacheRead), "google-genai for Python"),
     row("total_token_count", Count(F::Total), "google-genai for Python"),
-    row("cache_tokens_details", CACHED_BY_MODALITY, "google-genai for Python"),
-    row("candidates_tokens_details", OUT_BY_MODALITY, "google-genai for Python"),
+    row("cache_tokens_details", Labelled(CACHED_BY_MODALITY), "google-genai for Python"),
+    row("candidates_tokens_details", Labelled(OUT_BY_MODALITY), "google-genai for Python"),
     row("tool_use_prompt_tokens_details", Known, "google-genai for Python"),
     row("traffic_type", Meaning::Service, "google-genai for Python"),
     of(Hint::Gemini, "total_input_tokens", Count(F::Input), "Gemini Interactions"),
@@ -245,9 +222,9 @@ pub(super) const USAGE: &[Name] = &[
     of(Hint::Gemini, "total_reasoning_tokens", Count(F::Reasoning), "Gemini Interactions"),
     of(Hint::Gemini, "total_tool_use_tokens", Count(F::InputOfTools), "Gemini Interactions"),
     row("total_cached_tokens", Count(F::CacheRead), "Gemini Interactions"),
-    row("input_tokens_by_modality", IN_BY_MODALITY, "Gemini Interactions"),
-    row("cached_tokens_by_modality", CACHED_BY_MODALITY, "Gemini Interactions"),
-    row("output_tokens_by_modality", OUT_BY_MODALITY, "Gemini Interactions"),
+    row("input_tokens_by_modality", Labelled(IN_BY_MODALITY), "Gemini Interactions"),
+    row("cached_tokens_by_modality", Labelled(CACHED_BY_MODALITY), "Gemini Interactions"),
+    row("output_tokens_by_modality", Labelled(OUT_BY_MODALITY), "Gemini Interactions"),
     row("tool_use_tokens_by_modality", Known, "Gemini Interactions"),
     // Ollama, in the body itself.
     of(Hint::Ollama, "prompt_eval_count", Count(F::Input), "Ollama"),
@@ -264,9 +241,10 @@ pub(super) const USAGE: &[Name] = &[
     row("cache_deleted_input_tokens", Known, "Anthropic: context editing, not billed"),
 ];
 
-const IN_BY_MODALITY: Meaning = Modalities { audio: F::InputAudio, image: None };
-const CACHED_BY_MODALITY: Meaning = Modalities { audio: F::CacheReadAudio, image: None };
-const OUT_BY_MODALITY: Meaning = Modalities { audio: F::OutputAudio, image: Some(F::OutputImage) };
+pub(super) const IN_BY_MODALITY: Labels = &[("AUDIO", F::InputAudio)];
+const CACHED_BY_MODALITY: Labels = &[("AUDIO", F::CacheReadAudio)];
+pub(super) const OUT_BY_MODALITY: Labels = &[("AUDIO", F::OutputAudio), ("IMAGE", F::OutputImage)];
+const BY_LIFETIME: Labels = &[("1h", F::CacheWrite1h), ("", F::CacheWrite5m)];
 
 /// Details of the input.
 const INPUT: &[Name] = &[
@@ -354,12 +332,8 @@ const SERVER_TOOLS: &[Name] = &[
     row("web_search_requests", Count(F::Searches), "Anthropic Messages, OpenRouter"),
     row("web_fetch_requests", Known, "Anthropic: at the price of its tokens"),
     row("tool_search_requests", Known, "Anthropic: at the price of its tokens"),
-    row(
-        "code_execution_requests",
-        Unpriced("code execution by the hour"),
-        "Anthropic: $0.05 an hour beyond 1,550 free hours, \
-         https://docs.claude.com/en/docs/about-claude/pricing",
-    ),
+    // $0.05 an hour beyond 1,550 free hours: https://docs.claude.com/en/docs/about-claude/pricing.
+    row("code_execution_requests", Unpriced("code execution by the hour"), "Anthropic"),
 ];
 
 /// Tools that xAI runs: https://docs.x.ai/docs/models (tool invocations).

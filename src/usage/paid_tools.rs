@@ -4,19 +4,18 @@
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::Usage;
 use super::error::UsageError;
 use super::json::Json;
 use super::raw::count;
+use super::{Bucket, Usage};
 
 /// The paid tool calls of one answer, each counted once, however often events repeat it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct PaidTools {
-    searches: BTreeSet<u64>,
+    /// By their ids: searches in the web and in files, containers.
+    calls: BTreeSet<(usize, u64)>,
     /// The number of searches, where the answer states it; it wins over the items.
     counted_searches: Option<u64>,
-    file_searches: BTreeSet<u64>,
-    containers: BTreeSet<u64>,
     /// Unique queries (Gemini).
     queries: BTreeSet<u64>,
     used_maps: bool,
@@ -76,11 +75,11 @@ impl PaidTools {
         })?;
         let id = id.filter(|id| !id.is_empty()).map_or_else(|| hashed(&place), |id| hashed(&id));
         match kind.as_deref() {
-            Some("web_search_call") if is_search => drop(self.searches.insert(id)),
-            Some("file_search_call") => drop(self.file_searches.insert(id)),
+            Some("web_search_call") if is_search => self.add_call(Bucket::WebSearchRequests, id),
+            Some("file_search_call") => self.add_call(Bucket::FileSearchRequests, id),
             Some("code_interpreter_call") => {
                 let container = container.map_or(id, |container| hashed(&container));
-                self.containers.insert(container);
+                self.add_call(Bucket::CodeContainers, container);
             }
             Some("image_generation_call") => self.add_unpriced("generated images"),
             // A shell that the provider hosts runs in a container; the caller's own does not.
@@ -188,14 +187,16 @@ impl PaidTools {
 
     /// Adds the calls in other events of the same answer.
     pub(super) fn join(&mut self, other: PaidTools) {
-        self.searches.extend(other.searches);
+        self.calls.extend(other.calls);
         self.counted_searches = self.counted_searches.or(other.counted_searches);
-        self.file_searches.extend(other.file_searches);
-        self.containers.extend(other.containers);
         self.queries.extend(other.queries);
         self.used_maps |= other.used_maps;
         self.shows_image |= other.shows_image;
         other.unpriced.into_iter().for_each(|what| self.add_unpriced(what));
+    }
+
+    fn add_call(&mut self, bucket: Bucket, id: u64) {
+        self.calls.insert((bucket as usize, id));
     }
 
     fn add_unpriced(&mut self, what: &'static str) {
@@ -210,20 +211,27 @@ impl PaidTools {
 
     /// Raises the counts of a usage to these, where they are larger.
     pub(super) fn fill(&self, usage: &mut Usage, model: Option<&str>) {
-        let number = |set: &BTreeSet<u64>| set.len() as u64;
+        let most = |usage: &mut Usage, bucket: Bucket, count: u64| {
+            usage.set(bucket, usage.get(bucket).max(count));
+        };
+        // Each call, once.
+        for bucket in [Bucket::FileSearchRequests, Bucket::CodeContainers] {
+            most(usage, bucket, self.number(bucket));
+        }
+        most(usage, Bucket::MapsRequests, u64::from(self.used_maps));
         // Before Gemini 3 a prompt that was grounded in any query has one fee.
         let is_per_prompt = model.is_some_and(|model| {
             let model = model.rsplit('/').next().unwrap_or(model);
             ["gemini-1", "gemini-2"].iter().any(|old| model.starts_with(old))
         });
-        let queries = number(&self.queries);
+        let queries = self.queries.len() as u64;
         let queries = if is_per_prompt { queries.min(1) } else { queries };
-        let searches = self.counted_searches.unwrap_or_else(|| number(&self.searches));
-        let most = |bucket: &mut u64, count: u64| *bucket = (*bucket).max(count);
-        most(&mut usage.web_search_requests, searches.max(queries));
-        most(&mut usage.file_search_requests, number(&self.file_searches));
-        most(&mut usage.code_containers, number(&self.containers));
-        most(&mut usage.maps_requests, u64::from(self.used_maps));
+        let searches = self.counted_searches.unwrap_or(self.number(Bucket::WebSearchRequests));
+        most(usage, Bucket::WebSearchRequests, searches.max(queries));
+    }
+
+    fn number(&self, bucket: Bucket) -> u64 {
+        self.calls.iter().filter(|(of, _)| *of == bucket as usize).count() as u64
     }
 }
 

@@ -1,8 +1,8 @@
 //! [`RawUsage`]: the contents of an answer's usage objects, field by field, before `rules` decides
 //! which counts include which.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use crate::money::{Usd, parse_rounded, parse_scaled};
 
@@ -21,8 +21,7 @@ const MAX_UNKNOWN: usize = 8;
 /// The counts, costs and settings of one answer. Absent and null are not zero.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RawUsage {
-    counts: [u64; Field::COUNT],
-    present: u32,
+    counts: [Option<u64>; Field::COUNT],
     pub(super) hints: Hints,
     cost: Option<Usd>,
     upstream_cost: Option<Usd>,
@@ -164,16 +163,12 @@ impl RawUsage {
             // Python's SDK of Gemini gives its lists the names of OpenAI's objects.
             Meaning::Object(_) if value.is_array() => {
                 let is_input = name.starts_with("prompt") || name.starts_with("input");
-                let (audio, image) = match is_input {
-                    true => (Field::InputAudio, None),
-                    false => (Field::OutputAudio, Some(Field::OutputImage)),
-                };
                 self.hints.add(Hint::Gemini);
-                self.modalities(&at, value, audio, image)?;
+                let labels = if is_input { names::IN_BY_MODALITY } else { names::OUT_BY_MODALITY };
+                self.labelled(labels, &at, value)?;
             }
             Meaning::Object(table) => self.object(table, &at, value)?,
-            Meaning::Modalities { audio, image } => self.modalities(&at, value, audio, image)?,
-            Meaning::Lifetimes => self.lifetimes(&at, value)?,
+            Meaning::Labelled(labels) => self.labelled(labels, &at, value)?,
             Meaning::Iterations => self.read_iterations(&at, value)?,
             Meaning::Cost { .. } if value.is_object() => {
                 self.hints.add(Hint::Perplexity);
@@ -253,70 +248,34 @@ impl RawUsage {
         Some(Usd::from_pico(pico))
     }
 
-    /// Reads the audio and image counts of a list by modality. The rest is text.
-    fn modalities(
+    /// Reads a list of labelled counts: Gemini's by modality, Bedrock's by lifetime. A label that
+    /// has no field is a part of the whole.
+    fn labelled(
         &mut self,
+        labels: &[(&str, Field)],
         at: &At<'_>,
         list: Json<'_>,
-        audio: Field,
-        image: Option<Field>,
     ) -> Result<(), UsageError> {
-        let (mut of_audio, mut of_image) = (0_u64, 0_u64);
+        labels.iter().for_each(|(_, field)| self.set(*field, 0));
         list.items(|item| {
-            let names = &["tokenCount", "token_count", "tokens"];
-            let (modality, count) = self.labelled_count(at, item, "modality", names)?;
-            let sum = match modality.as_deref().map(str::to_ascii_uppercase).as_deref() {
-                Some("AUDIO") => &mut of_audio,
-                Some("IMAGE") => &mut of_image,
-                _ => return Ok(()),
-            };
-            *sum = sum.saturating_add(count);
-            Ok(())
-        })?;
-        self.set(audio, of_audio);
-        if let Some(image) = image {
-            self.set(image, of_image);
-        }
-        Ok(())
-    }
-
-    /// Reads Bedrock's list of cache writes by lifetime.
-    fn lifetimes(&mut self, at: &At<'_>, list: Json<'_>) -> Result<(), UsageError> {
-        let (mut minutes, mut hour) = (0_u64, 0_u64);
-        list.items(|item| {
-            let (ttl, count) = self.labelled_count(at, item, "ttl", &["inputTokens"])?;
-            let sum = if ttl.as_deref() == Some("1h") { &mut hour } else { &mut minutes };
-            *sum = sum.saturating_add(count);
-            Ok(())
-        })?;
-        self.set(Field::CacheWrite5m, minutes);
-        self.set(Field::CacheWrite1h, hour);
-        Ok(())
-    }
-
-    /// Reads an item of a list of counts: its label, and its count under any of `names`, zero if it
-    /// has none.
-    fn labelled_count<'j>(
-        &mut self,
-        at: &At<'_>,
-        item: Json<'j>,
-        label: &str,
-        names: &[&str],
-    ) -> Result<(Option<Cow<'j, str>>, u64), UsageError> {
-        let (mut labelled, mut count) = (None, None);
-        item.fields(|name, value| {
-            if name == label {
-                labelled = value.string();
-            } else if let Some(&name) = names.iter().find(|&&known| known == name) {
-                if !value.is_null() {
-                    count = Some((name, value));
+            let (mut label, mut count) = (None, 0);
+            item.fields(|name, value| {
+                match name {
+                    "modality" | "ttl" => label = value.string(),
+                    "tokenCount" | "token_count" | "tokens" | "inputTokens" if !value.is_null() => {
+                        count = self.number(&At { above: Some(at), name }, value).unwrap_or(0);
+                    }
+                    _ => {}
                 }
+                Ok(())
+            })?;
+            let label = label.unwrap_or_default();
+            let is_of = |known: &str| known.is_empty() || label.eq_ignore_ascii_case(known);
+            if let Some((_, field)) = labels.iter().find(|(known, _)| is_of(known)) {
+                self.set(*field, self.or_zero(*field).saturating_add(count));
             }
             Ok(())
-        })?;
-        let count =
-            count.and_then(|(name, value)| self.number(&At { above: Some(at), name }, value));
-        Ok((labelled, count.unwrap_or(0)))
+        })
     }
 
     fn read_iterations(&mut self, at: &At<'_>, list: Json<'_>) -> Result<(), UsageError> {
@@ -346,31 +305,25 @@ impl RawUsage {
     }
 
     pub(super) fn get(&self, field: Field) -> Option<u64> {
-        self.has(field).then_some(self.counts[field as usize])
+        self.counts[field as usize]
     }
 
     /// The count, or zero if it is absent.
     pub(super) fn or_zero(&self, field: Field) -> u64 {
-        self.counts[field as usize]
+        self.get(field).unwrap_or(0)
     }
 
     pub(super) fn has(&self, field: Field) -> bool {
-        self.present & (1 << field as u32) != 0
+        self.get(field).is_some()
     }
 
-    pub(super) fn set(&mut self, field: Field, count: u64) {
-        self.counts[field as usize] = count;
-        self.present |= 1 << field as u32;
-    }
-
-    fn unset(&mut self, field: Field) {
-        self.counts[field as usize] = 0;
-        self.present &= !(1 << field as u32);
+    fn set(&mut self, field: Field, count: u64) {
+        self.counts[field as usize] = Some(count);
     }
 
     /// True if there is any count.
     pub(super) fn has_counts(&self) -> bool {
-        self.present != 0
+        self.counts.iter().any(Option::is_some)
     }
 
     /// True if a bill can be made of it.
@@ -384,29 +337,16 @@ impl RawUsage {
     }
 
     pub(super) fn has_output(&self) -> bool {
-        sum(self, OUTPUT_SIDE) > 0
+        self.counts[OUTPUT_SIDE].iter().flatten().any(|count| *count > 0)
     }
 
     /// True if all counts of this side are zero or absent. Audio and images are inside the whole: of
     /// a whole that is stated as zero they are no more than a contradiction.
-    fn is_zero(&self, side: &[Field]) -> bool {
-        let is_whole_stated = self.has(side[0]);
-        let is_inside = |field: &Field| {
-            use Field::{
-                CacheReadAudio, CacheReadImage, InputAudio, InputImage, OutputAudio, OutputImage,
-            };
-            matches!(
-                field,
-                InputAudio
-                    | InputImage
-                    | CacheReadAudio
-                    | CacheReadImage
-                    | OutputAudio
-                    | OutputImage
-            )
-        };
-        let counted = side.iter().filter(|field| !(is_whole_stated && is_inside(field)));
-        counted.fold(0_u64, |sum, &field| sum.saturating_add(self.or_zero(field))) == 0
+    fn is_zero(&self, side: Range<usize>) -> bool {
+        let is_whole_stated = self.counts[side.start].is_some();
+        let is_inside = |at: &usize| INSIDE.iter().any(|inside| *inside as usize == *at);
+        let mut counted = side.filter(|at| !(is_whole_stated && is_inside(at)));
+        counted.all(|at| self.counts[at].unwrap_or(0) == 0)
     }
 
     /// Merges a later frame of the same answer: its fields replace the earlier ones.
@@ -417,26 +357,23 @@ impl RawUsage {
         let mut is_changed = false;
         // The counts of each side.
         for side in [INPUT_SIDE, OUTPUT_SIDE] {
-            if frame.is_zero(side) && !self.is_zero(side) {
+            if frame.is_zero(side.clone()) && !self.is_zero(side.clone()) {
                 continue;
             }
-            for &field in side {
-                if let Some(count) = frame.get(field) {
-                    is_changed |= self.get(field) != Some(count);
-                    self.set(field, count);
-                }
+            for at in side.filter(|at| frame.counts[*at].is_some()) {
+                is_changed |= self.counts[at] != frame.counts[at];
+                self.counts[at] = frame.counts[at];
             }
         }
         // Counts beside tokens only grow.
-        for &field in EVENTS {
-            if let Some(count) = frame.get(field).filter(|&count| count > self.or_zero(field)) {
-                self.set(field, count);
-            }
+        for at in EVENTS {
+            let count = frame.counts[at].filter(|count| *count > self.counts[at].unwrap_or(0));
+            self.counts[at] = count.or(self.counts[at]);
         }
         // A total belongs to the counts beside it: new counts without one drop the old.
         match frame.get(Field::Total) {
             Some(total) if total > 0 || !self.has(Field::Total) => self.set(Field::Total, total),
-            None if is_changed => self.unset(Field::Total),
+            None if is_changed => self.counts[Field::Total as usize] = None,
             _ => {}
         }
         // Costs and settings.
@@ -468,8 +405,8 @@ impl RawUsage {
 
     /// Drops the output count, which was a placeholder.
     pub(super) fn drop_output(&mut self) {
-        OUTPUT_SIDE.iter().for_each(|&field| self.unset(field));
-        self.unset(Field::Total);
+        self.counts[OUTPUT_SIDE].fill(None);
+        self.counts[Field::Total as usize] = None;
     }
 
     /// The cost that the provider states.
@@ -506,40 +443,21 @@ impl RawUsage {
     }
 }
 
-/// The fields of the input.
-const INPUT_SIDE: &[Field] = &[
-    Field::Input,
-    Field::InputUncached,
-    Field::InputOfTools,
+/// The fields of the input, of the output, and the counts beside tokens. The first of a side is the
+/// whole.
+const INPUT_SIDE: Range<usize> = Field::Input as usize..Field::Output as usize;
+const OUTPUT_SIDE: Range<usize> = Field::Output as usize..Field::Total as usize;
+const EVENTS: Range<usize> = Field::Seconds as usize..Field::COUNT;
+
+/// The fields that are always inside the whole of their side.
+const INSIDE: [Field; 6] = [
     Field::InputAudio,
     Field::InputImage,
-    Field::CacheRead,
     Field::CacheReadAudio,
     Field::CacheReadImage,
-    Field::CacheWrite,
-    Field::CacheWrite5m,
-    Field::CacheWrite30m,
-    Field::CacheWrite1h,
-    Field::CacheWrite12h,
+    Field::OutputAudio,
+    Field::OutputImage,
 ];
-
-/// The fields of the output.
-const OUTPUT_SIDE: &[Field] =
-    &[Field::Output, Field::Reasoning, Field::OutputAudio, Field::OutputImage];
-
-/// The counts beside tokens.
-const EVENTS: &[Field] = &[
-    Field::Seconds,
-    Field::Requests,
-    Field::Searches,
-    Field::FileSearches,
-    Field::Containers,
-    Field::Maps,
-];
-
-fn sum(raw: &RawUsage, side: &[Field]) -> u64 {
-    side.iter().fold(0, |sum: u64, &field| sum.saturating_add(raw.or_zero(field)))
-}
 
 /// A non-negative number, rounded up, and whether it was whole: Cohere writes `412.0`.
 pub(super) fn rounded_up(text: &str) -> Option<(u64, bool)> {

@@ -5,10 +5,34 @@
 //! Servers that copy a form do not always keep its rule, so a total decides where there is one: the
 //! reading that adds up to it is the right one.
 
-use super::body::Api;
 use super::names::Field;
 use super::raw::RawUsage;
 use super::{Bucket, Usage};
+
+/// The API form of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Api {
+    /// OpenAI's chat completions, responses, embeddings, realtime, audio and images, and the
+    /// servers that keep OpenAI's rule: Azure, Mistral, Groq, DeepSeek, Cerebras, Together,
+    /// Hugging Face, Z.ai, Snowflake, Voyage, vLLM.
+    OpenAi,
+    /// xAI: without a total, reasoning comes on top of the completion.
+    Xai,
+    /// OpenRouter: reports its cost.
+    OpenRouter,
+    /// Perplexity: reports its cost, and takes a fee for each request.
+    Perplexity,
+    /// Anthropic's messages, on Bedrock and on Vertex too.
+    Anthropic,
+    /// Gemini's `generateContent`, on Vertex too.
+    Gemini,
+    /// Bedrock's Converse and ConverseStream.
+    Bedrock,
+    /// Cohere's v2 API.
+    Cohere,
+    /// Ollama's own API.
+    Ollama,
+}
 
 /// A sign of the API form of a usage object, given by a field name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

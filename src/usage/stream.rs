@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::answer::{Answer, add_tokens};
-use super::body::{Api, Body, trimmed};
+use super::body::{Body, trimmed};
 use super::content::{Content, Mark, Progress};
 use super::envelope::Envelope;
 use super::error::UsageError;
@@ -36,9 +36,7 @@ use super::{Bill, Confidence, Doubt, ModelUsage, Service, Usage};
 /// ```
 #[derive(Debug, Default)]
 pub struct UsageMeter {
-    api: Option<Api>,
     expected_input: u64,
-    output_cap: Option<u64>,
     frames: Frames,
     events: u64,
     /// The answers with counts; the last one may go on.
@@ -81,23 +79,11 @@ impl UsageMeter {
         UsageMeter::default()
     }
 
-    /// A meter of a stream of this form.
-    pub fn of(api: Api) -> UsageMeter {
-        UsageMeter { api: Some(api), ..UsageMeter::default() }
-    }
-
     /// The input tokens to bill if the stream is cut before the provider says how many they were; 0
     /// by default, [`Usage::MAX_COUNT`] at most.
     #[must_use]
     pub fn with_expected_input(mut self, tokens: u64) -> UsageMeter {
         self.expected_input = tokens.min(Usage::MAX_COUNT);
-        self
-    }
-
-    /// The output tokens that were set aside; see [`UsageMeter::outgrown_by`].
-    #[must_use]
-    pub fn with_output_cap(mut self, tokens: u64) -> UsageMeter {
-        self.output_cap = Some(tokens);
         self
     }
 
@@ -110,16 +96,7 @@ impl UsageMeter {
     /// The first error in the events that end in these bytes. The meter goes on without the events
     /// that it could not read; unless the provider's counts come later, its bill is estimated.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), UsageError> {
-        let mut frames = std::mem::take(&mut self.frames);
-        let mut read = Ok(());
-        frames.push(bytes, &mut |frame| {
-            let one = self.frame(frame);
-            if read.is_ok() {
-                read = one;
-            }
-        });
-        self.frames = frames;
-        read
+        self.read(|frames, each| frames.push(bytes, each))
     }
 
     /// Reads one event: the JSON behind `data:`, a line of JSON, or a payload of Bedrock.
@@ -155,11 +132,6 @@ impl UsageMeter {
         }
     }
 
-    /// By how many tokens the output exceeds its cap; 0 if it does not, or has no cap.
-    pub fn outgrown_by(&self) -> u64 {
-        self.output_cap.map_or(0, |cap| self.seen().output_tokens().saturating_sub(cap))
-    }
-
     /// The bill, when the stream has ended or was cut.
     ///
     /// If the provider's final counts came, they are the bill. Otherwise it is what
@@ -167,12 +139,21 @@ impl UsageMeter {
     /// [`CutShort`](super::Doubt::CutShort): text that was not shown is in neither. `None` if
     /// neither text nor counts came.
     pub fn finish(mut self) -> Option<Bill> {
-        let mut frames = std::mem::take(&mut self.frames);
-        frames.end(&mut |frame| {
-            // An error leaves its mark: the bill is estimated.
-            let _ = self.frame(frame);
-        });
+        // An error leaves its mark: the bill is estimated.
+        let _ = self.read(Frames::end);
         self.total()
+    }
+
+    /// Reads the events that `cut` hands out. Returns their first error.
+    fn read(
+        &mut self,
+        cut: impl FnOnce(&mut Frames, &mut dyn FnMut(Frame<'_>)),
+    ) -> Result<(), UsageError> {
+        let mut frames = std::mem::take(&mut self.frames);
+        let mut first = Ok(());
+        cut(&mut frames, &mut |frame| keep_first(&mut first, self.frame(frame)));
+        self.frames = frames;
+        first
     }
 
     /// The bill as of now.
@@ -242,47 +223,27 @@ impl UsageMeter {
     }
 
     /// The bill of a whole stream at once; `None` if the text is no stream.
-    pub(super) fn read_whole(
-        api: Option<Api>,
-        text: &[u8],
-    ) -> Option<Result<Option<Bill>, UsageError>> {
-        let mut meter = UsageMeter { api, ..UsageMeter::default() };
+    pub(super) fn read_whole(text: &[u8]) -> Option<Result<Option<Bill>, UsageError>> {
+        let mut meter = UsageMeter::new();
         let mut read = meter.push(text);
-        let mut frames = std::mem::take(&mut meter.frames);
-        frames.end(&mut |frame| {
-            let one = meter.frame(frame);
-            if read.is_ok() {
-                read = one;
-            }
-        });
-        meter.frames = frames;
+        keep_first(&mut read, meter.read(Frames::end));
         let is_stream = meter.events > 0 || meter.frames.is_between_objects();
         is_stream.then(|| meter.or_error(read))
     }
 
     /// The bill of all events in an array.
-    pub(super) fn read_items(
-        api: Option<Api>,
-        events: Json<'_>,
-    ) -> Result<Option<Bill>, UsageError> {
-        let mut meter = UsageMeter { api, ..UsageMeter::default() };
-        let mut read = Ok(());
+    pub(super) fn read_items(events: Json<'_>) -> Result<Option<Bill>, UsageError> {
+        let (mut meter, mut read) = (UsageMeter::new(), Ok(()));
         events.items(|event| {
-            let one = meter.payload(event);
-            if read.is_ok() {
-                read = one;
-            }
+            keep_first(&mut read, meter.payload(event));
             Ok(())
         })?;
         meter.or_error(read)
     }
 
     /// The bill of one event of a session.
-    pub(super) fn read_event(
-        api: Option<Api>,
-        event: Json<'_>,
-    ) -> Result<Option<Bill>, UsageError> {
-        let mut meter = UsageMeter { api, ..UsageMeter::default() };
+    pub(super) fn read_event(event: Json<'_>) -> Result<Option<Bill>, UsageError> {
+        let mut meter = UsageMeter::new();
         let read = meter.payload(event);
         meter.or_error(read)
     }
@@ -342,7 +303,7 @@ impl UsageMeter {
         let at = self.answer_of(&envelope);
         let mut answer = match at {
             Some(at) => self.answers.remove(at),
-            None => Answer::new(self.api),
+            None => Answer::default(),
         };
         let taken = answer.take(&envelope);
         if taken.is_err() {
@@ -436,7 +397,7 @@ impl UsageMeter {
         event: Json<'_>,
         envelope: &Envelope<'_>,
     ) -> Result<(), UsageError> {
-        let mut answer = Answer::new(self.api);
+        let mut answer = Answer::default();
         if !answer.take(envelope)? {
             return Ok(());
         }
@@ -474,6 +435,12 @@ impl UsageMeter {
             self.folded = Some(added(self.folded.take(), bill));
         }
         Ok(())
+    }
+}
+
+fn keep_first(first: &mut Result<(), UsageError>, read: Result<(), UsageError>) {
+    if first.is_ok() {
+        *first = read;
     }
 }
 

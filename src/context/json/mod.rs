@@ -17,7 +17,7 @@ use crate::usage::Request;
 ///
 /// The input items of the Responses API have another form: [`responses`].
 pub fn openai(messages: &[Value]) -> JsonChat<'_> {
-    JsonChat::new(messages, Form::OpenAi)
+    JsonChat::new(messages, ChatForm::OpenAi)
 }
 
 /// The `input` items of OpenAI's Responses API: messages, calls and their outputs
@@ -50,7 +50,7 @@ pub fn openai(messages: &[Value]) -> JsonChat<'_> {
 /// # Ok::<(), bursar::context::TrimError>(())
 /// ```
 pub fn responses(items: &[Value]) -> JsonChat<'_> {
-    JsonChat::new(items, Form::Responses)
+    JsonChat::new(items, ChatForm::Responses)
 }
 
 /// The `messages` of Anthropic's Messages API: blocks `tool_use` and `tool_result`. The system
@@ -76,14 +76,14 @@ pub fn responses(items: &[Value]) -> JsonChat<'_> {
 /// # Ok::<(), bursar::context::TrimError>(())
 /// ```
 pub fn anthropic(messages: &[Value]) -> JsonChat<'_> {
-    JsonChat::new(messages, Form::Anthropic)
+    JsonChat::new(messages, ChatForm::Anthropic)
 }
 
 /// The `contents` of Gemini's `generateContent`: parts `functionCall` and `functionResponse`, which
 /// are matched by the function's name, one to one, because their ids are optional. The system
 /// instruction is beside them, so its tokens are the caller's to take off.
 pub fn gemini(contents: &[Value]) -> JsonChat<'_> {
-    JsonChat::new(contents, Form::Gemini)
+    JsonChat::new(contents, ChatForm::Gemini)
 }
 
 /// A list of JSON messages of one form; made by [`openai`], [`responses`], [`anthropic`] or
@@ -91,7 +91,7 @@ pub fn gemini(contents: &[Value]) -> JsonChat<'_> {
 #[derive(Clone, Copy, Debug)]
 pub struct JsonChat<'a> {
     messages: &'a [Value],
-    form: Form,
+    form: ChatForm,
     media_tokens: u64,
     continued: bool,
 }
@@ -100,12 +100,12 @@ pub struct JsonChat<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct JsonMessage<'a> {
     value: &'a Value,
-    form: Form,
+    form: ChatForm,
     media_tokens: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+enum ChatForm {
     OpenAi,
     Responses,
     Anthropic,
@@ -140,7 +140,7 @@ impl<'a> JsonChat<'a> {
         JsonChat { continued: true, ..self }
     }
 
-    fn new(messages: &'a [Value], form: Form) -> JsonChat<'a> {
+    fn new(messages: &'a [Value], form: ChatForm) -> JsonChat<'a> {
         JsonChat { messages, form, media_tokens: JsonChat::MEDIA_TOKENS, continued: false }
     }
 }
@@ -157,7 +157,7 @@ impl<'a> JsonMessage<'a> {
 
     /// Its parts, wherever the form has them.
     fn parts(&self) -> &'a [Value] {
-        let key = if self.form == Form::Gemini { "parts" } else { "content" };
+        let key = if self.form == ChatForm::Gemini { "parts" } else { "content" };
         self.value.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
     }
 }
@@ -179,23 +179,23 @@ impl<'v> Messages for JsonChat<'v> {
 
     fn rules(&self) -> Rules {
         match self.form {
-            Form::OpenAi | Form::Responses => Rules::OPENAI,
-            Form::Anthropic => Rules::ANTHROPIC,
-            Form::Gemini => Rules::GEMINI,
+            ChatForm::OpenAi | ChatForm::Responses => Rules::OPENAI,
+            ChatForm::Anthropic => Rules::ANTHROPIC,
+            ChatForm::Gemini => Rules::GEMINI,
         }
     }
 
     fn grouping(&self) -> Grouping {
         match self.form {
-            Form::Responses => Grouping::Items { continued: self.continued },
-            Form::OpenAi | Form::Anthropic | Form::Gemini => Grouping::Exchanges,
+            ChatForm::Responses => Grouping::Items { continued: self.continued },
+            ChatForm::OpenAi | ChatForm::Anthropic | ChatForm::Gemini => Grouping::Exchanges,
         }
     }
 }
 
 impl Message for JsonMessage<'_> {
     fn role(&self) -> Role {
-        if self.form == Form::Responses {
+        if self.form == ChatForm::Responses {
             return self.item_role();
         }
         match self.role_name() {
@@ -212,7 +212,7 @@ impl Message for JsonMessage<'_> {
 
     fn each_call<'a>(&'a self, visit: &mut dyn FnMut(&'a str)) {
         match self.form {
-            Form::OpenAi => {
+            ChatForm::OpenAi => {
                 let calls = self.value.get("tool_calls").and_then(Value::as_array);
                 calls.into_iter().flatten().for_each(|call| visit(text_of(call, "id")));
                 if let Some(call) = self.value.get("function_call").filter(|call| call.is_object())
@@ -220,12 +220,12 @@ impl Message for JsonMessage<'_> {
                     visit(text_of(call, "name"));
                 }
             }
-            Form::Responses => self.item_call().into_iter().for_each(visit),
-            Form::Anthropic => {
+            ChatForm::Responses => self.item_call().into_iter().for_each(visit),
+            ChatForm::Anthropic => {
                 let calls = self.parts().iter().filter(|part| text_of(part, "type") == "tool_use");
                 calls.for_each(|call| visit(text_of(call, "id")));
             }
-            Form::Gemini => {
+            ChatForm::Gemini => {
                 let calls = self.parts().iter().filter_map(pieces::function_call);
                 calls.for_each(|call| visit(text_of(call, "name")));
             }
@@ -234,18 +234,18 @@ impl Message for JsonMessage<'_> {
 
     fn each_result<'a>(&'a self, visit: &mut dyn FnMut(&'a str)) {
         match self.form {
-            Form::OpenAi => match self.role_name() {
+            ChatForm::OpenAi => match self.role_name() {
                 "tool" => visit(text_of(self.value, "tool_call_id")),
                 "function" => visit(text_of(self.value, "name")),
                 _ => {}
             },
-            Form::Responses => self.item_result().into_iter().for_each(visit),
-            Form::Anthropic => {
+            ChatForm::Responses => self.item_result().into_iter().for_each(visit),
+            ChatForm::Anthropic => {
                 let results =
                     self.parts().iter().filter(|part| text_of(part, "type") == "tool_result");
                 results.for_each(|result| visit(text_of(result, "tool_use_id")));
             }
-            Form::Gemini => {
+            ChatForm::Gemini => {
                 let results = self.parts().iter().filter_map(pieces::function_response);
                 results.for_each(|result| visit(text_of(result, "name")));
             }
@@ -254,22 +254,22 @@ impl Message for JsonMessage<'_> {
 
     fn bond(&self) -> Bond {
         match self.form {
-            Form::Responses => self.item_bond(),
-            Form::OpenAi | Form::Anthropic | Form::Gemini => Bond::None,
+            ChatForm::Responses => self.item_bond(),
+            ChatForm::OpenAi | ChatForm::Anthropic | ChatForm::Gemini => Bond::None,
         }
     }
 
     fn wrong_form(&self) -> Option<&'static str> {
         match self.form {
-            Form::OpenAi => self.is_item().then_some(
+            ChatForm::OpenAi => self.is_item().then_some(
                 "an item of OpenAI's Responses API, not a message of chat completions: \
                  read the list with `context::responses`",
             ),
-            Form::Responses => self.is_chat_message().then_some(
+            ChatForm::Responses => self.is_chat_message().then_some(
                 "a message of chat completions, not an item of OpenAI's Responses API: \
                  read the list with `context::openai`",
             ),
-            Form::Anthropic | Form::Gemini => None,
+            ChatForm::Anthropic | ChatForm::Gemini => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Form, JsonMessage, text_of};
+use super::{ChatForm, JsonMessage, text_of};
 use crate::context::message::{Bond, Piece};
 use crate::usage::messages::{Holds, held_by};
 
@@ -14,7 +14,7 @@ impl<'v> JsonMessage<'v> {
     where
         'v: 'a,
     {
-        let is_fixed = self.form == Form::Responses && self.item_bond() != Bond::None;
+        let is_fixed = self.form == ChatForm::Responses && self.item_bond() != Bond::None;
         for (key, value) in self.value.as_object().into_iter().flatten() {
             match (key.as_str(), value) {
                 ("role" | "type" | "id" | "call_id" | "tool_call_id" | "status", _) => {}
@@ -39,7 +39,7 @@ impl<'v> JsonMessage<'v> {
             }
         }
         // An item that is not a message is counted like one, plus its type.
-        if self.form == Form::Responses && self.is_item() {
+        if self.form == ChatForm::Responses && self.is_item() {
             visit(Piece::Fixed(self.kind()));
         }
     }

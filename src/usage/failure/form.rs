@@ -7,7 +7,7 @@ use super::super::json::Json;
 
 /// How a provider writes an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum ErrorForm {
     /// `{"error": {"message", "type", "code"}}`, also of servers with OpenAI's API; in a stream of
     /// Responses also `{"type": "error", "message", "code"}`.
     OpenAi,
@@ -28,10 +28,13 @@ pub(super) enum Form {
     Detail,
 }
 
-impl Form {
+impl ErrorForm {
     /// True if a proxy on the way would not write this form.
     pub(super) fn is_distinct(self) -> bool {
-        matches!(self, Form::OpenAi | Form::OpenRouter | Form::Anthropic | Form::Google)
+        matches!(
+            self,
+            ErrorForm::OpenAi | ErrorForm::OpenRouter | ErrorForm::Anthropic | ErrorForm::Google
+        )
     }
 }
 
@@ -49,7 +52,7 @@ pub(super) enum Why {
 /// An error in the form of some provider.
 #[derive(Debug)]
 pub(super) struct ErrorBody {
-    pub(super) form: Form,
+    pub(super) form: ErrorForm,
     /// The provider whose form it is; `""` if several have it.
     pub(super) hint: &'static str,
     /// The status that it names or that its type implies, else 500.
@@ -85,15 +88,17 @@ impl ErrorBody {
                 let (form, hint) = form_of(error, is_error)?;
                 (form, hint, error)
             }
-            Some(Value::String(_)) if object.contains_key("code") => (Form::Text, "xai", object),
-            Some(Value::String(_)) => (Form::Text, "ollama", object),
+            Some(Value::String(_)) if object.contains_key("code") => {
+                (ErrorForm::Text, "xai", object)
+            }
+            Some(Value::String(_)) => (ErrorForm::Text, "ollama", object),
             Some(Value::Null) | None => {
                 let (form, hint) = match () {
-                    () if is_error && says("message").is_some() => (Form::OpenAi, "openai"),
-                    () if says("object") == Some("error") => (Form::Mistral, "mistral"),
-                    () if object.contains_key("detail") => (Form::Detail, ""),
-                    () if object.contains_key("__type") => (Form::Message, "bedrock"),
-                    () if says("message").or(says("Message")).is_some() => (Form::Message, ""),
+                    () if is_error && says("message").is_some() => (ErrorForm::OpenAi, "openai"),
+                    () if says("object") == Some("error") => (ErrorForm::Mistral, "mistral"),
+                    () if object.contains_key("detail") => (ErrorForm::Detail, ""),
+                    () if object.contains_key("__type") => (ErrorForm::Message, "bedrock"),
+                    () if says("message").or(says("Message")).is_some() => (ErrorForm::Message, ""),
                     () => return None,
                 };
                 (form, hint, object)
@@ -105,15 +110,17 @@ impl ErrorBody {
 }
 
 /// The form of the object in `error`.
-fn form_of(error: &Map<String, Value>, is_error: bool) -> Option<(Form, &'static str)> {
+fn form_of(error: &Map<String, Value>, is_error: bool) -> Option<(ErrorForm, &'static str)> {
     let says = |name: &str| error.get(name).is_some_and(Value::is_string);
     let has_number = error.get("code").is_some_and(Value::is_number);
     Some(match () {
-        () if is_error && says("type") => (Form::Anthropic, "anthropic"),
-        () if has_number && says("status") => (Form::Google, "google"),
-        () if has_number && says("message") && !says("type") => (Form::OpenRouter, "openrouter"),
-        () if error.contains_key("innererror") => (Form::OpenAi, "azure"),
-        () if says("message") || says("type") => (Form::OpenAi, "openai"),
+        () if is_error && says("type") => (ErrorForm::Anthropic, "anthropic"),
+        () if has_number && says("status") => (ErrorForm::Google, "google"),
+        () if has_number && says("message") && !says("type") => {
+            (ErrorForm::OpenRouter, "openrouter")
+        }
+        () if error.contains_key("innererror") => (ErrorForm::OpenAi, "azure"),
+        () if says("message") || says("type") => (ErrorForm::OpenAi, "openai"),
         () => return None,
     })
 }

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::FailedCall::{self, Free, Input, Lost};
-use super::form::{ErrorBody, Form, Why};
+use super::form::{ErrorBody, ErrorForm, Why};
 
 /// One row: the cost of an error in the provider's own form, before any output.
 struct Rule {
@@ -50,7 +50,7 @@ const DOCUMENTED: &[Rule] = &[
 
 /// Where nothing is documented: the provider rejected the request (4xx), or turned it away before
 /// any work (503: RFC 9110 §15.6.4; 529: platform.claude.com/docs/en/api/errors).
-const USUAL: &[Rule] = &[
+const STANDARD: &[Rule] = &[
     rule("", 400..=407, Free),
     rule("", 409..=498, Free),
     rule("", 503..=503, Free),
@@ -83,7 +83,7 @@ pub(super) fn cost(provider: &str, status: u16, error: &ErrorBody) -> FailedCall
         rule.statuses.contains(&status) && rule.why.is_none_or(|why| error.why == Some(why))
     };
     let documented = DOCUMENTED.iter().filter(|rule| rule.provider == provider).find(fits);
-    documented.or_else(|| USUAL.iter().find(fits)).map_or(Lost, |rule| rule.what)
+    documented.or_else(|| STANDARD.iter().find(fits)).map_or(Lost, |rule| rule.what)
 }
 
 /// The cost of a failure of this provider whose body was not read.
@@ -91,7 +91,7 @@ pub(super) fn cost_unread(provider: &str, status: u16) -> FailedCall {
     let is_lost = |rule: &Rule| {
         rule.provider == provider && rule.what != Free && rule.statuses.contains(&status)
     };
-    let is_rejection = USUAL.iter().any(|rule| rule.statuses.contains(&status)) && status < 500;
+    let is_rejection = STANDARD.iter().any(|rule| rule.statuses.contains(&status)) && status < 500;
     if is_rejection && !DOCUMENTED.iter().any(is_lost) { Free } else { Lost }
 }
 
@@ -111,22 +111,22 @@ pub(super) fn known_as(provider: &str) -> &str {
 }
 
 /// Whether a provider writes its errors in this form. An unknown provider may use any.
-fn owns(provider: &str, form: Form) -> bool {
+fn owns(provider: &str, form: ErrorForm) -> bool {
     match provider {
-        "openai" => matches!(form, Form::OpenAi),
-        "anthropic" => matches!(form, Form::Anthropic),
-        "google" => matches!(form, Form::Google),
-        "vertex_ai" => matches!(form, Form::Google | Form::Anthropic),
-        "azure" => matches!(form, Form::OpenAi | Form::Message),
-        "bedrock" => matches!(form, Form::Message | Form::Anthropic | Form::OpenAi),
-        "openrouter" => matches!(form, Form::OpenRouter | Form::OpenAi),
-        "cohere" => matches!(form, Form::Message),
-        "mistral" => matches!(form, Form::Mistral | Form::Detail | Form::Message),
-        "ollama" => matches!(form, Form::Text | Form::OpenAi),
-        "xai" => matches!(form, Form::Text | Form::OpenAi),
-        "novita" => matches!(form, Form::Message | Form::OpenAi | Form::OpenRouter),
-        "fal" | "voyage" => matches!(form, Form::Detail),
-        "deepseek" | "groq" | "moonshot" | "zai" | "minimax" => matches!(form, Form::OpenAi),
+        "openai" => matches!(form, ErrorForm::OpenAi),
+        "anthropic" => matches!(form, ErrorForm::Anthropic),
+        "google" => matches!(form, ErrorForm::Google),
+        "vertex_ai" => matches!(form, ErrorForm::Google | ErrorForm::Anthropic),
+        "azure" => matches!(form, ErrorForm::OpenAi | ErrorForm::Message),
+        "bedrock" => matches!(form, ErrorForm::Message | ErrorForm::Anthropic | ErrorForm::OpenAi),
+        "openrouter" => matches!(form, ErrorForm::OpenRouter | ErrorForm::OpenAi),
+        "cohere" => matches!(form, ErrorForm::Message),
+        "mistral" => matches!(form, ErrorForm::Mistral | ErrorForm::Detail | ErrorForm::Message),
+        "ollama" => matches!(form, ErrorForm::Text | ErrorForm::OpenAi),
+        "xai" => matches!(form, ErrorForm::Text | ErrorForm::OpenAi),
+        "novita" => matches!(form, ErrorForm::Message | ErrorForm::OpenAi | ErrorForm::OpenRouter),
+        "fal" | "voyage" => matches!(form, ErrorForm::Detail),
+        "deepseek" | "groq" | "moonshot" | "zai" | "minimax" => matches!(form, ErrorForm::OpenAi),
         _ => true,
     }
 }

@@ -223,14 +223,12 @@ impl<'c> Reader<'c> {
                     self.beside_cap = self.beside_cap.saturating_add(budget);
                 }
             }
-            "generationConfig" => return self.generation("generationConfig", value),
-            "generation_config" => return self.generation("generation_config", value),
-            "inferenceConfig" => return self.generation("inferenceConfig", value),
-            "options" => return self.generation("options", value),
-            "parameters" => return self.generation("parameters", value),
-            "additionalModelRequestFields" => {
-                return self.generation("additionalModelRequestFields", value);
-            }
+            "generationConfig"
+            | "generation_config"
+            | "inferenceConfig"
+            | "options"
+            | "parameters"
+            | "additionalModelRequestFields" => return self.generation(name, value),
             "web_search_options" => {
                 self.request.fees.searches_web = true;
                 self.searches.bounded += 1; // a search model searches once for each request
@@ -257,7 +255,7 @@ impl<'c> Reader<'c> {
     }
 
     /// Reads a number that bounds the answer; other fields are text.
-    fn limit(&mut self, object: &'static str, name: &str, value: Json<'_>) -> Read {
+    fn limit(&mut self, object: &str, name: &str, value: Json<'_>) -> Read {
         if self.forms.limit(object, name, value)? {
             return Ok(());
         }
@@ -271,7 +269,7 @@ impl<'c> Reader<'c> {
     }
 
     /// An object of settings: Gemini's, Bedrock's, Ollama's.
-    fn generation(&mut self, object: &'static str, settings: Json<'_>) -> Read {
+    fn generation(&mut self, object: &str, settings: Json<'_>) -> Read {
         settings.fields(|name, value| match name {
             _ if value.is_null() => Ok(()),
             "responseModalities" | "response_modalities" => self.modalities(value),
@@ -385,11 +383,7 @@ fn says(value: Json<'_>, word: &str) -> bool {
     value.string().as_deref() == Some(word)
 }
 
-pub(super) fn number(
-    at: &'static str,
-    name: &'static str,
-    value: Json<'_>,
-) -> Result<u64, UsageError> {
+pub(super) fn number(at: &str, name: &str, value: Json<'_>) -> Result<u64, UsageError> {
     let count = count(at, name, value)?;
     Ok(count.unwrap_or(0).min(Usage::MAX_COUNT))
 }

@@ -113,7 +113,7 @@ impl Forms {
     /// Reads a cap or a number of choices; false if the field is neither.
     pub(super) fn limit(
         &mut self,
-        object: &'static str,
+        object: &str,
         name: &str,
         value: Json<'_>,
     ) -> Result<bool, UsageError> {

@@ -2,6 +2,7 @@
 
 use crate::usage::error::UsageError;
 use crate::usage::json::Json;
+use crate::usage::tokens::CLAUDE_UP_TO_4_6;
 
 use super::content::Place;
 use super::fields::Reader;
@@ -25,7 +26,7 @@ impl Images {
         let name = model.rsplit('/').next().unwrap_or(model);
         let begins = |starts: &[&str]| starts.iter().any(|start| name.starts_with(start));
         if let Some(claude) = name.find("claude").and_then(|at| name.get(at..)) {
-            let is_older = UP_TO_CLAUDE_4_6.iter().any(|start| claude.starts_with(start));
+            let is_older = CLAUDE_UP_TO_4_6.iter().any(|start| claude.starts_with(start));
             return all(if is_older { 1_600 } else { 4_784 });
         }
         if name.contains("gemini") {
@@ -79,17 +80,6 @@ const TILED_WITH_MORE: &[&str] = &[
 
 /// GPT models that scale an image down at original detail too.
 const SCALED_DOWN: &[&str] = &["gpt-5.1", "gpt-5.2", "gpt-5.3", "gpt-5.4", "gpt-5.5"];
-
-const UP_TO_CLAUDE_4_6: &[&str] = &[
-    "claude-3",
-    "claude-opus-4-0",
-    "claude-opus-4-1",
-    "claude-opus-4-2", // claude-opus-4-20250514
-    "claude-opus-4-5",
-    "claude-opus-4-6",
-    "claude-sonnet-4",
-    "claude-haiku-4",
-];
 
 impl Reader<'_> {
     /// An image, in base64 or by a URL or id: its size does not matter.

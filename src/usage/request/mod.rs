@@ -68,7 +68,7 @@ pub(crate) use attempts::Attempt;
 /// The bounds of images do not depend on their size, so it does not matter that a URL hides it.
 /// Payloads in base64 never count as text. What is unseen makes an estimate an error until
 /// [`with_unseen_input`](Request::with_unseen_input) says how much it may be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Request {
     /// The model that the body names. Gemini, Bedrock and Azure name it in the URL instead.
@@ -119,12 +119,12 @@ pub struct Request {
     /// The fallback models that the request names.
     pub(crate) attempts: Vec<Attempt>,
     /// What the provider runs for a fee beside web searches.
-    pub(crate) fees: PaidTools,
+    pub(crate) fees: ToolFees,
 }
 
 /// Tools that the provider runs for a fee, beside web searches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct PaidTools {
+pub(crate) struct ToolFees {
     /// Searches in stored files, which are among those of [`Request::web_searches`].
     pub(crate) searches_files: bool,
     pub(crate) searches_web: bool,
@@ -230,27 +230,7 @@ impl Request {
     }
 
     fn nothing() -> Request {
-        Request {
-            model: None,
-            service: None,
-            regional: false,
-            streams: false,
-            input: 0,
-            input_audio: 0,
-            max_output: None,
-            choices: 1,
-            cache_write_5m: false,
-            cache_write_30m: false,
-            cache_write_1h: false,
-            cache_write_12h: false,
-            web_searches: Some(0),
-            output_audio: false,
-            is_one_prompt: true,
-            reasoning_off: false,
-            unseen: Vec::new(),
-            attempts: Vec::new(),
-            fees: PaidTools::default(),
-        }
+        Request { choices: 1, web_searches: Some(0), is_one_prompt: true, ..Request::default() }
     }
 }
 

@@ -39,7 +39,7 @@ impl Bound {
     pub(super) fn of(text: &str) -> Bound {
         let known = Known::get();
         let (text, bound) = (text.as_bytes(), Bound::default());
-        let mut walk = Walk { text, at: 0, known, bound, plain: false };
+        let mut walk = PieceWalk { text, at: 0, known, bound, plain: false };
         while let Some(&byte) = walk.text.get(walk.at) {
             walk.step(byte);
         }
@@ -52,7 +52,7 @@ impl Bound {
     }
 }
 
-struct Walk<'t> {
+struct PieceWalk<'t> {
     text: &'t [u8],
     at: usize,
     known: &'static Known,
@@ -62,7 +62,7 @@ struct Walk<'t> {
     plain: bool,
 }
 
-impl Walk<'_> {
+impl PieceWalk<'_> {
     fn step(&mut self, byte: u8) {
         let was_plain = std::mem::take(&mut self.plain);
         match byte {

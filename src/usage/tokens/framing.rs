@@ -35,35 +35,36 @@ impl Framing {
 
     /// Llama 3 and 4: a header of three marks around the role, one mark at the end, one at the
     /// beginning of the text, four for the reply (Meta's model cards, "prompt formats").
-    pub const LLAMA: Framing = framing(4, 5);
+    pub(super) const LLAMA: Framing = framing(4, 5);
 
     /// `ChatML`, as Qwen and others use it: `<|im_start|>role\n…<|im_end|>\n`, and
     /// `<|im_start|>assistant\n` for the reply (the chat templates beside the weights).
-    pub const CHATML: Framing = framing(4, 3);
+    pub(super) const CHATML: Framing = framing(4, 3);
 
     /// Anthropic publishes no numbers for messages. Its page on counting tokens shows 14 for a system
     /// prompt of four words and "Hello, Claude" (about 8 tokens of text); this bound covers that
     /// example. Tools bring a hidden prompt: its page on tool use names at most 530 tokens for the
     /// models up to Claude 4; later tokenizers need about 30 % more.
-    pub const ANTHROPIC: Framing = Framing { any_tools: 1_000, ..framing(4, 4) };
+    pub(super) const ANTHROPIC: Framing = Framing { any_tools: 1_000, ..framing(4, 4) };
 
     /// Google publishes no numbers. Its page on counting tokens shows a chat of "Hi my name is Bob"
     /// and "Hi Bob!" as 10 (8 of them text); this bound covers that example.
-    pub const GEMINI: Framing = framing(3, 3);
+    pub(super) const GEMINI: Framing = framing(3, 3);
 
     /// xAI adds a prompt of its own to each request: 185 to 214 tokens, by model (measured on what it
     /// billed, November 2026).
-    pub const XAI: Framing = Framing { added_prompt: 214, ..framing(5, 5) };
+    pub(super) const XAI: Framing = Framing { added_prompt: 214, ..framing(5, 5) };
 
     /// `DeepSeek` bills 23 to 97 tokens more than the text of a request (measured likewise).
-    pub const DEEPSEEK: Framing = Framing { added_prompt: 97, any_tools: 97, ..framing(5, 5) };
+    pub(super) const DEEPSEEK: Framing =
+        Framing { added_prompt: 97, any_tools: 97, ..framing(5, 5) };
 
     /// Kimi bills 64 to 100 tokens more than the text of a request (measured likewise).
-    pub const KIMI: Framing = Framing { added_prompt: 100, any_tools: 100, ..framing(5, 5) };
+    pub(super) const KIMI: Framing = Framing { added_prompt: 100, any_tools: 100, ..framing(5, 5) };
 
     /// Mistral, Cohere's Command, GLM, `MiniMax`, and embeddings: nothing is known to be added but the
     /// marks of their templates.
-    pub const PLAIN: Framing = framing(5, 5);
+    pub(super) const PLAIN: Framing = framing(5, 5);
 
     /// For a model of which nothing is known: the largest of all families.
     pub const CAUTIOUS: Framing = Framing { added_prompt: 214, any_tools: 1_000, ..framing(5, 5) };
@@ -72,43 +73,26 @@ impl Framing {
     /// [`Framing::CAUTIOUS`] for a name that is not known.
     pub fn for_model(model: &str) -> Framing {
         let name = model.rsplit('/').next().unwrap_or(model).to_ascii_lowercase();
-        let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
-        if has(&["claude"]) {
-            Framing::ANTHROPIC
-        } else if has(&["gemini", "gemma"]) {
-            Framing::GEMINI
-        } else if has(&["llama"]) {
-            Framing::LLAMA
-        } else if has(&["qwen", "qwq"]) {
-            Framing::CHATML
-        } else if ["gpt-", "chatgpt", "o1", "o3", "o4"].iter().any(|start| name.starts_with(start))
-        {
-            Framing::OPENAI
-        } else if has(&["grok"]) {
-            Framing::XAI
-        } else if has(&["deepseek"]) {
-            Framing::DEEPSEEK
-        } else if has(&["kimi", "moonshot"]) {
-            Framing::KIMI
-        } else if has(PLAIN) || name.contains("embed") {
-            Framing::PLAIN
-        } else {
-            Framing::CAUTIOUS
-        }
+        let is_of = |(starts, parts, _): &&(&[&str], &[&str], Framing)| {
+            starts.iter().any(|start| name.starts_with(start))
+                || parts.iter().any(|part| name.contains(part))
+        };
+        FAMILIES.iter().find(is_of).map_or(Framing::CAUTIOUS, |(_, _, framing)| *framing)
     }
 }
 
-/// The families of [`Framing::PLAIN`], by a part of the name.
-const PLAIN: &[&str] = &[
-    "mistral",
-    "mixtral",
-    "ministral",
-    "codestral",
-    "devstral",
-    "magistral",
-    "command",
-    "glm",
-    "minimax",
+/// Families in the order in which they are tried, by the beginning of a name or by a part of it.
+const FAMILIES: &[(&[&str], &[&str], Framing)] = &[
+    (&[], &["claude"], Framing::ANTHROPIC),
+    (&[], &["gemini", "gemma"], Framing::GEMINI),
+    (&[], &["llama"], Framing::LLAMA),
+    (&[], &["qwen", "qwq"], Framing::CHATML),
+    (&["gpt-", "chatgpt", "o1", "o3", "o4"], &[], Framing::OPENAI),
+    (&[], &["grok"], Framing::XAI),
+    (&[], &["deepseek"], Framing::DEEPSEEK),
+    (&[], &["kimi", "moonshot"], Framing::KIMI),
+    (&[], &["mistral", "mixtral", "ministral", "magistral"], Framing::PLAIN),
+    (&[], &["codestral", "devstral", "command", "glm", "minimax", "embed"], Framing::PLAIN),
 ];
 
 /// Tokens around each message, and around all of them.

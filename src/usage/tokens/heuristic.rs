@@ -208,22 +208,22 @@ const FAMILIES: &[(&[&str], Heuristic)] = &[
     (&["glm"], family(115, 120, 320, false)),
     (&["minimax"], family(115, 110, 240, false)),
     (&["gemini", "gemma"], family(115, 115, 115, true)),
-    (
-        &[
-            "claude-2",
-            "claude-3",
-            "claude-instant",
-            "claude-opus-4-0",
-            "claude-opus-4-1",
-            "claude-opus-4-2", // claude-opus-4-20250514
-            "claude-opus-4-5",
-            "claude-opus-4-6",
-            "claude-sonnet-4",
-            "claude-haiku-4",
-        ],
-        family(125, 150, 200, false),
-    ),
+    (CLAUDE_UP_TO_4_6, family(125, 150, 200, false)),
     (&["claude"], family(165, 200, 260, false)),
+];
+
+/// The beginnings of the names of Anthropic's models up to Claude 4.6.
+pub(in crate::usage) const CLAUDE_UP_TO_4_6: &[&str] = &[
+    "claude-2",
+    "claude-3",
+    "claude-instant",
+    "claude-opus-4-0",
+    "claude-opus-4-1",
+    "claude-opus-4-2", // claude-opus-4-20250514
+    "claude-opus-4-5",
+    "claude-opus-4-6",
+    "claude-sonnet-4",
+    "claude-haiku-4",
 ];
 
 const fn family(latin: u16, east_asian: u16, other: u16, single_digits: bool) -> Heuristic {

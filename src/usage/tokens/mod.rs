@@ -17,6 +17,7 @@ mod weights;
 mod tests;
 
 pub use framing::Framing;
+pub(in crate::usage) use heuristic::CLAUDE_UP_TO_4_6;
 pub use heuristic::Heuristic;
 #[cfg(feature = "tiktoken")]
 pub use tiktoken::Tiktoken;
