@@ -1,11 +1,11 @@
 //! [`Envelope`]: finds the parts of a body or event that state usage, model, id and service tier.
 
-use super::Service;
 use super::error::UsageError;
 use super::json::Json;
 use super::paid_tools::{PaidTools, hashed};
 use super::raw::{RawUsage, service};
 use super::rules::Hint;
+use super::{Doubt, Service};
 
 /// The parts of a body or event, found in one pass over its fields.
 #[derive(Clone, Copy, Default)]
@@ -191,8 +191,8 @@ impl<'j> Envelope<'j> {
         Ok(Some(raw.usable()?).filter(RawUsage::is_stated))
     }
 
-    /// The numbers of the usage object whose names are not known.
-    pub(super) fn unknown_fields(&self) -> Vec<String> {
+    /// Doubts about the numbers of the usage object whose names are not known.
+    pub(super) fn unknown_fields(&self) -> Vec<Doubt> {
         self.usage.map(|(name, usage)| RawUsage::unknown_in(name, usage)).unwrap_or_default()
     }
 

@@ -283,7 +283,7 @@ impl Bill {
     }
 
     /// True if the provider does not bill it as a call that was made at this moment.
-    pub fn is_unbilled(&self, at: Timestamp) -> bool {
+    pub(crate) fn is_unbilled(&self, at: Timestamp) -> bool {
         self.unbilled_since.is_some_and(|since| at >= since)
     }
 

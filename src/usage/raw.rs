@@ -15,8 +15,8 @@ use super::{Service, Usage};
 
 /// How deep an unknown object is searched for numbers.
 const MAX_DEPTH: usize = 4;
-/// The most unknown fields that are reported of one answer.
-const MAX_UNKNOWN: usize = 8;
+/// The most doubts that single fields raise of one answer.
+const MAX_DOUBTS: usize = 8;
 
 /// The counts, costs and settings of one answer. Absent and null are not zero.
 #[derive(Clone, Debug, Default)]
@@ -31,10 +31,8 @@ pub(super) struct RawUsage {
     pub(super) regional: Option<bool>,
     /// Anthropic's list of the requests behind one answer.
     pub(super) iterations: Vec<Iteration>,
-    /// Billed, but without a bucket: noun phrases.
-    pub(super) unpriced: Vec<&'static str>,
-    /// Paths of numbers with unknown names.
-    pub(super) unknown: Vec<String>,
+    /// Numbers with unknown names, and what is billed but has no bucket. Each once.
+    pub(super) doubts: Vec<Doubt>,
     /// The first field that should be a count or an amount and is neither.
     pub(super) unreadable: Option<UsageError>,
     /// A count was not a whole number.
@@ -80,10 +78,11 @@ impl RawUsage {
 
     /// The names in a usage object that are not in the table: they are reported also where nothing
     /// else of the object can be used.
-    pub(super) fn unknown_in(at: &str, usage: Json<'_>) -> Vec<String> {
+    pub(super) fn unknown_in(at: &str, usage: Json<'_>) -> Vec<Doubt> {
         let mut raw = RawUsage::default();
         let _ = raw.object(names::USAGE, &At { above: None, name: at }, usage);
-        raw.unknown
+        raw.doubts.retain(|doubt| matches!(doubt, Doubt::UnknownField { .. }));
+        raw.doubts
     }
 
     /// Reads a count at the top level of the body.
@@ -155,9 +154,8 @@ impl RawUsage {
                 }
             }
             Meaning::Unpriced(what) => {
-                let is_used = self.number(&at, value).is_some_and(|count| count > 0);
-                if is_used && !self.unpriced.contains(&what) {
-                    self.unpriced.push(what);
+                if self.number(&at, value).is_some_and(|count| count > 0) {
+                    self.doubt(Doubt::Uncounted { what: what.to_owned() });
                 }
             }
             // Python's SDK of Gemini gives its lists the names of OpenAI's objects.
@@ -196,18 +194,21 @@ impl RawUsage {
 
     /// Remembers the numbers in an unknown field.
     fn unknown(&mut self, at: &At<'_>, value: Json<'_>, depth: usize) -> Result<(), UsageError> {
-        if self.unknown.len() >= MAX_UNKNOWN || depth == 0 {
+        if depth == 0 {
             return Ok(());
         }
         if value.number().is_some() {
-            let path = at.path();
-            if !self.unknown.contains(&path) {
-                self.unknown.push(path);
-            }
+            self.doubt(Doubt::UnknownField { field: at.path() });
             return Ok(());
         }
         value.items(|item| self.unknown(at, item, depth - 1))?;
         value.fields(|name, value| self.unknown(&At { above: Some(at), name }, value, depth - 1))
+    }
+
+    fn doubt(&mut self, doubt: Doubt) {
+        if self.doubts.len() < MAX_DOUBTS && !self.doubts.contains(&doubt) {
+            self.doubts.push(doubt);
+        }
     }
 
     /// Where a count has two names in one object, the larger wins: servers that know only one leave
@@ -294,7 +295,7 @@ impl RawUsage {
                 Ok(())
             })?;
             self.unreadable = self.unreadable.take().or_else(|| usage.unreadable.take());
-            self.unknown.append(&mut usage.unknown);
+            usage.doubts.drain(..).for_each(|doubt| self.doubt(doubt));
             self.iterations.push(Iteration {
                 kind: kind.map(Into::into).unwrap_or_default(),
                 model: model.filter(|model| !model.is_empty()).map(Into::into),
@@ -319,6 +320,11 @@ impl RawUsage {
 
     fn set(&mut self, field: Field, count: u64) {
         self.counts[field as usize] = Some(count);
+    }
+
+    /// The sum of some counts, absent ones as zero.
+    pub(super) fn sum(&self, fields: &[Field]) -> u64 {
+        fields.iter().fold(0, |sum: u64, field| sum.saturating_add(self.or_zero(*field)))
     }
 
     /// True if there is any count.
@@ -389,16 +395,7 @@ impl RawUsage {
             self.iterations = frame.iterations;
         }
         // What raises doubts.
-        for what in frame.unpriced {
-            if !self.unpriced.contains(&what) {
-                self.unpriced.push(what);
-            }
-        }
-        for field in frame.unknown {
-            if !self.unknown.contains(&field) && self.unknown.len() < MAX_UNKNOWN {
-                self.unknown.push(field);
-            }
-        }
+        frame.doubts.into_iter().for_each(|doubt| self.doubt(doubt));
         self.unreadable = self.unreadable.take().or(frame.unreadable);
         self.is_rounded |= frame.is_rounded;
     }
@@ -430,16 +427,11 @@ impl RawUsage {
 
     /// The doubts about single fields.
     pub(super) fn doubts(&self) -> impl Iterator<Item = Doubt> + '_ {
-        let unknown = self.unknown.iter().map(|field| Doubt::UnknownField { field: field.clone() });
         // A cost that is stated has everything in it.
         let is_stated = self.stated_cost().is_some();
-        let unpriced = self
-            .unpriced
-            .iter()
-            .filter(move |_| !is_stated)
-            .map(|what| Doubt::Uncounted { what: (*what).into() });
+        let stays = move |doubt: &&Doubt| !is_stated || !matches!(doubt, Doubt::Uncounted { .. });
         let unreadable = self.unreadable.iter().map(Doubt::from);
-        unknown.chain(unpriced).chain(unreadable)
+        self.doubts.iter().filter(stays).cloned().chain(unreadable)
     }
 }
 

@@ -12,9 +12,8 @@ use super::{Bucket, Usage};
 /// The API form of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Api {
-    /// OpenAI's chat completions, responses, embeddings, realtime, audio and images, and the
-    /// servers that keep OpenAI's rule: Azure, Mistral, Groq, DeepSeek, Cerebras, Together,
-    /// Hugging Face, Z.ai, Snowflake, Voyage, vLLM.
+    /// OpenAI's, the servers that keep its rule (Azure, Mistral, Groq, DeepSeek, Cerebras, Together,
+    /// Hugging Face, Z.ai, Snowflake, Voyage, vLLM), and Ollama's own API.
     OpenAi,
     /// xAI: without a total, reasoning comes on top of the completion.
     Xai,
@@ -22,16 +21,12 @@ pub(super) enum Api {
     OpenRouter,
     /// Perplexity: reports its cost, and takes a fee for each request.
     Perplexity,
-    /// Anthropic's messages, on Bedrock and on Vertex too.
+    /// Anthropic's messages, on Bedrock and on Vertex too, and Bedrock's Converse.
     Anthropic,
     /// Gemini's `generateContent`, on Vertex too.
     Gemini,
-    /// Bedrock's Converse and ConverseStream.
-    Bedrock,
     /// Cohere's v2 API.
     Cohere,
-    /// Ollama's own API.
-    Ollama,
 }
 
 /// A sign of the API form of a usage object, given by a field name.
@@ -74,38 +69,25 @@ impl Hints {
 
     /// The API form that the hints point to.
     pub(super) fn api(self, model: Option<&str>) -> Api {
-        if self.has(Hint::Gemini) {
-            return Api::Gemini;
-        }
-        if self.has(Hint::Ollama) {
-            return Api::Ollama;
-        }
-        if self.has(Hint::Cohere) {
-            return Api::Cohere;
-        }
         // The provider, where the form is OpenAI's.
-        let seller = if self.has(Hint::Perplexity) {
-            Some(Api::Perplexity)
-        } else if self.has(Hint::Xai) {
-            Some(Api::Xai)
-        } else if self.has(Hint::OpenRouter) {
-            Some(Api::OpenRouter)
-        } else if model.is_some_and(|model| model.starts_with("grok")) {
-            Some(Api::Xai)
-        } else {
-            None
-        };
+        let sellers = [
+            (Hint::Perplexity, Api::Perplexity),
+            (Hint::Xai, Api::Xai),
+            (Hint::OpenRouter, Api::OpenRouter),
+        ];
+        let seller = sellers.into_iter().find(|(hint, _)| self.has(*hint)).map(|(_, api)| api);
+        let is_grok = model.is_some_and(|model| model.starts_with("grok"));
+        let seller = seller.or(is_grok.then_some(Api::Xai));
         let is_openai = self.has(Hint::OpenAi) || (self.has(Hint::Bedrock) && self.has(Hint::Sdk));
-        if is_openai {
-            seller.unwrap_or(Api::OpenAi)
-        } else if self.has(Hint::Bedrock) {
-            Api::Bedrock
-        } else if self.has(Hint::Anthropic) {
-            Api::Anthropic
-        } else if self.has(Hint::Total) || self.has(Hint::Sdk) {
-            seller.unwrap_or(Api::OpenAi)
-        } else {
-            seller.unwrap_or(Api::Anthropic)
+        let is_anthropic = self.has(Hint::Bedrock) || self.has(Hint::Anthropic);
+        match () {
+            () if self.has(Hint::Gemini) => Api::Gemini,
+            () if self.has(Hint::Ollama) => Api::OpenAi,
+            () if self.has(Hint::Cohere) => Api::Cohere,
+            () if is_openai => seller.unwrap_or(Api::OpenAi),
+            () if is_anthropic => Api::Anthropic,
+            () if self.has(Hint::Total) || self.has(Hint::Sdk) => seller.unwrap_or(Api::OpenAi),
+            () => seller.unwrap_or(Api::Anthropic),
         }
     }
 }
@@ -122,19 +104,21 @@ struct Rule {
 impl Rule {
     const fn of(api: Api) -> Rule {
         let (is_cache_inside, is_reasoning_inside) = match api {
-            Api::OpenAi | Api::OpenRouter | Api::Cohere | Api::Ollama => (true, true),
+            Api::OpenAi | Api::OpenRouter | Api::Cohere => (true, true),
             Api::Xai | Api::Perplexity | Api::Gemini => (true, false),
-            Api::Anthropic | Api::Bedrock => (false, true),
+            Api::Anthropic => (false, true),
         };
         Rule { is_cache_inside, is_reasoning_inside }
     }
 
     /// All four rules, this one first.
     fn first(self) -> [Rule; 4] {
-        let Rule { is_cache_inside: cache, is_reasoning_inside: reasoning } = self;
-        [(cache, reasoning), (cache, !reasoning), (!cache, reasoning), (!cache, !reasoning)].map(
-            |(is_cache_inside, is_reasoning_inside)| Rule { is_cache_inside, is_reasoning_inside },
-        )
+        [(false, false), (false, true), (true, false), (true, true)].map(|(cache, reasoning)| {
+            Rule {
+                is_cache_inside: self.is_cache_inside ^ cache,
+                is_reasoning_inside: self.is_reasoning_inside ^ reasoning,
+            }
+        })
     }
 }
 
@@ -210,27 +194,25 @@ impl Stated {
 /// Resolves the counts of one answer.
 pub(super) fn resolve(raw: &RawUsage, api: Api, model: Option<&str>) -> Resolved {
     // The counts as they are stated.
-    let of_lifetimes =
-        [Field::CacheWrite5m, Field::CacheWrite30m, Field::CacheWrite1h, Field::CacheWrite12h]
-            .iter()
-            .fold(0_u64, |sum, &field| sum.saturating_add(raw.or_zero(field)));
+    let of_lifetimes = raw.sum(&[
+        Field::CacheWrite5m,
+        Field::CacheWrite30m,
+        Field::CacheWrite1h,
+        Field::CacheWrite12h,
+    ]);
     let written = raw.or_zero(Field::CacheWrite).max(of_lifetimes);
     // Cohere bills what it has cached like the rest.
     let read = if api == Api::Cohere { 0 } else { raw.or_zero(Field::CacheRead) };
     let cached = read.saturating_add(written);
-    let images = raw.or_zero(Field::InputImage);
-    let input_parts = cached.max(raw.or_zero(Field::InputAudio).saturating_add(images));
     let stated = Stated {
         input: raw.get(Field::Input),
         uncached: raw.get(Field::InputUncached),
         of_tools: raw.or_zero(Field::InputOfTools),
         cached,
-        input_parts,
+        input_parts: cached.max(raw.sum(&[Field::InputAudio, Field::InputImage])),
         output: raw.get(Field::Output),
         reasoning: raw.or_zero(Field::Reasoning),
-        output_parts: raw
-            .or_zero(Field::OutputAudio)
-            .saturating_add(raw.or_zero(Field::OutputImage)),
+        output_parts: raw.sum(&[Field::OutputAudio, Field::OutputImage]),
     };
 
     // Their sums, by the API's rule or by the total.
@@ -310,19 +292,14 @@ fn wholes(raw: &RawUsage, api: Api, stated: &Stated, resolved: &mut Resolved) ->
                 resolved.contradict(|| format!("the total is less than the input of {least}"));
             }
             let (input, rest) = fitting.unwrap_or((input, 0));
-            resolved.output = match output {
-                None if rest > 0 => return (input, rest),
+            if rest > 0 && output.is_some() {
+                resolved
+                    .contradict(|| format!("the output is 0 where the total leaves {rest} of it"));
+            } else if rest == 0 && (fitting.is_none() || output.is_some()) {
                 // An absent side is zero if the total accounts for the rest.
-                None if fitting.is_some() => Side::Known,
-                Some(_) if rest > 0 => {
-                    resolved.contradict(|| {
-                        format!("the output is 0 where the total leaves {rest} of it")
-                    });
-                    return (input, rest);
-                }
-                _ => Side::KnownIfEmpty,
-            };
-            (input, 0)
+                resolved.output = Side::KnownIfEmpty;
+            }
+            (input, rest)
         }
         // The input is zero, or not stated.
         (None, Some(output), total) => {
@@ -330,19 +307,20 @@ fn wholes(raw: &RawUsage, api: Api, stated: &Stated, resolved: &mut Resolved) ->
             let outputs = [Some(output), stated.output_by(inside)];
             let fits = |output: &u64| total.is_some_and(|total| *output <= total);
             let fitting = outputs.into_iter().flatten().find(fits);
-            let rest = fitting.and_then(|output| Some((output, total?.checked_sub(output)?)));
-            resolved.input = match (rest, input) {
-                (Some((output, rest)), None) if rest > 0 => return (rest, output),
-                (Some((output, _)), None) => return (0, output),
-                (Some((output, rest)), Some(_)) if rest > 0 => {
-                    resolved.contradict(|| {
-                        format!("the input is 0 where the total leaves {rest} of it")
-                    });
-                    return (rest, output);
-                }
-                _ => Side::Unknown,
+            let Some((fitting, total)) = fitting.zip(total) else {
+                resolved.input = Side::Unknown;
+                return (0, output);
             };
-            (0, output)
+            let rest = total - fitting;
+            if rest == 0 && input.is_some() {
+                resolved.input = Side::Unknown;
+                return (0, output);
+            }
+            if input.is_some() {
+                resolved
+                    .contradict(|| format!("the input is 0 where the total leaves {rest} of it"));
+            }
+            (rest, fitting)
         }
         (None, None, total) => {
             let total = total.unwrap_or(0);
@@ -496,7 +474,7 @@ fn lifetimes(raw: &RawUsage, api: Api, model: Option<&str>, written: u64, usage:
     // split comes once, first, and the sum may grow after it: the same lifetime again, the longer
     // if there were two.
     let named = |part: &str| model.is_some_and(|model| model.contains(part));
-    let is_anthropic = matches!(api, Api::Anthropic | Api::Bedrock)
+    let is_anthropic = api == Api::Anthropic
         || raw.hints.has(Hint::Anthropic)
         || raw.hints.has(Hint::Creation)
         || named("claude")

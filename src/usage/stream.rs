@@ -307,8 +307,7 @@ impl UsageMeter {
         };
         let taken = answer.take(&envelope);
         if taken.is_err() {
-            let unknown = envelope.unknown_fields().into_iter();
-            self.note_doubts(unknown.map(|field| Doubt::UnknownField { field }));
+            self.note_doubts(envelope.unknown_fields());
         }
         if !matches!(taken, Ok(true)) {
             // A stream that is cut later has run its tools all the same.
@@ -413,7 +412,7 @@ impl UsageMeter {
     }
 
     /// Keeps doubts that belong to no answer, each once.
-    fn note_doubts(&mut self, doubts: impl IntoIterator<Item = Doubt>) {
+    fn note_doubts(&mut self, doubts: Vec<Doubt>) {
         for doubt in doubts {
             if self.other_doubts.len() < APART && !self.other_doubts.contains(&doubt) {
                 self.other_doubts.push(doubt);

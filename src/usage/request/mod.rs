@@ -136,7 +136,7 @@ pub(crate) struct ToolFees {
 
 impl Request {
     /// The most tokens that one image can be for a model of that name, by the table above.
-    pub fn most_image_tokens(model: &str) -> u64 {
+    pub(crate) fn most_image_tokens(model: &str) -> u64 {
         media::Images::of(&model.to_ascii_lowercase()).most()
     }
 

@@ -110,7 +110,7 @@ impl Heuristic {
     }
 
     /// Counts for a model, by its name, with or without a `provider/` before it. A name that is not
-    /// known gets [`Heuristic::cautious`].
+    /// known gets the largest factors of all families.
     ///
     /// | family | Latin, code | East Asian | others | digits | from |
     /// |---|---|---|---|---|---|
@@ -142,7 +142,7 @@ impl Heuristic {
     }
 
     /// Counts for a model of which nothing is known: the largest factors of all families.
-    pub const fn cautious() -> Heuristic {
+    pub(super) const fn cautious() -> Heuristic {
         family(165, 200, 330, true)
     }
 
