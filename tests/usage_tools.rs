@@ -2,21 +2,13 @@
 //! images, attempts, turns of a session, in whatever form it is stated.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod common;
+
 use bursar::usage::Doubt;
 use bursar::{Bill, Confidence, Usage, UsageMeter};
 use serde_json::{Value, json};
 
-fn read(body: &Value) -> Bill {
-    let bill = Bill::from_response(&body.to_string()).unwrap().unwrap();
-    assert_eq!(Bill::from_response(body).unwrap().as_ref(), Some(&bill), "{body}");
-    bill
-}
-
-fn streamed(events: &[Value]) -> Bill {
-    let mut meter = UsageMeter::new();
-    events.iter().for_each(|event| meter.event(event).unwrap());
-    meter.finish().unwrap()
-}
+use common::{read, streamed};
 
 fn uncounted(bill: &Bill) -> Vec<&str> {
     let mut found = Vec::new();

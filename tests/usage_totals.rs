@@ -1,15 +1,13 @@
 //! Owns the property that the buckets of a usage add up to the total that the provider says.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod common;
+
 use bursar::{Bill, Confidence, Usage};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-fn read(body: &Value) -> Bill {
-    let bill = Bill::from_response(&body.to_string()).unwrap().unwrap();
-    assert_eq!(Bill::from_response(body).unwrap().unwrap(), bill);
-    bill
-}
+use common::read;
 
 /// A whole, and so many parts that fit into it beside each other.
 fn parts<const N: usize>() -> impl Strategy<Value = (u64, [u64; N])> {

@@ -2,9 +2,13 @@
 //! that repeat or contradict others, in the form of every API.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod common;
+
 use bursar::usage::{Doubt, ModelUsage};
 use bursar::{Bill, Confidence, Usage, UsageMeter, Usd};
 use serde_json::{Map, Value, json};
+
+use common::{read, streamed};
 
 const FORMS: [&str; 8] =
     ["chat", "responses", "messages", "gemini", "bedrock", "cohere", "ollama", "realtime"];
@@ -56,24 +60,6 @@ fn body(form: &str, input: Option<u64>, output: Option<u64>, text: &str) -> Valu
             "usage": usage}}),
         other => panic!("{other}"),
     }
-}
-
-fn read(body: &Value) -> Bill {
-    let bill = Bill::from_response(&body.to_string()).unwrap().unwrap();
-    assert_eq!(Bill::from_response(body).unwrap().as_ref(), Some(&bill), "{body}");
-    bill
-}
-
-fn streamed(events: &[Value]) -> Bill {
-    let mut meter = UsageMeter::new();
-    events.iter().for_each(|event| meter.event(event).unwrap());
-    let bill = meter.finish().unwrap();
-    // An array and lines of text give the same.
-    let lines: String = events.iter().map(|event| format!("{event}\n")).collect();
-    assert_eq!(Bill::from_response(&lines).unwrap().as_ref(), Some(&bill), "{lines}");
-    let frames: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
-    assert_eq!(Bill::from_response(&frames).unwrap().as_ref(), Some(&bill), "{frames}");
-    bill
 }
 
 fn missing(bill: &Bill) -> Vec<&str> {

@@ -29,34 +29,23 @@ use super::stream::UsageMeter;
 #[derive(Clone, Copy, Debug)]
 pub struct Body<'b>(pub(super) Json<'b>);
 
-impl<'b> From<&'b [u8]> for Body<'b> {
-    fn from(bytes: &'b [u8]) -> Body<'b> {
-        Body(Json::Text(bytes))
-    }
+/// Implements `From` for text and bytes.
+macro_rules! from_text {
+    ($($text:ty $(, const $n:ident)?;)*) => {$(
+        impl<'b $(, const $n: usize)?> From<&'b $text> for Body<'b> {
+            fn from(text: &'b $text) -> Body<'b> {
+                Body(Json::Text(text.as_ref()))
+            }
+        }
+    )*};
 }
 
-impl<'b, const N: usize> From<&'b [u8; N]> for Body<'b> {
-    fn from(bytes: &'b [u8; N]) -> Body<'b> {
-        Body(Json::Text(bytes))
-    }
-}
-
-impl<'b> From<&'b Vec<u8>> for Body<'b> {
-    fn from(bytes: &'b Vec<u8>) -> Body<'b> {
-        Body(Json::Text(bytes))
-    }
-}
-
-impl<'b> From<&'b str> for Body<'b> {
-    fn from(text: &'b str) -> Body<'b> {
-        Body(Json::Text(text.as_bytes()))
-    }
-}
-
-impl<'b> From<&'b String> for Body<'b> {
-    fn from(text: &'b String) -> Body<'b> {
-        Body(Json::Text(text.as_bytes()))
-    }
+from_text! {
+    [u8];
+    [u8; N], const N;
+    Vec<u8>;
+    str;
+    String;
 }
 
 impl<'b> From<&'b Value> for Body<'b> {

@@ -28,10 +28,6 @@ pub(super) struct Progress {
     pub(super) is_refused: bool,
 }
 
-/// A place in a text that comes in pieces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Mark([u64; 4]);
-
 impl Content {
     /// Counts with the weights of this model from now on, unless text was counted already.
     pub(super) fn count_for(&mut self, model: &str) {
@@ -52,15 +48,9 @@ impl Content {
         self.output.is_empty() && self.reasoning.is_empty()
     }
 
-    /// How far the text has come. It differs once more has been added.
-    pub(super) fn mark(&self) -> Mark {
-        let (output, reasoning) = (&self.output, &self.reasoning);
-        Mark([
-            output.tokens,
-            output.word.len() as u64,
-            reasoning.tokens,
-            reasoning.word.len() as u64,
-        ])
+    /// How much text has come, in bytes. It differs once more has been added.
+    pub(super) fn mark(&self) -> u64 {
+        self.output.bytes.saturating_add(self.reasoning.bytes)
     }
 
     /// Tokens of visible text, and of reasoning.
@@ -74,8 +64,8 @@ impl Content {
         let mut progress = Progress::default();
         let (mut kind, mut delta, mut is_ollama) = (None, None, false);
         let (mut message, mut response) = (None, None);
-        let _ = event.fields(|name, value| {
-            match name {
+        for (name, value) in event.fields().flatten() {
+            match &*name {
                 "type" => kind = value.string(),
                 "delta" => delta = Some(value),
                 "contentBlockDelta" => delta = value.field("delta"), // Bedrock
@@ -91,8 +81,7 @@ impl Content {
                 "stop_reason" => progress.is_refused |= is_refusal(value),
                 _ => {}
             }
-            Ok(())
-        });
+        }
         match delta {
             Some(delta) if delta.is_object() => {
                 progress.is_refused |= delta.field("stop_reason").is_some_and(is_refusal);
@@ -116,34 +105,29 @@ impl Content {
 
     /// The choices of a chunk: OpenAI's chat completions and completions, Gemini's candidates.
     fn add_choices(&mut self, choices: Json<'_>, progress: &mut Progress) {
-        let _ = choices.items(|choice| {
-            choice.fields(|name, value| {
-                match name {
-                    "delta" | "text" => {
-                        progress.goes_on = true;
-                        self.add(value, false, 0);
-                    }
-                    "content" => self.add(value, false, 0),
-                    "finish_reason" | "finishReason" if !value.is_null() => {
-                        progress.has_ended = true;
-                        progress.is_filtered |= value.string().as_deref() == Some("content_filter");
-                    }
-                    _ => {}
+        let fields = choices.items().flatten().flat_map(Json::fields).flatten();
+        for (name, value) in fields {
+            match &*name {
+                "delta" | "text" => {
+                    progress.goes_on = true;
+                    self.add(value, false, 0);
                 }
-                Ok(())
-            })
-        });
+                "content" => self.add(value, false, 0),
+                "finish_reason" | "finishReason" if !value.is_null() => {
+                    progress.has_ended = true;
+                    progress.is_filtered |= value.string().as_deref() == Some("content_filter");
+                }
+                _ => {}
+            }
+        }
     }
 
     /// Adds the text of a whole answer: a body, or the event that repeats one.
     pub(super) fn add_whole(&mut self, body: Json<'_>) {
-        let _ = body.fields(|name, value| {
-            match name {
+        for (name, value) in body.fields().flatten() {
+            match &*name {
                 "choices" => {
-                    return value.items(|choice| {
-                        self.add_field(choice, "message");
-                        Ok(())
-                    });
+                    value.items().flatten().for_each(|choice| self.add_field(choice, "message"));
                 }
                 "output" if value.is_object() => self.add_field(value, "message"), // Bedrock
                 // Ollama has a text, an event of the Responses API the whole answer.
@@ -154,8 +138,7 @@ impl Content {
                 }
                 _ => {}
             }
-            Ok(())
-        });
+        }
     }
 
     fn add_field(&mut self, object: Json<'_>, name: &str) {
@@ -169,32 +152,27 @@ impl Content {
         }
         let within = depth + 1;
         if value.is_array() {
-            let _ = value.items(|item| {
-                self.add(item, is_reasoning, within);
-                Ok(())
-            });
-            return;
+            return value.items().flatten().for_each(|item| self.add(item, is_reasoning, within));
         }
         if !value.is_object() {
             return self.side(is_reasoning).add(value);
         }
         // Whether it is reasoning, and under which name, as some servers send it under several.
         let (mut is_reasoning, mut reasoning) = (is_reasoning, 0);
-        let _ = value.fields(|name, value| {
-            match name {
+        for (name, value) in value.fields().flatten() {
+            match &*name {
                 "type" => {
                     let kind = value.string().unwrap_or_default();
                     is_reasoning |= kind.contains("reasoning") || kind.contains("thinking");
                 }
                 "thought" => is_reasoning |= value.boolean() == Some(true),
-                _ if !value.is_null() => reasoning = rank(name).max(reasoning),
+                _ if !value.is_null() => reasoning = rank(&name).max(reasoning),
                 _ => {}
             }
-            Ok(())
-        });
+        }
         // What it holds.
-        let _ = value.fields(|name, value| {
-            match held_by(name) {
+        for (name, value) in value.fields().flatten() {
+            match held_by(&name) {
                 // Gemini counts the JSON of a call.
                 Some(Holds::Call) if name == "functionCall" => {
                     self.output.add_text(&value.text());
@@ -202,7 +180,8 @@ impl Content {
                 Some(Holds::Text | Holds::Parts | Holds::Call | Holds::Result) => {
                     self.add(value, is_reasoning, within);
                 }
-                Some(Holds::Reasoning) if matches!(rank(name), 1..) && rank(name) < reasoning => {}
+                Some(Holds::Reasoning) if matches!(rank(&name), 1..) && rank(&name) < reasoning => {
+                }
                 Some(Holds::Reasoning) => self.add(value, true, within),
                 Some(Holds::Name) => self.output.add(value),
                 Some(Holds::Arguments) => match value.string() {
@@ -223,8 +202,7 @@ impl Content {
                 }
                 _ => {}
             }
-            Ok(())
-        });
+        }
     }
 
     fn side(&mut self, is_reasoning: bool) -> &mut TextCount {
@@ -254,6 +232,7 @@ fn is_refusal(stop_reason: Json<'_>) -> bool {
 #[derive(Clone, Debug, Default)]
 struct TextCount {
     counter: Heuristic,
+    bytes: u64,
     tokens: u64,
     /// The text since the last space, not counted yet.
     word: String,
@@ -264,7 +243,7 @@ impl TextCount {
     const LONGEST: usize = 256;
 
     fn is_empty(&self) -> bool {
-        self.tokens == 0 && self.word.is_empty()
+        self.bytes == 0
     }
 
     fn count(&self, text: &str) -> u64 {
@@ -276,12 +255,14 @@ impl TextCount {
     }
 
     fn append(&mut self, later: &TextCount) {
+        self.bytes = self.bytes.saturating_add(later.bytes);
         self.tokens = self.tokens().saturating_add(later.tokens);
         self.word.clone_from(&later.word);
     }
 
     /// Notes content that is not text: an image, audio, encrypted reasoning.
     fn add_unseen(&mut self) {
+        self.bytes = self.bytes.max(1);
         self.tokens = self.tokens.max(1);
     }
 
@@ -293,6 +274,7 @@ impl TextCount {
     }
 
     fn add_text(&mut self, text: &str) {
+        self.bytes = self.bytes.saturating_add(text.len() as u64);
         // A word begins with the space before it, as tokens do.
         let Some(cut) = text.rfind(char::is_whitespace) else { return self.add_part(text) };
         let (whole, rest) = text.split_at(cut);

@@ -64,17 +64,17 @@ impl<'j> Envelope<'j> {
         let mut envelope = Envelope::default();
         let mut wrapped = [None; WRAPPERS.len()];
         let mut meta = None;
-        doc.fields(|name, value| {
+        for field in doc.fields() {
+            let (name, value) = field?;
             if name == "message" && value.is_object() {
                 envelope.result = Some(value);
             }
             match WRAPPERS.iter().position(|wrapper| *wrapper == name) {
                 Some(at) => wrapped[at] = Some(value),
                 None if name == "meta" => meta = Some(value),
-                None => envelope.field(name, value),
+                None => envelope.field(&name, value),
             }
-            Ok(())
-        })?;
+        }
         for (name, inner) in WRAPPERS.iter().zip(wrapped) {
             let Some(inner) = inner.filter(|_| !envelope.has_usage()) else { continue };
             envelope.unwrap(inner)?;
@@ -95,18 +95,17 @@ impl<'j> Envelope<'j> {
     fn unwrap(&mut self, inner: Json<'j>) -> Result<(), UsageError> {
         let mut within = *self;
         let mut body = None;
-        inner.fields(|name, value| {
-            match name {
+        for field in inner.fields() {
+            let (name, value) = field?;
+            match &*name {
                 "body" | "message" => body = Some(value),
-                _ => within.field(name, value),
+                _ => within.field(&name, value),
             }
-            Ok(())
-        })?;
-        if let Some(body) = body.filter(|_| !within.has_usage()) {
-            body.fields(|name, value| {
-                within.field(name, value);
-                Ok(())
-            })?;
+        }
+        let body = body.filter(|_| !within.has_usage());
+        for field in body.into_iter().flat_map(Json::fields) {
+            let (name, value) = field?;
+            within.field(&name, value);
         }
         if within.has_usage() {
             let id = self.id.or(within.id);
@@ -159,14 +158,8 @@ impl<'j> Envelope<'j> {
 
     /// The usage object that Moonshot puts into the choice of its last chunk.
     fn usage_in_choice(&self) -> Option<(&'static str, Json<'j>)> {
-        let mut found = None;
-        let _ = self.choices?.items(|choice| {
-            if let Some(usage) = choice.field("usage").filter(|usage| usage.is_object()) {
-                found = Some(("choices.usage", usage));
-            }
-            Ok(())
-        });
-        found
+        let usages = self.choices?.items().flatten().filter_map(|choice| choice.field("usage"));
+        usages.filter(|usage| usage.is_object()).last().map(|usage| ("choices.usage", usage))
     }
 
     /// The contents of the usage object, if there is one.
@@ -296,13 +289,7 @@ impl<'j> Envelope<'j> {
             return true;
         }
         // Chunks have a delta in the place of the message.
-        let mut is_whole = false;
-        if let Some(choices) = self.choices {
-            let _ = choices.items(|choice| {
-                is_whole |= choice.field("message").is_some() && choice.field("delta").is_none();
-                Ok(())
-            });
-        }
-        is_whole
+        let mut choices = self.choices.into_iter().flat_map(Json::items).flatten();
+        choices.any(|choice| choice.field("message").is_some() && choice.field("delta").is_none())
     }
 }

@@ -25,62 +25,44 @@ pub(super) enum Json<'j> {
 }
 
 impl<'j> Json<'j> {
-    /// Calls `each` with every field of an object, in order. Anything else has no fields.
+    /// The fields of an object, in order, up to the first error. Anything else has no fields.
     pub(super) fn fields(
         self,
-        mut each: impl FnMut(&str, Json<'j>) -> Result<(), UsageError>,
-    ) -> Result<(), UsageError> {
-        match self {
-            Json::Tree(Value::Object(map)) => {
-                map.iter().try_for_each(|(name, value)| each(name, Json::Tree(value)))
-            }
-            Json::Text(text) if text.first() == Some(&b'{') => {
-                let mut cursor = Cursor { text, at: 1 };
-                let mut another = cursor.begins(b'}')?;
-                while another {
-                    let name = cursor.name()?;
-                    let value = cursor.value()?;
-                    each(&name, Json::Text(value))?;
-                    another = cursor.goes_on(b'}')?;
-                }
-                cursor.ends()
-            }
-            _ => Ok(()),
-        }
+    ) -> impl Iterator<Item = Result<(Cow<'j, str>, Json<'j>), UsageError>> {
+        let tree = match self {
+            Json::Tree(Value::Object(fields)) => Some(fields),
+            _ => None,
+        };
+        let field = |(name, value)| Ok((Cow::Borrowed(String::as_str(name)), Json::Tree(value)));
+        let mut cursor = Cursor::of(self, [b'{', b'}']);
+        let of_text = std::iter::from_fn(move || {
+            cursor.entry(|cursor| Ok((cursor.name()?, Json::Text(cursor.value()?))))
+        });
+        tree.into_iter().flatten().map(field).chain(of_text)
     }
 
-    /// Calls `each` with every item of an array, in order. Anything else has no items.
-    pub(super) fn items(
-        self,
-        mut each: impl FnMut(Json<'j>) -> Result<(), UsageError>,
-    ) -> Result<(), UsageError> {
-        match self {
-            Json::Tree(Value::Array(items)) => {
-                items.iter().try_for_each(|item| each(Json::Tree(item)))
-            }
-            Json::Text(text) if text.first() == Some(&b'[') => {
-                let mut cursor = Cursor { text, at: 1 };
-                let mut another = cursor.begins(b']')?;
-                while another {
-                    each(Json::Text(cursor.value()?))?;
-                    another = cursor.goes_on(b']')?;
-                }
-                cursor.ends()
-            }
-            _ => Ok(()),
-        }
+    /// The items of an array, in order, up to the first error. Anything else has no items.
+    pub(super) fn items(self) -> impl Iterator<Item = Result<Json<'j>, UsageError>> {
+        let tree = match self {
+            Json::Tree(Value::Array(items)) => items.as_slice(),
+            _ => &[],
+        };
+        let mut cursor = Cursor::of(self, [b'[', b']']);
+        let of_text =
+            std::iter::from_fn(move || cursor.entry(|cursor| Ok(Json::Text(cursor.value()?))));
+        tree.iter().map(|item| Ok(Json::Tree(item))).chain(of_text)
     }
 
     /// A field of an object; `None` if there is none, or if the text is broken.
     pub(super) fn field(self, wanted: &str) -> Option<Json<'j>> {
         let mut found = None;
-        let read = self.fields(|name, value| {
+        for field in self.fields() {
+            let (name, value) = field.ok()?;
             if name == wanted {
                 found = Some(value);
             }
-            Ok(())
-        });
-        read.ok().and(found)
+        }
+        found
     }
 
     /// The text of a string.
@@ -161,36 +143,55 @@ impl<'j> Json<'j> {
 struct Cursor<'j> {
     text: &'j [u8],
     at: usize,
+    /// The bracket that closes it; `None` once it is over.
+    close: Option<u8>,
 }
 
 impl<'j> Cursor<'j> {
-    /// True if a first field or item follows; false, and past the bracket, if it closes at once.
-    fn begins(&mut self, close: u8) -> Result<bool, UsageError> {
-        match self.next()? {
-            byte if byte == close => {
-                self.at += 1;
-                Ok(false)
+    /// Behind the opening bracket, if the value is the text of such an object or array.
+    fn of(json: Json<'j>, [open, close]: [u8; 2]) -> Cursor<'j> {
+        match json {
+            Json::Text(text) if text.first() == Some(&open) => {
+                Cursor { text, at: 1, close: Some(close) }
             }
-            _ => Ok(true),
+            _ => Cursor { text: &[], at: 0, close: None },
         }
     }
 
-    /// True, and past the comma, if another follows; false, and past the bracket, if it closes.
-    fn goes_on(&mut self, close: u8) -> Result<bool, UsageError> {
+    /// The next field or item; `None` behind the last one, and behind an error.
+    fn entry<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, UsageError>,
+    ) -> Option<Result<T, UsageError>> {
+        let close = self.close?;
+        let entry = match self.has_another(close) {
+            Ok(true) => Some(read(self)),
+            Ok(false) => None,
+            Err(error) => Some(Err(error)),
+        };
+        if !matches!(entry, Some(Ok(_))) {
+            self.close = None;
+        }
+        entry
+    }
+
+    /// True, and past the comma, if another entry follows; false if the object or array ends.
+    fn has_another(&mut self, close: u8) -> Result<bool, UsageError> {
+        let is_first = self.at == 1;
         let byte = self.next()?;
+        if is_first && byte != close {
+            return Ok(true);
+        }
         self.at += 1;
         match byte {
             b',' => Ok(true),
-            byte if byte == close => Ok(false),
-            _ => Err(UsageError::malformed("a comma or a closing bracket is missing")),
-        }
-    }
-
-    /// Nothing follows the closing bracket.
-    fn ends(&self) -> Result<(), UsageError> {
-        match self.text.get(self.at..) {
-            None | Some([]) => Ok(()),
-            Some(_) => Err(UsageError::malformed("something follows the last bracket")),
+            _ if byte != close => {
+                Err(UsageError::malformed("a comma or a closing bracket is missing"))
+            }
+            _ if self.at < self.text.len() => {
+                Err(UsageError::malformed("something follows the last bracket"))
+            }
+            _ => Ok(false),
         }
     }
 
@@ -325,19 +326,14 @@ mod tests {
     fn rebuilt(json: Json<'_>) -> Result<Value, UsageError> {
         if json.is_object() {
             let mut map = Map::new();
-            json.fields(|name, value| {
-                map.insert(name.to_owned(), rebuilt(value)?);
-                Ok(())
-            })?;
+            for field in json.fields() {
+                let (name, value) = field?;
+                map.insert(name.into_owned(), rebuilt(value)?);
+            }
             return Ok(Value::Object(map));
         }
         if json.is_array() {
-            let mut items = Vec::new();
-            json.items(|item| {
-                items.push(rebuilt(item)?);
-                Ok(())
-            })?;
-            return Ok(Value::Array(items));
+            return json.items().map(|item| rebuilt(item?)).collect();
         }
         if json.is_null() {
             return Ok(Value::Null);
@@ -385,8 +381,8 @@ mod tests {
             ("{\"\\x\": 2}", "the name of a field is no text"),
             ("{\"a\": 1} {", "something follows the last bracket"),
         ] {
-            let read = Json::Text(text.as_bytes()).fields(|_, _| Ok(()));
-            assert_eq!(read, Err(UsageError::malformed(problem)), "{text}");
+            let read = Json::Text(text.as_bytes()).fields().find_map(Result::err);
+            assert_eq!(read, Some(UsageError::malformed(problem)), "{text}");
         }
     }
 

@@ -99,14 +99,6 @@ impl fmt::Display for Service {
     }
 }
 
-impl FromStr for Service {
-    type Err = std::convert::Infallible;
-
-    fn from_str(name: &str) -> Result<Service, Self::Err> {
-        Ok(Service::from(name))
-    }
-}
-
 impl From<&str> for Service {
     fn from(name: &str) -> Service {
         match name {

@@ -45,19 +45,16 @@ impl PaidTools {
     /// interpreter is billed once, however often it is called.
     /// (<https://platform.openai.com/docs/pricing>, "Built-in tools")
     pub(super) fn add_output(&mut self, output: Json<'_>) -> Result<(), UsageError> {
-        let mut at = 0_u64;
-        output.items(|item| {
-            at += 1;
-            self.add_item(item, at)
-        })
+        output.items().zip(1..).try_for_each(|(item, place)| self.add_item(item?, place))
     }
 
     /// Adds one item of an output. An item without an id is identified by its place.
     pub(super) fn add_item(&mut self, item: Json<'_>, place: u64) -> Result<(), UsageError> {
         let (mut kind, mut id, mut container, mut is_search) = (None, None, None, true);
         let mut is_hosted = false;
-        item.fields(|name, value| {
-            match name {
+        for field in item.fields() {
+            let (name, value) = field?;
+            match &*name {
                 "type" => kind = value.string(),
                 "id" => id = value.string(),
                 "container_id" => container = value.string(),
@@ -71,8 +68,7 @@ impl PaidTools {
                 }
                 _ => {}
             }
-            Ok(())
-        })?;
+        }
         let id = id.filter(|id| !id.is_empty()).map_or_else(|| hashed(&place), |id| hashed(&id));
         match kind.as_deref() {
             Some("web_search_call") if is_search => self.add_call(Bucket::WebSearchRequests, id),
@@ -110,53 +106,53 @@ impl PaidTools {
     /// Since Gemini 3 each unique query of a web search has a fee; grounding in Google Maps has one
     /// for each prompt. (<https://ai.google.dev/gemini-api/docs/pricing>)
     pub(super) fn add_candidates(&mut self, candidates: Json<'_>) -> Result<(), UsageError> {
-        candidates.items(|candidate| self.add_candidate(candidate))
+        candidates.items().try_for_each(|candidate| self.add_candidate(candidate?))
     }
 
     /// Adds what one candidate is grounded in, and whether it shows an image.
     pub(super) fn add_candidate(&mut self, candidate: Json<'_>) -> Result<(), UsageError> {
         let (mut grounding, mut names_urls) = (None, false);
         // Google's SDK for Python writes the names in its own way.
-        candidate.fields(|name, value| {
-            match name {
+        for field in candidate.fields() {
+            let (name, value) = field?;
+            match &*name {
                 "groundingMetadata" | "grounding_metadata" => grounding = Some(value),
                 "urlContextMetadata" | "url_context_metadata" => names_urls = !value.is_null(),
                 "content" => {
-                    let parts = value.field("parts");
-                    return parts.map_or(Ok(()), |parts| parts.items(|part| self.add_part(part)));
+                    let parts = value.field("parts").into_iter().flat_map(Json::items);
+                    { parts }.try_for_each(|part| self.add_part(part?))?;
                 }
                 _ => {}
             }
-            Ok(())
-        })?;
+        }
         let Some(grounding) = grounding else { return Ok(()) };
         let (mut has_sources, mut has_queries) = (false, false);
-        grounding.fields(|name, value| match name {
-            "webSearchQueries" | "web_search_queries" | "imageSearchQueries" => {
-                value.items(|query| {
-                    let text = query.string().filter(|text| !text.trim().is_empty());
-                    if let Some(text) = text {
-                        has_queries = true;
-                        self.queries.insert(hashed(&(name == "imageSearchQueries", text)));
+        for field in grounding.fields() {
+            let (name, value) = field?;
+            match &*name {
+                "webSearchQueries" | "web_search_queries" | "imageSearchQueries" => {
+                    for query in value.items() {
+                        let text = query?.string().filter(|text| !text.trim().is_empty());
+                        if let Some(text) = text {
+                            has_queries = true;
+                            self.queries.insert(hashed(&(name == "imageSearchQueries", text)));
+                        }
                     }
-                    Ok(())
-                })
+                }
+                "groundingChunks" | "grounding_chunks" => {
+                    for chunk in value.items() {
+                        let chunk = chunk?;
+                        self.used_maps |= chunk.field("maps").is_some();
+                        has_sources |= chunk.field("web").is_some();
+                    }
+                }
+                "googleMapsWidgetContextToken" | "google_maps_widget_context_token" => {
+                    self.used_maps |= !value.is_null();
+                }
+                "searchEntryPoint" | "search_entry_point" => has_sources |= !value.is_null(),
+                _ => {}
             }
-            "groundingChunks" | "grounding_chunks" => value.items(|chunk| {
-                self.used_maps |= chunk.field("maps").is_some();
-                has_sources |= chunk.field("web").is_some();
-                Ok(())
-            }),
-            "googleMapsWidgetContextToken" | "google_maps_widget_context_token" => {
-                self.used_maps |= !value.is_null();
-                Ok(())
-            }
-            "searchEntryPoint" | "search_entry_point" => {
-                has_sources |= !value.is_null();
-                Ok(())
-            }
-            _ => Ok(()),
-        })?;
+        }
         // Pages that the prompt names are read without a search.
         if has_sources && !has_queries && !names_urls {
             self.add_unpriced("searches that are not listed");
@@ -166,14 +162,15 @@ impl PaidTools {
 
     /// Notes an image that the model has made.
     fn add_part(&mut self, part: Json<'_>) -> Result<(), UsageError> {
-        part.fields(|name, value| {
-            if matches!(name, "inlineData" | "inline_data") {
+        for field in part.fields() {
+            let (name, value) = field?;
+            if matches!(&*name, "inlineData" | "inline_data") {
                 let kind = value.field("mimeType").or(value.field("mime_type"));
                 let kind = kind.and_then(Json::string);
                 self.shows_image |= kind.is_some_and(|kind| kind.starts_with("image/"));
             }
-            Ok(())
-        })
+        }
+        Ok(())
     }
 
     pub(super) fn is_empty(&self) -> bool {

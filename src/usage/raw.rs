@@ -105,15 +105,16 @@ impl RawUsage {
         value: Json<'_>,
     ) -> Result<(), UsageError> {
         let mut fallbacks = [None; 2];
-        value.fields(|name, value| {
-            let row = names::find(table, name);
+        for field in value.fields() {
+            let (name, value) = field?;
+            let row = names::find(table, &name);
             if let (Some(Name { meaning: Meaning::Fallback(table), .. }), [slot, ..]) =
                 (row, &mut fallbacks)
             {
                 *slot = Some((*table, value));
             }
-            self.field(table, at, name, value)
-        })?;
+            self.field(table, at, &name, value)?;
+        }
         for (table, value) in fallbacks.into_iter().flatten() {
             if !self.has(Field::Input) && !self.has(Field::Output) {
                 self.object(table, at, value)?;
@@ -201,8 +202,11 @@ impl RawUsage {
             self.doubt(Doubt::UnknownField { field: at.path() });
             return Ok(());
         }
-        value.items(|item| self.unknown(at, item, depth - 1))?;
-        value.fields(|name, value| self.unknown(&At { above: Some(at), name }, value, depth - 1))
+        value.items().try_for_each(|item| self.unknown(at, item?, depth - 1))?;
+        value.fields().try_for_each(|field| {
+            let (name, value) = field?;
+            self.unknown(&At { above: Some(at), name: &name }, value, depth - 1)
+        })
     }
 
     fn doubt(&mut self, doubt: Doubt) {
@@ -258,42 +262,43 @@ impl RawUsage {
         list: Json<'_>,
     ) -> Result<(), UsageError> {
         labels.iter().for_each(|(_, field)| self.set(*field, 0));
-        list.items(|item| {
+        for item in list.items() {
             let (mut label, mut count) = (None, 0);
-            item.fields(|name, value| {
-                match name {
+            for field in item?.fields() {
+                let (name, value) = field?;
+                match &*name {
                     "modality" | "ttl" => label = value.string(),
                     "tokenCount" | "token_count" | "tokens" | "inputTokens" if !value.is_null() => {
-                        count = self.number(&At { above: Some(at), name }, value).unwrap_or(0);
+                        let at = At { above: Some(at), name: &name };
+                        count = self.number(&at, value).unwrap_or(0);
                     }
                     _ => {}
                 }
-                Ok(())
-            })?;
+            }
             let label = label.unwrap_or_default();
             let is_of = |known: &str| known.is_empty() || label.eq_ignore_ascii_case(known);
             if let Some((_, field)) = labels.iter().find(|(known, _)| is_of(known)) {
                 self.set(*field, self.or_zero(*field).saturating_add(count));
             }
-            Ok(())
-        })
+        }
+        Ok(())
     }
 
     fn read_iterations(&mut self, at: &At<'_>, list: Json<'_>) -> Result<(), UsageError> {
         self.iterations.clear();
-        list.items(|item| {
+        for item in list.items() {
             let (mut kind, mut model) = (None, None);
             let mut usage = RawUsage::default();
-            item.fields(|name, value| {
-                match name {
+            for field in item?.fields() {
+                let (name, value) = field?;
+                match &*name {
                     "type" => kind = value.string(),
                     "model" => model = value.string(),
                     // A list inside the list is ignored.
                     "iterations" => {}
-                    _ => return usage.field(names::USAGE, at, name, value),
+                    _ => usage.field(names::USAGE, at, &name, value)?,
                 }
-                Ok(())
-            })?;
+            }
             self.unreadable = self.unreadable.take().or_else(|| usage.unreadable.take());
             usage.doubts.drain(..).for_each(|doubt| self.doubt(doubt));
             self.iterations.push(Iteration {
@@ -301,8 +306,8 @@ impl RawUsage {
                 model: model.filter(|model| !model.is_empty()).map(Into::into),
                 usage,
             });
-            Ok(())
-        })
+        }
+        Ok(())
     }
 
     pub(super) fn get(&self, field: Field) -> Option<u64> {

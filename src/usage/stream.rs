@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::answer::{Answer, add_tokens};
 use super::body::{Body, trimmed};
-use super::content::{Content, Mark, Progress};
+use super::content::{Content, Progress};
 use super::envelope::Envelope;
 use super::error::UsageError;
 use super::frames::{Frame, Frames};
@@ -57,9 +57,9 @@ pub struct UsageMeter {
     progress: Progress,
     has_ended: bool,
     /// The last answer is over, and how much text had come by then: more of it is another's.
-    closed_at: Option<Mark>,
+    closed_at: Option<u64>,
     /// The last counts came at the end of their answer, and how much text had come by then.
-    final_at: Option<Mark>,
+    final_at: Option<u64>,
     /// Why an event after the last counts could not be read.
     garbled: Option<Doubt>,
     /// Why the counts of a whole answer could not be read, though those of others could.
@@ -234,10 +234,9 @@ impl UsageMeter {
     /// The bill of all events in an array.
     pub(super) fn read_items(events: Json<'_>) -> Result<Option<Bill>, UsageError> {
         let (mut meter, mut read) = (UsageMeter::new(), Ok(()));
-        events.items(|event| {
-            keep_first(&mut read, meter.payload(event));
-            Ok(())
-        })?;
+        for event in events.items() {
+            keep_first(&mut read, meter.payload(event?));
+        }
         meter.or_error(read)
     }
 
@@ -268,7 +267,9 @@ impl UsageMeter {
                 Ok(())
             }
             object @ [b'{', ..] => self.payload(Json::Text(object)),
-            events @ [b'[', b'{', ..] => Json::Text(events).items(|event| self.payload(event)),
+            events @ [b'[', b'{', ..] => {
+                Json::Text(events).items().try_for_each(|event| self.payload(event?))
+            }
             _ => Ok(()), // keeping the connection alive
         }
     }

@@ -113,8 +113,9 @@ enum ChatForm {
 }
 
 impl<'a> JsonChat<'a> {
-    /// What an image counts unless told otherwise: as much as any model bills for one, by
-    /// the table of [`Request`]. Most are far smaller; [`for_model`](JsonChat::for_model) says how large one can be at most.
+    /// What an image counts by default: as much as any model bills for one, by the table of
+    /// [`Request`]. Most are far smaller; [`for_model`](JsonChat::for_model) says how large one can be
+    /// at most.
     pub const MEDIA_TOKENS: u64 = 73_800;
 
     /// Counts each image as much as this model bills for the largest.

@@ -41,24 +41,17 @@ pub(super) fn attempts(body: Json<'_>) -> Result<Vec<Attempt>, RequestError> {
             found.push(attempt(body, field.to_owned(), list, is_added)?);
             return Ok(());
         }
-        let mut index = 0;
-        list.items(|entry| {
-            found.push(attempt(body, format!("{field}[{index}]"), entry, is_added)?);
-            index += 1;
-            Ok(())
-        })
+        for (index, entry) in list.items().enumerate() {
+            found.push(attempt(body, format!("{field}[{index}]"), entry?, is_added)?);
+        }
+        Ok(())
     })?;
     Ok(found)
 }
 
 /// The first model of `models`, which OpenRouter uses if `model` is left out.
 pub(super) fn first_of_models(body: Json<'_>) -> Option<String> {
-    let mut first = None;
-    let read = body.field("models")?.items(|entry| {
-        first = first.take().or_else(|| entry.string().map(Into::into));
-        Ok(())
-    });
-    read.ok().and(first)
+    body.field("models")?.items().flatten().find_map(Json::string).map(Into::into)
 }
 
 /// Calls `take` with every list of models in a body, of any API or relay.
@@ -66,40 +59,44 @@ fn each_list<'j>(
     body: Json<'j>,
     mut take: impl FnMut(&str, Json<'j>, bool) -> Result<(), UsageError>,
 ) -> Result<(), UsageError> {
-    body.fields(|name, value| match name {
-        _ if value.is_null() => Ok(()),
-        // OpenRouter bills the model that was ultimately used ("Model Fallbacks").
-        "models" => take(name, value, false),
-        _ if ADDED.contains(&name) => take(name, value, true),
-        "tools" => {
+    for field in body.fields() {
+        let (name, value) = field?;
+        match &*name {
+            _ if value.is_null() => {}
+            // OpenRouter bills the model that was ultimately used ("Model Fallbacks").
+            "models" => take(&name, value, false)?,
+            _ if ADDED.contains(&&*name) => take(&name, value, true)?,
             // Anthropic bills what an advisor used at the advisor's own price.
-            let mut index = 0;
-            value.items(|tool| {
-                let kind = tool.field("type").and_then(Json::string);
-                let is_advisor = kind.is_some_and(|kind| kind.starts_with("advisor"));
-                let model = tool.field("model").filter(|_| is_advisor);
-                index += 1;
-                model.map_or(Ok(()), |model| take(&format!("tools[{}]", index - 1), model, true))
-            })
-        }
-        "providerOptions" | "provider_options" => {
+            "tools" => {
+                for (index, tool) in value.items().enumerate() {
+                    let tool = tool?;
+                    let kind = tool.field("type").and_then(Json::string);
+                    let is_advisor = kind.is_some_and(|kind| kind.starts_with("advisor"));
+                    if let Some(model) = tool.field("model").filter(|_| is_advisor) {
+                        take(&format!("tools[{index}]"), model, true)?;
+                    }
+                }
+            }
             // Vercel's gateway bills the one that answered.
-            match value.field("gateway").and_then(|gateway| gateway.field("models")) {
-                Some(models) => take(&format!("{name}.gateway.models"), models, false),
-                None => Ok(()),
+            "providerOptions" | "provider_options" => {
+                let models = value.field("gateway").and_then(|gateway| gateway.field("models"));
+                if let Some(models) = models {
+                    take(&format!("{name}.gateway.models"), models, false)?;
+                }
             }
+            "extra_body" | "additionalModelRequestFields" => {
+                for field in value.fields() {
+                    let (inner, list) = field?;
+                    let is_added = ADDED.contains(&&*inner);
+                    if !list.is_null() && (inner == "models" || is_added) {
+                        take(&format!("{name}.{inner}"), list, is_added)?;
+                    }
+                }
+            }
+            _ => {}
         }
-        "extra_body" | "additionalModelRequestFields" => value.fields(|inner, list| {
-            let field = format!("{name}.{inner}");
-            match inner {
-                _ if list.is_null() => Ok(()),
-                "models" => take(&field, list, false),
-                _ if ADDED.contains(&inner) => take(&field, list, true),
-                _ => Ok(()),
-            }
-        }),
-        _ => Ok(()),
-    })
+    }
+    Ok(())
 }
 
 fn attempt(

@@ -44,14 +44,14 @@ impl Reader<'_> {
         if !messages.is_array() {
             return self.message(messages, place); // Gemini takes a single one
         }
-        let mut index = 0;
-        messages.items(|message| {
+        for (index, message) in messages.items().enumerate() {
+            let message = message?;
             if is_chat {
                 self.forms.saw_message(message);
             }
-            index += 1;
-            self.message(message, Place::Item(&place, index - 1))
-        })
+            self.message(message, Place::Item(&place, index))?;
+        }
+        Ok(())
     }
 
     /// A message, or one of Responses' items that are none.
@@ -65,29 +65,30 @@ impl Reader<'_> {
             return self.part(message, place, 0);
         }
         self.add(self.framing.per_message);
-        message.fields(|name, value| match name {
-            _ if value.is_null() => Ok(()),
-            "role" => {
+        for field in message.fields() {
+            let (name, value) = field?;
+            match &*name {
+                _ if value.is_null() => {}
                 // A well-known word, which needs no margin.
-                self.add(self.counter.count(&value.string().unwrap_or_default()));
-                Ok(())
+                "role" => self.add(self.counter.count(&value.string().unwrap_or_default())),
+                "name" => {
+                    self.add(self.framing.per_name);
+                    self.text(value);
+                }
+                "content" | "parts" => self.content(value, Place::Within(&place, &name), 0)?,
+                "images" => self.each_image(value, place)?,
+                "audio" => self.unseen(Place::Within(&place, "audio")), // an earlier answer, by its id
+                "cache_control" => self.cache_mark(value),
+                _ => self.json_unless_scalar(value),
             }
-            "name" => {
-                self.add(self.framing.per_name);
-                self.text(value);
-                Ok(())
-            }
-            "content" | "parts" => self.content(value, Place::Within(&place, name), 0),
-            "images" => value.items(|image| self.image(image, None, place)),
-            "audio" => {
-                self.unseen(Place::Within(&place, "audio")); // an earlier answer, by its id
-                Ok(())
-            }
-            "cache_control" => {
-                self.cache_mark(value);
-                Ok(())
-            }
-            _ => self.json_unless_scalar(value),
+        }
+        Ok(())
+    }
+
+    pub(super) fn each_image(&mut self, images: Json<'_>, place: Place<'_>) -> Read {
+        images.items().try_for_each(|image| {
+            self.image(image?, None, place);
+            Ok(())
         })
     }
 
@@ -96,11 +97,10 @@ impl Reader<'_> {
         if !content.is_array() {
             return self.part(content, place, depth);
         }
-        let mut index = 0;
-        content.items(|part| {
-            index += 1;
-            self.part(part, Place::Item(&place, index - 1), depth)
-        })
+        for (index, part) in content.items().enumerate() {
+            self.part(part?, Place::Item(&place, index), depth)?;
+        }
+        Ok(())
     }
 
     pub(super) fn part(&mut self, part: Json<'_>, place: Place<'_>, depth: usize) -> Read {
@@ -120,10 +120,15 @@ impl Reader<'_> {
                 self.held(&kind, part, place, depth)
             }
             // Gemini's and Bedrock's: the names of the fields are the kinds.
-            None => part.fields(|name, value| match value.is_null() {
-                true => Ok(()),
-                false => self.held(name, value, Place::Within(&place, name), depth),
-            }),
+            None => {
+                for field in part.fields() {
+                    let (name, value) = field?;
+                    if !value.is_null() {
+                        self.held(&name, value, Place::Within(&place, &name), depth)?;
+                    }
+                }
+                Ok(())
+            }
         }
     }
 
@@ -137,17 +142,17 @@ impl Reader<'_> {
             Some(Holds::Result) => self.nested(value, place, depth)?,
             Some(Holds::Image) => {
                 let image = within(&["image_url", "source"]).unwrap_or(value);
-                self.image(image, value.field("detail"), place)?;
+                self.image(image, value.field("detail"), place);
             }
-            Some(Holds::Audio) => self.audio(within(&["input_audio"]).unwrap_or(value), place)?,
+            Some(Holds::Audio) => self.audio(within(&["input_audio"]).unwrap_or(value), place),
             Some(Holds::Document) => {
                 self.document(within(&["file"]).unwrap_or(value), place, depth)?;
             }
-            Some(Holds::Blob) => self.blob(value, place)?,
+            Some(Holds::Blob) => self.blob(value, place),
             Some(Holds::Video) => self.unseen(place),
             Some(Holds::CacheMark) => self.cache_mark(value),
             Some(Holds::Reasoning | Holds::Call | Holds::Name | Holds::Plain) => {
-                self.json_unless_scalar(value)?;
+                self.json_unless_scalar(value);
             }
             Some(Holds::Arguments | Holds::Data) | None => {
                 self.json(value);
@@ -159,33 +164,41 @@ impl Reader<'_> {
 
     /// A part that holds parts: their fields, and around them the text of the others.
     pub(super) fn nested(&mut self, part: Json<'_>, place: Place<'_>, depth: usize) -> Read {
-        part.fields(|name, value| match name {
-            "content" | "output" | "parts" => {
-                self.content(value, Place::Within(&place, name), depth + 1)
+        for field in part.fields() {
+            let (name, value) = field?;
+            match &*name {
+                "content" | "output" | "parts" => {
+                    self.content(value, Place::Within(&place, &name), depth + 1)?;
+                }
+                "cache_control" => {}
+                _ => self.json_unless_scalar(value),
             }
-            "cache_control" => Ok(()),
-            _ => self.json_unless_scalar(value),
-        })
+        }
+        Ok(())
     }
 
     /// The strings of an object as text, all else as JSON.
     fn texts(&mut self, part: Json<'_>) -> Read {
-        part.fields(|name, value| match name {
-            "type" | "cache_control" | "prompt_cache_breakpoint" => Ok(()),
-            _ => self.json_unless_scalar(value),
-        })
+        for field in part.fields() {
+            let (name, value) = field?;
+            if !matches!(&*name, "type" | "cache_control" | "prompt_cache_breakpoint") {
+                self.json_unless_scalar(value);
+            }
+        }
+        Ok(())
     }
 
     /// Marks for the prompt cache on a part or tool.
     pub(super) fn marks(&mut self, part: Json<'_>) -> Read {
-        part.fields(|name, value| {
-            match name {
+        for field in part.fields() {
+            let (name, value) = field?;
+            match &*name {
                 "cache_control" | "cachePoint" if !value.is_null() => self.cache_mark(value),
                 "prompt_cache_breakpoint" => self.request.cache_write_30m = true,
                 _ => {}
             }
-            Ok(())
-        })
+        }
+        Ok(())
     }
 
     /// A mark for the prompt cache: for 5 minutes, unless it says how long.
@@ -225,11 +238,10 @@ impl Reader<'_> {
     }
 
     /// Text counts; a number, a truth or nothing is a setting.
-    pub(super) fn json_unless_scalar(&mut self, value: Json<'_>) -> Read {
+    pub(super) fn json_unless_scalar(&mut self, value: Json<'_>) {
         if value.number().is_none() && value.boolean().is_none() && !value.is_null() {
             self.text(value);
         }
-        Ok(())
     }
 
     pub(super) fn unseen(&mut self, place: Place<'_>) {

@@ -109,10 +109,13 @@ impl<'c> Reader<'c> {
     }
 
     fn fields(&mut self, body: Json<'_>, instead: Option<Json<'_>>) -> Read {
-        body.fields(|name, value| match value.is_null() || attempts::is_replaced(name, instead) {
-            true => Ok(()),
-            false => self.field(name, value),
-        })
+        for field in body.fields() {
+            let (name, value) = field?;
+            if !value.is_null() && !attempts::is_replaced(&name, instead) {
+                self.field(&name, value)?;
+            }
+        }
+        Ok(())
     }
 
     fn finish(self) -> Request {
@@ -180,12 +183,17 @@ impl<'c> Reader<'c> {
                 Ok(())
             }
             "prediction" => self.prediction(value),
-            "images" => value.items(|image| self.image(image, None, place)),
+            "images" => self.each_image(value, place),
             "tools" | "functions" => self.tools(value, place),
-            "toolConfig" | "tool_config" => value.fields(|name, value| match name {
-                "tools" => self.tools(value, place),
-                _ => self.json_unless_scalar(value),
-            }),
+            "toolConfig" | "tool_config" => {
+                for field in value.fields() {
+                    match field? {
+                        (name, tools) if name == "tools" => self.tools(tools, place)?,
+                        (_, other) => self.json_unless_scalar(other),
+                    }
+                }
+                Ok(())
+            }
             _ => self.setting(name, value, place),
         }
     }
@@ -263,23 +271,24 @@ impl<'c> Reader<'c> {
             "max_tool_calls" => {
                 self.searches.calls = Some(number(object, "max_tool_calls", value)?)
             }
-            _ => return self.json_unless_scalar(value),
+            _ => self.json_unless_scalar(value),
         }
         Ok(())
     }
 
     /// An object of settings: Gemini's, Bedrock's, Ollama's.
     fn generation(&mut self, object: &str, settings: Json<'_>) -> Read {
-        settings.fields(|name, value| match name {
-            _ if value.is_null() => Ok(()),
-            "responseModalities" | "response_modalities" => self.modalities(value),
-            "thinking" | "thinkingConfig" | "thinking_config" | "stop" | "stopSequences" => Ok(()),
-            _ if attempts::names_models(name) => {
-                self.names_models = true;
-                Ok(())
+        for field in settings.fields() {
+            let (name, value) = field?;
+            match &*name {
+                _ if value.is_null() => {}
+                "responseModalities" | "response_modalities" => self.modalities(value)?,
+                "thinking" | "thinkingConfig" | "thinking_config" | "stop" | "stopSequences" => {}
+                _ if attempts::names_models(&name) => self.names_models = true,
+                _ => self.limit(object, &name, value)?,
             }
-            _ => self.limit(object, name, value),
-        })
+        }
+        Ok(())
     }
 
     /// Reads a predicted output. Its rejected tokens are billed as output, and its accepted ones
@@ -298,11 +307,10 @@ impl<'c> Reader<'c> {
     /// What is cleared from the context costs nothing; to sum it up, the model is asked once more.
     fn context_management(&mut self, value: Json<'_>, place: Place<'_>) -> Read {
         let mut only_clears = true;
-        value.field("edits").unwrap_or(value).items(|edit| {
-            let kind = edit.field("type").and_then(Json::string);
+        for edit in value.field("edits").unwrap_or(value).items() {
+            let kind = edit?.field("type").and_then(Json::string);
             only_clears &= kind.is_some_and(|kind| kind.starts_with("clear_"));
-            Ok(())
-        })?;
+        }
         if !only_clears {
             self.runs_tools(place);
         }
@@ -310,11 +318,11 @@ impl<'c> Reader<'c> {
     }
 
     fn modalities(&mut self, names: Json<'_>) -> Read {
-        names.items(|name| {
-            let is_audio = name.string().is_some_and(|name| name.eq_ignore_ascii_case("audio"));
+        for name in names.items() {
+            let is_audio = name?.string().is_some_and(|name| name.eq_ignore_ascii_case("audio"));
             self.request.output_audio |= is_audio;
-            Ok(())
-        })
+        }
+        Ok(())
     }
 
     /// What is read as plain text or tokens: Responses' and embeddings' `input`, `prompt`, `texts`.
@@ -325,28 +333,25 @@ impl<'c> Reader<'c> {
             self.add(self.framing.per_message + 1);
             return self.content(value, place, 0).map(|()| false);
         }
-        let (mut index, mut prompts, mut is_plain) = (0, 0_u64, false);
-        value.items(|item| {
-            let here = Place::Item(&place, index);
-            index += 1;
+        let (mut prompts, mut is_plain) = (0_u64, false);
+        for (index, item) in value.items().enumerate() {
+            let (item, here) = (item?, Place::Item(&place, index));
             if item.is_object() {
-                return self.message(item, here);
+                self.message(item, here)?;
+                continue;
             }
             is_plain = true;
             if item.number().is_some() {
                 self.add(1);
-                return Ok(());
+                continue;
             }
             prompts += 1;
             self.add(self.framing.per_message);
             match item.is_array() {
-                true => item.items(|_| {
-                    self.add(1);
-                    Ok(())
-                }),
-                false => self.content(item, here, 0),
+                true => item.items().try_for_each(|token| token.map(|_| self.add(1)))?,
+                false => self.content(item, here, 0)?,
             }
-        })?;
+        }
         self.prompts = self.prompts.max(prompts);
         Ok(is_plain)
     }

@@ -87,12 +87,11 @@ impl Forms {
             return self.saw(Chat);
         };
         let mut forms = (false, false);
-        let read = content.items(|part| {
+        for part in content.items().flatten() {
             let is_untyped = part.is_object() && part.field("type").is_none();
             forms = (forms.0 || !is_untyped, forms.1 || is_untyped);
-            Ok(())
-        });
-        if read.is_err() || forms == (false, false) || forms.0 {
+        }
+        if forms.0 || !forms.1 {
             self.saw(Chat);
         }
         if forms.1 {

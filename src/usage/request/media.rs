@@ -83,22 +83,16 @@ const SCALED_DOWN: &[&str] = &["gpt-5.1", "gpt-5.2", "gpt-5.3", "gpt-5.4", "gpt-
 
 impl Reader<'_> {
     /// An image, in base64 or by a URL or id: its size does not matter.
-    pub(super) fn image(
-        &mut self,
-        image: Json<'_>,
-        detail: Option<Json<'_>>,
-        place: Place<'_>,
-    ) -> Read {
+    pub(super) fn image(&mut self, image: Json<'_>, detail: Option<Json<'_>>, place: Place<'_>) {
         let url = image.string().or_else(|| image.field("url")?.string());
         if url.is_some_and(|url| url.starts_with("data:") && !url.starts_with("data:image/")) {
             self.unseen(place); // some servers take documents as images
         }
         let detail = detail.or(image.field("detail")).and_then(Json::string);
         self.add(self.images.at(detail.as_deref()));
-        Ok(())
     }
 
-    pub(super) fn audio(&mut self, audio: Json<'_>, place: Place<'_>) -> Read {
+    pub(super) fn audio(&mut self, audio: Json<'_>, place: Place<'_>) {
         let source = audio.field("source").unwrap_or(audio);
         let is_url = audio.string().is_some_and(|text| text.starts_with("http"));
         let data = payload(source).or_else(|| audio.string().filter(|_| !is_url).map(|_| audio));
@@ -111,7 +105,6 @@ impl Reader<'_> {
             }
             None => self.unseen(place),
         }
-        Ok(())
     }
 
     /// A document: plain text can be bounded, pages cannot.
@@ -144,16 +137,15 @@ impl Reader<'_> {
     }
 
     /// Gemini's data of any kind, in base64 or by a URI.
-    pub(super) fn blob(&mut self, blob: Json<'_>, place: Place<'_>) -> Read {
+    pub(super) fn blob(&mut self, blob: Json<'_>, place: Place<'_>) {
         let kind = blob.field("mimeType").or(blob.field("mime_type")).and_then(Json::string);
         let kind = kind.unwrap_or_default();
         match payload(blob) {
-            _ if kind.starts_with("image/") => self.image(blob, None, place)?,
-            Some(_) if kind.starts_with("audio/") => self.audio(blob, place)?,
+            _ if kind.starts_with("image/") => self.image(blob, None, place),
+            Some(_) if kind.starts_with("audio/") => self.audio(blob, place),
             Some(data) if kind.starts_with("text/") => self.add(decoded_bytes(data)),
             _ => self.unseen(place),
         }
-        Ok(())
     }
 }
 

@@ -164,12 +164,12 @@ impl Request {
     pub(crate) fn named_model(body: Body<'_>) -> Result<Option<String>, RequestError> {
         let body = object(body)?;
         let mut model = None;
-        body.fields(|name, value| {
-            if is_model(name) {
+        for field in body.fields() {
+            let (name, value) = field?;
+            if is_model(&name) {
                 model = value.string().map(Into::into);
             }
-            Ok(())
-        })?;
+        }
         Ok(model.or_else(|| attempts::first_of_models(body)))
     }
 

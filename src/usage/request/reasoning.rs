@@ -42,12 +42,11 @@ impl Reasoning {
             | "additionalModelRequestFields"
             | "chat_template_kwargs"
             | "extra_body" => {
-                let _ = value.fields(|name, value| {
+                for (name, value) in value.fields().flatten() {
                     if !value.is_null() {
-                        self.note(name, value);
+                        self.note(&name, value);
                     }
-                    Ok(())
-                });
+                }
                 return;
             }
             _ => return,
@@ -88,10 +87,9 @@ mod tests {
 
     fn is_off(model: &str, body: &Value) -> bool {
         let mut reasoning = Reasoning::default();
-        let _ = Json::Tree(body).fields(|name, value| {
-            reasoning.note(name, value);
-            Ok(())
-        });
+        for (name, value) in Json::Tree(body).fields().flatten() {
+            reasoning.note(&name, value);
+        }
         reasoning.is_off(model)
     }
 

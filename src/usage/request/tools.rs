@@ -18,16 +18,15 @@ const CLAUDE_TOKENS_PER_BYTE: u64 = 2;
 
 impl Reader<'_> {
     pub(super) fn tools(&mut self, tools: Json<'_>, place: Place<'_>) -> Read {
-        let mut index = 0;
-        if tools.is_object() {
-            index = 1; // Google takes a single one
-            self.tool(tools, place)?;
+        let mut has_any = tools.is_object();
+        if has_any {
+            self.tool(tools, place)?; // Google takes a single one
         }
-        tools.items(|tool| {
-            index += 1;
-            self.tool(tool, Place::Item(&place, index - 1))
-        })?;
-        if index > 0 {
+        for (index, tool) in tools.items().enumerate() {
+            has_any = true;
+            self.tool(tool?, Place::Item(&place, index))?;
+        }
+        if has_any {
             self.add(self.framing.any_tools);
         }
         Ok(())
@@ -63,8 +62,9 @@ impl Reader<'_> {
         if kind.is_some() {
             return Ok(());
         }
-        tool.fields(|name, value| {
-            match name {
+        for field in tool.fields() {
+            let (name, value) = field?;
+            match &*name {
                 "googleSearch"
                 | "google_search"
                 | "googleSearchRetrieval"
@@ -86,8 +86,8 @@ impl Reader<'_> {
                 }
                 _ => {}
             }
-            Ok(())
-        })
+        }
+        Ok(())
     }
 
     /// A tool that the provider runs.
