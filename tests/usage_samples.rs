@@ -1,4 +1,4 @@
-//! Owns the proof that one body of each provider comes out in its normal form
+//! Tests that one body of each provider comes out in its normal form
 //! (`tests/data/usage/samples.json`).
 #![allow(clippy::unwrap_used, clippy::panic)]
 

@@ -1,4 +1,4 @@
-//! Owns the property that the buckets of a usage add up to the total that the provider says.
+//! Property: the buckets of a usage add up to the total that the provider says.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;

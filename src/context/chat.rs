@@ -1,4 +1,4 @@
-//! Owns [`ChatMessage`]: a message for those who have no type of their own.
+//! [`ChatMessage`]: a message for callers that have no type of their own.
 
 use super::message::{Message, Messages, Piece, Render, Role};
 

@@ -1,4 +1,4 @@
-//! Owns [`Counting`]: the tokens of a message, and when to stop counting.
+//! [`Counting`]: the tokens of a message, and when to stop counting.
 
 use std::sync::Arc;
 
@@ -71,8 +71,8 @@ impl Counting {
         left.map(|left| limit.saturating_sub(left))
     }
 
-    /// `None` if it is surely above the limit. A text that looks too long is given up as soon as it
-    /// is: a bound is never below a count.
+    /// `None` if it is above the limit. A text that looks too long is counted only up to the limit: a
+    /// bound is never below a count.
     fn piece_up_to(&self, piece: Piece<'_>, limit: u64) -> Option<u64> {
         match piece {
             Piece::Tokens(tokens) => Some(tokens),

@@ -1,4 +1,4 @@
-//! Owns [`Cut`]: a text without its middle.
+//! [`Cut`]: where the middle of a text is cut out.
 
 use super::ContextTrimmer;
 use super::message::{Message, Messages, Piece};
@@ -73,35 +73,6 @@ pub(super) fn fit<C: Messages + ?Sized>(
         }
     }
     Some((cuts, max_tokens.saturating_sub(left)))
-}
-
-/// The tokens of one message with its cuts.
-pub(super) fn tokens_of<C: Messages + ?Sized>(
-    trimmer: &ContextTrimmer,
-    messages: &C,
-    index: usize,
-    cuts: &[Cut],
-) -> u64 {
-    let Some(message) = messages.at(index) else { return 0 };
-    let cuts = of_message(cuts, index);
-    let mut total = trimmer.counting.around(&message);
-    let mut number = 0;
-    message.each_piece(&mut |piece| {
-        let tokens = match piece {
-            Piece::Text(text) => {
-                let cut = of_text(cuts, number);
-                number = number.saturating_add(1);
-                match cut {
-                    Some(cut) => trimmer.counting.text(&cut.apply(text, ContextTrimmer::MARK)),
-                    None => trimmer.counting.text(text),
-                }
-            }
-            Piece::Fixed(text) => trimmer.counting.text(text),
-            Piece::Tokens(tokens) => tokens,
-        };
-        total = total.saturating_add(tokens);
-    });
-    total
 }
 
 /// The cuts of one message, among all.

@@ -1,4 +1,4 @@
-//! Owns [`TrimError`]: why a conversation cannot be trimmed.
+//! [`TrimError`]: why a conversation cannot be trimmed.
 
 /// Why a conversation cannot be trimmed to so few tokens.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -209,13 +209,11 @@ fn unit(items: &[Item], start: usize, end: usize) -> Option<Unit> {
         .map(|(_, item)| item);
     let first = kept.next()?;
     let last = kept.next_back().unwrap_or(first);
-    Some(Unit { without, opens: side(first), closes: side(last), end, ..Unit::alone(start) })
-}
-
-fn side(item: &Item) -> Option<Side> {
-    match item.role {
-        Role::System => None,
-        Role::User | Role::Tool => Some(Side::User),
-        Role::Assistant => Some(Side::Model),
-    }
+    Some(Unit {
+        without,
+        opens: Side::of(first.role),
+        closes: Side::of(last.role),
+        end,
+        ..Unit::alone(start)
+    })
 }

@@ -1,5 +1,4 @@
-//! Owns [`Message`] and [`Messages`], what trimming needs to know of a conversation, and
-//! [`ChatMessage`], a plain one.
+//! [`Message`] and [`Messages`]: what trimming needs to know of a conversation.
 
 use super::Rules;
 

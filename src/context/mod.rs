@@ -1,4 +1,4 @@
-//! Owns [`ContextTrimmer`]: which messages of a long conversation are sent, and which fall out.
+//! [`ContextTrimmer`]: chooses which messages of a long conversation are sent, and which are dropped.
 //!
 //! [`openai`], [`responses`], [`anthropic`] and [`gemini`] read a request's JSON as it is,
 //! [`ChatMessage`] is a message of your own. Around an agent,
@@ -152,7 +152,7 @@ impl ContextTrimmer {
     pub const MARK: &'static str = "\n[… cut to fit …]\n";
 
     /// Keeps at most so many tokens, and cuts a newest message that is larger. It counts with
-    /// [`Heuristic::new`] and [`Framing::CAUTIOUS`] until it is told the model.
+    /// [`Heuristic::new`] and [`Framing::CAUTIOUS`] unless it is given the model.
     pub fn new(max_tokens: u64) -> ContextTrimmer {
         ContextTrimmer {
             max_tokens,
@@ -185,7 +185,7 @@ impl ContextTrimmer {
         self
     }
 
-    /// Whether the first message of the user stays; it does unless told otherwise. Without it, a
+    /// Whether the first message of the user stays; true by default. Without it, a
     /// list that ends in a long chain of tool calls may have no message to begin with.
     pub fn pin_first_user(mut self, pinned: bool) -> ContextTrimmer {
         self.pin_first_user = pinned;
@@ -214,10 +214,10 @@ impl ContextTrimmer {
 
     /// The same, keeping so many tokens at most.
     pub(crate) fn at_most(&self, tokens: u64) -> Cow<'_, ContextTrimmer> {
-        match tokens < self.max_tokens {
-            true => Cow::Owned(ContextTrimmer { max_tokens: tokens, ..self.clone() }),
-            false => Cow::Borrowed(self),
+        if tokens >= self.max_tokens {
+            return Cow::Borrowed(self);
         }
+        Cow::Owned(ContextTrimmer { max_tokens: tokens, ..self.clone() })
     }
 
     /// Chooses what to keep.

@@ -1,4 +1,4 @@
-//! Owns trimming in place: a list of messages that loses what does not fit.
+//! [`ContextTrimmer::shorten`]: trims a list of messages in place.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Owns [`Trimmed`], what is kept of a conversation and what fell out, and [`TrimReport`].
+//! [`Trimmed`]: what is kept of a conversation and what fell out; [`TrimReport`]: the numbers.
 
 use std::fmt;
 
@@ -35,7 +35,7 @@ impl<'a, C: Messages + ?Sized> Trimmed<'a, C> {
 
     /// The texts of kept messages that lose their middle, in order.
     pub fn cuts(&self) -> &[Cut] {
-        &self.picked.cuts
+        self.picked.cut.as_ref().map_or(&[], |cut| &cut.cuts)
     }
 
     /// The indices of what fell out, in order.
@@ -57,22 +57,23 @@ impl<'a, C: Messages + ?Sized> Trimmed<'a, C> {
 
     /// The tokens of the messages that fell out. Counts them, each time that it is asked.
     pub fn dropped_tokens(&self) -> u64 {
+        self.sum(self.dropped())
+    }
+
+    fn sum(&self, indices: impl Iterator<Item = usize>) -> u64 {
         let count = |index| self.trimmer.counting.at(self.messages, index, u64::MAX);
-        self.dropped().map(|index| count(index).unwrap_or(u64::MAX)).fold(0, u64::saturating_add)
+        indices.map(|index| count(index).unwrap_or(u64::MAX)).fold(0, u64::saturating_add)
     }
 
     /// The numbers. It counts what fell out.
     pub fn report(&self) -> TrimReport {
-        let of_cuts = self.picked.cuts.iter().map(Cut::message);
-        let mut messages_cut: Vec<usize> = of_cuts.collect();
+        let mut messages_cut: Vec<usize> = self.cuts().iter().map(Cut::message).collect();
         messages_cut.dedup();
-        let whole = |index: usize| {
-            self.trimmer.counting.at(self.messages, index, u64::MAX).unwrap_or(u64::MAX)
-        };
-        let cut_away = messages_cut.iter().fold(0_u64, |sum, &index| {
-            let kept = super::cut::tokens_of(&self.trimmer, self.messages, index, self.cuts());
-            sum.saturating_add(whole(index).saturating_sub(kept))
-        });
+        let cut_away = self
+            .picked
+            .cut
+            .as_ref()
+            .map_or(0, |cut| self.sum(cut.unit.indices()).saturating_sub(cut.tokens));
         let tokens_dropped = self.dropped_tokens().saturating_add(cut_away);
         TrimReport {
             messages_kept: self.picked.kept.len(),
@@ -89,7 +90,7 @@ impl<C: Render + ?Sized> Trimmed<'_, C> {
     /// The list to send: copies of what is kept, cut where it is cut.
     pub fn render(&self) -> Vec<C::Owned> {
         let owned = |&index: &usize| {
-            let cuts = super::cut::of_message(&self.picked.cuts, index);
+            let cuts = super::cut::of_message(self.cuts(), index);
             let replace = |text: usize, whole: &str| {
                 Some(super::cut::of_text(cuts, text)?.apply(whole, ContextTrimmer::MARK))
             };

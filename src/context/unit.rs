@@ -1,4 +1,4 @@
-//! Owns [`Unit`]: what stays or goes together, and how it is found in a list.
+//! [`Unit`]: messages that are kept or dropped together, and how it is found in a list.
 
 use std::collections::HashMap;
 
@@ -18,14 +18,25 @@ pub(super) struct Unit {
     pub(super) closes: Option<Side>,
 }
 
-/// Whose turn it is.
+/// The speaker of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
     User,
     Model,
 }
 
-/// What ends at some place of a list.
+impl Side {
+    /// `None` for instructions.
+    pub(super) fn of(role: Role) -> Option<Side> {
+        match role {
+            Role::System => None,
+            Role::User | Role::Tool => Some(Side::User),
+            Role::Assistant => Some(Side::Model),
+        }
+    }
+}
+
+/// What ends right before an index of a list.
 #[derive(Debug)]
 pub(super) enum Found {
     Unit(Unit),
@@ -64,11 +75,7 @@ pub(super) fn ending_at<C: Messages + ?Sized>(messages: &C, end: usize) -> Found
     if calls(messages, last) {
         return Found::Orphans(last);
     }
-    let side = match role(messages, last) {
-        Role::System => None,
-        Role::User | Role::Tool => Some(Side::User),
-        Role::Assistant => Some(Side::Model),
-    };
+    let side = Side::of(role(messages, last));
     Found::Unit(Unit { opens: side, closes: side, ..Unit::alone(last) })
 }
 

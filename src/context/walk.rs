@@ -1,4 +1,4 @@
-//! Owns [`Walk`]: the way through a conversation, newest first, that decides what stays.
+//! [`Walk`]: goes through a conversation, newest first, and decides what is kept.
 
 use super::cut::Cut;
 use super::error::TrimError;
@@ -12,9 +12,18 @@ use super::{ContextTrimmer, Oversize, Rules};
 pub(super) struct Picked {
     /// In order.
     pub(super) kept: Vec<usize>,
+    pub(super) cut: Option<CutUnit>,
+    /// Of all that is kept, and what is around the request.
+    pub(super) tokens: u64,
+}
+
+/// What was cut to fit: at most one message or exchange.
+#[derive(Clone, Debug)]
+pub(super) struct CutUnit {
+    pub(super) unit: Unit,
     /// In order.
     pub(super) cuts: Vec<Cut>,
-    /// Of all that is kept, and what is around the request.
+    /// With the cuts.
     pub(super) tokens: u64,
 }
 
@@ -35,9 +44,7 @@ struct Pins {
 /// What a walk has chosen, newest first.
 struct Swept {
     units: Vec<Unit>,
-    /// All of one unit, which then counts `cut_tokens`.
-    cuts: Vec<Cut>,
-    cut_tokens: u64,
+    cut: Option<CutUnit>,
     tokens: u64,
 }
 
@@ -76,10 +83,8 @@ impl<'a, C: Messages + ?Sized> Walk<'a, C> {
         let mut pins = Pins { units: Vec::new(), tokens: self.trimmer.counting.per_request() };
         let len = self.messages.len();
         let leading = (0..len).take_while(|&index| is_system(self.messages, index)).count();
-        let first_user = match self.trimmer.pin_first_user {
-            true => (leading..len).find(|&index| is_plain_user(self.messages, index)),
-            false => None,
-        };
+        let mut users = (leading..len).filter(|&index| is_plain_user(self.messages, index));
+        let first_user = self.trimmer.pin_first_user.then(|| users.next()).flatten();
         let stored = self.items.as_ref().map(Items::stored).unwrap_or_default();
         let must_stay = |index: &usize| {
             *index < leading || Some(*index) == first_user || stored.binary_search(index).is_ok()
@@ -99,13 +104,11 @@ impl<'a, C: Messages + ?Sized> Walk<'a, C> {
         for index in pinned {
             self.pin(index, &mut pins)?;
         }
-        match pins.tokens <= self.trimmer.max_tokens {
-            true => Ok(pins),
-            false => Err(TrimError::PinnedTooLarge {
-                pinned_tokens: pins.tokens,
-                max_tokens: self.trimmer.max_tokens,
-            }),
+        let (pinned_tokens, max_tokens) = (pins.tokens, self.trimmer.max_tokens);
+        if pinned_tokens > max_tokens {
+            return Err(TrimError::PinnedTooLarge { pinned_tokens, max_tokens });
         }
+        Ok(pins)
     }
 
     /// Pins what that message belongs to.
@@ -130,8 +133,7 @@ impl<'a, C: Messages + ?Sized> Walk<'a, C> {
 
     fn sweep(&self, pins: &Pins, room: u64) -> Result<Swept, TrimError> {
         let mut pinned = pins.units.iter().rev().peekable();
-        let mut swept =
-            Swept { units: Vec::new(), cuts: Vec::new(), cut_tokens: 0, tokens: pins.tokens };
+        let mut swept = Swept { units: Vec::new(), cut: None, tokens: pins.tokens };
         let (mut left, mut end) = (room, self.messages.len());
         while end > 0 {
             let unit = match self.ending_at(end) {
@@ -173,36 +175,28 @@ impl<'a, C: Messages + ?Sized> Walk<'a, C> {
             if let Some((cuts, tokens)) = super::cut::fit(self.trimmer, self.messages, &unit, left)
             {
                 swept.tokens = swept.tokens.saturating_add(tokens);
-                swept.cuts = cuts;
-                swept.cut_tokens = tokens;
-                swept.units.push(unit);
+                swept.units.push(unit.clone());
+                swept.cut = Some(CutUnit { unit, cuts, tokens });
                 return Ok(());
             }
         }
-        match unit.required {
-            false => Ok(()),
-            true => Err(TrimError::NewestTooLarge {
-                index: unit.end.saturating_sub(1),
-                tokens: self.tokens(&unit),
-                room_tokens: room,
-            }),
+        if !unit.required {
+            return Ok(());
         }
+        let (index, tokens) = (unit.end.saturating_sub(1), self.tokens(&unit));
+        Err(TrimError::NewestTooLarge { index, tokens, room_tokens: room })
     }
 
     fn finish(&self, swept: Swept) -> Result<Picked, TrimError> {
-        let Swept { units, mut cuts, cut_tokens, mut tokens } = swept;
+        let Swept { units, mut cut, mut tokens } = swept;
         let mut gone = Vec::new();
         let mut units = self.alternate(units, &mut gone)?;
         if self.rules.user_first {
             self.begin_with_user(&mut units, &mut gone)?;
         }
         for unit in &gone {
-            if cuts.first().is_some_and(|cut| unit.has(cut.message())) {
-                tokens = tokens.saturating_sub(cut_tokens);
-                cuts.clear();
-            } else {
-                tokens = tokens.saturating_sub(self.tokens(unit));
-            }
+            let cut = cut.take_if(|cut| cut.unit.start == unit.start);
+            tokens = tokens.saturating_sub(cut.map_or_else(|| self.tokens(unit), |cut| cut.tokens));
         }
         let kept: Vec<usize> = units.iter().flat_map(Unit::indices).collect();
         for &index in &kept {
@@ -210,7 +204,7 @@ impl<'a, C: Messages + ?Sized> Walk<'a, C> {
                 return Err(TrimError::WrongForm { index, found });
             }
         }
-        Ok(Picked { kept, cuts, tokens })
+        Ok(Picked { kept, cut, tokens })
     }
 
     /// Turns the units round, oldest first, without those that would break the turns where

@@ -58,7 +58,8 @@ impl Answer {
         self.merge(raw, envelope.is_kind("message_start"));
         self.resolve();
         if let Err(error) = self.check() {
-            (self.raw, self.is_placeholder) = (before, was_placeholder);
+            self.raw = before;
+            self.is_placeholder = was_placeholder;
             self.resolve();
             return Err(error);
         }
@@ -170,7 +171,8 @@ impl Answer {
                 usage.output = usage.output.max(output);
                 usage.reasoning = usage.reasoning.max(reasoning);
             } else {
-                (usage.output, usage.reasoning) = (output, reasoning);
+                usage.output = output;
+                usage.reasoning = reasoning;
             }
             estimated.misses_output = is_text_needed;
         } else if !since.is_empty() {

@@ -43,19 +43,12 @@ pub(super) struct Envelope<'j> {
 const WRAPPERS: [&str; 7] =
     ["response", "message", "metadata", "delta", "x_groq", "body", "result"];
 
-/// Types of events whose counts are those of the whole answer.
+/// Types of events whose counts are those of the whole answer. The first is of Vercel's AI SDK.
+#[rustfmt::skip]
 const WHOLE: [&str; 11] = [
-    "finish-step", // Vercel AI SDK
-    "message",
-    "message-end",
-    "response.cancelled",
-    "response.completed",
-    "response.done",
-    "response.failed",
-    "response.incomplete",
-    "speech.audio.done",
-    "transcript.text.done",
-    "turn.completed",
+    "finish-step", "message", "message-end", "response.cancelled", "response.completed",
+    "response.done", "response.failed", "response.incomplete", "speech.audio.done",
+    "transcript.text.done", "turn.completed",
 ];
 
 impl<'j> Envelope<'j> {
@@ -111,7 +104,8 @@ impl<'j> Envelope<'j> {
             let id = self.id.or(within.id);
             *self = Envelope { kind: self.kind.or(within.kind), id, ..within };
         } else {
-            (self.model, self.service) = (within.model, within.service);
+            self.model = within.model;
+            self.service = within.service;
         }
         Ok(())
     }

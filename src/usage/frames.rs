@@ -106,7 +106,8 @@ impl Frames {
     /// Keeps the bytes of a line that has not ended yet, unless it gets too long.
     fn keep_of_line(&mut self, bytes: &[u8]) {
         if self.part.len() + bytes.len() >= Frames::MAX_EVENT {
-            (self.in_long_line, self.is_too_long) = (true, true);
+            self.in_long_line = true;
+            self.is_too_long = true;
         }
         if self.in_long_line {
             self.part.clear();
@@ -123,7 +124,8 @@ impl Frames {
                 each(Frame::Data(&self.data));
             }
             self.data.clear();
-            (self.has_data, self.is_too_long) = (false, false);
+            self.has_data = false;
+            self.is_too_long = false;
             return;
         }
         // Comments, names, ids and retry times say nothing of usage.

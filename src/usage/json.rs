@@ -11,11 +11,34 @@
 //! of embeddings (2026-11-30).
 
 use std::borrow::Cow;
+use std::fmt;
 
 use memchr::{memchr, memchr_iter};
 use serde_json::Value;
 
 use super::error::UsageError;
+
+/// Where something stands in a body, as a path.
+#[derive(Clone, Copy)]
+pub(super) enum Place<'p> {
+    Body,
+    Field(&'p str),
+    Item(&'p Place<'p>, usize),
+    Within(&'p Place<'p>, &'p str),
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Body => Ok(()),
+            Place::Field(name) | Place::Within(Place::Body | Place::Field(""), name) => {
+                write!(f, "{name:.80}")
+            }
+            Place::Item(outer, index) => write!(f, "{outer}[{index}]"),
+            Place::Within(outer, name) => write!(f, "{outer}.{name:.80}"),
+        }
+    }
+}
 
 /// One JSON value: the text of exactly that value, or a tree that somebody else has built.
 #[derive(Clone, Copy, Debug)]

@@ -26,16 +26,11 @@ pub(super) struct PaidTools {
 
 /// Calls that cost their tokens alone, because the caller runs them, or because the tool is the
 /// caller's. (<https://platform.openai.com/docs/pricing>, "Built-in tools")
+/// xAI counts its `x_search_call` in the usage object.
+#[rustfmt::skip]
 const FREE_CALLS: [&str; 9] = [
-    "apply_patch_call",
-    "computer_call",
-    "custom_tool_call",
-    "function_call",
-    "local_shell_call",
-    "mcp_call",
-    "shell_call",
-    "tool_search_call",
-    "x_search_call", // xAI counts it in the usage object
+    "apply_patch_call", "computer_call", "custom_tool_call", "function_call", "local_shell_call",
+    "mcp_call", "shell_call", "tool_search_call", "x_search_call",
 ];
 
 impl PaidTools {

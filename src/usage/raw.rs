@@ -1,14 +1,13 @@
 //! [`RawUsage`]: the contents of an answer's usage objects, field by field, before `rules` decides
 //! which counts include which.
 
-use std::fmt::Write as _;
 use std::ops::Range;
 
 use crate::money::{Usd, parse_rounded, parse_scaled};
 
 use super::doubt::Doubt;
 use super::error::UsageError;
-use super::json::Json;
+use super::json::{Json, Place};
 use super::names::{self, Field, Meaning, Name};
 use super::rules::{Hint, Hints};
 use super::{Service, Usage};
@@ -47,24 +46,6 @@ pub(super) struct Iteration {
     pub(super) usage: RawUsage,
 }
 
-/// The path of a field, as a list from the inside out.
-#[derive(Clone, Copy)]
-struct At<'a> {
-    above: Option<&'a At<'a>>,
-    name: &'a str,
-}
-
-impl At<'_> {
-    fn path(&self) -> String {
-        let mut path = self.above.map(At::path).unwrap_or_default();
-        if !path.is_empty() && !self.name.is_empty() {
-            path.push('.');
-        }
-        let _ = write!(path, "{}", self.name.chars().take(80).collect::<String>());
-        path
-    }
-}
-
 impl RawUsage {
     /// Reads a usage object that stands in the field `at` of the body.
     ///
@@ -72,7 +53,7 @@ impl RawUsage {
     /// If the text is not JSON, or if a field is not a count and nothing else can be used.
     pub(super) fn read(at: &str, usage: Json<'_>) -> Result<RawUsage, UsageError> {
         let mut raw = RawUsage::default();
-        raw.object(names::USAGE, &At { above: None, name: at }, usage)?;
+        raw.object(names::USAGE, &Place::Field(at), usage)?;
         raw.usable()
     }
 
@@ -80,14 +61,14 @@ impl RawUsage {
     /// else of the object can be used.
     pub(super) fn unknown_in(at: &str, usage: Json<'_>) -> Vec<Doubt> {
         let mut raw = RawUsage::default();
-        let _ = raw.object(names::USAGE, &At { above: None, name: at }, usage);
+        let _ = raw.object(names::USAGE, &Place::Field(at), usage);
         raw.doubts.retain(|doubt| matches!(doubt, Doubt::UnknownField { .. }));
         raw.doubts
     }
 
     /// Reads a count at the top level of the body.
     pub(super) fn read_field(&mut self, name: &str, value: Json<'_>) -> Result<(), UsageError> {
-        self.field(names::USAGE, &At { above: None, name: "" }, name, value)
+        self.field(names::USAGE, &Place::Body, name, value)
     }
 
     /// Fails if a field was unreadable and there is no count or cost beside it.
@@ -101,39 +82,37 @@ impl RawUsage {
     fn object(
         &mut self,
         table: &'static [Name],
-        at: &At<'_>,
+        at: &Place<'_>,
         value: Json<'_>,
     ) -> Result<(), UsageError> {
-        let mut fallbacks = [None; 2];
+        let mut fallback = None;
         for field in value.fields() {
             let (name, value) = field?;
-            let row = names::find(table, &name);
-            if let (Some(Name { meaning: Meaning::Fallback(table), .. }), [slot, ..]) =
-                (row, &mut fallbacks)
+            if let Some(Meaning::Fallback(table)) = names::find(table, &name).map(|row| row.meaning)
             {
-                *slot = Some((*table, value));
+                fallback = Some((table, value));
             }
             self.field(table, at, &name, value)?;
         }
-        for (table, value) in fallbacks.into_iter().flatten() {
-            if !self.has(Field::Input) && !self.has(Field::Output) {
-                self.object(table, at, value)?;
+        match fallback {
+            Some((table, value)) if !self.has(Field::Input) && !self.has(Field::Output) => {
+                self.object(table, at, value)
             }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn field(
         &mut self,
         table: &'static [Name],
-        at: &At<'_>,
+        at: &Place<'_>,
         name: &str,
         value: Json<'_>,
     ) -> Result<(), UsageError> {
         if value.is_null() {
             return Ok(());
         }
-        let at = At { above: Some(at), name };
+        let at = Place::Within(at, name);
         let Some(row) = names::find(table, name) else {
             return self.unknown(&at, value, MAX_DEPTH);
         };
@@ -194,18 +173,18 @@ impl RawUsage {
     }
 
     /// Remembers the numbers in an unknown field.
-    fn unknown(&mut self, at: &At<'_>, value: Json<'_>, depth: usize) -> Result<(), UsageError> {
+    fn unknown(&mut self, at: &Place<'_>, value: Json<'_>, depth: usize) -> Result<(), UsageError> {
         if depth == 0 {
             return Ok(());
         }
         if value.number().is_some() {
-            self.doubt(Doubt::UnknownField { field: at.path() });
+            self.doubt(Doubt::UnknownField { field: at.to_string() });
             return Ok(());
         }
         value.items().try_for_each(|item| self.unknown(at, item?, depth - 1))?;
         value.fields().try_for_each(|field| {
             let (name, value) = field?;
-            self.unknown(&At { above: Some(at), name: &name }, value, depth - 1)
+            self.unknown(&Place::Within(at, &name), value, depth - 1)
         })
     }
 
@@ -217,22 +196,22 @@ impl RawUsage {
 
     /// Where a count has two names in one object, the larger wins: servers that know only one leave
     /// the other at zero.
-    fn count(&mut self, field: Field, at: &At<'_>, value: Json<'_>) {
+    fn count(&mut self, field: Field, at: &Place<'_>, value: Json<'_>) {
         let Some(count) = self.number(at, value) else { return };
         self.set(field, self.get(field).unwrap_or(0).max(count));
     }
 
     /// A number of tokens, requests or seconds. A part of one counts as a whole one.
-    fn number(&mut self, at: &At<'_>, value: Json<'_>) -> Option<u64> {
+    fn number(&mut self, at: &Place<'_>, value: Json<'_>) -> Option<u64> {
         let text = value.number().or_else(|| value.string());
         let read = text.as_deref().and_then(rounded_up);
         match read.filter(|&(count, _)| count <= Usage::MAX_COUNT) {
             Some((count, is_whole)) => {
-                self.is_rounded |= !is_whole && !at.name.ends_with("econds");
+                self.is_rounded |= !is_whole && !at.to_string().ends_with("econds");
                 Some(count)
             }
             None => {
-                let (field, found) = (at.path(), value.quoted());
+                let (field, found) = (at.to_string(), value.quoted());
                 self.unreadable.get_or_insert(UsageError::NotACount { field, found });
                 None
             }
@@ -242,11 +221,11 @@ impl RawUsage {
     /// An amount of dollars in units of `10^-places`, taken from the digits as they were sent and
     /// rounded half to even to whole picodollars: providers send the debris of their floats
     /// (`0.00014135999999999998`).
-    fn dollars(&mut self, at: &At<'_>, value: Json<'_>, places: i64) -> Option<Usd> {
+    fn dollars(&mut self, at: &Place<'_>, value: Json<'_>, places: i64) -> Option<Usd> {
         let text = value.number().or_else(|| value.string());
         let pico = text.and_then(|text| parse_rounded(&text, 12_i64.saturating_sub(places)));
         let Some(pico) = pico else {
-            let (field, found) = (at.path(), value.quoted());
+            let (field, found) = (at.to_string(), value.quoted());
             self.unreadable.get_or_insert(UsageError::NotMoney { field, found });
             return None;
         };
@@ -258,7 +237,7 @@ impl RawUsage {
     fn labelled(
         &mut self,
         labels: &[(&str, Field)],
-        at: &At<'_>,
+        at: &Place<'_>,
         list: Json<'_>,
     ) -> Result<(), UsageError> {
         labels.iter().for_each(|(_, field)| self.set(*field, 0));
@@ -269,7 +248,7 @@ impl RawUsage {
                 match &*name {
                     "modality" | "ttl" => label = value.string(),
                     "tokenCount" | "token_count" | "tokens" | "inputTokens" if !value.is_null() => {
-                        let at = At { above: Some(at), name: &name };
+                        let at = Place::Within(at, &name);
                         count = self.number(&at, value).unwrap_or(0);
                     }
                     _ => {}
@@ -284,7 +263,7 @@ impl RawUsage {
         Ok(())
     }
 
-    fn read_iterations(&mut self, at: &At<'_>, list: Json<'_>) -> Result<(), UsageError> {
+    fn read_iterations(&mut self, at: &Place<'_>, list: Json<'_>) -> Result<(), UsageError> {
         self.iterations.clear();
         for item in list.items() {
             let (mut kind, mut model) = (None, None);
@@ -478,8 +457,7 @@ pub(super) fn count(at: &str, name: &str, value: Json<'_>) -> Result<Option<u64>
     match read.filter(|&(count, is_whole)| is_whole && count <= Usage::MAX_COUNT) {
         Some((count, _)) => Ok(Some(count)),
         None => {
-            let above = At { above: None, name: at };
-            let field = At { above: Some(&above), name }.path();
+            let field = Place::Within(&Place::Field(at), name).to_string();
             Err(UsageError::NotACount { field, found: value.quoted() })
         }
     }

@@ -479,10 +479,10 @@ fn lifetimes(raw: &RawUsage, api: Api, model: Option<&str>, written: u64, usage:
         || raw.hints.has(Hint::Creation)
         || named("claude")
         || (api == Api::OpenRouter && !named("openai/"));
-    let bucket = match is_anthropic {
-        true if usage.cache_write_1h > 0 => Bucket::CacheWrite1h,
-        true => Bucket::CacheWrite5m,
-        false => Bucket::CacheWrite30m,
+    let bucket = match is_anthropic.then_some(usage.cache_write_1h) {
+        Some(1..) => Bucket::CacheWrite1h,
+        Some(0) => Bucket::CacheWrite5m,
+        None => Bucket::CacheWrite30m,
     };
     usage.set(bucket, usage.get(bucket).saturating_add(rest));
 }

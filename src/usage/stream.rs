@@ -161,9 +161,10 @@ impl UsageMeter {
         let mut sum = self.folded.clone();
         let last = self.answers.len().saturating_sub(1);
         for (at, answer) in self.answers.iter().enumerate() {
-            let bill = match at == last {
-                true => self.bill_of_last(answer),
-                false => answer.bill_before_others(self.expected_input),
+            let bill = if at == last {
+                self.bill_of_last(answer)
+            } else {
+                answer.bill_before_others(self.expected_input)
             };
             sum = Some(added(sum, bill));
         }
@@ -263,7 +264,8 @@ impl UsageMeter {
         };
         match trimmed(data) {
             b"[DONE]" => {
-                (self.has_ended, self.closed_at) = (true, Some(self.since.mark()));
+                self.has_ended = true;
+                self.closed_at = Some(self.since.mark());
                 Ok(())
             }
             object @ [b'{', ..] => self.payload(Json::Text(object)),
@@ -465,7 +467,7 @@ fn added(sum: Option<Bill>, bill: Bill) -> Bill {
     match (sum.unbilled_since, bill.unbilled_since) {
         // The sum is unbilled only if both are.
         (Some(_), None) => {
-            (sum.usage, sum.model, sum.unbilled_since) = (bill.usage, bill.model, None);
+            sum = Bill { usage: bill.usage, model: bill.model, unbilled_since: None, ..sum };
         }
         (None, Some(_)) => {}
         _ if bill.model.is_none() || bill.model == sum.model || sum.model.is_none() => {

@@ -289,10 +289,7 @@ impl Render for JsonChat<'_> {
             replaced.extend(replace(number, text).map(|new| (text.as_ptr(), new)));
             number = number.saturating_add(1);
         });
-        Some(match replaced.is_empty() {
-            true => message.value.clone(),
-            false => rewritten(message.value, &replaced),
-        })
+        Some(rewritten(message.value, &replaced))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Owns the proofs of trimming: tables, what must be refused, what is cut, what it saves.
+//! Tests of trimming: tables, what must be refused, what is cut, what is reported.
 
 mod items;
 mod properties;

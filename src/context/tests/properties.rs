@@ -1,4 +1,4 @@
-//! Owns the properties of trimming, on generated conversations in the forms of three providers,
+//! Properties of trimming, on generated conversations in the forms of three providers,
 //! each held against a naive reading of what the provider refuses.
 
 use std::collections::HashMap;

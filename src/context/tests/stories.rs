@@ -1,5 +1,5 @@
-//! Owns the stories of users of other tools that concern trimming: one test each, named by the
-//! thread in which it was told.
+//! Faults that users of other tools have reported about trimming: one test each, named by the
+//! thread.
 
 use serde_json::{Value, json};
 

@@ -141,41 +141,30 @@ fn status(error: &Map<String, Value>) -> u16 {
     named.or_else(|| words().find_map(status_of_word)).unwrap_or(500)
 }
 
-/// The status of an error type or code, from the providers' pages on errors.
+/// The status that an error type or code implies.
 fn status_of_word(word: &str) -> Option<u16> {
     // Bedrock: `com.amazon.coral.service#ThrottlingException`.
     let word = word.rsplit('#').next().unwrap_or(word);
-    Some(match word {
-        "invalid_request_error"
-        | "invalid_prompt"
-        | "context_length_exceeded"
-        | "INVALID_ARGUMENT"
-        | "FAILED_PRECONDITION"
-        | "ValidationException"
-        | "content_filter" => 400,
-        "authentication_error" | "invalid_api_key" | "UNAUTHENTICATED" => 401,
-        "billing_error" => 402,
-        "permission_error" | "PERMISSION_DENIED" | "AccessDeniedException" => 403,
-        "not_found_error" | "model_not_found" | "NOT_FOUND" | "ResourceNotFoundException" => 404,
-        "request_too_large" => 413,
-        "rate_limit_error"
-        | "rate_limit_exceeded"
-        | "insufficient_quota"
-        | "requests"
-        | "tokens"
-        | "RESOURCE_EXHAUSTED"
-        | "ThrottlingException" => 429,
-        "CANCELLED" => 499,
-        "service_unavailable_error"
-        | "server_is_overloaded"
-        | "slow_down"
-        | "UNAVAILABLE"
-        | "ServiceUnavailableException" => 503,
-        "timeout_error" | "DEADLINE_EXCEEDED" | "ModelTimeoutException" => 504,
-        "overloaded_error" => 529,
-        _ => return None,
-    })
+    STATUSES.iter().find(|(_, words)| words.contains(&word)).map(|(status, _)| *status)
 }
+
+/// Types and codes of errors, from the providers' pages on errors.
+const STATUSES: &[(u16, &[&str])] = &[
+    (400, &["invalid_request_error", "invalid_prompt", "context_length_exceeded"]),
+    (400, &["content_filter", "INVALID_ARGUMENT", "FAILED_PRECONDITION", "ValidationException"]),
+    (401, &["authentication_error", "invalid_api_key", "UNAUTHENTICATED"]),
+    (402, &["billing_error"]),
+    (403, &["permission_error", "PERMISSION_DENIED", "AccessDeniedException"]),
+    (404, &["not_found_error", "model_not_found", "NOT_FOUND", "ResourceNotFoundException"]),
+    (413, &["request_too_large"]),
+    (429, &["rate_limit_error", "rate_limit_exceeded", "insufficient_quota", "requests", "tokens"]),
+    (429, &["RESOURCE_EXHAUSTED", "ThrottlingException"]),
+    (499, &["CANCELLED"]),
+    (503, &["service_unavailable_error", "server_is_overloaded", "slow_down", "UNAVAILABLE"]),
+    (503, &["ServiceUnavailableException"]),
+    (504, &["timeout_error", "DEADLINE_EXCEEDED", "ModelTimeoutException"]),
+    (529, &["overloaded_error"]),
+];
 
 fn why(error: &Map<String, Value>) -> Option<Why> {
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);

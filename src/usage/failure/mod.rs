@@ -215,9 +215,10 @@ impl FailedCalls {
             Ok(None) | Err(_) => None,
         };
         // Without output, the rules decide.
-        let outcome = match is_failure && !has_output(body) {
-            true => self.of_error(provider, status, error),
-            false => Outcome::Lost,
+        let outcome = if is_failure && !has_output(body) {
+            self.of_error(provider, status, error)
+        } else {
+            Outcome::Lost
         };
         match (outcome, bill) {
             (Outcome::Lost, Some(bill)) => Outcome::Billed(bill),

@@ -1,9 +1,7 @@
 //! The walk over messages and their parts: what counts as text, and what does not.
 
-use std::fmt;
-
 use crate::usage::error::UsageError;
-use crate::usage::json::Json;
+use crate::usage::json::{Json, Place};
 use crate::usage::messages::{Holds, held_by};
 
 use super::fields::Reader;
@@ -19,24 +17,6 @@ const DEEPEST: usize = 6;
 
 /// How many unseen fields are named.
 const NAMED: usize = 16;
-
-/// Where something stands in the request.
-#[derive(Clone, Copy)]
-pub(super) enum Place<'p> {
-    Field(&'p str),
-    Item(&'p Place<'p>, usize),
-    Within(&'p Place<'p>, &'p str),
-}
-
-impl fmt::Display for Place<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Place::Field(name) => f.write_str(name),
-            Place::Item(outer, index) => write!(f, "{outer}[{index}]"),
-            Place::Within(outer, name) => write!(f, "{outer}.{name}"),
-        }
-    }
-}
 
 impl Reader<'_> {
     pub(super) fn messages(&mut self, messages: Json<'_>, place: Place<'_>) -> Read {

@@ -1,13 +1,12 @@
 //! The walk over the top level of a request: which field means what, in which API.
 
 use crate::usage::error::UsageError;
-use crate::usage::json::Json;
+use crate::usage::json::{Json, Place};
 use crate::usage::raw::{count, service};
 use crate::usage::tokens::{Framing, TokenCounter};
 use crate::usage::{Service, Usage};
 
 use super::attempts;
-use super::content::Place;
 use super::forms::{Form, Forms, TOP};
 use super::media::Images;
 use super::reasoning::Reasoning;
@@ -81,7 +80,7 @@ impl<'c> Reader<'c> {
 
     pub(super) fn read(mut self, body: Json<'_>) -> Result<Request, RequestError> {
         self.fields(body, None)?;
-        if !self.has_input {
+        if !self.has_input && !self.is_chat {
             return Err(RequestError::Unrecognised);
         }
         let names_models = self.names_models;
@@ -140,11 +139,11 @@ impl<'c> Reader<'c> {
         self.forms.saw_field(name);
         match name {
             "messages" => {
-                (self.has_input, self.is_chat) = (true, true);
+                self.is_chat = true;
                 self.messages(value, place)
             }
             "contents" => {
-                (self.has_input, self.is_chat) = (true, true);
+                self.is_chat = true;
                 self.forms.saw(Form::Gemini);
                 self.messages(value, place)
             }
@@ -347,9 +346,10 @@ impl<'c> Reader<'c> {
             }
             prompts += 1;
             self.add(self.framing.per_message);
-            match item.is_array() {
-                true => item.items().try_for_each(|token| token.map(|_| self.add(1)))?,
-                false => self.content(item, here, 0)?,
+            if item.is_array() {
+                item.items().try_for_each(|token| token.map(|_| self.add(1)))?;
+            } else {
+                self.content(item, here, 0)?;
             }
         }
         self.prompts = self.prompts.max(prompts);
@@ -358,29 +358,12 @@ impl<'c> Reader<'c> {
 }
 
 /// Settings that the model does not read.
+#[rustfmt::skip]
 const IGNORED: &[&str] = &[
-    "metadata",
-    "user",
-    "stop",
-    "stop_sequences",
-    "stream_options",
-    "safetySettings",
-    "safety_settings",
-    "safety_identifier",
-    "labels",
-    "logit_bias",
-    "include",
-    "prompt_cache_key",
-    "prompt_cache_retention",
-    "truncation",
-    "reasoning",
-    "reasoning_effort",
-    "speed",
-    "keep_alive",
-    "anthropic_version",
-    "anthropic_beta",
-    "requestMetadata",
-    "guardrailConfig",
+    "metadata", "user", "stop", "stop_sequences", "stream_options", "safetySettings",
+    "safety_settings", "safety_identifier", "labels", "logit_bias", "include", "prompt_cache_key",
+    "prompt_cache_retention", "truncation", "reasoning", "reasoning_effort", "speed",
+    "keep_alive", "anthropic_version", "anthropic_beta", "requestMetadata", "guardrailConfig",
     "search_parameters",
 ];
 

@@ -147,7 +147,7 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// If it is no JSON object, holds no input of a known form, or a count is no count.
+    /// If it is not a JSON object, holds no input of a known form, or a count is not a number.
     pub fn read<'b>(
         body: impl Into<Body<'b>>,
         model: &str,
@@ -240,10 +240,10 @@ fn object(body: Body<'_>) -> Result<Json<'_>, RequestError> {
         Json::Text(text) => Json::Text(trimmed(text)),
         tree => tree,
     };
-    match body.is_object() {
-        true => Ok(body),
-        false => Err(RequestError::Malformed { problem: "it is no JSON object" }),
+    if !body.is_object() {
+        return Err(RequestError::Malformed { problem: "it is no JSON object" });
     }
+    Ok(body)
 }
 
 /// True of the fields that name the model.

@@ -1,10 +1,9 @@
 //! What tools and schemas add to the input, and which tools the provider runs itself.
 
 use crate::usage::error::UsageError;
-use crate::usage::json::Json;
+use crate::usage::json::{Json, Place};
 use crate::usage::raw::count;
 
-use super::content::Place;
 use super::fields::Reader;
 
 type Read = Result<(), UsageError>;
@@ -124,10 +123,8 @@ impl Reader<'_> {
         let text = value.text();
         let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
         let tokens = self.counter.upper_bound(&text);
-        self.add(match self.is_claude {
-            true => tokens.max(bytes.saturating_mul(CLAUDE_TOKENS_PER_BYTE)),
-            false => tokens,
-        });
+        let least = if self.is_claude { bytes.saturating_mul(CLAUDE_TOKENS_PER_BYTE) } else { 0 };
+        self.add(tokens.max(least));
     }
 }
 

@@ -10,7 +10,7 @@
 //! 2. A piece that is a token is one token. [`Known`] lists the common ones.
 //! 3. Byte-pair encoding ends when no two neighbours in a piece make a token together. So a piece
 //!    that is not a token is bounded by its longest division in which no two neighbours do
-//!    ([`longest_division`]).
+//!    ([`Division::longest`]).
 //! 4. A text never has more tokens than bytes. That bounds all text beyond ASCII, except two-byte
 //!    letters that both vocabularies have ([`WHOLE`]): if such a letter is cut in two, one half is
 //!    joined to its neighbour, so that cut was counted already.
@@ -130,10 +130,8 @@ impl PieceWalk<'_> {
             _ => 0,
         };
         let is_cut = |at: usize| at == mark || at == split || is_hump(piece, at);
-        let parts = match self.touches_other(start, end) {
-            true => longest_division_within(self.known, piece, is_cut),
-            false => longest_division(self.known, piece, is_cut),
-        };
+        let is_open = self.touches_other(start, end);
+        let parts = Division::longest(self.known, piece, is_cut, is_open);
         parts - count(mark).min(parts)
     }
 
@@ -165,14 +163,15 @@ impl PieceWalk<'_> {
                     .and_then(|before| piece.get(before))
                     .is_some_and(|&b| b == b'/' || is_break(b))
             };
-            let tokens = longest_division_within(self.known, piece, is_cut);
+            let tokens = Division::longest(self.known, piece, is_cut, true);
             return self.ascii(tokens, end);
         }
         let piece = self.slice(start, breaks);
-        let tokens = match self.touches_other(start, breaks) {
-            true => longest_division_within(self.known, piece, |_| false),
-            false if self.known.has(piece) => 1,
-            false => longest_division(self.known, piece, |_| false),
+        let is_open = self.touches_other(start, breaks);
+        let tokens = if !is_open && self.known.has(piece) {
+            1
+        } else {
+            Division::longest(self.known, piece, |_| false, is_open)
         };
         self.ascii(tokens, breaks);
     }
@@ -275,18 +274,6 @@ impl PieceWalk<'_> {
     }
 }
 
-/// The most parts into which a piece can be divided so that no two neighbours together are a known
-/// token, except at places where `is_cut` allows two pieces.
-fn longest_division(known: &Known, piece: &[u8], is_cut: impl Fn(usize) -> bool) -> u64 {
-    Division::default().take(known, piece, is_cut, false)
-}
-
-/// The same for a part of a piece, whose first and last token may reach out of it. Those are
-/// counted where they begin, or with the text that they reach into.
-fn longest_division_within(known: &Known, piece: &[u8], is_cut: impl Fn(usize) -> bool) -> u64 {
-    Division::default().take(known, piece, is_cut, true)
-}
-
 /// Parts up to this length, in bytes, are looked up in pairs. Pairs with a longer part are assumed
 /// to be allowed, which can only raise the bound.
 const SHORT: usize = 4;
@@ -308,37 +295,36 @@ struct Division {
 }
 
 impl Division {
-    fn take(
-        mut self,
-        known: &Known,
-        piece: &[u8],
-        is_cut: impl Fn(usize) -> bool,
-        is_open: bool,
-    ) -> u64 {
+    /// The most parts into which a piece can be divided so that no two neighbours together are a
+    /// known token, except at places where `is_cut` allows two pieces. Open: it is a part of a piece,
+    /// whose first and last token may reach out of it; those are counted where they begin, or with
+    /// the text that they reach into.
+    fn longest(known: &Known, piece: &[u8], is_cut: impl Fn(usize) -> bool, is_open: bool) -> u64 {
+        let mut division = Division::default();
         for (at, &byte) in piece.iter().enumerate() {
             let end = at + 1;
-            self.key = known::with(self.key, byte);
+            division.key = known::with(division.key, byte);
             let mut is_token = [false; 2 * SHORT + 1];
             for (length, is_token) in is_token.iter_mut().enumerate().take(end + 1).skip(2) {
                 let bits = 64 - 8 * length;
-                *is_token = known.has_short(self.key << bits >> bits);
+                *is_token = known.has_key(u128::from(division.key << bits >> bits));
             }
             let mut now = Most::default();
             for length in 1..=SHORT.min(end) {
                 let begin = end - length;
                 let can_begin = u64::from(begin == 0 || is_open);
                 now[length - 1] =
-                    self.after(begin, length, &is_token, is_cut(begin)).max(can_begin);
+                    division.after(begin, length, &is_token, is_cut(begin)).max(can_begin);
             }
             if end > SHORT {
-                self.earlier = self.ago[SHORT].into_iter().fold(self.earlier, u64::max);
-                now[SHORT] = self.earlier + 1;
+                division.earlier = division.ago[SHORT].into_iter().fold(division.earlier, u64::max);
+                now[SHORT] = division.earlier + 1;
             }
-            self.any = now.into_iter().fold(self.any, u64::max);
-            self.ago.rotate_right(1);
-            self.ago[0] = now;
+            division.any = now.into_iter().fold(division.any, u64::max);
+            division.ago.rotate_right(1);
+            division.ago[0] = now;
         }
-        if is_open { self.any } else { self.ago[0].into_iter().fold(0, u64::max) }
+        if is_open { division.any } else { division.ago[0].into_iter().fold(0, u64::max) }
     }
 
     /// The most parts if a part of this length follows the prefix that ends at `begin`.

@@ -182,10 +182,8 @@ impl Heuristic {
         let percent = u64::from(self.latin).saturating_add(MARGIN_PERCENT);
         let more =
             |tokens: u64, bytes: u64| tokens.saturating_mul(percent).div_ceil(100).min(bytes);
-        let digits = match self.single_digits {
-            true => bound.digit_bytes,
-            false => more(bound.digits, bound.digit_bytes),
-        };
+        let digits = if self.single_digits { bound.digit_bytes } else { bound.digits };
+        let digits = more(digits, bound.digit_bytes);
         more(bound.ascii, bound.ascii_bytes)
             .saturating_add(digits)
             .saturating_add(bound.other_bytes)

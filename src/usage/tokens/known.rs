@@ -20,15 +20,12 @@ static KNOWN: LazyLock<Known> = LazyLock::new(Known::read);
 /// Each is in both vocabularies, and the bound needs no more: a piece that is a token is one token,
 /// and two neighbours in a piece never make a token together, because byte-pair encoding would have
 /// merged them. A missing token only makes the bound looser.
-pub(super) struct Known {
-    /// Up to 8 bytes, as one number. A safe word is in it twice, with [`SAFE`] and without.
-    short: HashSet<u64, BuildHasherDefault<Fold>>,
-    /// Up to 16 bytes.
-    long: HashSet<u128, BuildHasherDefault<Fold>>,
-}
+///
+/// The bytes of a token are one number. A safe word is in the set twice, with [`SAFE`] and without.
+pub(super) struct Known(HashSet<u128, BuildHasherDefault<Fold>>);
 
 /// Set in the key of a safe word. The bytes of a key are ASCII, so the bit is free.
-const SAFE: u64 = 1 << 63;
+const SAFE: u128 = 1 << 127;
 
 impl Known {
     /// Read at the first call, in a few milliseconds, and kept: 2 MB.
@@ -37,54 +34,33 @@ impl Known {
     }
 
     fn read() -> Known {
-        let mut known = Known { short: HashSet::default(), long: HashSet::default() };
-        each(|token, is_safe| known.insert(token, is_safe));
-        known
-    }
-
-    fn insert(&mut self, token: &[u8], is_safe: bool) {
-        if token.len() <= 8 {
-            let key = short(token);
-            self.short.insert(key);
+        let mut known = HashSet::default();
+        each(|token, is_safe| {
+            known.insert(key(token));
             if is_safe {
-                self.short.insert(key | SAFE);
+                known.insert(key(token) | SAFE);
             }
-        } else if token.len() <= LONGEST {
-            let key = long(token);
-            self.long.insert(key);
-            if is_safe {
-                self.long.insert(key | u128::from(SAFE) << 64);
-            }
-        }
+        });
+        Known(known)
     }
 
     /// True if these bytes are a listed token. `false` does not mean that they are not a token.
     #[inline]
     pub(super) fn has(&self, bytes: &[u8]) -> bool {
-        match bytes.len() {
-            0..=1 => true,
-            2..=8 => self.has_short(short(bytes)),
-            9..=LONGEST => self.long.contains(&long(bytes)),
-            _ => false,
-        }
+        bytes.len() < 2 || (bytes.len() <= LONGEST && self.has_key(key(bytes)))
     }
 
-    /// [`has`](Known::has), for 2 to 8 bytes, packed into a number.
+    /// [`has`](Known::has), for 2 to [`LONGEST`] bytes, packed into a number.
     #[inline]
-    pub(super) fn has_short(&self, key: u64) -> bool {
-        self.short.contains(&key)
+    pub(super) fn has_key(&self, key: u128) -> bool {
+        self.0.contains(&key)
     }
 
     /// True if the word is one token in any context, plus at most one for an ASCII character right
     /// before it and one for a contraction (`'s`) right after it.
     #[inline]
     pub(super) fn is_safe(&self, word: &[u8]) -> bool {
-        match word.len() {
-            0 => false,
-            1..=8 => self.short.contains(&(short(word) | SAFE)),
-            9..=LONGEST => self.long.contains(&(long(word) | u128::from(SAFE) << 64)),
-            _ => false,
-        }
+        word.len() <= LONGEST && self.has_key(key(word) | SAFE)
     }
 }
 
@@ -117,8 +93,8 @@ fn next(token: &mut Vec<u8>, line: &[u8]) -> bool {
     first.is_ascii_uppercase()
 }
 
-fn short(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0, |key, &byte| with(key, byte))
+fn key(bytes: &[u8]) -> u128 {
+    bytes.iter().fold(0, |key, &byte| key << 8 | u128::from(digit(byte)))
 }
 
 /// A key with one byte more behind it.
@@ -131,10 +107,6 @@ pub(super) fn with(key: u64, byte: u8) -> u64 {
 #[inline]
 fn digit(byte: u8) -> u8 {
     if byte == 0 { 0xff } else { byte }
-}
-
-fn long(bytes: &[u8]) -> u128 {
-    bytes.iter().fold(0, |key, &byte| key << 8 | u128::from(digit(byte)))
 }
 
 /// Multiplies and folds: the keys are numbers, and the set never grows by what a text holds.
@@ -156,7 +128,9 @@ impl Hasher for Fold {
     }
 
     fn write_u128(&mut self, key: u128) {
-        self.write_u64((key >> 64) as u64);
+        if key >> 64 != 0 {
+            self.write_u64((key >> 64) as u64);
+        }
         self.write_u64(key as u64);
     }
 }

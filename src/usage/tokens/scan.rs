@@ -1,4 +1,4 @@
-//! Owns the walk over a text that [`Heuristic`](super::Heuristic) counts with: what stands at each
+//! [`Scan`]: the walk over a text that [`Heuristic`](super::Heuristic) counts with: what stands at each
 //! character, and how often a token begins in such a place.
 //!
 //! The rules of splitting that all current vocabularies share decide what is distinguished: a space

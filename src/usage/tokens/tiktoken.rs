@@ -1,4 +1,4 @@
-//! Owns [`Tiktoken`], exact counts for OpenAI's models (feature `tiktoken`).
+//! [`Tiktoken`]: exact counts for OpenAI's models (feature `tiktoken`).
 //!
 //! It stands on the crate `tiktoken` 4.1 (MIT or Apache-2.0; its vocabularies are OpenAI's, MIT). The
 //! other candidate was `bpe-openai` 0.3. Both give the same counts as OpenAI's own library. On 200 KB

@@ -1,4 +1,4 @@
-//! Owns the tests of token counting: tables, laws, and the margin on samples that are kept here.
+//! Tests of token counting: tables, laws, and the margin on samples that are kept here.
 #![allow(clippy::expect_used)]
 
 use proptest::prelude::*;
