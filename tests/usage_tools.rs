@@ -5,7 +5,7 @@
 mod common;
 
 use bursar::usage::Doubt;
-use bursar::{Bill, Confidence, Usage, UsageMeter};
+use bursar::{Bill, Confidence, Usage};
 use serde_json::{Value, json};
 
 use common::{read, streamed};
