@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use crate::usage::tokens::{Framing, TokenCounter};
 
-use super::message::{Message, Messages, Piece, Role};
+use super::message::{Message, Messages, Piece};
 
 /// A counter, and what a provider puts around messages. All counts are upper bounds.
 #[derive(Clone)]
 pub(super) struct Counting {
     counter: Arc<dyn TokenCounter>,
     framing: Framing,
-    /// What the names of the roles count.
+    /// What the names of the roles count, in the order of [`Role`](super::Role).
     roles: [u64; 4],
 }
 
@@ -53,12 +53,7 @@ impl Counting {
         let (mut calls, mut results) = (0_u64, 0_u64);
         message.each_call(&mut |_| calls = calls.saturating_add(1));
         message.each_result(&mut |_| results = results.saturating_add(1));
-        let role = match message.role() {
-            Role::System => 0,
-            Role::User => 1,
-            Role::Assistant => 2,
-            Role::Tool => 3,
-        };
+        let role = message.role() as usize;
         let frames = calls.saturating_add(results.saturating_sub(1)).saturating_add(1);
         self.framing.per_message.saturating_mul(frames).saturating_add(self.roles[role])
     }

@@ -244,12 +244,9 @@ impl Answer {
         for what in unpriced.copied().collect::<Vec<_>>() {
             bill = bill.estimated().doubt(Doubt::Uncounted { what: what.into() });
         }
-        for (is_missing, side) in
-            [(estimated.misses_input, "input"), (estimated.misses_output, "output")]
-        {
-            if is_missing {
-                bill = bill.estimated().doubt(Doubt::Missing { side: side.into() });
-            }
+        let sides = [(estimated.misses_input, "input"), (estimated.misses_output, "output")];
+        for (_, side) in sides.into_iter().filter(|(is_missing, _)| *is_missing) {
+            bill = bill.estimated().doubt(Doubt::Missing { side: side.into() });
         }
         if let Some(what) = self.resolved.contradiction.clone() {
             bill = bill.doubt(Doubt::Contradiction { what });

@@ -7,7 +7,7 @@ use super::answer::Answer;
 use super::content::Content;
 use super::envelope::Envelope;
 use super::error::UsageError;
-use super::json::{Json, is_blank};
+use super::json::Json;
 use super::stream::UsageMeter;
 
 /// A response body or one event of a stream: JSON as text or bytes, or a tree that has already
@@ -131,12 +131,5 @@ fn read_object(body: Json<'_>) -> Result<Option<Bill>, UsageError> {
 
 /// The text without the white space, and the byte order mark, around it.
 pub(super) fn trimmed(text: &[u8]) -> &[u8] {
-    let mut text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
-    while let Some((_, rest)) = text.split_first().filter(|(first, _)| is_blank(**first)) {
-        text = rest;
-    }
-    while let Some((_, rest)) = text.split_last().filter(|(last, _)| is_blank(**last)) {
-        text = rest;
-    }
-    text
+    text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text).trim_ascii()
 }

@@ -151,10 +151,7 @@ impl<'j> Json<'j> {
         if self.is_object() || self.is_array() {
             return if self.is_object() { "{…}" } else { "[…]" }.to_owned();
         }
-        let text = match self {
-            Json::Text(text) => String::from_utf8_lossy(text),
-            Json::Tree(value) => Cow::Owned(value.to_string()),
-        };
+        let text = self.text();
         match text.char_indices().nth(SHOWN) {
             Some((cut, _)) => format!("{}…", &text[..cut]),
             None => text.into_owned(),

@@ -211,6 +211,7 @@ impl Message for JsonMessage<'_> {
     }
 
     fn each_call<'a>(&'a self, visit: &mut dyn FnMut(&'a str)) {
+        let parts = self.parts().iter();
         match self.form {
             ChatForm::OpenAi => {
                 let calls = self.value.get("tool_calls").and_then(Value::as_array);
@@ -221,18 +222,17 @@ impl Message for JsonMessage<'_> {
                 }
             }
             ChatForm::Responses => self.item_call().into_iter().for_each(visit),
-            ChatForm::Anthropic => {
-                let calls = self.parts().iter().filter(|part| text_of(part, "type") == "tool_use");
-                calls.for_each(|call| visit(text_of(call, "id")));
-            }
-            ChatForm::Gemini => {
-                let calls = self.parts().iter().filter_map(pieces::function_call);
-                calls.for_each(|call| visit(text_of(call, "name")));
-            }
+            ChatForm::Anthropic => parts
+                .filter(|part| text_of(part, "type") == "tool_use")
+                .for_each(|call| visit(text_of(call, "id"))),
+            ChatForm::Gemini => parts
+                .filter_map(pieces::function_call)
+                .for_each(|call| visit(text_of(call, "name"))),
         }
     }
 
     fn each_result<'a>(&'a self, visit: &mut dyn FnMut(&'a str)) {
+        let parts = self.parts().iter();
         match self.form {
             ChatForm::OpenAi => match self.role_name() {
                 "tool" => visit(text_of(self.value, "tool_call_id")),
@@ -240,15 +240,12 @@ impl Message for JsonMessage<'_> {
                 _ => {}
             },
             ChatForm::Responses => self.item_result().into_iter().for_each(visit),
-            ChatForm::Anthropic => {
-                let results =
-                    self.parts().iter().filter(|part| text_of(part, "type") == "tool_result");
-                results.for_each(|result| visit(text_of(result, "tool_use_id")));
-            }
-            ChatForm::Gemini => {
-                let results = self.parts().iter().filter_map(pieces::function_response);
-                results.for_each(|result| visit(text_of(result, "name")));
-            }
+            ChatForm::Anthropic => parts
+                .filter(|part| text_of(part, "type") == "tool_result")
+                .for_each(|result| visit(text_of(result, "tool_use_id"))),
+            ChatForm::Gemini => parts
+                .filter_map(pieces::function_response)
+                .for_each(|result| visit(text_of(result, "name"))),
         }
     }
 
