@@ -15,7 +15,7 @@ use jiff::{Span, ToSpan};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::clock::Timestamp;
-use crate::parse::{ParseNameError, named};
+use crate::parse::{ParseError, named};
 
 /// A time zone of the IANA database, such as `Europe/Berlin`, or `UTC`.
 ///
@@ -27,7 +27,7 @@ use crate::parse::{ParseNameError, named};
 ///
 /// assert_eq!(Zone::named("Europe/Berlin")?.name(), "Europe/Berlin");
 /// assert!(Zone::named("Mars/Olympus").is_err());
-/// # Ok::<(), bursar::calendar::UnknownZone>(())
+/// # Ok::<(), bursar::parse::ParseError>(())
 /// ```
 #[derive(Clone)]
 pub struct Zone {
@@ -42,8 +42,8 @@ impl Zone {
     /// The zone of that name.
     ///
     /// # Errors
-    /// [`UnknownZone`] if neither the machine nor the compiled-in database has it.
-    pub fn named(name: &str) -> Result<Zone, UnknownZone> {
+    /// [`ParseError`] if neither the machine nor the compiled-in database has it.
+    pub fn named(name: &str) -> Result<Zone, ParseError> {
         if name == "UTC" {
             return Ok(Zone::UTC);
         }
@@ -52,7 +52,7 @@ impl Zone {
                 let name = zone.iana_name().unwrap_or(name).to_owned();
                 Ok(Zone { name: Cow::Owned(name), zone })
             }
-            Err(_) => Err(UnknownZone { name: name.chars().take(60).collect() }),
+            Err(_) => Err(ParseError::new(name, NO_ZONE)),
         }
     }
 
@@ -133,14 +133,8 @@ impl<'de> Deserialize<'de> for Zone {
     }
 }
 
-/// No time zone has that name.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "there is no time zone `{name}`; use a name of the IANA database, such as `Europe/Berlin` or `UTC`"
-)]
-pub struct UnknownZone {
-    name: String,
-}
+const NO_ZONE: &str =
+    "a time zone; write a name of the IANA database, such as `Europe/Berlin` or `UTC`";
 
 /// A unit of the calendar.
 ///
@@ -223,9 +217,9 @@ impl fmt::Display for CalendarUnit {
 
 /// By its name, as [`as_str`](CalendarUnit::as_str) and serde have it.
 impl FromStr for CalendarUnit {
-    type Err = ParseNameError;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<CalendarUnit, ParseNameError> {
+    fn from_str(text: &str) -> Result<CalendarUnit, ParseError> {
         named(text, "a unit of the calendar", &CalendarUnit::ALL, CalendarUnit::as_str)
     }
 }

@@ -9,10 +9,11 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::parse::ParseError;
 use crate::sync::Lock;
 use crate::sync::atomic::{AtomicI64, Ordering};
 pub(crate) use alarms::wake_all;
@@ -20,7 +21,7 @@ use alarms::{Alarms, Bell};
 
 /// A moment: microseconds since 1970-01-01T00:00:00Z.
 ///
-/// Written and read as RFC 3339 text. To and from a [`SystemTime`] it is converted with `try_from`.
+/// Written and read as RFC 3339 text.
 ///
 /// ```
 /// use bursar::clock::Timestamp;
@@ -28,7 +29,7 @@ use alarms::{Alarms, Bell};
 /// let start: Timestamp = "2026-11-24T09:30:00Z".parse()?;
 /// assert_eq!(start.as_micros(), 1_795_512_600_000_000);
 /// assert_eq!(start.plus(std::time::Duration::from_secs(90)).to_string(), "2026-11-24T09:31:30Z");
-/// # Ok::<(), bursar::clock::ParseTimestampError>(())
+/// # Ok::<(), bursar::parse::ParseError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
@@ -100,70 +101,17 @@ impl fmt::Debug for Timestamp {
 }
 
 impl FromStr for Timestamp {
-    type Err = ParseTimestampError;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Timestamp, ParseTimestampError> {
+    fn from_str(text: &str) -> Result<Timestamp, ParseError> {
         match text.parse::<jiff::Timestamp>() {
             Ok(moment) => Ok(Timestamp(moment.as_microsecond())),
-            Err(_) => Err(ParseTimestampError { text: text.chars().take(40).collect() }),
+            Err(_) => Err(ParseError::new(text, NO_MOMENT)),
         }
     }
 }
 
-/// Rounds down to the microsecond.
-///
-/// ```
-/// use bursar::clock::Timestamp;
-/// use std::time::{Duration, SystemTime, UNIX_EPOCH};
-///
-/// let at = Timestamp::try_from(UNIX_EPOCH + Duration::from_nanos(1_500))?;
-/// assert_eq!(at, Timestamp::from_micros(1));
-/// assert_eq!(SystemTime::try_from(at)?, UNIX_EPOCH + Duration::from_micros(1));
-/// # Ok::<(), bursar::clock::TimestampRangeError>(())
-/// ```
-impl TryFrom<SystemTime> for Timestamp {
-    type Error = TimestampRangeError;
-
-    fn try_from(time: SystemTime) -> Result<Timestamp, TimestampRangeError> {
-        let micros = match time.duration_since(UNIX_EPOCH) {
-            Ok(since) => i128::try_from(since.as_micros()),
-            // Down, before 1970 too.
-            Err(before) => i128::try_from(before.duration().as_nanos().div_ceil(1_000))
-                .map(i128::saturating_neg),
-        };
-        let micros = micros.ok().and_then(|micros| i64::try_from(micros).ok());
-        micros.map(Timestamp).ok_or(TimestampRangeError(()))
-    }
-}
-
-/// The same moment, exactly.
-impl TryFrom<Timestamp> for SystemTime {
-    type Error = TimestampRangeError;
-
-    fn try_from(at: Timestamp) -> Result<SystemTime, TimestampRangeError> {
-        let span = Duration::from_micros(at.0.unsigned_abs());
-        let time = match at.0 < 0 {
-            true => UNIX_EPOCH.checked_sub(span),
-            false => UNIX_EPOCH.checked_add(span),
-        };
-        time.ok_or(TimestampRangeError(()))
-    }
-}
-
-/// The error of a moment that is out of range for the other type of time.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the moment is out of range: a `Timestamp` holds some 290,000 years before and after 1970, a \
-     `SystemTime` what the machine's clock can show"
-)]
-pub struct TimestampRangeError(());
-
-/// The text is not a timestamp.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a moment; write RFC 3339, such as `2026-11-24T09:30:00Z`")]
-pub struct ParseTimestampError {
-    text: String,
-}
+const NO_MOMENT: &str = "a moment; write RFC 3339, such as `2026-11-24T09:30:00Z`";
 
 /// In text formats as RFC 3339; the few moments outside the years ±9999 as microseconds.
 impl Serialize for Timestamp {
@@ -437,7 +385,7 @@ mod monotonic {
 /// let clock = ManualClock::at("2026-03-29T00:30:00Z".parse()?);
 /// clock.advance(Duration::from_secs(3_600));
 /// assert_eq!(clock.now().to_string(), "2026-03-29T01:30:00Z");
-/// # Ok::<(), bursar::clock::ParseTimestampError>(())
+/// # Ok::<(), bursar::parse::ParseError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct ManualClock(Arc<Hands>);
@@ -509,35 +457,6 @@ mod tests {
         for moment in [Timestamp::MIN, Timestamp::MAX, Timestamp(0)] {
             let json = serde_json::to_string(&moment).unwrap();
             assert_eq!(serde_json::from_str::<Timestamp>(&json).unwrap(), moment);
-        }
-    }
-
-    #[test]
-    fn a_moment_goes_to_the_system_and_back() {
-        for micros in [0, 1, -1, 1_795_512_600_000_000, -62_135_596_800_000_000] {
-            let at = Timestamp(micros);
-            assert_eq!(Timestamp::try_from(SystemTime::try_from(at).unwrap()), Ok(at));
-        }
-        let nanos = Duration::from_nanos;
-        for (time, micros) in [
-            (UNIX_EPOCH + nanos(1_999), 1),
-            (UNIX_EPOCH - nanos(1), -1),
-            (UNIX_EPOCH - nanos(1_000), -1),
-            (UNIX_EPOCH - nanos(1_001), -2),
-        ] {
-            assert_eq!(Timestamp::try_from(time), Ok(Timestamp(micros)));
-        }
-        // The last microsecond that fits, and the one after it.
-        let last = Duration::from_micros(i64::MAX.unsigned_abs());
-        if let Some(time) = UNIX_EPOCH.checked_add(last) {
-            assert_eq!(Timestamp::try_from(time), Ok(Timestamp::MAX));
-            let error = Timestamp::try_from(time + nanos(1_000)).unwrap_err();
-            assert!(error.to_string().contains("out of range"));
-        }
-        let first = Duration::from_micros(i64::MIN.unsigned_abs());
-        if let Some(time) = UNIX_EPOCH.checked_sub(first) {
-            assert_eq!(Timestamp::try_from(time), Ok(Timestamp::MIN));
-            assert!(Timestamp::try_from(time - nanos(1)).is_err());
         }
     }
 

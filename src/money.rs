@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::parse::ParseError;
+
 /// Decimal places of a picodollar.
 const PLACES: u32 = 12;
 const PICO_PER_DOLLAR: i128 = 10_i128.pow(PLACES);
@@ -28,7 +30,7 @@ const PICO_PER_CENT: i128 = PICO_PER_DOLLAR / 100;
 /// assert_eq!(Usd::cents(1_250).to_string(), "$12.50");
 /// assert_eq!(Usd::cents(1_250).exact().to_string(), "12.5");
 /// assert_eq!(Usd::MAX.checked_add(Usd::cents(1)), None);
-/// # Ok::<(), bursar::money::ParseUsdError>(())
+/// # Ok::<(), bursar::parse::ParseError>(())
 /// ```
 ///
 /// With serde an amount is written as decimal text (`"12.5"`). It is read from text, from an
@@ -230,36 +232,41 @@ pub(crate) const fn div_up(numerator: i128, denominator: i128) -> i128 {
 }
 
 impl FromStr for Usd {
-    type Err = ParseUsdError;
+    type Err = ParseError;
 
     /// Reads `12.50`, `$12.50`, `-0.5`, `3.625e-9`. An amount that is no whole number of
     /// picodollars is refused, not rounded.
-    fn from_str(text: &str) -> Result<Usd, ParseUsdError> {
+    fn from_str(text: &str) -> Result<Usd, ParseError> {
         let trimmed = text.trim();
         let (sign, rest) = match trimmed.strip_prefix('-') {
             Some(rest) => ("-", rest),
             None => ("", trimmed),
         };
         let digits = rest.strip_prefix('$').unwrap_or(rest);
-        let problem = |kind| ParseUsdError { text: shortened(text), kind };
+        let problem = |why| ParseError::new(text, format!("an amount in dollars: {why}"));
         if digits.starts_with(['-', '+']) {
-            return Err(problem(ParseUsdErrorKind::NotANumber));
+            return Err(problem(NOT_A_NUMBER));
         }
         let pico = parse_scaled(&format!("{sign}{digits}"), PLACES).map_err(problem)?;
         if pico == i128::MIN {
-            return Err(problem(ParseUsdErrorKind::TooLarge));
+            return Err(problem(TOO_LARGE));
         }
         Ok(Usd(pico))
     }
 }
 
+const NOT_A_NUMBER: &str = "write a decimal number such as `12.50` or `$0.000363`";
+const TOO_LARGE: &str = "it is too large; amounts end at about 1.7e26 dollars";
+const TOO_FINE: &str = "it is finer than a picodollar (twelve decimals); round it yourself first";
+
 /// Decimal text times `10^places` as a whole number: exactly, or not at all.
 ///
-/// Accepts what JSON and TOML accept as a number: a sign, digits, a fraction, an exponent.
-pub(crate) fn parse_scaled(text: &str, places: u32) -> Result<i128, ParseUsdErrorKind> {
-    use ParseUsdErrorKind::{NotANumber, TooFine, TooLarge};
+/// The error says what is wrong. Accepts what JSON and TOML accept as a number: a sign, digits, a fraction, an exponent.
+pub(crate) fn parse_scaled(text: &str, places: u32) -> Result<i128, &'static str> {
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().map_err(|_| NotANumber)?),
+        Some((mantissa, exponent)) => {
+            (mantissa, exponent.parse::<i32>().map_err(|_| NOT_A_NUMBER)?)
+        }
         None => (text, 0),
     };
     let (negative, unsigned) = match mantissa.strip_prefix('-') {
@@ -269,27 +276,27 @@ pub(crate) fn parse_scaled(text: &str, places: u32) -> Result<i128, ParseUsdErro
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
     let malformed = whole.is_empty() || (fraction.is_empty() && unsigned.ends_with('.'));
     if malformed || !whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit()) {
-        return Err(NotANumber);
+        return Err(NOT_A_NUMBER);
     }
     let significant = fraction.trim_end_matches('0');
     let mut value: i128 = 0;
     for digit in whole.bytes().chain(significant.bytes()) {
         let with = |value: i128| value.checked_mul(10)?.checked_add(i128::from(digit - b'0'));
-        value = with(value).ok_or(TooLarge)?;
+        value = with(value).ok_or(TOO_LARGE)?;
     }
     if value == 0 {
         return Ok(0);
     }
-    let fraction_digits = i32::try_from(significant.len()).map_err(|_| TooFine)?;
-    let places = i32::try_from(places).map_err(|_| TooLarge)?;
+    let fraction_digits = i32::try_from(significant.len()).map_err(|_| TOO_FINE)?;
+    let places = i32::try_from(places).map_err(|_| TOO_LARGE)?;
     let mut shift = exponent.saturating_add(places).saturating_sub(fraction_digits);
     while shift > 0 {
-        value = value.checked_mul(10).ok_or(TooLarge)?;
+        value = value.checked_mul(10).ok_or(TOO_LARGE)?;
         shift -= 1;
     }
     while shift < 0 {
         if value % 10 != 0 {
-            return Err(TooFine);
+            return Err(TOO_FINE);
         }
         value /= 10;
         shift += 1;
@@ -327,43 +334,6 @@ pub(crate) fn parse_rounded(text: &str, places: i64) -> Option<i128> {
     pico.checked_add(i128::from(up))
 }
 
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(40) {
-        Some((cut, _)) => format!("{}…", &text[..cut]),
-        None => text.to_owned(),
-    }
-}
-
-/// Why a text is no amount of money.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not an amount in dollars: {kind}")]
-pub struct ParseUsdError {
-    text: String,
-    kind: ParseUsdErrorKind,
-}
-
-impl ParseUsdError {
-    /// What is wrong with the text.
-    pub fn kind(&self) -> ParseUsdErrorKind {
-        self.kind
-    }
-}
-
-/// What is wrong with a text that should be an amount of money.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ParseUsdErrorKind {
-    /// No decimal number at all.
-    #[error("write a decimal number such as `12.50` or `$0.000363`")]
-    NotANumber,
-    /// Beyond [`Usd::MAX`].
-    #[error("it is too large; amounts end at about 1.7e26 dollars")]
-    TooLarge,
-    /// Not a whole number of picodollars.
-    #[error("it is finer than a picodollar (twelve decimals); round it yourself first")]
-    TooFine,
-}
-
 impl Serialize for Usd {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.exact())
@@ -394,9 +364,7 @@ impl de::Visitor<'_> for UsdVisitor {
     }
 
     fn visit_u64<E: de::Error>(self, dollars: u64) -> Result<Usd, E> {
-        Usd(PICO_PER_DOLLAR).checked_mul(i128::from(dollars)).ok_or_else(|| {
-            E::custom("the amount is too large; amounts end at about 1.7e26 dollars")
-        })
+        Usd(PICO_PER_DOLLAR).checked_mul(i128::from(dollars)).ok_or_else(|| E::custom(TOO_LARGE))
     }
 
     /// A format that has already made a float of the number: its shortest text is what was
@@ -421,8 +389,7 @@ mod tests {
 
     #[test]
     fn amounts_are_read_exactly_or_refused() {
-        use ParseUsdErrorKind::{NotANumber, TooFine, TooLarge};
-        let cases: &[(&str, Result<i128, ParseUsdErrorKind>)] = &[
+        let cases: &[(&str, Result<i128, &str>)] = &[
             ("0", Ok(0)),
             ("-0", Ok(0)),
             ("12.50", Ok(12_500_000_000_000)),
@@ -434,30 +401,32 @@ mod tests {
             ("3625E-12", Ok(3_625)),
             ("1e3", Ok(1_000_000_000_000_000)),
             ("0.0000000000010", Ok(1)),
-            ("0.0000000000001", Err(TooFine)),
-            ("1e-13", Err(TooFine)),
+            ("0.0000000000001", Err(TOO_FINE)),
+            ("1e-13", Err(TOO_FINE)),
             ("0e-99", Ok(0)),
-            ("1e99", Err(TooLarge)),
+            ("1e99", Err(TOO_LARGE)),
             ("170141183460469231731687303.715884105727", Ok(i128::MAX)),
             ("-170141183460469231731687303.715884105727", Ok(-i128::MAX)),
-            ("170141183460469231731687303.715884105728", Err(TooLarge)),
-            ("", Err(NotANumber)),
-            ("$", Err(NotANumber)),
-            (".5", Err(NotANumber)),
-            ("5.", Err(NotANumber)),
-            ("1,000", Err(NotANumber)),
-            ("$-5", Err(NotANumber)),
-            ("--5", Err(NotANumber)),
-            ("-+5", Err(NotANumber)),
-            ("1e", Err(NotANumber)),
-            ("NaN", Err(NotANumber)),
-            ("inf", Err(NotANumber)),
-            ("0x10", Err(NotANumber)),
-            ("١٢", Err(NotANumber)),
+            ("170141183460469231731687303.715884105728", Err(TOO_LARGE)),
+            ("", Err(NOT_A_NUMBER)),
+            ("$", Err(NOT_A_NUMBER)),
+            (".5", Err(NOT_A_NUMBER)),
+            ("5.", Err(NOT_A_NUMBER)),
+            ("1,000", Err(NOT_A_NUMBER)),
+            ("$-5", Err(NOT_A_NUMBER)),
+            ("--5", Err(NOT_A_NUMBER)),
+            ("-+5", Err(NOT_A_NUMBER)),
+            ("1e", Err(NOT_A_NUMBER)),
+            ("NaN", Err(NOT_A_NUMBER)),
+            ("inf", Err(NOT_A_NUMBER)),
+            ("0x10", Err(NOT_A_NUMBER)),
+            ("١٢", Err(NOT_A_NUMBER)),
         ];
         for (text, expected) in cases {
-            let got = text.parse::<Usd>().map(Usd::pico).map_err(|error| error.kind());
-            assert_eq!(got, *expected, "{text:?}");
+            let got = text.parse::<Usd>().map(Usd::pico);
+            let expected = expected
+                .map_err(|why| ParseError::new(text, format!("an amount in dollars: {why}")));
+            assert_eq!(got, expected);
         }
     }
 

@@ -1,8 +1,8 @@
-//! [`ParseNameError`]: the error of `FromStr` for small enums.
+//! [`ParseError`]: the error of `FromStr`, for amounts, dates, moments, zones, ratios and names.
 
-use std::fmt;
+use std::borrow::Cow;
 
-/// A text is not one of an enum's names. Its `Display` lists the names.
+/// A text that cannot be read. Its `Display` says what to write.
 ///
 /// ```
 /// use bursar::select::Complexity;
@@ -15,27 +15,21 @@ use std::fmt;
 /// );
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not {what}; write {}", Listed(names))]
-pub struct ParseNameError {
-    /// The beginning of the text.
+#[error("`{text}` is not {what}")]
+pub struct ParseError {
+    /// The first 40 letters of the text.
     text: String,
-    what: &'static str,
-    names: Vec<&'static str>,
+    what: Cow<'static, str>,
 }
 
-struct Listed<'a>(&'a [&'static str]);
-
-impl fmt::Display for Listed<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, name) in self.0.iter().enumerate() {
-            let joint = match (place, self.0.len().saturating_sub(1)) {
-                (0, _) => "",
-                (place, last) if place == last => " or ",
-                _ => ", ",
-            };
-            write!(f, "{joint}`{name}`")?;
-        }
-        Ok(())
+impl ParseError {
+    /// `what` ends the sentence "`text` is not …" and says what to write.
+    pub(crate) fn new(text: &str, what: impl Into<Cow<'static, str>>) -> ParseError {
+        let text = match text.char_indices().nth(40) {
+            Some((end, _)) => format!("{}…", &text[..end]),
+            None => text.to_owned(),
+        };
+        ParseError { text, what: what.into() }
     }
 }
 
@@ -45,11 +39,11 @@ pub(crate) fn named<T: Copy>(
     what: &'static str,
     all: &[T],
     name: impl Fn(T) -> &'static str,
-) -> Result<T, ParseNameError> {
+) -> Result<T, ParseError> {
     let is_named = |value: &&T| name(**value) == text || name(**value).replace(' ', "_") == text;
-    all.iter().find(is_named).copied().ok_or_else(|| ParseNameError {
-        text: text.chars().take(40).collect(),
-        what,
-        names: all.iter().map(|value| name(*value)).collect(),
+    all.iter().find(is_named).copied().ok_or_else(|| {
+        let names: Vec<String> = all.iter().map(|value| format!("`{}`", name(*value))).collect();
+        let (last, rest) = names.split_last().map_or(("", &[][..]), |(l, rest)| (l.as_str(), rest));
+        ParseError::new(text, format!("{what}; write {} or {last}", rest.join(", ")))
     })
 }

@@ -490,7 +490,7 @@ fn a_price_is_ones_own_by_how_it_came_into_the_book() {
     assert!(!own(&book, "gpt-5"));
     let list = r#"{"gpt-5": {"litellm_provider": "openai", "mode": "chat",
         "input_cost_per_token": 1.25e-06, "output_cost_per_token": 1e-05}}"#;
-    let list = PriceBook::from_litellm(list).unwrap().book;
+    let list = PriceBook::from_list(list).unwrap().book;
     assert!(!own(&list, "gpt-5"));
     let mut mine = PriceBook::empty();
     mine.insert(list.find("gpt-5").unwrap().price().clone()).unwrap();

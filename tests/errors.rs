@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use bursar::budget::{AccountError, RecordError};
 use bursar::journal::JournalError;
-use bursar::price::{BookError, EstimateError, ListError, PriceError, RateError};
+use bursar::price::{EstimateError, PriceError, RateError};
 use bursar::usage::RequestError;
 use bursar::{BudgetManager, Estimate, Limit, Plan, Policy, PriceBook, Rate, ReserveError, Usd};
 
@@ -77,7 +77,6 @@ fn an_error_has_its_cause_in_its_sentence() {
     tells(&RateError::from("x".parse::<Usd>().unwrap_err()), "write a decimal number");
     let book = PriceBook::from_toml("[[model]]\nid = \"x\"").unwrap_err();
     tells(&book, "cannot be read");
-    tells(&ListError::from(BookError::File { problem: "line 3".to_owned() }), "line 3");
     tells(&PriceBook::from_list("[[model]]\nid = \"x\"").unwrap_err(), "cannot be");
 
     let policy = Policy::from_toml("[[limit]]\naccount = \"a//b\"\nspend = 1").unwrap_err();

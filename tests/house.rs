@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// The rooms, lowest first; rooms in one row are apart from each other.
 const LAYERS: &[&[&str]] = &[
-    &["money", "parse", "sync"],
+    &["parse", "sync"],
+    &["money"],
     &["clock"],
     &["calendar"],
     &["usage"],

@@ -30,13 +30,7 @@ fn prices() -> PriceBook {
     let later = epoch.from_date(day, "10".parse().unwrap(), "10".parse().unwrap());
     book.insert(later).unwrap();
     let fee = ModelPrice::new("acme", "fee", "1".parse().unwrap(), "1".parse().unwrap());
-    book.insert(
-        fee.fee(
-            bursar::usage::Bucket::Requests,
-            bursar::price::Fee::per_thousand(usd("5")).unwrap(),
-        ),
-    )
-    .unwrap();
+    book.insert(fee.fee(bursar::usage::Bucket::Requests, usd("0.005"))).unwrap();
     book
 }
 

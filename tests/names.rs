@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use bursar::calendar::CalendarUnit;
 use bursar::ledger::PostingKind;
-use bursar::parse::ParseNameError;
+use bursar::parse::ParseError;
 use bursar::select::Complexity;
 use bursar::usage::Bucket;
 use bursar::{Confidence, Measure};
@@ -13,7 +13,7 @@ use bursar::{Confidence, Measure};
 /// By what it prints as, and by its serde form if it has one.
 fn reads_back<T>(all: &[T], json: impl Fn(&T) -> Option<String>)
 where
-    T: FromStr<Err = ParseNameError> + Display + Debug + PartialEq + Clone,
+    T: FromStr<Err = ParseError> + Display + Debug + PartialEq + Clone,
 {
     for one in all {
         assert_eq!(one.to_string().parse::<T>().as_ref(), Ok(one));

@@ -6,11 +6,10 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bursar::clock::Timestamp;
-use bursar::price::Loaded;
-use bursar::usage::Bucket;
-use bursar::{PriceBook, Service};
+use bursar::price::{ListReport, Terms};
+use bursar::{PriceBook, Usage};
 
-fn loaded(file: &str) -> Option<Loaded> {
+fn loaded(file: &str) -> Option<ListReport> {
     let Some(folder) = std::env::var_os("BURSAR_PRICE_LISTS") else {
         println!("skipped: BURSAR_PRICE_LISTS names no folder with the published lists");
         return None;
@@ -31,26 +30,27 @@ fn loaded(file: &str) -> Option<Loaded> {
     Some(loaded)
 }
 
-/// Every standard input and output rate on which the built-in list and this one differ.
+/// The standard costs on which the built-in list and this one differ.
 fn differences(list: &PriceBook) -> (usize, Vec<String>) {
     let at: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
     let (mut both, mut found) = (0, Vec::new());
     for ours in PriceBook::builtin().iter() {
         let Ok(theirs) = list.find_in(ours.provider(), ours.id()) else { continue };
         both += 1;
-        for bucket in [Bucket::Input, Bucket::Output] {
-            for length in [1, 300_000] {
-                let rate = |price: &bursar::ModelPrice| {
-                    price.rate_of(bucket, &Service::Standard, length, at).ok().flatten()
-                };
-                let (our, their) = (rate(ours), rate(theirs.price()));
-                if our.map(|(rate, _)| rate) != their.map(|(rate, _)| rate) {
-                    let text = |rate: Option<(bursar::Rate, _)>| {
-                        rate.map_or("none".to_owned(), |(rate, _)| rate.to_string())
-                    };
-                    let (our, their) = (text(our), text(their));
-                    found.push(format!("{} {bucket} {length}: {our}, {their}", ours.name()));
-                }
+        for usage in [
+            Usage::tokens(1, 0),
+            Usage::tokens(1, 1),
+            Usage::tokens(300_000, 0),
+            Usage::tokens(300_000, 1),
+        ] {
+            let cost = |price: &bursar::ModelPrice| {
+                let cost = price.cost(&usage, &Terms::default(), at);
+                cost.map_or("none".to_owned(), |cost| cost.exact().to_string())
+            };
+            let (our, their) = (cost(ours), cost(theirs.price()));
+            if our != their {
+                let (input, output) = (usage.input_tokens(), usage.output_tokens());
+                found.push(format!("{} {input} in, {output} out: {our}, {their}", ours.name()));
             }
         }
     }
@@ -66,18 +66,17 @@ fn the_published_lists_are_read_whole() {
         let Some(list) = loaded(file) else { return };
         assert!(list.book.len() > models, "{}", list.book.len());
         let (both, differences) = differences(&list.book);
-        println!("{both} models in both lists, {} rates differ:", differences.len());
+        println!("{both} models in both lists, {} costs differ:", differences.len());
         println!("  {}", differences.join("\n  "));
         let mut book = PriceBook::builtin();
         book.merge(&list.book);
         for ours in PriceBook::builtin().iter() {
-            for name in ours.aliases().chain([ours.id()]) {
-                let found = book.find(name).unwrap();
-                if **found.name() == *name {
-                    continue; // a provider and its model, named in full
-                }
-                assert_eq!(found.price().provider(), ours.provider(), "{name} keeps its meaning");
+            let found = book.find(ours.id()).unwrap();
+            if **found.name() == *ours.id() {
+                continue; // a provider and its model, named in full
             }
+            let name = ours.name();
+            assert_eq!(found.price().provider(), ours.provider(), "{name} keeps its meaning");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use bursar::clock::Timestamp;
 use bursar::price::Terms;
-use bursar::{PriceBook, Service, Usage};
+use bursar::{Bill, PriceBook, Service, Usage};
 
 /// No list panics; what is in a book that was read can be found, and a call that can be estimated
 /// costs no more than its estimate.
@@ -38,7 +38,8 @@ fn use_book(book: &PriceBook) {
                 Usage::tokens(7, 500),
                 Usage { cache_read: 1_000, reasoning: 400, ..Usage::tokens(299_000, 100) },
             ] {
-                let known = price.known_cost(&usage, &terms, at);
+                let asked = [model.clone()];
+                let known = book.price_bill(&Bill::new(usage), &asked, &terms, at).cost;
                 assert!(known.pico() >= 0, "{known}");
                 if let Ok(cost) = price.cost(&usage, &terms, at) {
                     assert!(cost <= bound, "{usage:?} costs {cost}, above {bound}");

@@ -1,9 +1,9 @@
 //! Owns the target `requests`: any bytes as a request body, for models of several families.
 
+use bursar::PriceBook;
 use bursar::clock::Timestamp;
 use bursar::usage::tokens::Heuristic;
 use bursar::usage::{Body, Request};
-use bursar::{Estimate, PriceBook};
 
 const MODELS: [&str; 4] =
     ["gpt-6.1-terra", "claude-haiku-4-5", "gemini-2.5-flash", "acme/owl-2:latest"];
@@ -35,5 +35,5 @@ fn check(body: Body<'_>, model: &str) {
     if let Ok(Ok(cost)) = cost {
         assert!(cost.pico() >= 0, "{cost}");
     }
-    let _ = Estimate::from_request(&model, body, &counter);
+    let _ = model.estimate_request(body);
 }

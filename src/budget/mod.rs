@@ -61,7 +61,7 @@ use crate::journal::JournalError;
 use crate::ledger::{Command, Limit, Path, Scope};
 use crate::money::Usd;
 use crate::price::{
-    Estimate, EstimateError, InsertError, Model, ModelPrice, PriceBook, UnknownModel,
+    Estimate, EstimateError, InvalidPrice, Model, ModelPrice, PriceBook, UnknownModel,
 };
 use crate::usage::{Body, FailedCalls, Request};
 
@@ -337,8 +337,8 @@ impl BudgetManager {
     /// price they have; ask for the model again to get the new one.
     ///
     /// # Errors
-    /// [`InsertError`] if the price makes no sense.
-    pub fn insert_price(&self, price: ModelPrice) -> Result<(), InsertError> {
+    /// [`InvalidPrice`] if the price makes no sense.
+    pub fn insert_price(&self, price: ModelPrice) -> Result<(), InvalidPrice> {
         self.core.change_prices(|book| book.insert(price)).map(|_| ())
     }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::compact::is_nothing;
 use crate::money::Usd;
-use crate::parse::{ParseNameError, named};
+use crate::parse::{ParseError, named};
 use crate::price::bound::CostBound;
 
 /// What a limit counts.
@@ -89,9 +89,9 @@ impl fmt::Display for Measure {
 
 /// By its name, as [`as_str`](Measure::as_str) and serde have it.
 impl FromStr for Measure {
-    type Err = ParseNameError;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Measure, ParseNameError> {
+    fn from_str(text: &str) -> Result<Measure, ParseError> {
         match text {
             "cost" => Ok(Measure::Cost),
             "per_call" => Ok(Measure::PerCall),

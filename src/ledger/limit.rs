@@ -6,8 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::amounts::{Measure, Quantity};
-use crate::calendar::{CalendarUnit, UnknownZone, Zone};
+use crate::calendar::{CalendarUnit, Zone};
 use crate::money::Usd;
+use crate::parse::ParseError;
 
 /// The time over which a limit counts.
 ///
@@ -19,7 +20,7 @@ use crate::money::Usd;
 /// assert_eq!(Period::day_in("Europe/Berlin")?.to_string(), "day (Europe/Berlin)");
 /// assert_eq!(Period::month_in("UTC")?, Period::MONTH);
 /// assert_eq!(Period::rolling(Duration::from_secs(90)).to_string(), "rolling 90s");
-/// # Ok::<(), bursar::calendar::UnknownZone>(())
+/// # Ok::<(), bursar::parse::ParseError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -50,24 +51,24 @@ impl Period {
     /// The calendar day in a time zone of the IANA database.
     ///
     /// # Errors
-    /// [`UnknownZone`] if there is none of that name.
-    pub fn day_in(zone: &str) -> Result<Period, UnknownZone> {
+    /// [`ParseError`] if there is none of that name.
+    pub fn day_in(zone: &str) -> Result<Period, ParseError> {
         Period::calendar(CalendarUnit::Day, zone)
     }
 
     /// The calendar month in a time zone of the IANA database.
     ///
     /// # Errors
-    /// [`UnknownZone`] if there is none of that name.
-    pub fn month_in(zone: &str) -> Result<Period, UnknownZone> {
+    /// [`ParseError`] if there is none of that name.
+    pub fn month_in(zone: &str) -> Result<Period, ParseError> {
         Period::calendar(CalendarUnit::Month, zone)
     }
 
     /// Any unit of the calendar in a time zone of the IANA database.
     ///
     /// # Errors
-    /// [`UnknownZone`] if there is none of that name.
-    pub fn calendar(unit: CalendarUnit, zone: &str) -> Result<Period, UnknownZone> {
+    /// [`ParseError`] if there is none of that name.
+    pub fn calendar(unit: CalendarUnit, zone: &str) -> Result<Period, ParseError> {
         Ok(Period::Calendar(unit, Zone::named(zone)?))
     }
 
@@ -103,7 +104,7 @@ impl fmt::Display for Period {
 ///     .keep_for_wrap_up(Usd::cents(50));
 /// assert_eq!(daily.to_string(), "$20.00 per day (Europe/Berlin)");
 /// assert_eq!(daily.kept_for_wrap_up(), Some(Usd::cents(50).into()));
-/// # Ok::<(), bursar::calendar::UnknownZone>(())
+/// # Ok::<(), bursar::parse::ParseError>(())
 /// ```
 ///
 /// A limit is known by what it is for: the account or pattern, the measure, the period and the

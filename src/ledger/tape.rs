@@ -9,7 +9,7 @@ use super::path::Path;
 use super::settle::held_tokens;
 use super::{HoldId, Ledger, ModelId};
 use crate::clock::Timestamp;
-use crate::parse::{ParseNameError, named};
+use crate::parse::{ParseError, named};
 use crate::usage::{Confidence, Usage};
 
 /// An event, and what it charged.
@@ -68,9 +68,9 @@ impl fmt::Display for PostingKind {
 
 /// By its name, as [`as_str`](PostingKind::as_str) has it.
 impl FromStr for PostingKind {
-    type Err = ParseNameError;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<PostingKind, ParseNameError> {
+    fn from_str(text: &str) -> Result<PostingKind, ParseError> {
         named(text, "a kind of charge", &PostingKind::ALL, PostingKind::as_str)
     }
 }

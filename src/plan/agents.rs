@@ -2,8 +2,8 @@
 
 use crate::clock::Timestamp;
 use crate::ledger::Path;
-use crate::price::{Model, PriceError};
-use crate::usage::{Bucket, Service, Usage};
+use crate::price::Model;
+use crate::usage::{Bucket, Usage};
 
 use super::error::{PlanError, Problem};
 use super::factor::Fraction;
@@ -134,18 +134,13 @@ impl Agents {
     /// at most 1e16: far from the end.
     fn task_of(&self, model: &Model, at: Timestamp) -> Result<u128, Problem> {
         let price = model.price();
-        let rate = |bucket: Bucket| match price.rate_of(bucket, &Service::Standard, self.input, at)
-        {
-            Ok(Some((rate, _))) => Ok(u128::from(rate.atto_per_token())),
-            Ok(None) => {
-                let (model, bucket) = (price.name().clone(), bucket.as_str());
-                Err(Problem::Price(PriceError::NoRate { model, bucket }))
-            }
-            Err(error) => Err(Problem::Price(error)),
+        let rate = |bucket| {
+            let rate = price.standard_rate(bucket, self.input, at).map_err(Problem::Price)?;
+            Ok::<_, Problem>(u128::from(rate.atto_per_token()))
         };
         let (hits, input) = (u128::from(self.prompt_hits), u128::from(self.input));
         let output = u128::from(self.output);
-        let fee = price.fee_of(Bucket::Requests).map_or(0, |fee| u128::from(fee.atto_each()));
+        let fee = price.atto_per_request();
         Ok(input * (1_000 - hits) * rate(Bucket::Input)?
             + input * hits * rate(Bucket::CacheRead)?
             + output * 1_000 * rate(Bucket::Output)?

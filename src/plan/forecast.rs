@@ -31,7 +31,7 @@ use super::factor::part_of;
 ///
 /// assert_eq!(forecast.used_up_at(), Some("2026-11-24T21:00:00Z".parse()?));
 /// assert_eq!(forecast.at_end(), Some(Usd::dollars(48)..=Usd::dollars(72)));
-/// # Ok::<(), bursar::clock::ParseTimestampError>(())
+/// # Ok::<(), bursar::parse::ParseError>(())
 /// ```
 ///
 /// A [`LimitReport`](crate::budget::LimitReport) makes one of itself.

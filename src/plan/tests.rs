@@ -1,7 +1,7 @@
 //! Owns the tests of the plan and the forecast: tables, and properties against exact integers.
 
 use super::*;
-use crate::price::{CacheTtl, Fee, Model, ModelPrice, PriceBook, Rate, Rates, Tier};
+use crate::price::{Model, ModelPrice, PriceBook, Rate, Rates};
 use crate::usage::Bucket;
 use proptest::prelude::*;
 
@@ -24,8 +24,9 @@ fn rate(cents: i64) -> Rate {
 
 /// $1 in, $0.10 read from the cache, $5 out.
 fn owl() -> Model {
-    let price = ModelPrice::new("test", "owl", rate(100), rate(500)).cache_read(rate(10));
-    model(price.cache_write(CacheTtl::FiveMinutes, rate(125)))
+    let price =
+        ModelPrice::new("test", "owl", rate(100), rate(500)).rate(Bucket::CacheRead, rate(10));
+    model(price.rate(Bucket::CacheWrite5m, rate(125)))
 }
 
 fn wren() -> Model {
@@ -43,10 +44,10 @@ fn plain(agents: Agents) -> Plan {
 
 #[test]
 fn a_day_is_computed_from_real_prices() {
-    let tier = Tier::above(9_999, Rates::new(rate(200), rate(1_000)));
-    let tiered = model(ModelPrice::new("test", "tiered", rate(100), rate(500)).tier(tier));
+    let tiered = ModelPrice::new("test", "tiered", rate(100), rate(500));
+    let tiered = model(tiered.tier(9_999, Rates::new(rate(200), rate(1_000))));
     let fee = ModelPrice::new("test", "fee", rate(100), rate(500));
-    let fee = model(fee.fee(Bucket::Requests, Fee::each(Usd::cents(1)).unwrap()));
+    let fee = model(fee.fee(Bucket::Requests, Usd::cents(1)));
     for (agents, dollars) in [
         (agents().model(&owl(), 1), "3"), // 200 × (0.01 + 0.005)
         (agents().model(&owl(), 1).prompt_hits_per_mille(500), "2.1"), // 200 × (0.0055 + 0.005)

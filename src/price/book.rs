@@ -6,13 +6,10 @@ mod tests;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
-
-use crate::clock::Timestamp;
 
 use super::catalogue;
 use super::date::Date;
-use super::flaw::Flaw;
+use super::invalid::InvalidPrice;
 use super::model::{Model, ModelPrice};
 use super::names::{shorter, slips};
 
@@ -42,7 +39,7 @@ use super::names::{shorter, slips};
 /// mine.insert(ModelPrice::new("azure", "gpt-5", "1".parse()?, "8".parse()?).source("contract"))?;
 ///
 /// let mut book = PriceBook::builtin();
-/// book.merge(&PriceBook::from_litellm(list)?.book);
+/// book.merge(&PriceBook::from_list(list)?.book);
 /// book.merge(&mine);
 /// assert_eq!(book.find("gpt-5")?.price().read_in(), Some("LiteLLM's list"));
 /// assert_eq!(book.find("azure/gpt-5")?.price().read_in(), Some("contract"));
@@ -106,8 +103,8 @@ impl PriceBook {
     /// on it counts as [your own](ModelPrice::is_own), wherever it came from.
     ///
     /// # Errors
-    /// [`InsertError`] if the price contradicts itself or lacks what every price needs.
-    pub fn insert(&mut self, price: ModelPrice) -> Result<Option<Arc<ModelPrice>>, InsertError> {
+    /// [`InvalidPrice`] if the price contradicts itself or lacks what every price needs.
+    pub fn insert(&mut self, price: ModelPrice) -> Result<Option<Arc<ModelPrice>>, InvalidPrice> {
         self.insert_listed(price.owned(true))
     }
 
@@ -115,9 +112,9 @@ impl PriceBook {
     pub(super) fn insert_listed(
         &mut self,
         price: ModelPrice,
-    ) -> Result<Option<Arc<ModelPrice>>, InsertError> {
-        if let Some(flaw) = price.flaw() {
-            return Err(InsertError { model: price.name().clone(), flaw });
+    ) -> Result<Option<Arc<ModelPrice>>, InvalidPrice> {
+        if let Some(why) = price.invalid() {
+            return Err(InvalidPrice { model: price.name().clone(), why });
         }
         Ok(Arc::make_mut(&mut self.0).put(Arc::new(price)))
     }
@@ -219,15 +216,8 @@ impl PriceBook {
         self.0.as_of
     }
 
-    /// Says when the list was compiled, for a list that does not say so itself: the public ones.
-    pub fn set_as_of(&mut self, date: Date) {
+    pub(super) fn set_as_of(&mut self, date: Date) {
         Arc::make_mut(&mut self.0).as_of = Some(date);
-    }
-
-    /// True if the list was compiled more than `age` ago: load a newer one. A book made by hand is
-    /// never old.
-    pub fn older_than(&self, now: Timestamp, age: Duration) -> bool {
-        self.0.as_of.is_some_and(|date| now.since(date.start()) > age)
     }
 
     /// The price of the same provider and id.
@@ -378,46 +368,21 @@ impl Pages {
     }
 }
 
-/// A price that cannot be put into a book.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the price of `{model}` cannot be used: {flaw}")]
-pub struct InsertError {
-    model: Arc<str>,
-    flaw: Flaw,
-}
-
-impl InsertError {
-    /// What is wrong with it.
-    pub fn flaw(&self) -> Flaw {
-        self.flaw
-    }
-}
-
 /// The book has no one price for a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownModel {
     name: String,
     candidates: Vec<Arc<str>>,
-    is_ambiguous: bool,
+    /// Several providers offer such a model, or public lists have it only of resellers.
+    pub(super) is_ambiguous: bool,
     as_of: Option<Date>,
 }
 
 impl UnknownModel {
-    /// The name that was asked for, cut after 80 letters.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     /// Those that could be meant, as `provider/id`: all that have exactly that name, or at most
     /// three whose names are near.
     pub fn candidates(&self) -> &[Arc<str>] {
         &self.candidates
-    }
-
-    /// True if the name alone is ambiguous: several providers offer such a model, or public lists
-    /// have it only of resellers.
-    pub fn is_ambiguous(&self) -> bool {
-        self.is_ambiguous
     }
 }
 

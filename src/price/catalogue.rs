@@ -1,19 +1,18 @@
-//! Owns the price list as a TOML file: how it is read, and the one that comes with this version.
+//! The price list as a TOML file: how it is read, and the one that comes with this version.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use serde::de::{DeserializeOwned, Error as _};
-use serde::{Deserialize, Deserializer};
+use serde::de::DeserializeOwned;
+use toml::{Table, Value};
 
-use crate::calendar::Zone;
 use crate::money::Usd;
 use crate::usage::{Bucket, Service};
 
-use super::book::{InsertError, PriceBook};
+use super::book::PriceBook;
 use super::date::Date;
+use super::listing::ListError;
 use super::model::ModelPrice;
-use super::rate::{Fee, Ratio};
+use super::rate::Fee;
 use super::rates::{Block, Peak, Rates, Tier};
 use super::schedule::Epoch;
 
@@ -46,27 +45,21 @@ impl PriceBook {
     ///     batch = { input = "1.5", output = "7.5" }
     /// "#)?);
     /// assert!(book.find("owl-2").is_ok());
-    /// # Ok::<(), bursar::price::BookError>(())
+    /// # Ok::<(), bursar::price::ListError>(())
     /// ```
     ///
     /// # Errors
-    /// [`BookError`] names the model and the key. A key that is not known is an error: it would be
+    /// [`ListError`] names the model and the key. A key that is not known is an error: it would be
     /// a part of the price that is left out.
-    pub fn from_toml(text: &str) -> Result<PriceBook, BookError> {
-        let file: File = toml::from_str(text).map_err(|error| BookError::of_file(&error))?;
+    pub fn from_toml(text: &str) -> Result<PriceBook, ListError> {
+        let (as_of, models) = file(text).map_err(|problem| ListError::of_file(&problem))?;
         let mut book = PriceBook::empty();
-        let as_of = file.meta.and_then(|meta| meta.as_of);
-        for mut table in file.model {
+        for table in models {
             let name = name_of(&table);
-            let flawed = |problem: String| BookError::Model { model: name.clone(), problem };
-            let fees = fees(&mut table).map_err(flawed)?;
-            let entry: Entry =
-                table.try_into().map_err(|e: toml::de::Error| flawed(one_line(&e)))?;
-            let price = entry.price().map_err(flawed)?;
-            let price = fees.into_iter().fold(price, |price, (b, fee)| price.fee(b, fee));
-            let price = price.owned(as_of.is_none());
-            if book.insert_listed(price)?.is_some() {
-                return Err(flawed("it is in the list twice; keep one".to_owned()));
+            let failed = |problem: &str| ListError::of_model(&name, problem);
+            let price = price(Keys(table)).map_err(|problem| failed(&problem))?;
+            if book.insert_listed(price.owned(as_of.is_none()))?.is_some() {
+                return Err(failed("it is in the list twice; keep one"));
             }
         }
         if let Some(date) = as_of {
@@ -76,160 +69,117 @@ impl PriceBook {
     }
 }
 
-/// Takes the fees out of an entry, which are in dollars for a thousand.
-fn fees(table: &mut toml::Table) -> Result<Vec<(Bucket, Fee)>, String> {
-    let mut fees = Vec::new();
-    for bucket in Bucket::fees() {
-        let key = bucket.price_key();
-        if let Some(value) = table.remove(key) {
-            let dollars: Usd = value.try_into().map_err(|e| format!("{key}: {}", one_line(&e)))?;
-            let fee = Fee::per_thousand(dollars).map_err(|error| format!("{key}: {error}"))?;
-            fees.push((bucket, fee));
+/// Reads the whole file: the day on which it was compiled, and a table for each model.
+fn file(text: &str) -> Result<(Option<Date>, Vec<Table>), String> {
+    let mut keys = Keys(toml::from_str(text).map_err(|error| error.to_string())?);
+    let mut meta = Keys(keys.take("meta")?.unwrap_or_default());
+    let known: [(&str, Value); 3] =
+        [("schema", 1.into()), ("currency", "USD".into()), ("unit", "per_million_tokens".into())];
+    for (key, known) in known {
+        if meta.0.remove(key).is_some_and(|value| value != known) {
+            return Err(format!("`{key}` is not known; use a newer bursar"));
         }
     }
-    Ok(fees)
+    meta.take::<Vec<String>>("sources")?;
+    let as_of = meta.take("as_of")?;
+    meta.finish()?;
+    let models = keys.take("model")?.unwrap_or_default();
+    keys.finish()?;
+    Ok((as_of, models))
 }
 
 /// A name for an error about an entry that cannot be read.
-fn name_of(table: &toml::Table) -> String {
-    let text = |key| table.get(key).and_then(toml::Value::as_str).unwrap_or("?");
+fn name_of(table: &Table) -> String {
+    let text = |key| table.get(key).and_then(Value::as_str).unwrap_or("?");
     format!("{}/{}", text("provider"), text("id")).chars().take(80).collect()
 }
 
-fn one_line(error: &toml::de::Error) -> String {
-    error.to_string().trim().replace('\n', ", ")
-}
+/// The keys of a table that have not been read. One that is left at the end is not known: an error,
+/// because it would be a part of the price that is left out.
+struct Keys(Table);
 
-/// Why a price list cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BookError {
-    /// The file is no price list.
-    #[error("the price list cannot be read: {problem}")]
-    File {
-        /// Where and what.
-        problem: String,
-    },
-    /// An entry cannot be read.
-    #[error("the price of `{model}` cannot be read: {problem}")]
-    Model {
-        /// `provider/id`, as far as they can be read.
-        model: String,
-        /// The key, and what is wrong with it.
-        problem: String,
-    },
-    /// An entry can be read and not used.
-    #[error(transparent)]
-    Insert(#[from] InsertError),
-}
-
-impl BookError {
-    fn of_file(error: &toml::de::Error) -> BookError {
-        BookError::File { problem: error.to_string().trim().to_owned() }
+impl Keys {
+    fn take<T: DeserializeOwned>(&mut self, key: &str) -> Result<Option<T>, String> {
+        let one_line = |error: toml::de::Error| error.to_string().trim().replace('\n', ", ");
+        let value = self.0.remove(key).map(Value::try_into);
+        value.transpose().map_err(|error| format!("`{key}`: {}", one_line(error)))
     }
-}
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    meta: Option<Meta>,
-    #[serde(default)]
-    model: Vec<toml::Table>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Meta {
-    as_of: Option<Date>,
-    #[serde(rename = "schema")]
-    _schema: Option<Schema>,
-    #[serde(rename = "currency")]
-    _currency: Option<Currency>,
-    #[serde(rename = "unit")]
-    _unit: Option<Unit>,
-    #[serde(rename = "sources", default)]
-    _sources: Vec<String>,
-}
-
-/// What the file may say of itself and still be understood.
-#[derive(Deserialize)]
-#[serde(try_from = "u32")]
-struct Schema;
-
-impl TryFrom<u32> for Schema {
-    type Error = String;
-
-    fn try_from(number: u32) -> Result<Schema, String> {
-        match number {
-            1 => Ok(Schema),
-            _ => Err(format!("schema {number} is not known, only 1; use a newer bursar")),
-        }
+    fn need<T: DeserializeOwned>(&mut self, key: &str) -> Result<T, String> {
+        self.take(key)?.ok_or_else(|| format!("`{key}` is missing"))
     }
-}
 
-#[derive(Deserialize)]
-enum Currency {
-    #[serde(rename = "USD")]
-    Usd,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Unit {
-    PerMillionTokens,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    provider: String,
-    id: String,
-    #[serde(default)]
-    aliases: Vec<String>,
-    context_window: Option<u64>,
-    max_output: Option<u64>,
-    source: Option<String>,
-    as_of: Option<Date>,
-    retires: Option<Date>,
-    #[serde(default)]
-    retired: bool,
-    note: Option<String>,
-    #[serde(default)]
-    free: bool,
-    #[serde(alias = "geo_us_multiplier")]
-    regional_multiplier: Option<Ratio>,
-    fast_multiplier: Option<Ratio>,
-    #[serde(default)]
-    price: Vec<PriceTable>,
-}
-
-impl Entry {
-    fn price(self) -> Result<ModelPrice, String> {
-        let mut epochs = Vec::new();
-        for (index, table) in self.price.into_iter().enumerate() {
-            if index > 0 && table.rest.from.is_none() {
-                return Err(format!("price {} needs a day in `from`", index + 1));
+    fn rates(&mut self) -> Result<Rates, String> {
+        let mut rates = Rates::none();
+        for bucket in Bucket::tokens() {
+            if let Some(rate) = self.take(bucket.price_key())? {
+                rates = rates.with(bucket, rate);
             }
-            epochs
-                .push(table.epoch().map_err(|problem| format!("price {}: {problem}", index + 1))?);
         }
-        let (provider, id): (Arc<str>, Arc<str>) = (self.provider.into(), self.id.into());
-        let mut price = match (self.free, epochs.is_empty()) {
-            (true, true) => ModelPrice::free(provider, id),
-            (true, false) => return Err("`free` and `price` contradict each other".to_owned()),
-            (false, _) => ModelPrice::of_epochs(provider, id, epochs),
-        };
-        price = set(price, self.regional_multiplier, ModelPrice::regional);
-        price = set(price, self.fast_multiplier, ModelPrice::fast_multiplier);
-        price = set(price, self.context_window, ModelPrice::context_window);
-        price = set(price, self.max_output, ModelPrice::max_output);
-        price = set(price, self.source, ModelPrice::source);
-        price = set(price, self.as_of, ModelPrice::as_of);
-        price = set(price, self.retires, ModelPrice::retires);
-        price = set(price, self.note, ModelPrice::note);
-        price = self.aliases.into_iter().fold(price, ModelPrice::alias);
-        Ok(if self.retired { price.retired() } else { price })
+        Ok(rates)
     }
+
+    /// The long-context tiers of a block.
+    fn tiers(&mut self, key: &str) -> Result<Vec<Tier>, String> {
+        let tables: Vec<Table> = self.take(key)?.unwrap_or_default();
+        let tier = |table| {
+            let mut keys = Keys(table);
+            let above: u64 = keys.need("above")?;
+            let is_inclusive: bool = keys.take("inclusive")?.unwrap_or_default();
+            let rates = keys.rates()?;
+            keys.finish()?;
+            let tier = Tier::above(above, rates);
+            Ok(Tier { from_input: if is_inclusive { above } else { tier.from_input }, ..tier })
+        };
+        let tiers: Result<_, String> = tables.into_iter().map(tier).collect();
+        tiers.map_err(|problem| format!("{key}: {problem}"))
+    }
+
+    fn finish(self) -> Result<(), String> {
+        self.0.keys().next().map_or(Ok(()), |key| Err(format!("the key `{key}` is not known")))
+    }
+}
+
+fn price(mut keys: Keys) -> Result<ModelPrice, String> {
+    // What it costs.
+    let (provider, id): (Arc<str>, Arc<str>) = (keys.need("provider")?, keys.need("id")?);
+    let mut epochs = Vec::new();
+    let tables: Vec<Table> = keys.take("price")?.unwrap_or_default();
+    for (number, table) in (1..).zip(tables) {
+        let epoch = epoch(Keys(table)).map_err(|problem| format!("price {number}: {problem}"))?;
+        if number > 1 && epoch.from.is_none() {
+            return Err(format!("price {number} needs a day in `from`"));
+        }
+        epochs.push(epoch);
+    }
+    let is_free: bool = keys.take("free")?.unwrap_or_default();
+    let mut price = match (is_free, epochs.is_empty()) {
+        (true, true) => ModelPrice::free(provider, id),
+        (true, false) => return Err("`free` and `price` contradict each other".to_owned()),
+        (false, _) => ModelPrice::of_epochs(provider, id, epochs),
+    };
+    for bucket in Bucket::fees() {
+        let key = bucket.price_key();
+        if let Some(dollars) = keys.take::<Usd>(key)? {
+            let fee = Fee::of(dollars, 1_000);
+            let fee = fee.ok_or_else(|| format!("`{key}`: a fee is from zero to a dollar each"))?;
+            price = price.with_fee(bucket, Some(fee));
+        }
+    }
+    price = set(price, keys.take("regional_multiplier")?, ModelPrice::regional);
+    price = set(price, keys.take("fast_multiplier")?, ModelPrice::fast_multiplier);
+    // What else is known of it.
+    price = set(price, keys.take("context_window")?, ModelPrice::context_window);
+    price = set(price, keys.take("max_output")?, ModelPrice::max_output);
+    price = set(price, keys.take::<String>("source")?, ModelPrice::source);
+    price.retires = keys.take("retires")?;
+    price.retired = keys.take("retired")?.unwrap_or_default();
+    let aliases: Vec<String> = keys.take("aliases")?.unwrap_or_default();
+    // For a person who reads the file.
+    keys.take::<Date>("as_of")?;
+    keys.take::<String>("note")?;
+    keys.finish()?;
+    Ok(aliases.into_iter().fold(price, ModelPrice::alias))
 }
 
 fn set<T>(
@@ -243,149 +193,63 @@ fn set<T>(
     }
 }
 
-/// A table that has a rate for each bucket of tokens beside its other keys.
-///
-/// (`serde(flatten)` would let unknown keys pass.)
-struct WithRates<T> {
-    rates: Rates,
-    rest: T,
-}
-
-impl<'de, T: DeserializeOwned> Deserialize<'de> for WithRates<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<WithRates<T>, D::Error> {
-        let mut table = toml::Table::deserialize(deserializer)?;
-        let mut rates = Rates::none();
-        for bucket in Bucket::tokens() {
-            let key = bucket.price_key();
-            if let Some(value) = table.remove(key) {
-                let rate = value
-                    .try_into()
-                    .map_err(|error| D::Error::custom(format!("`{key}`: {}", one_line(&error))))?;
-                rates = rates.with(bucket, rate);
-            }
-        }
-        let rest = table.try_into().map_err(|error| D::Error::custom(one_line(&error)))?;
-        Ok(WithRates { rates, rest })
+fn epoch(mut keys: Keys) -> Result<Epoch, String> {
+    let mut epoch = Epoch::new(keys.take("from")?, keys.rates()?);
+    epoch.base.tiers = keys.tiers("tiers")?;
+    epoch.peak = keys
+        .take("peak")?
+        .map(|table| peak(Keys(table)))
+        .transpose()
+        .map_err(|problem| format!("peak: {problem}"))?;
+    // The service tiers with a key of their own, and the others.
+    for name in ["batch", "flex", "priority", "fast"] {
+        epoch.services.extend(service(&mut keys, name)?);
     }
-}
-
-type BlockTable = WithRates<NoOtherKeys>;
-type PriceTable = WithRates<PriceKeys>;
-type TierTable = WithRates<TierKeys>;
-type PeakTable = WithRates<PeakKeys>;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NoOtherKeys {}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PriceKeys {
-    from: Option<Date>,
-    #[serde(default)]
-    tiers: Vec<TierTable>,
-    batch: Option<BlockTable>,
-    #[serde(default)]
-    batch_tiers: Vec<TierTable>,
-    flex: Option<BlockTable>,
-    #[serde(default)]
-    flex_tiers: Vec<TierTable>,
-    priority: Option<BlockTable>,
-    #[serde(default)]
-    priority_tiers: Vec<TierTable>,
-    fast: Option<BlockTable>,
-    #[serde(default)]
-    fast_tiers: Vec<TierTable>,
-    #[serde(default)]
-    other: BTreeMap<String, BlockTable>,
-    #[serde(default)]
-    other_tiers: BTreeMap<String, Vec<TierTable>>,
-    peak: Option<PeakTable>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TierKeys {
-    above: u64,
-    #[serde(default)]
-    inclusive: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PeakKeys {
-    tz: Zone,
-    days: Vec<u8>,
-    hours: Vec<String>,
-    /// Whose holidays are no peak: for a person, because no table of holidays is built in.
-    #[serde(rename = "except_public_holidays")]
-    _except_public_holidays: Option<String>,
-}
-
-impl PriceTable {
-    fn epoch(self) -> Result<Epoch, String> {
-        let WithRates { rates, rest: mut keys } = self;
-        let mut epoch = Epoch::new(keys.from, rates);
-        epoch.base.tiers = keys.tiers.into_iter().map(TierTable::tier).collect();
-        epoch.peak = keys.peak.map(PeakTable::peak).transpose()?;
-        let mut services = vec![
-            (Service::Batch, keys.batch, keys.batch_tiers),
-            (Service::Flex, keys.flex, keys.flex_tiers),
-            (Service::Priority, keys.priority, keys.priority_tiers),
-            (Service::Fast, keys.fast, keys.fast_tiers),
-        ];
-        for (name, block) in keys.other {
-            let tiers = keys.other_tiers.remove(&name).unwrap_or_default();
-            services.push((other(&name)?, Some(block), tiers));
+    let others: Table = keys.take("other")?.unwrap_or_default();
+    let tiers: Table = keys.take("other_tiers")?.unwrap_or_default();
+    let tiers = tiers.into_iter().map(|(name, tiers)| (format!("{name}_tiers"), tiers));
+    let names: Vec<String> = others.keys().cloned().collect();
+    let mut others = Keys(others.into_iter().chain(tiers).collect());
+    for name in names {
+        if !matches!(Service::from(&*name), Service::Other(_)) {
+            return Err(format!("`other.{name}` has a key of its own, `{name}`"));
         }
-        if let Some(name) = keys.other_tiers.keys().next() {
-            return Err(format!("`other_tiers.{name}` modifies `other.{name}`, which is missing"));
-        }
-        for (service, block, tiers) in services {
-            let tiers: Vec<Tier> = tiers.into_iter().map(TierTable::tier).collect();
-            match block {
-                Some(block) => epoch.services.push((service, Block { rates: block.rates, tiers })),
-                None if tiers.is_empty() => {}
-                None => {
-                    return Err(format!(
-                        "`{service}_tiers` modifies `{service}`, which is missing"
-                    ));
-                }
-            }
-        }
-        Ok(epoch)
+        epoch.services.extend(service(&mut others, &name)?);
     }
+    others.finish().map_err(|problem| format!("other_tiers: {problem}"))?;
+    keys.finish()?;
+    Ok(epoch)
 }
 
-fn other(name: &str) -> Result<Service, String> {
-    match Service::from(name) {
-        service @ Service::Other(_) => Ok(service),
-        service => Err(format!("`other.{name}` has a key of its own, `{service}`")),
-    }
+fn service(keys: &mut Keys, name: &str) -> Result<Option<(Service, Block)>, String> {
+    let block: Option<Table> = keys.take(name)?;
+    let tiers = keys.tiers(&format!("{name}_tiers"))?;
+    let Some(block) = block else {
+        let is_alone = !tiers.is_empty();
+        let problem = || format!("`{name}_tiers` modifies `{name}`, which is missing");
+        return if is_alone { Err(problem()) } else { Ok(None) };
+    };
+    let mut block = Keys(block);
+    let rates = block.rates().map_err(|problem| format!("{name}: {problem}"))?;
+    block.finish().map_err(|problem| format!("{name}: {problem}"))?;
+    Ok(Some((Service::from(name), Block { rates, tiers })))
 }
 
-impl TierTable {
-    fn tier(self) -> Tier {
-        match self.rest.inclusive {
-            true => Tier::from(self.rest.above, self.rates),
-            false => Tier::above(self.rest.above, self.rates),
-        }
-    }
-}
-
-impl PeakTable {
-    fn peak(self) -> Result<Peak, String> {
-        let WithRates { rates, rest: keys } = self;
-        let hours = keys.hours.iter().map(String::as_str);
-        Peak::new(keys.tz, keys.days, hours, rates).map_err(|error| format!("peak: {error}"))
-    }
+fn peak(mut keys: Keys) -> Result<Peak, String> {
+    let (zone, days): (_, Vec<u8>) = (keys.need("tz")?, keys.need("days")?);
+    let hours: Vec<String> = keys.need("hours")?;
+    // For a person: no table of holidays is built in.
+    keys.take::<String>("except_public_holidays")?;
+    let peak = Peak::new(zone, days, hours, keys.rates()?)?;
+    keys.finish()?;
+    Ok(peak)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(rest: &str) -> Result<PriceBook, BookError> {
+    fn read(rest: &str) -> Result<PriceBook, ListError> {
         PriceBook::from_toml(&format!("[[model]]\nprovider = \"acme\"\nid = \"owl\"\n{rest}"))
     }
 
@@ -400,13 +264,10 @@ mod tests {
             ("as_of = \"soon\"", &["as_of", "`soon`"]),
             ("web_search_per_1k = \"2000\"", &["web_search_per_1k", "a dollar each"]),
             ("code_container_per_1k = \"x\"", &["code_container_per_1k", "`x`"]),
-            ("audio_second_per_1k = \"-1\"", &["audio_second_per_1k", "below zero"]),
+            ("audio_second_per_1k = \"-1\"", &["audio_second_per_1k", "from zero"]),
             (&format!("{priced}web_search_per_1k = \"1\""), &["price", "`web_search_per_1k`"]),
             ("regional_multiplier = \"x\"", &["regional_multiplier", "`x`"]),
-            (
-                "regional_multiplier = \"1\"\ngeo_us_multiplier = \"1\"",
-                &["duplicate", "multiplier"],
-            ),
+            (&format!("regional_multiplier = \"11\"\n{priced}"), &["at most 10"]),
             (&format!("free = true\n{priced}"), &["`free` and `price`"]),
             (&format!("{priced}inptu = \"1\""), &["price", "`inptu`"]),
             (&format!("{priced}cache_read = \"-1\""), &["cache_read", "below zero"]),
@@ -418,10 +279,10 @@ mod tests {
                 &format!("{priced}other = {{ batch = {{}} }}"),
                 &["`other.batch` has a key of its own"],
             ),
-            (&format!("{priced}other_tiers = {{ turbo = [] }}"), &["`other_tiers.turbo`"]),
+            (&format!("{priced}other_tiers = {{ turbo = [] }}"), &["other_tiers", "`turbo_tiers`"]),
             (
                 &format!("{priced}peak = {{ tz = \"Mars\", days = [1], hours = [] }}"),
-                &["tz", "no time zone `Mars`"],
+                &["tz", "`Mars` is not a time zone"],
             ),
             (
                 &format!("{priced}peak = {{ tz = \"UTC\", days = [8], hours = [] }}"),
@@ -464,7 +325,7 @@ mod tests {
             note = "by night"
             web_search_per_1k = "10"
             request_per_1k = 5
-            geo_us_multiplier = "1.1"
+            regional_multiplier = "1.1"
             fast_multiplier = "2"
             [[model.price]]
             from = "2026-01-01"
@@ -488,11 +349,9 @@ mod tests {
         assert_eq!(price.context_window_tokens(), Some(1_000));
         assert_eq!(price.max_output_tokens(), Some(100));
         assert_eq!(price.read_in(), Some("a page"));
-        assert_eq!(price.remark(), Some("by night"));
-        assert_eq!(price.retires_on().unwrap().to_string(), "2027-01-01");
-        assert_eq!(price.checked_on().unwrap().to_string(), "2026-11-24");
-        assert_eq!(price.fee_of(Bucket::WebSearchRequests), Fee::each(Usd::cents(1)).ok());
-        assert_eq!(price.fee_of(Bucket::Requests), Fee::per_thousand(Usd::dollars(5)).ok());
+        assert_eq!(price.retires.unwrap().to_string(), "2027-01-01");
+        assert_eq!(price.fee_of(Bucket::WebSearchRequests), Fee::of(Usd::cents(1), 1));
+        assert_eq!(price.fee_of(Bucket::Requests), Fee::of(Usd::dollars(5), 1_000));
         let rate = |bucket, service: &str, input, at: &str| {
             let found = price.rate_of(bucket, &service.into(), input, at.parse().unwrap());
             found.unwrap().unwrap().0.to_string()

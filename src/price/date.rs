@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::clock::Timestamp;
+use crate::parse::ParseError;
 
 /// A day of the calendar in UTC, written `2026-12-01`.
 ///
@@ -49,22 +50,15 @@ impl fmt::Display for Date {
 }
 
 impl FromStr for Date {
-    type Err = ParseDateError;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Date, ParseDateError> {
+    fn from_str(text: &str) -> Result<Date, ParseError> {
         let shaped = text.len() == 10 && text.bytes().all(|b| b == b'-' || b.is_ascii_digit());
         match text.parse() {
             Ok(date) if shaped => Ok(Date(date)),
-            _ => Err(ParseDateError { text: text.chars().take(40).collect() }),
+            _ => Err(ParseError::new(text, "a day; write it as text, such as \"2026-12-01\"")),
         }
     }
-}
-
-/// The text is no day of the calendar.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a day; write it as text, such as \"2026-12-01\"")]
-pub struct ParseDateError {
-    text: String,
 }
 
 impl Serialize for Date {

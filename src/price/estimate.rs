@@ -10,7 +10,6 @@ use super::bound::CostBound;
 use super::cost::{ATTO_PER_PICO, PriceError, Terms};
 use super::model::{Model, ModelPrice};
 use super::rate::Ratio;
-use super::rates::CacheTtl;
 use super::schedule::Level;
 
 /// An **upper bound** of one call: what it may cost at most.
@@ -138,54 +137,31 @@ impl Estimate {
         self
     }
 
-    /// Says that the request marks input to be written to the prompt cache for so long. May be said
-    /// for several times to live. OpenAI writes its cache unasked; that is always counted.
+    /// Says that the request marks input to be written to the prompt cache: `bucket` is the one of
+    /// its time to live. May be said for several. OpenAI writes its cache unasked; that is always
+    /// counted.
     #[must_use]
-    pub fn cache_writes(mut self, ttl: CacheTtl) -> Estimate {
-        self.cache_writes |= 1 << ttl.bucket() as u32;
+    pub fn cache_writes(mut self, bucket: Bucket) -> Estimate {
+        self.cache_writes |= 1 << bucket as u32;
         self
     }
 
-    /// Bounds the web searches that the provider runs.
-    #[must_use]
-    pub fn web_searches(self, searches: u64) -> Estimate {
-        self.counted(Bucket::WebSearchRequests, searches)
-    }
-
-    /// Bounds the searches in files that the provider runs.
-    #[must_use]
-    pub fn file_searches(self, searches: u64) -> Estimate {
-        self.counted(Bucket::FileSearchRequests, searches)
-    }
-
-    /// Bounds the containers that the provider starts to run code in.
-    #[must_use]
-    pub fn code_containers(self, containers: u64) -> Estimate {
-        self.counted(Bucket::CodeContainers, containers)
-    }
-
-    /// Bounds the prompts that the provider grounds with maps.
-    #[must_use]
-    pub fn maps_requests(self, requests: u64) -> Estimate {
-        self.counted(Bucket::MapsRequests, requests)
-    }
-
-    /// Bounds the seconds of audio, for a model that is billed by time.
+    /// Bounds what is not counted in tokens: the searches that the provider runs, the containers
+    /// that it starts, the seconds of audio for a model that is billed by time. A bucket of tokens
+    /// is bounded as [`input`](Estimate::input), [`input_audio`](Estimate::input_audio) and
+    /// [`max_output`](Estimate::max_output) instead, and changes nothing here.
     ///
     /// ```
+    /// use bursar::usage::Bucket;
     /// use bursar::{PriceBook, Usd};
     ///
     /// let whisper = PriceBook::builtin().find("whisper-1")?;
-    /// let call = whisper.estimate().audio_seconds(60);
+    /// let call = whisper.estimate().count(Bucket::AudioSeconds, 60);
     /// assert_eq!(call.cost_at("2026-11-24T09:00:00Z".parse()?)?, "0.006".parse()?);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn audio_seconds(self, seconds: u64) -> Estimate {
-        self.counted(Bucket::AudioSeconds, seconds)
-    }
-
-    fn counted(mut self, bucket: Bucket, count: u64) -> Estimate {
+    pub fn count(mut self, bucket: Bucket, count: u64) -> Estimate {
         if let Some(place) = bucket.fee_index().and_then(|index| self.counts.get_mut(index)) {
             *place = count;
         }
@@ -410,7 +386,7 @@ impl Estimate {
 
     /// The fees of the buckets that do not count tokens, in attodollars.
     fn fees(&self, price: &ModelPrice) -> Result<u128, PriceError> {
-        let mut fees = price.fee_of(Bucket::Requests).map_or(0, |fee| u128::from(fee.atto_each()));
+        let mut fees = price.atto_per_request();
         if self.has_counts() {
             for (bucket, count) in Bucket::fees().zip(self.counts) {
                 fees += price.fee_for(bucket, count)?;
@@ -451,10 +427,10 @@ impl Estimate {
     fn dearest_output(&self, price: &ModelPrice, ceiling: &Level) -> Result<u128, PriceError> {
         let text = known(price, ceiling, Bucket::Output)?.max(ceiling.atto(Bucket::Reasoning));
         let text = text.max(ceiling.atto(Bucket::OutputImage)); // it may draw if it can
-        match self.output_audio {
-            true => Ok(text.max(known(price, ceiling, Bucket::OutputAudio)?)),
-            false => Ok(text),
+        if self.output_audio {
+            return Ok(text.max(known(price, ceiling, Bucket::OutputAudio)?));
         }
+        Ok(text)
     }
 
     /// Rounded up to an attodollar.
@@ -537,10 +513,7 @@ impl Estimate {
 
 #[inline]
 fn known(price: &ModelPrice, ceiling: &Level, bucket: Bucket) -> Result<u128, PriceError> {
-    match ceiling.is_priced(bucket) {
-        true => Ok(ceiling.atto(bucket)),
-        false => Err(price.no_rate(bucket)),
-    }
+    if ceiling.is_priced(bucket) { Ok(ceiling.atto(bucket)) } else { Err(price.no_rate(bucket)) }
 }
 
 fn clamped(atto: u128) -> i128 {

@@ -15,7 +15,7 @@
 //!    tier is never assumed.
 //! 4. The **long-context tier**: the whole request moves, by the sum of all its input.
 //!
-//! What is not written down is resolved once, when a price is made, and [`Origin`] says how:
+//! What is not written down is resolved once, when a price is made:
 //!
 //! - A key that a service tier or a long-context tier lacks is that of the block which it modifies:
 //!   long batch to batch to standard.
@@ -40,7 +40,7 @@ mod catalogue;
 mod cost;
 mod date;
 mod estimate;
-mod flaw;
+mod invalid;
 mod genai;
 mod listing;
 mod litellm;
@@ -57,16 +57,14 @@ mod tests;
 
 pub use bill::PricedBill;
 pub(crate) use bill::fast_price;
-pub use book::{InsertError, PriceBook, UnknownModel};
-pub use catalogue::BookError;
+pub use book::{PriceBook, UnknownModel};
 pub use cost::{PriceError, Terms};
-pub use date::{Date, ParseDateError};
+pub use date::Date;
 pub use estimate::Estimate;
 pub(crate) use estimate::Fallbacks;
-pub use flaw::Flaw;
-pub use listing::{Finding, ListError, Loaded, Reason};
+pub use invalid::InvalidPrice;
+pub use listing::{ListError, ListIssue, ListReport};
 pub use model::{Model, ModelPrice};
-pub use rate::{Fee, Rate, RateError, Ratio};
-pub use rates::{Block, CacheTtl, Peak, PeakError, Rates, Tier};
+pub use rate::{Rate, RateError, Ratio};
+pub use rates::Rates;
 pub use request::EstimateError;
-pub use schedule::Origin;

@@ -1,4 +1,4 @@
-//! Owns [`ModelPrice`], what one model costs, and [`Model`], the cheap handle of one that was found.
+//! [`ModelPrice`], what one model costs, and [`Model`], a cheap handle to the price of a model.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 
 use crate::clock::Timestamp;
+use crate::money::Usd;
 use crate::usage::{Bucket, Service};
 
 use super::book::PriceBook;
@@ -13,9 +14,9 @@ use super::cost::PriceError;
 use super::date::Date;
 use super::estimate::Estimate;
 use super::rate::{Fee, Rate, Ratio};
-use super::rates::{Block, CacheTtl, Fees, Peak, Rates, Tier};
+use super::rates::{Fees, Rates, Tier};
 use super::reasoning::has_no_reasoning;
-use super::schedule::{Epoch, Origin, Resolved, Schedule};
+use super::schedule::{Epoch, Origin, RateTable, Schedule};
 
 /// What one model of one provider costs: rates by date, input length, service tier and hour.
 ///
@@ -23,13 +24,14 @@ use super::schedule::{Epoch, Origin, Resolved, Schedule};
 /// [`from_date`](ModelPrice::from_date) is said of the prices from that day on:
 ///
 /// ```
-/// use bursar::price::{CacheTtl, Rates, Tier};
+/// use bursar::price::Rates;
+/// use bursar::usage::Bucket;
 /// use bursar::{ModelPrice, PriceBook, Service};
 ///
 /// let price = ModelPrice::new("acme", "owl-2", "3".parse()?, "15".parse()?)
-///     .cache_read("0.3".parse()?)
-///     .cache_write(CacheTtl::FiveMinutes, "3.75".parse()?)
-///     .tier(Tier::above(200_000, Rates::new("6".parse()?, "22.5".parse()?)))
+///     .rate(Bucket::CacheRead, "0.3".parse()?)
+///     .rate(Bucket::CacheWrite5m, "3.75".parse()?)
+///     .tier(200_000, Rates::new("6".parse()?, "22.5".parse()?))
 ///     .from_date("2027-01-01".parse()?, "2".parse()?, "10".parse()?)
 ///     .service(Service::Batch, Rates::new("1".parse()?, "5".parse()?))
 ///     .max_output(64_000)
@@ -46,16 +48,14 @@ pub struct ModelPrice {
     context_window: Option<u64>,
     max_output: Option<u64>,
     source: Option<String>,
-    as_of: Option<Date>,
-    retires: Option<Date>,
-    retired: bool,
-    note: Option<String>,
+    pub(super) retires: Option<Date>,
+    pub(super) retired: bool,
     reasons: Option<bool>,
     /// Found only with its provider's name: a public list has it of a reseller.
     pub(super) resold: bool,
     pub(super) free: bool,
     fees: Fees,
-    /// A bucket of tokens that was given a fee.
+    /// A bucket that was given a fee which it cannot have.
     pub(super) wrong_fee: Option<Bucket>,
     own: bool,
     regional: Option<Ratio>,
@@ -63,7 +63,7 @@ pub struct ModelPrice {
     /// As written down.
     pub(super) epochs: Vec<Epoch>,
     /// As charged, in order of time.
-    pub(super) resolved: Box<[Resolved]>,
+    pub(super) resolved: Box<[RateTable]>,
 }
 
 impl ModelPrice {
@@ -95,10 +95,8 @@ impl ModelPrice {
             context_window: None,
             max_output: None,
             source: None,
-            as_of: None,
             retires: None,
             retired: false,
-            note: None,
             reasons: None,
             resold: false,
             free: false,
@@ -123,106 +121,80 @@ impl ModelPrice {
         self
     }
 
-    /// Names the rate of one bucket.
+    /// Sets the rate of one bucket of tokens. Without a rate of their own, cache reads cost what
+    /// input costs, cache writes what the next shorter time to live costs (or else input), reasoning
+    /// what output costs and images that are read what input costs; audio and images that are drawn
+    /// have no price.
     #[must_use]
     pub fn rate(self, bucket: Bucket, rate: Rate) -> ModelPrice {
         self.change(|epoch| epoch.base.rates = epoch.base.rates.clone().with(bucket, rate))
     }
 
-    /// Names the rate of input read from the prompt cache; without one it costs what input costs.
+    /// Adds a long-context tier: the whole request is charged at these rates once its input is
+    /// **more than** `tokens`. All input counts: uncached, audio, cache reads and cache writes.
+    ///
+    /// ```
+    /// use bursar::price::{Rates, Terms};
+    /// use bursar::{ModelPrice, Usage};
+    ///
+    /// // $1 and $4 for a million tokens; twice that for a request of more than 200,000 in.
+    /// let price = ModelPrice::new("acme", "long", "1".parse()?, "4".parse()?)
+    ///     .tier(200_000, Rates::new("2".parse()?, "8".parse()?));
+    /// let at = "2026-11-24T12:00:00Z".parse()?;
+    /// let cost = |input| price.cost(&Usage::tokens(input, 0), &Terms::default(), at);
+    /// assert_eq!(cost(200_000)?.to_string(), "$0.20");
+    /// assert_eq!(cost(200_001)?.to_string(), "$0.40");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
-    pub fn cache_read(self, rate: Rate) -> ModelPrice {
-        self.rate(Bucket::CacheRead, rate)
+    pub fn tier(self, tokens: u64, rates: Rates) -> ModelPrice {
+        self.change(|epoch| epoch.base.tiers.push(Tier::above(tokens, rates)))
     }
 
-    /// Names the rate of input written to the prompt cache; without one it costs what the next
-    /// shorter time to live costs, or input.
+    /// Sets what a service tier costs. Without this, a call of that tier has no price.
     #[must_use]
-    pub fn cache_write(self, ttl: CacheTtl, rate: Rate) -> ModelPrice {
-        self.rate(ttl.bucket(), rate)
-    }
-
-    /// Names the rate of reasoning; without one it costs what output costs.
-    #[must_use]
-    pub fn reasoning(self, rate: Rate) -> ModelPrice {
-        self.rate(Bucket::Reasoning, rate)
-    }
-
-    /// Names the rate of audio input; without one it has no price.
-    #[must_use]
-    pub fn input_audio(self, rate: Rate) -> ModelPrice {
-        self.rate(Bucket::InputAudio, rate)
-    }
-
-    /// Sets the rate of image input; without one, image input costs as much as input.
-    #[must_use]
-    pub fn input_image(self, rate: Rate) -> ModelPrice {
-        self.rate(Bucket::InputImage, rate)
-    }
-
-    /// Sets the rate of image output; without one, it has no price.
-    #[must_use]
-    pub fn output_image(self, rate: Rate) -> ModelPrice {
-        self.rate(Bucket::OutputImage, rate)
-    }
-
-    /// Names the rate of audio output; without one it has no price.
-    #[must_use]
-    pub fn output_audio(self, rate: Rate) -> ModelPrice {
-        self.rate(Bucket::OutputAudio, rate)
-    }
-
-    /// Adds a long-context tier.
-    #[must_use]
-    pub fn tier(self, tier: Tier) -> ModelPrice {
-        self.change(|epoch| epoch.base.tiers.push(tier))
-    }
-
-    /// Names what a service tier costs. Without this, a call of that tier has no price.
-    #[must_use]
-    pub fn service(self, service: Service, block: impl Into<Block>) -> ModelPrice {
+    pub fn service(self, service: Service, rates: Rates) -> ModelPrice {
         self.change(|epoch| {
             if service == Service::Standard {
-                epoch.base = block.into();
+                epoch.base = rates.into();
             } else {
                 epoch.services.retain(|(other, _)| *other != service);
-                epoch.services.push((service, block.into()));
+                epoch.services.push((service, rates.into()));
             }
         })
     }
 
-    /// Names other rates for some hours of the day.
-    #[must_use]
-    pub fn peak(self, peak: Peak) -> ModelPrice {
-        self.change(|epoch| epoch.peak = Some(peak))
-    }
-
     /// Sets the fee of one unit of a bucket that does not count tokens: a web search, a request, a
-    /// second of audio. Without a fee the bucket has no price, except requests, which are then
-    /// free.
+    /// second of audio, from zero to a dollar for each. Without a fee the bucket has no price, except
+    /// requests, which are then free.
     ///
     /// ```
-    /// use bursar::price::{Fee, Terms};
+    /// use bursar::price::Terms;
     /// use bursar::usage::Bucket;
     /// use bursar::{ModelPrice, Usage, Usd};
     ///
     /// let price = ModelPrice::new("acme", "finder", "1".parse()?, "4".parse()?)
-    ///     .fee(Bucket::FileSearchRequests, Fee::per_thousand("2.5".parse()?)?);
+    ///     .fee(Bucket::FileSearchRequests, "0.0025".parse()?);
     /// let usage = Usage { file_search_requests: 2, ..Usage::NONE };
     /// let at = "2026-11-24T12:00:00Z".parse()?;
     /// assert_eq!(price.cost(&usage, &Terms::default(), at)?, "0.005".parse()?);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn fee(mut self, bucket: Bucket, fee: Fee) -> ModelPrice {
-        if !self.fees.set(bucket, fee) {
+    pub fn fee(self, bucket: Bucket, each: Usd) -> ModelPrice {
+        self.with_fee(bucket, Fee::of(each, 1))
+    }
+
+    /// The same with a fee that may be out of range: the price is then refused by a book.
+    pub(super) fn with_fee(mut self, bucket: Bucket, fee: Option<Fee>) -> ModelPrice {
+        if !fee.is_some_and(|fee| self.fees.set(bucket, fee)) {
             self.wrong_fee = Some(bucket);
         }
         self
     }
 
-    /// Names the surcharge on all tokens for data residency (processing in one region). Without
-    /// this, a regional call has no price; [`Ratio::ONE`] says that there is no surcharge.
+    /// Sets the surcharge on all tokens for data residency (processing in one region), at most 10.
+    /// Without this, a regional call has no price; a factor of 1 says that there is no surcharge.
     #[must_use]
     pub fn regional(mut self, ratio: Ratio) -> ModelPrice {
         self.regional = Some(ratio);
@@ -230,14 +202,13 @@ impl ModelPrice {
     }
 
     /// Prices [`Service::Fast`] at the standard rates times `ratio`, wherever it is not named.
-    #[must_use]
-    pub fn fast_multiplier(mut self, ratio: Ratio) -> ModelPrice {
+    pub(super) fn fast_multiplier(mut self, ratio: Ratio) -> ModelPrice {
         self.fast = Some(ratio);
         self.resolve();
         self
     }
 
-    /// Names how many tokens fit into a request.
+    /// Sets how many tokens fit into a request.
     #[must_use]
     pub fn context_window(mut self, tokens: u64) -> ModelPrice {
         self.context_window = Some(tokens);
@@ -252,8 +223,8 @@ impl ModelPrice {
     /// use bursar::ModelPrice;
     ///
     /// let mine = ModelPrice::new("vllm", "support-bot", "0.1".parse()?, "0.3".parse()?);
-    /// assert!(mine.can_reason(), "its name tells nothing");
-    /// assert!(!mine.reasons(false).can_reason());
+    /// let mine = mine.reasons(false); // its name does not show it
+    /// # let _ = mine;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -262,7 +233,7 @@ impl ModelPrice {
         self
     }
 
-    /// Names how many tokens the model answers at most, reasoning included.
+    /// Sets how many tokens the model answers at most, reasoning included.
     #[must_use]
     pub fn max_output(mut self, tokens: u64) -> ModelPrice {
         self.max_output = Some(tokens);
@@ -283,34 +254,6 @@ impl ModelPrice {
         self
     }
 
-    /// Says when the price was checked.
-    #[must_use]
-    pub fn as_of(mut self, date: Date) -> ModelPrice {
-        self.as_of = Some(date);
-        self
-    }
-
-    /// Says when the provider switches the model off.
-    #[must_use]
-    pub fn retires(mut self, date: Date) -> ModelPrice {
-        self.retires = Some(date);
-        self
-    }
-
-    /// Says that the model is switched off. Its price stays, for what was spent.
-    #[must_use]
-    pub fn retired(mut self) -> ModelPrice {
-        self.retired = true;
-        self
-    }
-
-    /// Adds a remark for a person.
-    #[must_use]
-    pub fn note(mut self, note: impl Into<String>) -> ModelPrice {
-        self.note = Some(note.into());
-        self
-    }
-
     /// The same price as one that the user wrote down, or did not.
     pub(super) fn owned(mut self, own: bool) -> ModelPrice {
         self.own = own;
@@ -326,8 +269,8 @@ impl ModelPrice {
     }
 
     fn resolve(&mut self) {
-        let mut resolved: Vec<Resolved> =
-            self.epochs.iter().map(|epoch| Resolved::new(epoch, self.fast)).collect();
+        let mut resolved: Vec<RateTable> =
+            self.epochs.iter().map(|epoch| RateTable::new(epoch, self.fast)).collect();
         resolved.sort_by_key(|epoch| epoch.from);
         self.resolved = resolved.into();
     }
@@ -351,23 +294,23 @@ impl ModelPrice {
     }
 
     /// Other names of the model.
-    pub fn aliases(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn aliases(&self) -> impl Iterator<Item = &str> {
         self.aliases.iter().map(|alias| &**alias)
     }
 
     /// How many tokens fit into a request.
-    pub fn context_window_tokens(&self) -> Option<u64> {
+    pub(crate) fn context_window_tokens(&self) -> Option<u64> {
         self.context_window
     }
 
     /// How many tokens the model answers at most.
-    pub fn max_output_tokens(&self) -> Option<u64> {
+    pub(crate) fn max_output_tokens(&self) -> Option<u64> {
         self.max_output
     }
 
     /// True if the model can reason: as set with [`reasons`](ModelPrice::reasons), else by the
     /// family in its id. True for unknown families.
-    pub fn can_reason(&self) -> bool {
+    pub(crate) fn can_reason(&self) -> bool {
         self.reasons.unwrap_or_else(|| !has_no_reasoning(&self.id))
     }
 
@@ -376,24 +319,9 @@ impl ModelPrice {
         self.source.as_deref()
     }
 
-    /// When the price was checked.
-    pub fn checked_on(&self) -> Option<Date> {
-        self.as_of
-    }
-
-    /// When the provider switches it off.
-    pub fn retires_on(&self) -> Option<Date> {
-        self.retires
-    }
-
     /// True if the provider has switched it off by then.
-    pub fn is_retired(&self, at: Timestamp) -> bool {
+    pub(crate) fn is_retired(&self, at: Timestamp) -> bool {
         self.retired || self.retires.is_some_and(|date| date.start() <= at)
-    }
-
-    /// A remark for a person.
-    pub fn remark(&self) -> Option<&str> {
-        self.note.as_deref()
     }
 
     /// True for what was made by [`ModelPrice::free`].
@@ -424,19 +352,31 @@ impl ModelPrice {
 
     /// The fee of one unit of a bucket; `None` if it has no price, or if it counts tokens.
     #[inline]
-    pub fn fee_of(&self, bucket: Bucket) -> Option<Fee> {
-        match self.free && !bucket.is_tokens() {
-            true => Some(Fee::ZERO),
-            false => self.fees.get(bucket),
-        }
+    pub(super) fn fee_of(&self, bucket: Bucket) -> Option<Fee> {
+        if self.free && !bucket.is_tokens() { Some(Fee::ZERO) } else { self.fees.get(bucket) }
     }
 
-    /// The rate of a bucket in a request of so many input tokens, and where it comes from; `None`
-    /// if the bucket has no price.
+    /// The fee of a request in attodollars (1e-18 USD); zero without one.
+    pub(crate) fn atto_per_request(&self) -> u128 {
+        self.fee_of(Bucket::Requests).map_or(0, |fee| u128::from(fee.atto_each()))
+    }
+
+    /// The standard rate of a bucket in a request of so many input tokens.
     ///
     /// # Errors
-    /// The service tier has no price, or the model had none yet.
-    pub fn rate_of(
+    /// The bucket has no price, or the model had none yet.
+    pub(crate) fn standard_rate(
+        &self,
+        bucket: Bucket,
+        input_tokens: u64,
+        at: Timestamp,
+    ) -> Result<Rate, PriceError> {
+        let found = self.rate_of(bucket, &Service::Standard, input_tokens, at)?;
+        found.map(|(rate, _)| rate).ok_or_else(|| self.no_rate(bucket))
+    }
+
+    /// The rate of a bucket, and where it comes from; `None` if the bucket has no price.
+    pub(super) fn rate_of(
         &self,
         bucket: Bucket,
         service: &Service,
@@ -475,7 +415,8 @@ impl ModelPrice {
         }
         let fees = [Bucket::Requests, Bucket::WebSearchRequests].map(|b| self.fee_of(b));
         let fee = fees.into_iter().flatten().max()?;
-        Some(self.fee(Bucket::Requests, fee).fee(Bucket::WebSearchRequests, Fee::ZERO))
+        let price = self.with_fee(Bucket::Requests, Some(fee));
+        Some(price.with_fee(Bucket::WebSearchRequests, Some(Fee::ZERO)))
     }
 
     /// True if every call costs the same at both prices.

@@ -1,5 +1,5 @@
-//! Owns [`Rate`], the price of a token, [`Fee`], the price of a search or a request, and [`Ratio`],
-//! a surcharge.
+//! [`Rate`], the price of a token, `Fee`, the price of a search or a request, and [`Ratio`], a factor
+//! such as a surcharge.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -7,7 +7,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::money::{ParseUsdError, Usd, parse_scaled};
+use crate::money::{Usd, parse_scaled};
+use crate::parse::ParseError;
 
 /// The price of one kind of token: a whole number of picodollars **per million tokens**, which is
 /// the same number of attodollars (1e-18 USD) per token.
@@ -20,7 +21,6 @@ use crate::money::{ParseUsdError, Usd, parse_scaled};
 ///
 /// let rate: Rate = "2.50".parse()?;
 /// assert_eq!(rate, Rate::per_million(Usd::cents(250))?);
-/// assert_eq!(rate.atto_per_token(), 2_500_000_000_000);
 /// assert_eq!(rate.to_string(), "2.5");
 /// # Ok::<(), bursar::price::RateError>(())
 /// ```
@@ -29,32 +29,26 @@ pub struct Rate(u64);
 
 impl Rate {
     /// Free, because somebody wrote it down.
-    pub const ZERO: Rate = Rate(0);
+    pub(super) const ZERO: Rate = Rate(0);
     /// The dearest rate that is believed: $10,000 per million tokens, a cent a token. The dearest
     /// real one known is $600; what is above is a price in another unit (litellm #23503).
-    pub const MAX: Rate = Rate(10_000_000_000_000_000);
+    pub(super) const MAX: Rate = Rate(10_000_000_000_000_000);
 
-    /// So much for a million tokens.
+    /// The rate of that price for a million tokens.
     ///
     /// # Errors
-    /// Below zero, or above [`Rate::MAX`].
+    /// Below zero, or above $10,000.
     pub fn per_million(price: Usd) -> Result<Rate, RateError> {
         match u64::try_from(price.pico()) {
             Ok(pico) if pico <= Rate::MAX.0 => Ok(Rate(pico)),
-            Ok(_) => Err(RateError::TooDear { price }),
             Err(_) if price.is_negative() => Err(RateError::Negative { price }),
-            Err(_) => Err(RateError::TooDear { price }),
+            _ => Err(RateError::TooDear { price }),
         }
     }
 
     /// Attodollars (1e-18 USD) per token; at most 1e16.
-    pub const fn atto_per_token(self) -> u64 {
+    pub(crate) const fn atto_per_token(self) -> u64 {
         self.0
-    }
-
-    /// The price of a million tokens.
-    pub const fn for_million(self) -> Usd {
-        Usd::from_pico(self.0 as i128)
     }
 
     pub(super) const fn from_atto(atto: u64) -> Rate {
@@ -75,7 +69,7 @@ impl Rate {
 /// Dollars per million tokens, in full: `2.5`.
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.for_million().exact(), f)
+        fmt::Display::fmt(&Usd::from_pico(i128::from(self.0)).exact(), f)
     }
 }
 
@@ -101,59 +95,31 @@ impl<'de> Deserialize<'de> for Rate {
     }
 }
 
-/// The price of one thing that is no token: a web search, a request. At most a dollar.
-///
-/// ```
-/// use bursar::{Usd, price::Fee};
-///
-/// assert_eq!(Fee::per_thousand(Usd::dollars(10))?, Fee::each(Usd::cents(1))?);
-/// # Ok::<(), bursar::price::RateError>(())
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Fee(u64);
+/// The price of one thing that is not a token: a search, a request, a second of audio.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Fee(u64);
 
 impl Fee {
-    /// Free, because somebody wrote it down.
-    pub const ZERO: Fee = Fee(0);
+    pub(super) const ZERO: Fee = Fee(0);
     /// The dearest fee that is believed: a dollar. Real ones are up to 3.5 cents; what is above is
     /// a price in another unit (litellm #12913 took $35 per thousand for $35 each).
-    pub const MAX: Fee = Fee(1_000_000_000_000_000_000);
+    pub(super) const MAX: Fee = Fee(1_000_000_000_000_000_000);
 
-    /// So much for each.
-    ///
-    /// # Errors
-    /// Below zero, or above a dollar.
-    pub fn each(price: Usd) -> Result<Fee, RateError> {
-        Fee::from_atto(price, 1_000_000)
+    /// The fee of one thing, of which `count` cost that price; `None` unless each costs from zero
+    /// to a dollar.
+    pub(super) fn of(price: Usd, count: i128) -> Option<Fee> {
+        let atto = price.pico().checked_mul(1_000_000)? / count;
+        let fee = Fee(u64::try_from(atto).ok()?);
+        (fee <= Fee::MAX).then_some(fee)
     }
 
-    /// So much for a thousand, as most vendors publish it.
-    ///
-    /// # Errors
-    /// Below zero, or above a thousand dollars.
-    pub fn per_thousand(price: Usd) -> Result<Fee, RateError> {
-        Fee::from_atto(price, 1_000)
-    }
-
-    /// Attodollars (1e-18 USD) for each; at most 1e18.
-    pub const fn atto_each(self) -> u64 {
+    /// Attodollars (1e-18 USD); at most 1e18.
+    pub(super) const fn atto_each(self) -> u64 {
         self.0
-    }
-
-    fn from_atto(price: Usd, atto_per_pico: i128) -> Result<Fee, RateError> {
-        if price.is_negative() {
-            return Err(RateError::Negative { price });
-        }
-        let atto =
-            price.pico().checked_mul(atto_per_pico).and_then(|atto| u64::try_from(atto).ok());
-        match atto.map(Fee) {
-            Some(fee) if fee <= Fee::MAX => Ok(fee),
-            _ => Err(RateError::FeeTooDear { price }),
-        }
     }
 }
 
-/// A factor such as 1.1, kept exactly; above zero and at most 10, with at most six decimals.
+/// A factor such as 1.1, kept exactly: above zero and at most 1000, with at most six decimals.
 ///
 /// ```
 /// use bursar::price::Ratio;
@@ -162,7 +128,7 @@ impl Fee {
 /// let budget = BudgetManager::new(Usd::dollars(1))?;
 /// let call = budget.model("gpt-6.1-terra")?.estimate().input(1_000).max_output(100);
 /// let safer = call.with_margin("1.25".parse::<Ratio>()?); // a quarter more input
-/// assert!("11".parse::<Ratio>().is_err());
+/// assert!("1001".parse::<Ratio>().is_err());
 /// # budget.reserve("crawler", &safer)?.release();
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -173,38 +139,62 @@ pub struct Ratio {
 }
 
 impl Ratio {
-    /// No surcharge.
-    pub const ONE: Ratio = Ratio { numerator: 1, denominator: 1 };
+    pub(super) const ONE: Ratio = Ratio { numerator: 1, denominator: 1 };
+    /// What overheads and margins are unless the user says otherwise.
+    pub(crate) const THREE: Ratio = Ratio { numerator: 3, denominator: 1 };
+    /// The largest surcharge of a provider that is believed.
+    pub(super) const MAX_SURCHARGE: Ratio = Ratio { numerator: 10, denominator: 1 };
 
     const PLACES: u32 = 6;
     const UNIT: u32 = 10_u32.pow(Ratio::PLACES);
+    const MAX: u32 = 1_000 * Ratio::UNIT;
 
-    pub(super) const fn numerator(self) -> u32 {
+    pub(crate) const fn numerator(self) -> u32 {
         self.numerator
     }
 
-    pub(super) const fn denominator(self) -> u32 {
+    pub(crate) const fn denominator(self) -> u32 {
         self.denominator
     }
+}
 
-    pub(super) fn compare(self, other: Ratio) -> Ordering {
+impl Ord for Ratio {
+    fn cmp(&self, other: &Ratio) -> Ordering {
         let across = |one: u32, other: u32| u64::from(one) * u64::from(other);
         across(self.numerator, other.denominator).cmp(&across(other.numerator, self.denominator))
     }
 }
 
+impl PartialOrd for Ratio {
+    fn partial_cmp(&self, other: &Ratio) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// In full: `1.1`.
+impl fmt::Display for Ratio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pico = 1_000_000_000_000 * i128::from(self.numerator) / i128::from(self.denominator);
+        fmt::Display::fmt(&Usd::from_pico(pico).exact(), f)
+    }
+}
+
 impl FromStr for Ratio {
-    type Err = RateError;
+    type Err = ParseError;
 
     /// Reads a decimal number: `1.1`.
-    fn from_str(text: &str) -> Result<Ratio, RateError> {
+    fn from_str(text: &str) -> Result<Ratio, ParseError> {
         let scaled = parse_scaled(text.trim(), Ratio::PLACES).ok();
         match scaled.and_then(|scaled| u32::try_from(scaled).ok()) {
-            Some(scaled) if scaled > 0 && scaled <= 10 * Ratio::UNIT => {
+            Some(scaled @ 1..=Ratio::MAX) => {
                 let divisor = common_divisor(scaled, Ratio::UNIT);
                 Ok(Ratio { numerator: scaled / divisor, denominator: Ratio::UNIT / divisor })
             }
-            _ => Err(RateError::NoRatio { text: text.chars().take(40).collect() }),
+            _ => Err(ParseError::new(
+                text,
+                "a factor; write a number above 0 and up to 1000 with at most six decimals, such \
+                 as \"1.1\"",
+            )),
         }
     }
 }
@@ -219,20 +209,20 @@ impl<'de> Deserialize<'de> for Ratio {
     }
 }
 
-/// Why something is no price.
+/// Why a rate is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RateError {
-    /// Not an amount of money at all.
+    /// Not an amount of money.
     #[error(transparent)]
-    NotMoney(#[from] ParseUsdError),
+    NotMoney(#[from] ParseError),
     /// Below zero.
     #[error("a price cannot be below zero, and {price} is; write 0 for what is free")]
     Negative {
         /// What was asked for.
         price: Usd,
     },
-    /// Above [`Rate::MAX`].
+    /// Above $10,000 for a million tokens.
     #[error(
         "{price} for a million tokens is more than a cent a token; \
          write dollars per million tokens, not per token or per thousand"
@@ -240,21 +230,6 @@ pub enum RateError {
     TooDear {
         /// What was asked for.
         price: Usd,
-    },
-    /// Above [`Fee::MAX`].
-    #[error("a fee of {price} comes to more than a dollar each; is it the price of a thousand?")]
-    FeeTooDear {
-        /// What was asked for.
-        price: Usd,
-    },
-    /// Not a [`Ratio`].
-    #[error(
-        "`{text}` is not a surcharge; write a factor above 0 and up to 10 as text with at most six \
-         decimals, such as \"1.1\""
-    )]
-    NoRatio {
-        /// What was asked for.
-        text: String,
     },
 }
 
@@ -298,16 +273,16 @@ mod tests {
     /// litellm #12913 charged $35 for a search that costs $0.035.
     #[test]
     fn fees_are_for_one_and_at_most_a_dollar() {
-        assert_eq!(Fee::per_thousand(Usd::dollars(35)).unwrap().atto_each(), 35 * 10_u64.pow(15));
-        assert_eq!(Fee::each(Usd::dollars(1)).unwrap(), Fee::MAX);
-        for refused in [
-            Fee::each(Usd::dollars(35)),
-            Fee::each(Usd::cents(101)),
-            Fee::per_thousand(Usd::dollars(1_001)),
-            Fee::each(Usd::MAX),
-            Fee::each(Usd::cents(-1)),
+        assert_eq!(Fee::of(Usd::dollars(35), 1_000), Some(Fee(35 * 10_u64.pow(15))));
+        assert_eq!(Fee::of(Usd::dollars(1), 1), Some(Fee::MAX));
+        for (price, count) in [
+            (Usd::dollars(35), 1),
+            (Usd::cents(101), 1),
+            (Usd::dollars(1_001), 1_000),
+            (Usd::MAX, 1),
+            (Usd::cents(-1), 1),
         ] {
-            assert!(refused.is_err(), "{refused:?}");
+            assert_eq!(Fee::of(price, count), None, "{price}");
         }
     }
 
@@ -317,7 +292,8 @@ mod tests {
         assert_eq!(ratio("1.1").unwrap(), Ratio { numerator: 11, denominator: 10 });
         assert_eq!(ratio("2").unwrap(), Ratio { numerator: 2, denominator: 1 });
         assert_eq!(ratio("1.000000").unwrap(), Ratio::ONE);
-        for text in ["0", "-1.1", "10.1", "1.0000001", "", "x"] {
+        assert_eq!(ratio("2.50").unwrap().to_string(), "2.5");
+        for text in ["0", "-1.1", "1000.1", "1.0000001", "", "x"] {
             assert!(ratio(text).is_err(), "{text}");
         }
         assert_eq!(Rate(10).times(ratio("1.1").unwrap()), Some(Rate(11)));

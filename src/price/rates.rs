@@ -11,7 +11,7 @@ impl Bucket {
     /// costs several times what text does, nor for images that a model draws. Images that it reads
     /// cost what text does unless their price is written down: vendors of chat models publish one
     /// input price for both.
-    pub(super) const fn stand_in(self) -> Option<Bucket> {
+    pub(super) const fn fallback(self) -> Option<Bucket> {
         match self {
             Bucket::CacheRead | Bucket::CacheWrite5m | Bucket::InputImage => Some(Bucket::Input),
             Bucket::CacheWrite30m => Some(Bucket::CacheWrite5m),
@@ -23,46 +23,22 @@ impl Bucket {
     }
 }
 
-/// How long the provider's prompt cache keeps what is written to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum CacheTtl {
-    /// 5 minutes (Anthropic).
-    FiveMinutes,
-    /// 30 minutes (OpenAI).
-    ThirtyMinutes,
-    /// 1 hour (Anthropic).
-    OneHour,
-    /// 12 hours (OpenAI).
-    TwelveHours,
-}
-
-impl CacheTtl {
-    /// The shortest first.
-    pub(super) const ALL: [CacheTtl; 4] =
-        [CacheTtl::FiveMinutes, CacheTtl::ThirtyMinutes, CacheTtl::OneHour, CacheTtl::TwelveHours];
-
-    pub(super) const fn bucket(self) -> Bucket {
-        match self {
-            CacheTtl::FiveMinutes => Bucket::CacheWrite5m,
-            CacheTtl::ThirtyMinutes => Bucket::CacheWrite30m,
-            CacheTtl::OneHour => Bucket::CacheWrite1h,
-            CacheTtl::TwelveHours => Bucket::CacheWrite12h,
-        }
-    }
-}
+/// The buckets of cache writes, the shortest time to live first.
+pub(super) const CACHE_WRITES: [Bucket; 4] =
+    [Bucket::CacheWrite5m, Bucket::CacheWrite30m, Bucket::CacheWrite1h, Bucket::CacheWrite12h];
 
 /// The rates that one line of a price list names; what it leaves out falls back as
 /// [the module](crate::price) says.
 ///
 /// ```
-/// use bursar::price::{CacheTtl, Rates};
+/// use bursar::price::Rates;
+/// use bursar::usage::Bucket;
 /// use bursar::{ModelPrice, Service};
 ///
 /// // Dollars for a million tokens.
 /// let batch = Rates::new("0.5".parse()?, "2".parse()?)
-///     .cache_read("0.05".parse()?)
-///     .cache_write(CacheTtl::OneHour, "1".parse()?);
+///     .with(Bucket::CacheRead, "0.05".parse()?)
+///     .with(Bucket::CacheWrite1h, "1".parse()?);
 /// let price = ModelPrice::new("acme", "small", "1".parse()?, "4".parse()?).service(Service::Batch, batch);
 /// # let _ = price;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -71,39 +47,21 @@ impl CacheTtl {
 pub struct Rates(pub(super) [Option<Rate>; Bucket::COUNT]);
 
 impl Rates {
-    /// The two that nearly every line has.
+    /// The rates of input and output.
     pub fn new(input: Rate, output: Rate) -> Rates {
         Rates::none().with(Bucket::Input, input).with(Bucket::Output, output)
     }
 
     /// No rate at all.
-    pub fn none() -> Rates {
+    pub(super) fn none() -> Rates {
         Rates::default()
     }
 
-    /// Names the rate of one bucket of tokens.
+    /// Sets the rate of one bucket of tokens.
     #[must_use]
     pub fn with(mut self, bucket: Bucket, rate: Rate) -> Rates {
         self.0[bucket as usize] = Some(rate);
         self
-    }
-
-    /// Names the rate of input read from the prompt cache.
-    #[must_use]
-    pub fn cache_read(self, rate: Rate) -> Rates {
-        self.with(Bucket::CacheRead, rate)
-    }
-
-    /// Names the rate of input written to the prompt cache.
-    #[must_use]
-    pub fn cache_write(self, ttl: CacheTtl, rate: Rate) -> Rates {
-        self.with(ttl.bucket(), rate)
-    }
-
-    /// Names the rate of reasoning output.
-    #[must_use]
-    pub fn reasoning(self, rate: Rate) -> Rates {
-        self.with(Bucket::Reasoning, rate)
     }
 
     pub(super) fn get(&self, bucket: Bucket) -> Option<Rate> {
@@ -128,65 +86,31 @@ impl Fees {
     }
 }
 
-/// Rates for long contexts: they hold for the **whole** request once its input is long enough
-/// (claude-code-hub #869, genai-prices #241). All input counts: uncached, audio, cache reads and
-/// cache writes (litellm #16377).
-///
-/// ```
-/// use bursar::price::{Rates, Terms, Tier};
-/// use bursar::{ModelPrice, Usage};
-///
-/// // $1 and $4 for a million tokens; twice that for a request of more than 200,000 in.
-/// let price = ModelPrice::new("acme", "long", "1".parse()?, "4".parse()?)
-///     .tier(Tier::above(200_000, Rates::new("2".parse()?, "8".parse()?)));
-/// let at = "2026-11-24T12:00:00Z".parse()?;
-/// let cost = |input| price.cost(&Usage::tokens(input, 0), &Terms::default(), at);
-/// assert_eq!(cost(200_000)?.to_string(), "$0.20");
-/// assert_eq!(cost(200_001)?.to_string(), "$0.40");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// Rates for long contexts: they hold for the **whole** request once its input is long enough.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tier {
+pub(super) struct Tier {
+    /// The least input of such a request, in tokens.
     pub(super) from_input: u64,
     pub(super) rates: Rates,
 }
 
 impl Tier {
     /// For requests of **more than** `tokens` input tokens, as OpenAI, Google and Anthropic count.
-    pub fn above(tokens: u64, rates: Rates) -> Tier {
+    pub(super) fn above(tokens: u64, rates: Rates) -> Tier {
         Tier { from_input: tokens.saturating_add(1), rates }
-    }
-
-    /// For requests of `tokens` input tokens or more, as xAI counts.
-    pub fn from(tokens: u64, rates: Rates) -> Tier {
-        Tier { from_input: tokens, rates }
     }
 }
 
 /// Rates together with their long-context tiers: what a service tier costs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Block {
+pub(super) struct Block {
     pub(super) rates: Rates,
     pub(super) tiers: Vec<Tier>,
 }
 
-impl Block {
-    /// These rates at any length.
-    pub fn new(rates: Rates) -> Block {
-        Block { rates, tiers: Vec::new() }
-    }
-
-    /// Adds a long-context tier.
-    #[must_use]
-    pub fn tier(mut self, tier: Tier) -> Block {
-        self.tiers.push(tier);
-        self
-    }
-}
-
 impl From<Rates> for Block {
     fn from(rates: Rates) -> Block {
-        Block::new(rates)
+        Block { rates, tiers: Vec::new() }
     }
 }
 
@@ -194,19 +118,8 @@ impl From<Rates> for Block {
 ///
 /// DeepSeek's peak hours spare Chinese public holidays. No table of holidays is built in, so the
 /// peak is charged on a holiday too: an estimate stays an upper bound, and a cost can be too high.
-///
-/// ```
-/// use bursar::calendar::Zone;
-/// use bursar::price::{Peak, Rates};
-///
-/// // On working days (1 is Monday) from nine to five.
-/// let rates = Rates::new("2".parse()?, "8".parse()?);
-/// let peak = Peak::new(Zone::named("Asia/Shanghai")?, 1..=5, ["09:00-17:00"], rates)?;
-/// # let _ = peak;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Peak {
+pub(super) struct Peak {
     zone: Zone,
     /// Bit 0 is Monday.
     weekdays: u8,
@@ -217,27 +130,34 @@ pub struct Peak {
 
 impl Peak {
     /// Peak rates in `zone`, on `weekdays` (Monday is 1, Sunday 7), between `hours` such as
-    /// `09:00-12:00`: nine o'clock is in, twelve is out, and `24:00` is the end of the day.
-    ///
-    /// # Errors
-    /// A weekday or a range that is none.
-    pub fn new<'a>(
+    /// `09:00-12:00`: nine o'clock is in, twelve is out, and `24:00` is the end of the day. The
+    /// error says which weekday or range cannot be read.
+    pub(super) fn new<S: AsRef<str>>(
         zone: Zone,
         weekdays: impl IntoIterator<Item = u8>,
-        hours: impl IntoIterator<Item = &'a str>,
+        hours: impl IntoIterator<Item = S>,
         rates: Rates,
-    ) -> Result<Peak, PeakError> {
+    ) -> Result<Peak, String> {
         let mut days = 0_u8;
         for day in weekdays {
             match day {
                 1..=7 => days |= 1 << (day - 1),
-                _ => return Err(PeakError::Weekday { day }),
+                _ => {
+                    return Err(format!(
+                        "{day} is not a weekday in `days`; Monday is 1, Sunday is 7"
+                    ));
+                }
             }
         }
         let mut ranges = Vec::new();
         for text in hours {
-            let range = range(text);
-            ranges.push(range.ok_or_else(|| PeakError::Hours { text: text.to_owned() })?);
+            let text = text.as_ref();
+            ranges.push(range(text).ok_or_else(|| {
+                format!(
+                    "`{text}` is not a range in `hours`; write \"09:00-12:00\", and split at \
+                     midnight what runs past it"
+                )
+            })?);
         }
         Ok(Peak { zone, weekdays: days, ranges, rates })
     }
@@ -269,27 +189,6 @@ fn second_of_day(text: &str) -> Option<u32> {
     (minute < 60 && second <= 86_400).then_some(second)
 }
 
-/// Why peak hours are none.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PeakError {
-    /// No weekday.
-    #[error("{day} is not a weekday in `days`; Monday is 1, Sunday is 7")]
-    Weekday {
-        /// What was asked for.
-        day: u8,
-    },
-    /// No range of hours.
-    #[error(
-        "`{text}` is not a range in `hours`; write \"09:00-12:00\", and split at midnight what \
-         runs past it"
-    )]
-    Hours {
-        /// What was asked for.
-        text: String,
-    },
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -311,7 +210,7 @@ mod tests {
         ] {
             assert_eq!(range(text), expected, "{text}");
         }
-        let refused = Peak::new(Zone::UTC, [0], [], Rates::none()).unwrap_err();
-        assert!(refused.to_string().contains("Monday is 1"));
+        let refused = Peak::new(Zone::UTC, [0], [""], Rates::none()).unwrap_err();
+        assert!(refused.contains("Monday is 1"));
     }
 }

@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 
 use crate::money::{Usd, parse_scaled};
 
-use super::listing::Reason;
-use super::rate::{Fee, Rate, RateError};
+use super::listing::Problem;
+use super::rate::{Fee, Rate};
 
 /// In which unit a list writes a price of a token.
 #[derive(Clone, Copy)]
@@ -33,66 +33,63 @@ impl Per {
 /// A rate that a list may name, and whether it had to be rounded up to a whole one.
 ///
 /// Above $0.002 a token it is a price in another unit: the dearest real one is $0.0006.
-pub(super) fn rate(raw: &RawValue, per: Per) -> Result<(Rate, bool), Reason> {
+pub(super) fn rate(raw: &RawValue, per: Per) -> Result<(Rate, bool), Problem> {
     const DEAREST: i128 = 2_000_000_000_000_000;
     let text = decimal(raw)?;
     match whole(text, per.places()) {
-        Some((atto, _)) if atto < 0 => Err(Reason::Negative { text: shown(text) }),
+        Some((atto, _)) if atto < 0 => Err(Problem::Negative(shown(text))),
         Some((atto, is_rounded)) if atto <= DEAREST => match u64::try_from(atto) {
             Ok(atto) => Ok((Rate::from_atto(atto), is_rounded)),
-            Err(_) => Err(Reason::TooDear { text: shown(text) }),
+            Err(_) => Err(Problem::TooDear(shown(text))),
         },
-        Some(_) => Err(Reason::TooDear { text: shown(text) }),
-        None => Err(Reason::Unreadable { text: shown(text) }),
+        Some(_) => Err(Problem::TooDear(shown(text))),
+        None => Err(Problem::Unreadable(shown(text))),
     }
 }
 
 /// The fee of one search or request, of which `per` cost the amount in the list, and whether it had
 /// to be rounded up.
-pub(super) fn fee(raw: &RawValue, per_thousand: bool) -> Result<(Fee, bool), Reason> {
+pub(super) fn fee(raw: &RawValue, per_thousand: bool) -> Result<(Fee, bool), Problem> {
     let text = decimal(raw)?;
-    let (pico, is_rounded) =
-        whole(text, 12).ok_or_else(|| Reason::Unreadable { text: shown(text) })?;
-    let amount = Usd::from_pico(pico);
-    let fee = if per_thousand { Fee::per_thousand(amount) } else { Fee::each(amount) };
-    match fee {
-        Ok(fee) => Ok((fee, is_rounded)),
-        Err(RateError::Negative { .. }) => Err(Reason::Negative { text: shown(text) }),
-        Err(_) => Err(Reason::TooDear { text: shown(text) }),
+    let (pico, is_rounded) = whole(text, 12).ok_or_else(|| Problem::Unreadable(shown(text)))?;
+    match Fee::of(Usd::from_pico(pico), if per_thousand { 1_000 } else { 1 }) {
+        Some(fee) => Ok((fee, is_rounded)),
+        None if pico < 0 => Err(Problem::Negative(shown(text))),
+        None => Err(Problem::TooDear(shown(text))),
     }
 }
 
 /// The digits of a number, in quotes or not.
-pub(super) fn decimal(raw: &RawValue) -> Result<&str, Reason> {
+pub(super) fn decimal(raw: &RawValue) -> Result<&str, Problem> {
     let text = raw.get();
     let inner = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
     match inner.as_bytes().first() {
         Some(b'0'..=b'9' | b'-') => Ok(inner),
-        _ => Err(Reason::Unreadable { text: shown(text) }),
+        _ => Err(Problem::Unreadable(shown(text))),
     }
 }
 
 /// A count, also where a list writes it as `128000.0`.
-pub(super) fn count(raw: &RawValue) -> Result<u64, Reason> {
+pub(super) fn count(raw: &RawValue) -> Result<u64, Problem> {
     let text = decimal(raw)?;
     let whole = parse_scaled(text, 0).ok().and_then(|count| u64::try_from(count).ok());
-    whole.ok_or_else(|| Reason::Unreadable { text: shown(text) })
+    whole.ok_or_else(|| Problem::Unreadable(shown(text)))
 }
 
 /// A text.
-pub(super) fn text(raw: &RawValue) -> Result<Cow<'_, str>, Reason> {
+pub(super) fn text(raw: &RawValue) -> Result<Cow<'_, str>, Problem> {
     let read: Result<Text<'_>, _> = serde_json::from_str(raw.get());
-    read.map(|text| text.0).map_err(|_| Reason::Unreadable { text: shown(raw.get()) })
+    read.map(|text| text.0).map_err(|_| Problem::Unreadable(shown(raw.get())))
 }
 
 /// An object, its keys in the order of the text.
-pub(super) fn object(raw: &RawValue) -> Result<Object<'_>, Reason> {
-    serde_json::from_str(raw.get()).map_err(|_| Reason::Unreadable { text: shown(raw.get()) })
+pub(super) fn object(raw: &RawValue) -> Result<Object<'_>, Problem> {
+    serde_json::from_str(raw.get()).map_err(|_| Problem::Unreadable(shown(raw.get())))
 }
 
 /// A list.
-pub(super) fn list(raw: &RawValue) -> Result<Vec<&RawValue>, Reason> {
-    serde_json::from_str(raw.get()).map_err(|_| Reason::Unreadable { text: shown(raw.get()) })
+pub(super) fn list(raw: &RawValue) -> Result<Vec<&RawValue>, Problem> {
+    serde_json::from_str(raw.get()).map_err(|_| Problem::Unreadable(shown(raw.get())))
 }
 
 /// The beginning of a text, for an error.

@@ -2,56 +2,39 @@
 
 use std::sync::Arc;
 
-use crate::usage::tokens::{Heuristic, TokenCounter};
-use crate::usage::{Body, Request, RequestError};
+use crate::usage::tokens::Heuristic;
+use crate::usage::{Body, Bucket, Request, RequestError};
 
 use super::book::UnknownModel;
 use super::cost::PriceError;
 use super::estimate::{Estimate, Further};
 use super::model::Model;
-use super::rates::CacheTtl;
 
-impl Estimate {
-    /// Bounds a call by the body of its request, in the form of any provider.
+impl Model {
+    /// Bounds a call by the body of its request, in the form of any provider. Tokens are counted
+    /// with the [`Heuristic`] for this model; for another counter, and for what a body cannot say,
+    /// give a [`Request`] to [`estimate_of`](Model::estimate_of).
     ///
-    /// [`Request`] says what counts how, and what to do where the body does not hold all of the
-    /// input. The model is the one given: the name in the body is not looked up. An answer without
-    /// a cap is bounded by what the model can answer; then
-    /// [`cap_is_assumed`](Estimate::cap_is_assumed) is true.
+    /// The model is this one: the name in the body is not looked up. An answer without a cap is
+    /// bounded by what the model can answer; then [`cap_is_assumed`](Estimate::cap_is_assumed) is
+    /// true.
     ///
     /// ```
-    /// use bursar::usage::tokens::Heuristic;
-    /// use bursar::{Estimate, PriceBook, Usd};
+    /// use bursar::{PriceBook, Usd};
     ///
     /// let terra = PriceBook::builtin().find("gpt-6.1-terra")?;
     /// let body = r#"{"model": "gpt-6.1-terra", "max_completion_tokens": 800, "messages": [
     ///     {"role": "system", "content": "You are terse."},
     ///     {"role": "user", "content": "How high is the Zugspitze?"}]}"#;
-    /// let call = Estimate::from_request(&terra, body, &Heuristic::for_model("gpt-6.1-terra"))?;
+    /// let call = terra.estimate_request(body)?;
     /// let cost = call.cost_at("2026-11-24T09:00:00Z".parse()?)?;
     /// assert!(cost < Usd::cents(1) && !call.cap_is_assumed());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    ///
     /// [`RequestError`]: the body cannot be read, or nothing in it bounds a part of the input or
     /// the searches.
-    pub fn from_request<'b>(
-        model: &Model,
-        body: impl Into<Body<'b>>,
-        counter: &dyn TokenCounter,
-    ) -> Result<Estimate, RequestError> {
-        model.estimate_of(&Request::read(body, model.id(), counter)?)
-    }
-}
-
-impl Model {
-    /// [`Estimate::from_request`] with the [`Heuristic`] for this model.
-    ///
-    /// # Errors
-    ///
-    /// As [`Estimate::from_request`].
     pub fn estimate_request<'b>(
         &self,
         body: impl Into<Body<'b>>,
@@ -112,6 +95,8 @@ impl Model {
         let searches = request.web_searches.ok_or(RequestError::UnboundedSearches)?;
         // A search in the web is the dearer one where the request allows both.
         let only_files = request.fees.searches_files && !request.fees.searches_web;
+        let searched =
+            if only_files { Bucket::FileSearchRequests } else { Bucket::WebSearchRequests };
         let window = self.price().context_window_tokens().filter(|_| request.is_one_prompt);
         let most = window.unwrap_or(u64::MAX);
         let estimate = self
@@ -119,10 +104,9 @@ impl Model {
             .input(request.input.min(most))
             .input_audio(request.input_audio.min(most))
             .choices(request.choices)
-            .web_searches(if only_files { 0 } else { searches })
-            .file_searches(if only_files { searches } else { 0 })
-            .code_containers(request.fees.containers)
-            .maps_requests(request.fees.maps)
+            .count(searched, searches)
+            .count(Bucket::CodeContainers, request.fees.containers)
+            .count(Bucket::MapsRequests, request.fees.maps)
             .service(request.service.clone().unwrap_or_default())
             .regional(request.regional)
             .output_audio(request.output_audio)
@@ -136,13 +120,13 @@ impl Model {
             _ => estimate,
         };
         let marks = [
-            (request.cache_write_5m, CacheTtl::FiveMinutes),
-            (request.cache_write_30m, CacheTtl::ThirtyMinutes),
-            (request.cache_write_1h, CacheTtl::OneHour),
-            (request.cache_write_12h, CacheTtl::TwelveHours),
+            (request.cache_write_5m, Bucket::CacheWrite5m),
+            (request.cache_write_30m, Bucket::CacheWrite30m),
+            (request.cache_write_1h, Bucket::CacheWrite1h),
+            (request.cache_write_12h, Bucket::CacheWrite12h),
         ];
         let marked = marks.into_iter().filter(|(is_marked, _)| *is_marked);
-        Ok(marked.fold(estimate, |estimate, (_, ttl)| estimate.cache_writes(ttl)))
+        Ok(marked.fold(estimate, |estimate, (_, bucket)| estimate.cache_writes(bucket)))
     }
 }
 

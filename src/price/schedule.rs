@@ -1,14 +1,12 @@
-//! Owns what prices come to once every fallback is resolved: a rate for each bucket, by input
-//! length, service tier, hour and date. Done once, when a price is made or loaded.
-
-use std::sync::Arc;
+//! [`RateTable`]: the rates of one epoch with every fallback resolved, by hour, service tier, input
+//! length and bucket. Made once, when a price is made or loaded.
 
 use crate::clock::Timestamp;
 use crate::usage::{Bucket, Service};
 
 use super::date::Date;
 use super::rate::{Rate, Ratio};
-use super::rates::{Block, CacheTtl, Peak, Rates, Tier};
+use super::rates::{Block, CACHE_WRITES, Peak, Rates, Tier};
 
 /// Prices from one date to the next, as they are written down.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,38 +20,40 @@ pub(super) struct Epoch {
 
 impl Epoch {
     pub(super) fn new(from: Option<Date>, rates: Rates) -> Epoch {
-        Epoch { from, base: Block::new(rates), ..Epoch::default() }
+        Epoch { from, base: rates.into(), ..Epoch::default() }
     }
 }
 
 /// The same with all fallbacks resolved.
 #[derive(Clone, Debug)]
-pub(super) struct Resolved {
+pub(super) struct RateTable {
     pub(super) from: Timestamp,
-    usual: Services,
+    off_peak: Services,
     peak: Option<Box<(Peak, Services)>>,
 }
 
-impl Resolved {
+impl RateTable {
     /// `fast` is a factor on the standard prices, for an epoch that has no block for fast.
-    pub(super) fn new(epoch: &Epoch, fast: Option<Ratio>) -> Resolved {
+    pub(super) fn new(epoch: &Epoch, fast: Option<Ratio>) -> RateTable {
         let base = &epoch.base;
         let standard = Schedule::new(base, &base.rates);
-        let mut usual = Services::new(standard);
-        for (service, block) in &epoch.services {
-            usual.set(service, Schedule::of_service(block, base));
+        // Each service tier by its own block, where it lacks a rate by the standard one.
+        let of_service = |(service, block): &(Service, Block)| {
+            (service.clone(), Schedule::of_service(block, base))
+        };
+        let mut others: Vec<_> = epoch.services.iter().map(of_service).collect();
+        if epoch.services.iter().all(|(service, _)| *service != Service::Fast) {
+            let block = fast.and_then(|ratio| times(base, ratio));
+            others.extend(block.map(|b| (Service::Fast, Schedule::new(&b, &b.rates))));
         }
-        if let (None, Some(ratio)) = (usual.get(&Service::Fast), fast) {
-            if let Some(block) = times(base, ratio) {
-                usual.set(&Service::Fast, Schedule::new(&block, &block.rates));
-            }
-        }
+        let off_peak = Services { standard, others };
+        // The same services at peak.
         let peak = epoch.peak.as_ref().map(|peak| {
-            let standard = Schedule::of_service(&Block::new(peak.rates.clone()), base);
-            Box::new((peak.clone(), usual.at_peak(standard)))
+            let standard = Schedule::of_service(&peak.rates.clone().into(), base);
+            Box::new((peak.clone(), off_peak.at_peak(standard)))
         });
         let from = epoch.from.map_or(Timestamp::MIN, Date::start);
-        Resolved { from, usual, peak }
+        RateTable { from, off_peak, peak }
     }
 
     /// What `service` costs at a moment of this epoch.
@@ -61,7 +61,7 @@ impl Resolved {
     pub(super) fn schedule(&self, service: &Service, at: Timestamp) -> Option<&Schedule> {
         match &self.peak {
             Some(peak) if peak.0.contains(at) => peak.1.get(service),
-            _ => self.usual.get(service),
+            _ => self.off_peak.get(service),
         }
     }
 }
@@ -84,59 +84,23 @@ pub(super) fn times(block: &Block, ratio: Ratio) -> Option<Block> {
 #[derive(Clone, Debug)]
 struct Services {
     standard: Schedule,
-    batch: Option<Schedule>,
-    flex: Option<Schedule>,
-    priority: Option<Schedule>,
-    fast: Option<Schedule>,
-    others: Vec<(Arc<str>, Schedule)>,
+    others: Vec<(Service, Schedule)>,
 }
 
 impl Services {
-    fn new(standard: Schedule) -> Services {
-        let (batch, flex, priority, fast) = (None, None, None, None);
-        Services { standard, batch, flex, priority, fast, others: Vec::new() }
-    }
-
     #[inline]
     fn get(&self, service: &Service) -> Option<&Schedule> {
-        match service {
-            Service::Standard => Some(&self.standard),
-            Service::Batch => self.batch.as_ref(),
-            Service::Flex => self.flex.as_ref(),
-            Service::Priority => self.priority.as_ref(),
-            Service::Fast => self.fast.as_ref(),
-            Service::Other(name) => {
-                self.others.iter().find(|(other, _)| other == name).map(|(_, schedule)| schedule)
-            }
+        if matches!(service, Service::Standard) {
+            return Some(&self.standard);
         }
-    }
-
-    fn set(&mut self, service: &Service, schedule: Schedule) {
-        match service {
-            Service::Standard => self.standard = schedule,
-            Service::Batch => self.batch = Some(schedule),
-            Service::Flex => self.flex = Some(schedule),
-            Service::Priority => self.priority = Some(schedule),
-            Service::Fast => self.fast = Some(schedule),
-            Service::Other(name) => {
-                self.others.retain(|(other, _)| other != name);
-                self.others.push((name.clone(), schedule));
-            }
-        }
+        self.others.iter().find(|(other, _)| other == service).map(|(_, schedule)| schedule)
     }
 
     /// The same in peak hours, when the standard price is `peak`. Nobody publishes what another
     /// service costs then: the larger of its own rate and the peak's.
     fn at_peak(&self, peak: Schedule) -> Services {
-        let larger = |usual: &Option<Schedule>| usual.as_ref().map(|usual| usual.larger(&peak));
-        Services {
-            batch: larger(&self.batch),
-            flex: larger(&self.flex),
-            priority: larger(&self.priority),
-            fast: larger(&self.fast),
-            others: self.others.iter().map(|(n, usual)| (n.clone(), usual.larger(&peak))).collect(),
-            standard: peak,
-        }
+        let others = self.others.iter().map(|(name, own)| (name.clone(), own.larger(&peak)));
+        Services { others: others.collect(), standard: peak }
     }
 }
 
@@ -154,11 +118,11 @@ pub(super) struct Schedule {
 impl Schedule {
     /// `block`, where a key it lacks is that of the rates it modifies.
     fn new(block: &Block, modified: &Rates) -> Schedule {
-        let rates = Named::of(&block.rates).or(&Named::of(modified));
+        let rates = NamedRates::of(&block.rates).or(&NamedRates::of(modified));
         let mut tiers: Vec<Level> = block
             .tiers
             .iter()
-            .map(|tier| Named::of(&tier.rates).or(&rates).level(tier.from_input))
+            .map(|tier| NamedRates::of(&tier.rates).or(&rates).level(tier.from_input))
             .collect();
         tiers.sort_by_key(|level| level.from_input);
         Schedule::of_levels(rates.level(0), tiers)
@@ -222,8 +186,7 @@ impl Schedule {
 
 /// Where a rate comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Origin {
+pub(super) enum Origin {
     /// It is written down for just this.
     Published,
     /// The block of the service tier or the long-context tier does not name it: it is that of the
@@ -311,7 +274,7 @@ impl Level {
     /// was inherited from a cheaper line.
     fn ordered(mut self) -> Level {
         let mut shorter = 0;
-        for bucket in CacheTtl::ALL.map(CacheTtl::bucket) {
+        for bucket in CACHE_WRITES {
             let index = bucket as usize;
             let is_named = matches!(self.origin[index], None | Some(Origin::Published));
             if !is_named && self.atto[index] < shorter {
@@ -327,15 +290,15 @@ impl Level {
 }
 
 /// Rates on the way to a [`Level`], each with its origin.
-struct Named([Option<(Rate, Origin)>; Bucket::COUNT]);
+struct NamedRates([Option<(Rate, Origin)>; Bucket::COUNT]);
 
-impl Named {
-    fn of(rates: &Rates) -> Named {
-        Named(rates.0.map(|rate| rate.map(|rate| (rate, Origin::Published))))
+impl NamedRates {
+    fn of(rates: &Rates) -> NamedRates {
+        NamedRates(rates.0.map(|rate| rate.map(|rate| (rate, Origin::Published))))
     }
 
     /// Takes over what it lacks.
-    fn or(mut self, modified: &Named) -> Named {
+    fn or(mut self, modified: &NamedRates) -> NamedRates {
         for (own, theirs) in self.0.iter_mut().zip(modified.0) {
             *own = own.or(theirs.map(|(rate, _)| (rate, Origin::Inherited)));
         }
@@ -351,7 +314,7 @@ impl Named {
             if let Some((rate, origin)) = self.0[index] {
                 level.atto[index] = rate.atto_per_token();
                 level.origin[index] = Some(origin);
-            } else if let Some(rate) = self.stand_in(bucket) {
+            } else if let Some(rate) = self.fallback(bucket) {
                 level.atto[index] = rate.atto_per_token();
                 level.origin[index] = Some(Origin::Fallback);
             }
@@ -359,8 +322,8 @@ impl Named {
         level.ordered()
     }
 
-    fn stand_in(&self, bucket: Bucket) -> Option<Rate> {
-        let next = bucket.stand_in()?;
-        self.0[next as usize].map(|(rate, _)| rate).or_else(|| self.stand_in(next))
+    fn fallback(&self, bucket: Bucket) -> Option<Rate> {
+        let next = bucket.fallback()?;
+        self.0[next as usize].map(|(rate, _)| rate).or_else(|| self.fallback(next))
     }
 }

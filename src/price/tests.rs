@@ -1,10 +1,13 @@
-//! Owns the tests of what a call costs: tables of what users of other tools have suffered.
+//! Tests of what a call costs: tables of what users of other tools have suffered.
 
 mod bounds;
 mod builtin;
 mod properties;
 
-use super::schedule::Epoch;
+use super::invalid::Invalid;
+use super::rate::Fee;
+use super::rates::{Block, CACHE_WRITES, Tier};
+use super::schedule::{Epoch, Origin};
 use super::*;
 use crate::clock::Timestamp;
 use crate::money::Usd;
@@ -123,10 +126,13 @@ fn the_whole_request_moves_to_the_long_tier() {
     ] {
         assert_eq!(standard(name, usage), dollars, "{story}");
     }
-    let tier = Tier::above(10, Rates::new(rate("2"), rate("2")));
-    let spoken = ModelPrice::new("acme", "owl", rate("1"), rate("1")).input_audio(rate("5"));
+    let spoken =
+        ModelPrice::new("acme", "owl", rate("1"), rate("1")).rate(Bucket::InputAudio, rate("5"));
     let usage = Usage { input_uncached: 6, input_audio: 5, ..usage() };
-    let cost = spoken.tier(tier).cost(&usage, &Terms::default(), at(NOON)).unwrap();
+    let cost = spoken
+        .tier(10, Rates::new(rate("2"), rate("2")))
+        .cost(&usage, &Terms::default(), at(NOON))
+        .unwrap();
     assert_eq!(cost.pico(), 6 * 2_000_000 + 5 * 5_000_000, "audio counts, at its inherited rate");
 }
 
@@ -327,8 +333,8 @@ fn a_cost_is_rounded_once_half_to_even_and_a_known_part_up() {
 #[test]
 fn the_largest_possible_call_is_priced_exactly() {
     let dearest = ModelPrice::new("acme", "owl", Rate::MAX, Rate::MAX)
-        .fee(Bucket::WebSearchRequests, Fee::MAX)
-        .fee(Bucket::Requests, Fee::MAX)
+        .fee(Bucket::WebSearchRequests, Usd::dollars(1))
+        .fee(Bucket::Requests, Usd::dollars(1))
         .regional("9.999999".parse().unwrap());
     let most = Usage {
         requests: Usage::MAX_COUNT,
@@ -377,17 +383,24 @@ fn every_rate_says_where_it_comes_from() {
 /// Service and tier inheritance come first, the bucket fallbacks last.
 #[test]
 fn a_missing_key_is_that_of_the_block_it_modifies() {
-    let owl = ModelPrice::new("acme", "owl", rate("10"), rate("20"))
-        .cache_read(rate("1"))
-        .cache_write(CacheTtl::FiveMinutes, rate("12"))
-        .reasoning(rate("30"))
-        .tier(Tier::above(100, Rates::none().with(Bucket::Input, rate("40"))))
-        .service(
-            Service::Batch,
-            Block::new(Rates::none().with(Bucket::Input, rate("5")))
-                .tier(Tier::above(100, Rates::none().with(Bucket::Output, rate("11")))),
-        )
-        .service(Service::Flex, Rates::none().with(Bucket::Input, rate("6")));
+    let book = PriceBook::from_toml(
+        r#"
+        [[model]]
+        provider = "acme"
+        id = "owl"
+        [[model.price]]
+        input = "10"
+        output = "20"
+        cache_read = "1"
+        cache_write_5m = "12"
+        reasoning = "30"
+        tiers = [{ above = 100, input = "40" }]
+        batch = { input = "5" }
+        batch_tiers = [{ above = 100, output = "11" }]
+        flex = { input = "6" }
+        "#,
+    );
+    let owl = book.unwrap().find("owl").unwrap();
     for (bucket, service, input, expected, origin) in [
         (Bucket::CacheRead, Service::Standard, 101, "1", Origin::Inherited),
         (Bucket::CacheWrite1h, Service::Standard, 101, "12", Origin::Fallback),
@@ -400,24 +413,36 @@ fn a_missing_key_is_that_of_the_block_it_modifies() {
         (Bucket::Input, Service::Flex, 101, "40", Origin::Larger),
         (Bucket::Input, Service::Flex, 100, "6", Origin::Published),
     ] {
-        let found = owl.rate_of(bucket, &service, input, at(NOON)).unwrap();
+        let found = owl.price().rate_of(bucket, &service, input, at(NOON)).unwrap();
         assert_eq!(found, Some((rate(expected), origin)), "{bucket} {service} {input}");
     }
 }
 
 #[test]
 fn what_other_modifiers_cost_at_peak_is_the_larger_rate() {
-    let peak = Peak::new(crate::calendar::Zone::UTC, 1..=7, ["12:00-13:00"], {
-        Rates::new(rate("4"), rate("4"))
-    });
-    let owl = ModelPrice::new("acme", "owl", rate("2"), rate("2"))
-        .tier(Tier::above(100, Rates::new(rate("3"), rate("5"))))
-        .service(Service::Batch, Rates::new(rate("1"), rate("1")))
-        .service(Service::Priority, Rates::new(rate("9"), rate("3")))
-        .peak(peak.unwrap());
+    let book = PriceBook::from_toml(
+        r#"
+        [[model]]
+        provider = "acme"
+        id = "owl"
+        [[model.price]]
+        input = "2"
+        output = "2"
+        tiers = [{ above = 100, input = "3", output = "5" }]
+        batch = { input = "1", output = "1" }
+        priority = { input = "9", output = "3" }
+        [model.price.peak]
+        tz = "UTC"
+        days = [1, 2, 3, 4, 5, 6, 7]
+        hours = ["12:00-13:00"]
+        input = "4"
+        output = "4"
+        "#,
+    );
+    let owl = book.unwrap().find("owl").unwrap();
     let of = |service: Service, input, output, moment| {
-        owl.cost(&Usage::tokens(input, output), &service.into(), at(moment)).unwrap().pico()
-            / 1_000_000
+        let cost = owl.price().cost(&Usage::tokens(input, output), &service.into(), at(moment));
+        cost.unwrap().pico() / 1_000_000
     };
     assert_eq!(of(Service::Standard, 100, 0, NOON), 400);
     assert_eq!(of(Service::Standard, 200, 0, NOON), 800, "peak $4 over long $3");
@@ -465,45 +490,43 @@ fn a_price_that_contradicts_itself_stays_out() {
     let owl = || ModelPrice::new("acme", "owl", rate("1"), rate("2"));
     let timed = || ModelPrice::of_epochs("acme".into(), "owl".into(), vec![Epoch::default()]);
     let day: Date = "2026-12-01".parse().unwrap();
-    let tier = || Tier::above(9, Rates::none());
     let cases = [
-        (ModelPrice::new("", "owl", rate("1"), rate("2")), Flaw::Provider),
-        (ModelPrice::new("a/b", "owl", rate("1"), rate("2")), Flaw::Provider),
-        (ModelPrice::new("acme", "", rate("1"), rate("2")), Flaw::EmptyName),
-        (owl().alias(""), Flaw::EmptyName),
-        (timed(), Flaw::Missing { bucket: Bucket::Input }),
+        (ModelPrice::new("", "owl", rate("1"), rate("2")), Invalid::Provider),
+        (ModelPrice::new("a/b", "owl", rate("1"), rate("2")), Invalid::Provider),
+        (ModelPrice::new("acme", "", rate("1"), rate("2")), Invalid::EmptyName),
+        (owl().alias(""), Invalid::EmptyName),
+        (timed(), Invalid::Missing(Bucket::Input)),
         (
-            timed().fee(Bucket::AudioSeconds, Fee::MAX).rate(Bucket::Input, rate("1")),
-            Flaw::Missing { bucket: Bucket::Output },
+            timed().fee(Bucket::AudioSeconds, Usd::dollars(1)).rate(Bucket::Input, rate("1")),
+            Invalid::Missing(Bucket::Output),
         ),
         (
-            owl().fee(Bucket::OutputImage, Fee::MAX),
-            Flaw::FeeOfTokens { bucket: Bucket::OutputImage },
+            owl().fee(Bucket::OutputImage, Usd::dollars(1)),
+            Invalid::FeeOfTokens(Bucket::OutputImage),
         ),
         (
             owl().service(Service::Batch, Rates::none().with(Bucket::Requests, rate("1"))),
-            Flaw::RateOfOther { bucket: Bucket::Requests },
+            Invalid::RateOfOther(Bucket::Requests),
         ),
         (
             owl().from_date(day, rate("1"), rate("1")).from_date(day, rate("2"), rate("2")),
-            Flaw::EpochTwice,
+            Invalid::EpochTwice,
         ),
-        (owl().tier(tier()).tier(Tier::from(10, Rates::none())), Flaw::TierTwice),
-        (
-            owl().service(Service::Batch, Block::new(Rates::none()).tier(tier()).tier(tier())),
-            Flaw::TierTwice,
-        ),
-        (owl().service(Service::Standard, Rates::none()), Flaw::Missing { bucket: Bucket::Input }),
+        (owl().tier(9, Rates::none()).tier(9, Rates::none()), Invalid::TierTwice),
+        (owl().fee(Bucket::Requests, Usd::cents(101)), Invalid::Fee(Bucket::Requests)),
+        (owl().fee(Bucket::Requests, Usd::cents(-1)), Invalid::Fee(Bucket::Requests)),
+        (owl().regional("10.1".parse().unwrap()), Invalid::Surcharge),
+        (owl().service(Service::Standard, Rates::none()), Invalid::Missing(Bucket::Input)),
         (
             owl()
                 .rate(Bucket::CacheRead, Rate::from_atto(1))
                 .fast_multiplier("1.5".parse().unwrap()),
-            Flaw::Fast,
+            Invalid::Fast,
         ),
     ];
-    for (price, flaw) in cases {
+    for (price, why) in cases {
         let error = PriceBook::empty().insert(price.clone()).unwrap_err();
-        assert_eq!(error.flaw(), flaw, "{price:?}");
+        assert_eq!(error.why, why, "{price:?}");
         assert!(error.to_string().starts_with("the price of `"), "{error}");
     }
 }

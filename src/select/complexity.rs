@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::parse::{ParseNameError, named};
+use crate::parse::{ParseError, named};
 
 /// How hard a task is.
 ///
@@ -95,9 +95,9 @@ impl fmt::Display for Complexity {
 
 /// By its name, as [`as_str`](Complexity::as_str) and serde have it.
 impl FromStr for Complexity {
-    type Err = ParseNameError;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Complexity, ParseNameError> {
+    fn from_str(text: &str) -> Result<Complexity, ParseError> {
         named(text, "a complexity", &Complexity::ALL, Complexity::as_str)
     }
 }

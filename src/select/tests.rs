@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::price::{ModelPrice, PriceBook, Rate, Rates, Tier};
+use crate::price::{ModelPrice, PriceBook, Rate, Rates};
 use proptest::prelude::*;
 
 fn rate(dollars: i64) -> Rate {
@@ -164,8 +164,8 @@ fn a_retired_or_unpriced_model_is_not_asked() {
 
 #[test]
 fn the_price_of_this_very_call_counts_its_long_context_tier_too() {
-    let tier = Tier::above(100_000, Rates::new(rate(30), rate(30)));
-    let tiered = ModelPrice::new("test", "tiered", rate(2), rate(2)).max_output(9_000).tier(tier);
+    let tiered = ModelPrice::new("test", "tiered", rate(2), rate(2)).max_output(9_000);
+    let tiered = tiered.tier(100_000, Rates::new(rate(30), rate(30)));
     let selector =
         selector([Candidate::new(&model(tiered), 70), Candidate::new(&priced("flat", 5), 70)]);
     let at = |input| {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::parse::{ParseNameError, named};
+use crate::parse::{ParseError, named};
 
 /// Makes [`Bucket`] and [`Usage`] from one table. A row is: documentation, variant of [`Bucket`],
 /// field of [`Usage`], key of its price in a list, its [`Kind`].
@@ -265,9 +265,9 @@ impl Bucket {
 
 /// By its name, as [`Bucket::as_str`] has it.
 impl std::str::FromStr for Bucket {
-    type Err = ParseNameError;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Bucket, ParseNameError> {
+    fn from_str(text: &str) -> Result<Bucket, ParseError> {
         named(text, "a bucket", Bucket::ALL, Bucket::as_str)
     }
 }

@@ -34,7 +34,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::money::Usd;
-use crate::parse::{ParseNameError, named};
+use crate::parse::{ParseError, named};
 
 pub use body::Body;
 pub(crate) use buckets::Sums;
@@ -175,9 +175,9 @@ impl fmt::Display for Confidence {
 
 /// By its name, as [`as_str`](Confidence::as_str) and serde have it.
 impl FromStr for Confidence {
-    type Err = ParseNameError;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Confidence, ParseNameError> {
+    fn from_str(text: &str) -> Result<Confidence, ParseError> {
         named(text, "a confidence", &Confidence::ALL, Confidence::as_str)
     }
 }

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bursar::budget::LostCall;
-use bursar::price::CacheTtl;
 use bursar::testing::{ScriptedAgent, block_on, drop_after};
+use bursar::usage::Bucket;
 use bursar::{
     Alert, Bill, BudgetManager, Confidence, ModelPrice, Observer, Path, PriceBook, Receipt, Usage,
     Usd,
@@ -132,12 +132,13 @@ async fn an_aborted_task_charges_what_was_held() {
 fn the_input_of_a_lost_reply_counts_at_the_dearest_rate_that_it_could_reach() {
     let rate = |text: &str| text.parse().unwrap();
     let price = ModelPrice::new("acme", "keeper", rate("10"), rate("20"))
-        .cache_write(CacheTtl::OneHour, rate("16"));
+        .rate(Bucket::CacheWrite1h, rate("16"));
     let mut prices = PriceBook::empty();
     prices.insert(price).unwrap();
     let budget = BudgetManager::builder().prices(prices).build().unwrap();
     let call = budget.model("keeper").unwrap().estimate().input(10_000).max_output(5_000);
-    for (call, spent) in [(call.clone(), "0.1"), (call.cache_writes(CacheTtl::OneHour), "0.16")] {
+    for (call, spent) in [(call.clone(), "0.1"), (call.cache_writes(Bucket::CacheWrite1h), "0.16")]
+    {
         let before = budget.spent();
         let agent = constrained(&budget, ScriptedAgent::new("writer", call).fail("500"));
         assert!(block_on(agent.on_lost_call(LostCall::ChargeInput).run(task())).is_err());

@@ -1,4 +1,4 @@
-//! Owns genai-prices' list: how a model of it becomes a [`ModelPrice`].
+//! genai-prices' list: how a model of it becomes a [`ModelPrice`].
 
 mod prices;
 #[cfg(test)]
@@ -10,51 +10,40 @@ use crate::calendar::Zone;
 use crate::usage::{Bucket, Service};
 
 use self::prices::Prices;
-use super::book::PriceBook;
 use super::date::Date;
-use super::listing::{ListError, Loaded, Reason, Refusal};
+use super::listing::{ListError, ListReport, Problem, Refusal};
 use super::model::ModelPrice;
 use super::names;
 use super::rates::Peak;
 use super::raw::{self, Object};
 use super::schedule::Epoch;
 
-impl PriceBook {
-    /// Reads the data of genai-prices (`data.json`, version 2): dollars per million tokens, with
-    /// tiers, dates, hours, fees, and the variants for batches and service tiers of newer versions.
-    ///
-    /// A tier holds for **more** input than its `start`, as that list's schema says. Only names that
-    /// a model must equal are taken over: what merely begins like `claude-opus-4` may be another
-    /// version. What is listed only of a reseller is found together with its provider's name, and
-    /// not by the name alone. Prices that are missing, 0 without `:free` at the end of the name, or in another
-    /// unit are refused, as are conditions that a [`ModelPrice`] cannot have.
-    ///
-    /// # Errors
-    /// [`ListError`] if the list is no JSON array of providers. A single model is refused by itself.
-    pub fn from_genai_prices(list: impl AsRef<[u8]>) -> Result<Loaded, ListError> {
-        let providers: Vec<Object<'_>> = serde_json::from_slice(list.as_ref())
-            .map_err(|error| ListError::json("genai-prices", &error))?;
-        let mut loaded = Loaded::default();
-        for provider in &providers {
-            let named = provider.get("id").and_then(|id| raw::text(id).ok()).unwrap_or_default();
-            match provider.get("models").map_or(Ok(Vec::new()), raw::list) {
-                Ok(models) => models.into_iter().for_each(|model| put(&mut loaded, &named, model)),
-                Err(reason) => {
-                    loaded.put(&named, Err(("models".to_owned(), reason)), Vec::new());
-                }
+/// Reads the data of genai-prices (`data.json`, version 2); see [`PriceBook::from_list`](crate::PriceBook::from_list).
+///
+/// A tier holds for **more** input than its `start`, as that list's schema says.
+pub(super) fn read(list: &[u8]) -> Result<ListReport, ListError> {
+    let providers: Vec<Object<'_>> =
+        serde_json::from_slice(list).map_err(|error| ListError::of_json("genai-prices", &error))?;
+    let mut report = ListReport::default();
+    for provider in &providers {
+        let named = provider.get("id").and_then(|id| raw::text(id).ok()).unwrap_or_default();
+        match provider.get("models").map_or(Ok(Vec::new()), raw::list) {
+            Ok(models) => models.into_iter().for_each(|model| put(&mut report, &named, model)),
+            Err(problem) => {
+                report.put(&named, Err(("models".to_owned(), problem)), Vec::new());
             }
         }
-        Ok(loaded)
     }
+    Ok(report)
 }
 
-fn put(loaded: &mut Loaded, provider: &str, raw: &RawValue) {
+fn put(report: &mut ListReport, provider: &str, raw: &RawValue) {
     let model = raw::object(raw).map_err(|reason| (String::new(), reason));
     let id = model.as_ref().ok().and_then(|model| model.get("id")).map(raw::text);
     let id = id.and_then(Result::ok).unwrap_or_default();
     let mut remarks = Vec::new();
     let price = model.and_then(|model| price(provider, &id, &model, &mut remarks));
-    loaded.put(&format!("{provider}/{id}"), price, remarks);
+    report.put(&format!("{provider}/{id}"), price, remarks);
 }
 
 fn price(
@@ -67,7 +56,7 @@ fn price(
     let is_openai = ["openai", "azure"].contains(&provider) || id.contains("gpt-");
     let write = if is_openai { Bucket::CacheWrite30m } else { Bucket::CacheWrite5m };
     // The rates and fees of each time.
-    let missing = || ("prices".to_owned(), Reason::Missing);
+    let missing = || ("prices".to_owned(), Problem::Missing);
     let raw = model.get("prices").ok_or_else(missing)?;
     let mut times = Times::read(raw, write, remarks)?;
     times.check(id, remarks)?;
@@ -80,7 +69,7 @@ fn price(
             let mut price = times.price(provider, id);
             for bucket in Bucket::fees() {
                 if let Some(fee) = times.largest(|prices| prices.fees.get(bucket), remarks) {
-                    price = price.fee(bucket, fee);
+                    price = price.with_fee(bucket, Some(fee));
                 }
             }
             price
@@ -92,9 +81,6 @@ fn price(
     }
     if let Some(tokens) = model.get("context_window").and_then(|raw| raw::count(raw).ok()) {
         price = price.context_window(tokens);
-    }
-    if let Some(Ok(note)) = model.get("price_comments").map(raw::text) {
-        price = price.note(note);
     }
     price.resold = names::is_resold(provider, id);
     Ok(price.source("genai-prices' list"))
@@ -121,7 +107,7 @@ impl Times {
         }
         for item in raw::list(raw).map_err(|reason| ("prices".to_owned(), reason))? {
             let item = raw::object(item).map_err(|reason| ("prices".to_owned(), reason))?;
-            let raw = item.get("prices").ok_or(("prices".to_owned(), Reason::Missing))?;
+            let raw = item.get("prices").ok_or(("prices".to_owned(), Problem::Missing))?;
             let prices = Prices::read(raw, write, remarks)?;
             match condition(&item)? {
                 None => {
@@ -144,7 +130,7 @@ impl Times {
                         time.hours = Some((hours.clone(), prices.clone()));
                     }
                 }
-                Some(_) => return Err(("constraint".to_owned(), Reason::Condition)),
+                Some(_) => return Err(("constraint".to_owned(), Problem::Condition)),
             }
         }
         Ok(times)
@@ -170,14 +156,14 @@ impl Times {
                 if is_input_only && prices.has(Bucket::Input) {
                     prices.set_no_output();
                 }
-                let other = remarks.iter().find(|(_, reason)| *reason == Reason::Uncounted);
+                let other = remarks.iter().find(|(_, reason)| *reason == Problem::Uncounted);
                 for (bucket, field) in
                     [(Bucket::Input, "input_mtok"), (Bucket::Output, "output_mtok")]
                 {
                     if !prices.has(bucket) {
                         return Err(match other {
-                            Some((field, _)) => (field.clone(), Reason::OtherUnit),
-                            None => (field.to_owned(), Reason::Missing),
+                            Some((field, _)) => (field.clone(), Problem::OtherUnit),
+                            None => (field.to_owned(), Problem::Missing),
                         });
                     }
                 }
@@ -185,7 +171,7 @@ impl Times {
             }
         }
         match nothing || self.are_zero() {
-            true => Err(("prices".to_owned(), Reason::Zero)),
+            true => Err(("prices".to_owned(), Problem::Zero)),
             false => Ok(()),
         }
     }
@@ -207,9 +193,9 @@ impl Times {
         let failed = |reason| ("price_variants".to_owned(), reason);
         for variant in raw::list(raw).map_err(failed)? {
             let variant = raw::object(variant).map_err(failed)?;
-            let when = variant.get("when").ok_or_else(|| failed(Reason::Condition))?;
+            let when = variant.get("when").ok_or_else(|| failed(Problem::Condition))?;
             let service = service(&raw::object(when).map_err(failed)?);
-            let raw = variant.get("prices").ok_or_else(|| failed(Reason::Missing))?;
+            let raw = variant.get("prices").ok_or_else(|| failed(Problem::Missing))?;
             let prices = Prices::read(raw, write, remarks)?;
             for time in &self.0 {
                 prices.over(&time.prices).check_among(remarks)?;
@@ -222,9 +208,8 @@ impl Times {
                 (Some(service), Some(Condition::From(date))) if service != Service::Standard => {
                     self.add(Some(date), &service, &prices);
                 }
-                _ => {
-                    remarks.push((format!("price_variants.when {}", when.get()), Reason::NoService))
-                }
+                _ => remarks
+                    .push((format!("price_variants.when {}", when.get()), Problem::NoService)),
             }
         }
         Ok(())
@@ -250,7 +235,6 @@ impl Times {
             let block = |prices: &Prices| prices.over(&time.prices).block(&time.prices);
             let services = time.services.iter().map(|(s, prices)| (s.clone(), block(prices)));
             let peak = time.hours.as_ref().and_then(|(hours, prices)| {
-                let hours = hours.iter().map(String::as_str);
                 Peak::new(Zone::UTC, 1..=7, hours, prices.base(&time.prices)).ok()
             });
             Epoch {
@@ -277,7 +261,7 @@ impl Times {
             fees.extend(others.map(&fee).filter(Option::is_some));
         }
         if fees.iter().any(|other| *other != fees[0]) {
-            remarks.push(("kcount".to_owned(), Reason::Largest));
+            remarks.push(("kcount".to_owned(), Problem::Largest));
         }
         fees.into_iter().flatten().max()
     }
@@ -300,7 +284,7 @@ fn condition(item: &Object<'_>) -> Result<Option<Condition>, Refusal> {
         (None, Some(start), Some(end)) => hours(&start, &end).map(Condition::Hours),
         _ => None,
     };
-    known.filter(|_| fields.0.len() <= 2).map(Some).ok_or_else(|| failed(Reason::Condition))
+    known.filter(|_| fields.0.len() <= 2).map(Some).ok_or_else(|| failed(Problem::Condition))
 }
 
 /// `00:30:00Z` to `16:30:00Z` as ranges of a day; what runs past midnight is two.
@@ -316,9 +300,8 @@ fn hours(start: &str, end: &str) -> Option<Vec<String>> {
         (false, "00:00") => vec![format!("{start}-24:00")],
         (false, _) => vec![format!("{start}-24:00"), format!("00:00-{end}")],
     };
-    let is_range = |hours: &String| {
-        Peak::new(Zone::UTC, [], [hours.as_str()], super::rates::Rates::none()).is_ok()
-    };
+    let is_range =
+        |hours: &String| Peak::new(Zone::UTC, [], [hours], super::rates::Rates::none()).is_ok();
     (start != end && ranges.iter().all(is_range)).then_some(ranges)
 }
 
@@ -351,7 +334,7 @@ fn exact_names(model: &Object<'_>, remarks: &mut Vec<Refusal>) -> Vec<String> {
         }
     }
     if is_greedy {
-        remarks.push(("match".to_owned(), Reason::Greedy));
+        remarks.push(("match".to_owned(), Problem::Greedy));
     }
     names
 }

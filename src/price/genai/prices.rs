@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::usage::Bucket;
 
-use super::super::listing::{Reason, Refusal};
+use super::super::listing::{Problem, Refusal};
 use super::super::rate::{Fee, Rate};
 use super::super::rates::{Block, Fees, Rates, Tier};
 use super::super::raw::{self, Object, Per};
@@ -45,11 +45,11 @@ impl Prices {
             } else if let Some(bucket) = counted(field) {
                 let (fee, is_rounded) = raw::fee(raw, true).map_err(failed)?;
                 if is_rounded {
-                    remarks.push(failed(Reason::Rounded));
+                    remarks.push(failed(Problem::Rounded));
                 }
                 prices.fees.set(bucket, fee);
             } else {
-                remarks.push(failed(Reason::Uncounted));
+                remarks.push(failed(Problem::Uncounted));
             }
         }
         Ok(prices)
@@ -92,9 +92,9 @@ impl Prices {
                 match charged.map(|charged| charged.at(length).cmp(&price.at(length))) {
                     Some(std::cmp::Ordering::Equal) => {}
                     Some(std::cmp::Ordering::Greater) => {
-                        remarks.push((field.clone(), Reason::Cheaper));
+                        remarks.push((field.clone(), Problem::Cheaper));
                     }
-                    _ => return Err((field.clone(), Reason::Dearer)),
+                    _ => return Err((field.clone(), Problem::Dearer)),
                 }
             }
         }
@@ -122,10 +122,8 @@ impl Prices {
         let all = self.tokens.iter().chain(&standard.tokens).flatten();
         let lengths: BTreeSet<u64> =
             all.flat_map(|price| price.tiers.iter().map(|(above, _)| *above)).collect();
-        let block = Block::new(self.at(0, standard));
-        lengths.into_iter().fold(block, |block, above| {
-            block.tier(Tier::above(above, self.at(above.saturating_add(1), standard)))
-        })
+        let tier = |above| Tier::above(above, self.at(u64::saturating_add(above, 1), standard));
+        Block { rates: self.at(0, standard), tiers: lengths.into_iter().map(tier).collect() }
     }
 
     fn at(&self, length: u64, named: &Prices) -> Rates {
@@ -141,7 +139,7 @@ impl Prices {
     }
 
     fn charged(&self, bucket: Bucket) -> Option<&Price> {
-        let mut buckets = std::iter::successors(Some(bucket), |bucket| bucket.stand_in());
+        let mut buckets = std::iter::successors(Some(bucket), |bucket| bucket.fallback());
         buckets.find_map(|bucket| self.tokens[bucket as usize].as_ref())
     }
 }
@@ -158,14 +156,14 @@ fn price(field: &str, raw: &RawValue, remarks: &mut Vec<Refusal>) -> Result<Pric
     let mut rate = |raw: &RawValue| -> Result<Rate, Refusal> {
         let (rate, is_rounded) = raw::rate(raw, Per::Million).map_err(failed)?;
         if is_rounded {
-            remarks.push(failed(Reason::Rounded));
+            remarks.push(failed(Problem::Rounded));
         }
         Ok(rate)
     };
     if !raw.get().starts_with('{') {
         return Ok(Price { base: rate(raw)?, tiers: Vec::new() });
     }
-    let missing = || failed(Reason::Missing);
+    let missing = || failed(Problem::Missing);
     let tiered: Object<'_> = raw::object(raw).map_err(failed)?;
     let base = rate(tiered.get("base").ok_or_else(missing)?)?;
     let mut tiers = Vec::new();

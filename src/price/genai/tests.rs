@@ -4,24 +4,25 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::clock::Timestamp;
+use crate::price::PriceBook;
 use crate::price::Terms;
 use crate::usage::Usage;
 
 const NOON: &str = "2026-11-24T12:00:00Z";
 
 /// A list of one model: `owl` of Acme.
-fn one(rest: &str) -> Loaded {
+fn one(rest: &str) -> ListReport {
     let list = format!(
         r#"[{{"id": "acme", "models": [{{"id": "owl", "match": {{"equals": "owl"}}, {rest}}}]}}]"#
     );
-    PriceBook::from_genai_prices(list).unwrap()
+    PriceBook::from_list(list).unwrap()
 }
 
-fn priced(prices: &str) -> Loaded {
+fn priced(prices: &str) -> ListReport {
     one(&format!(r#""prices": {{"input_mtok": 2, "output_mtok": 10, {prices}}}"#))
 }
 
-fn cost(list: &Loaded, usage: Usage, service: Service, at: &str) -> String {
+fn cost(list: &ListReport, usage: Usage, service: Service, at: &str) -> String {
     let model = match list.book.find("owl") {
         Ok(model) => model,
         Err(unknown) => return unknown.to_string(),
@@ -33,12 +34,12 @@ fn cost(list: &Loaded, usage: Usage, service: Service, at: &str) -> String {
     }
 }
 
-fn standard(list: &Loaded, usage: Usage) -> String {
+fn standard(list: &ListReport, usage: Usage) -> String {
     cost(list, usage, Service::Standard, NOON)
 }
 
-fn remarks(list: &Loaded) -> Vec<String> {
-    list.remarks.iter().map(|finding| format!("{}: {:?}", finding.field, finding.reason)).collect()
+fn remarks(list: &ListReport) -> Vec<String> {
+    list.remarks.iter().map(|finding| format!("{}: {:?}", finding.field, finding.problem)).collect()
 }
 
 #[test]
@@ -230,7 +231,7 @@ fn prices_hold_within_their_hours_in_utc() {
     for (start, end) in
         [("08:00:00+08:00", "16:00:00Z"), ("1:00", "2:00"), ("03:00:00Z", "03:00:00Z")]
     {
-        assert_eq!(within(start, end).refused[0].reason, Reason::Condition, "{start}");
+        assert_eq!(within(start, end).refused[0].problem, Problem::Condition, "{start}");
     }
 }
 
@@ -282,7 +283,7 @@ fn what_a_variant_asks_for_beside_tokens_is_not_forgotten() {
     assert_eq!(standard(&list, search), "0.02");
     assert_eq!(remarks(&list), ["kcount: Largest"]);
     let list = variant(r#"{"input_mtok": 2, "output_video_mtok": 30}"#);
-    assert_eq!(list.refused[0].reason, Reason::Dearer);
+    assert_eq!(list.refused[0].problem, Problem::Dearer);
 }
 
 /// genai-prices #471, #577, tokscale #523: an older version's price by the beginning of a name.
@@ -307,7 +308,6 @@ fn only_names_that_a_model_must_equal_are_taken_over() {
     assert_eq!(remarks(&list), ["match: Greedy"]);
     let model = list.book.find("grok-a").unwrap();
     assert_eq!(model.price().context_window_tokens(), Some(9_000));
-    assert_eq!(model.price().remark(), Some("by hand"));
     assert_eq!(model.price().read_in(), Some("genai-prices' list"));
 }
 
@@ -316,11 +316,11 @@ fn a_search_model_without_a_fee_for_requests_is_refused() {
     let list = r#"[{"id": "perplexity", "models": [
         {"id": "sonar", "prices": {"input_mtok": 1, "output_mtok": 1, "requests_kcount": 12}},
         {"id": "sonar-pro-search", "prices": {"input_mtok": 3, "output_mtok": 15}}]}]"#;
-    let list = PriceBook::from_genai_prices(list).unwrap();
+    let list = PriceBook::from_list(list).unwrap();
     let sonar = list.book.find("sonar").unwrap();
     let price = sonar.price().cost(&Usage::tokens(1, 0), &Terms::default(), NOON.parse().unwrap());
     assert_eq!(price.unwrap().exact().to_string(), "0.012001");
-    assert_eq!(list.refused[0].reason, Reason::NoSearchFee);
+    assert_eq!(list.refused[0].problem, Problem::NoSearchFee);
 }
 
 /// A host of open models and OpenRouter resell them, each at a price of its own.
@@ -334,11 +334,11 @@ fn what_is_resold_is_found_with_its_provider_alone() {
           {{"id": "azure", "models": [{{"id": "gpt-5", "prices": {price}}}]}},
           {{"id": "openai", "models": [{{"id": "gpt-5", "prices": {price}}}]}}]"#
     );
-    let book = PriceBook::from_genai_prices(list).unwrap().book;
+    let book = PriceBook::from_list(list).unwrap().book;
     let found = |name: &str| book.find(name).map(|model| model.name().to_string());
     for name in ["gemini-3-flash", "gemini-3-flash-fast", "google/gemini-9"] {
         let refused = found(name).unwrap_err();
-        assert!(refused.is_ambiguous() && refused.candidates().len() == 1, "{name}: {refused}");
+        assert!(refused.is_ambiguous && refused.candidates().len() == 1, "{name}: {refused}");
     }
     for name in ["novita/gemini-3-flash", "novita/gemini-3-flash-fast"] {
         assert_eq!(found(name).unwrap(), "novita/gemini-3-flash");
@@ -350,7 +350,7 @@ fn what_is_resold_is_found_with_its_provider_alone() {
 #[test]
 fn names_say_what_is_free_and_what_has_no_output() {
     let named = |id: &str, prices: &str| {
-        PriceBook::from_genai_prices(format!(
+        PriceBook::from_list(format!(
             r#"[{{"id": "acme", "models": [{{"id": "{id}", "prices": {prices}}}]}}]"#
         ))
         .unwrap()
@@ -380,7 +380,7 @@ fn what_is_no_list_is_an_error() {
     for (text, words) in
         [("[{]", "genai-prices: "), ("[1]", "genai-prices: "), ("[{\"id\":1}", "genai-prices: EOF")]
     {
-        let refused = PriceBook::from_genai_prices(text).unwrap_err().to_string();
+        let refused = PriceBook::from_list(text).unwrap_err().to_string();
         assert!(refused.contains(words), "{text}: {refused}");
     }
     let list =
@@ -391,7 +391,7 @@ fn what_is_no_list_is_an_error() {
 proptest! {
     #[test]
     fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let _ = PriceBook::from_genai_prices(&bytes);
+        let _ = PriceBook::from_list(&bytes);
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub(super) fn peak(block: &Object<'_>, dear: Rates) -> Option<Peak> {
             hours = Some(left);
         }
     }
-    Peak::new(Zone::UTC, days, hours?.iter().map(String::as_str), dear).ok()
+    Peak::new(Zone::UTC, days, hours?, dear).ok()
 }
 
 fn mark(week: &mut Week, days: impl IntoIterator<Item = u8>, hours: &RawValue) -> Option<()> {

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use crate::usage::{Bucket, Service};
 
-use super::super::listing::{Reason, Refusal};
+use super::super::listing::{Problem, Refusal};
 use super::super::rate::Rate;
 use super::super::rates::{Block, Peak, Rates, Tier};
 use super::super::raw::{self, Object, Per};
@@ -90,9 +90,9 @@ impl Lines {
                 match self.charged(line, *bucket) {
                     Some(charged) if charged == *rate => {}
                     Some(charged) if charged > *rate => {
-                        remarks.push((field.clone(), Reason::Cheaper));
+                        remarks.push((field.clone(), Problem::Cheaper));
                     }
-                    _ => return Err((field.clone(), Reason::Dearer)),
+                    _ => return Err((field.clone(), Problem::Dearer)),
                 }
             }
         }
@@ -116,7 +116,7 @@ impl Lines {
             if has(Bucket::Input) && (has(Bucket::Output) || !has_output) {
                 epoch.services.push((line.service.clone(), block));
             } else {
-                remarks.push((line.service.to_string(), Reason::NoService));
+                remarks.push((line.service.to_string(), Problem::NoService));
             }
         }
         epoch
@@ -129,7 +129,7 @@ impl Lines {
             match line.above {
                 None => block.rates = rates,
                 Some(_) if rates == Rates::none() => {}
-                Some(length) if inclusive => block.tiers.push(Tier::from(length, rates)),
+                Some(length) if inclusive => block.tiers.push(Tier { from_input: length, rates }),
                 Some(length) => block.tiers.push(Tier::above(length, rates)),
             }
         }
@@ -145,7 +145,7 @@ impl Lines {
     ) -> Result<(), Refusal> {
         let (rate, is_rounded) = rate(field, raw)?;
         if is_rounded {
-            remarks.push((field.to_owned(), Reason::Rounded));
+            remarks.push((field.to_owned(), Problem::Rounded));
         }
         let short_write = self.short_write;
         let line = self.line(&key.service, key.above);
@@ -168,9 +168,9 @@ impl Lines {
         let mut ranges = Vec::new();
         for range in raw::list(raw).map_err(failed)? {
             let range = raw::object(range).map_err(failed)?;
-            let bounds = range.get("range").ok_or_else(|| failed(Reason::Condition))?;
+            let bounds = range.get("range").ok_or_else(|| failed(Problem::Condition))?;
             let bounds = raw::list(bounds).map_err(failed)?;
-            let [start, end] = bounds[..] else { return Err(failed(Reason::Condition)) };
+            let [start, end] = bounds[..] else { return Err(failed(Problem::Condition)) };
             let start = raw::count(start).map_err(failed)?;
             ranges.push((start, raw::count(end).map_err(failed)?, range));
         }
@@ -178,7 +178,7 @@ impl Lines {
         let mut reached = 0;
         for (start, end, range) in ranges {
             if start != reached || end <= start {
-                return Err(failed(Reason::Condition));
+                return Err(failed(Problem::Condition));
             }
             reached = end;
             self.read_range((start > 0).then_some(start), &range, remarks)?;
@@ -205,7 +205,7 @@ impl Lines {
                 Some(key) if key.service == Service::Standard && key.above.is_none() => {
                     self.read_rate(&name, &Key { above, ..key }, raw, remarks)?;
                 }
-                _ => remarks.push((name, Reason::Uncounted)),
+                _ => remarks.push((name, Problem::Uncounted)),
             }
         }
         for (bucket, own) in [
@@ -241,7 +241,7 @@ impl Lines {
     /// The least that tokens of a bucket are charged in a line, or else in those that it modifies.
     fn charged(&self, line: &Line, bucket: Bucket) -> Option<Rate> {
         let named = |line: Option<&Line>| {
-            let mut buckets = std::iter::successors(Some(bucket), |bucket| bucket.stand_in());
+            let mut buckets = std::iter::successors(Some(bucket), |bucket| bucket.fallback());
             line.and_then(|line| buckets.find_map(|bucket| line.rates.get(bucket)))
         };
         named(Some(line))
@@ -275,7 +275,7 @@ pub(super) fn turn_hours(
             epoch.base.rates = cheap;
             epoch.peak = Some(peak);
         }
-        None => remarks.push(failed(Reason::AllHours)),
+        None => remarks.push(failed(Problem::AllHours)),
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Owns LiteLLM's price list: how an entry of it becomes a [`ModelPrice`].
+//! LiteLLM's price list: how an entry of it becomes a [`ModelPrice`].
 
 mod hours;
 mod keys;
@@ -11,44 +11,30 @@ use serde_json::value::RawValue;
 use crate::usage::Bucket;
 
 use self::lines::Lines;
-use super::book::PriceBook;
 use super::date::Date;
-use super::listing::{ListError, Loaded, Reason, Refusal};
+use super::listing::{ListError, ListReport, Problem, Refusal};
 use super::model::ModelPrice;
 use super::names;
 use super::rate::{Fee, Ratio};
 use super::raw::{self, Object};
 
-impl PriceBook {
-    /// Reads LiteLLM's `model_prices_and_context_window.json`: dollars per token, with long-context
-    /// tiers, service tiers, cache kinds, images, hours, fees and surcharges; and dollars per second
-    /// of audio that is transcribed.
-    ///
-    /// An entry `gemini/gemini-2.5-pro` becomes `google/gemini-2.5-pro`, the name of this crate's
-    /// own list, and is found by both. A key without a provider, such as `gpt-5`, is what the bare
-    /// name means; what only a reseller lists (`kyma/gemini-3-flash`) is found by its key, and not
-    /// by the name alone. What the list lacks is refused and never read as 0: an entry that has no price,
-    /// or 0 and 0 (`:free` at the end of the name says that 0 is meant), or a price in another
-    /// unit, or video tokens at a price of their own above that of the tokens they are counted with.
-    ///
-    /// # Errors
-    /// [`ListError`] if the list is no JSON object. A single entry is refused by itself.
-    pub fn from_litellm(list: impl AsRef<[u8]>) -> Result<Loaded, ListError> {
-        let entries: Object<'_> = serde_json::from_slice(list.as_ref())
-            .map_err(|error| ListError::json("LiteLLM", &error))?;
-        let mut loaded = Loaded::default();
-        for (key, raw) in &entries.0 {
-            let mut remarks = Vec::new();
-            let entry = Entry::read(key, raw, &mut remarks).and_then(Entry::price);
-            let named = entry.as_ref().ok().filter(|price| price.resold || price.id() == key);
-            let named = named.map(|price| (price.provider().to_owned(), price.id().to_owned()));
-            loaded.put(key, entry, remarks);
-            if let Some((provider, id)) = named {
-                loaded.book.mean(key, &provider, &id);
-            }
+/// Reads LiteLLM's `model_prices_and_context_window.json`; see [`PriceBook::from_list`](crate::PriceBook::from_list).
+pub(super) fn read(list: &[u8]) -> Result<ListReport, ListError> {
+    let entries: Object<'_> =
+        serde_json::from_slice(list).map_err(|error| ListError::of_json("LiteLLM", &error))?;
+    let mut report = ListReport::default();
+    for (key, raw) in &entries.0 {
+        let mut remarks = Vec::new();
+        let entry = Entry::read(key, raw, &mut remarks).and_then(Entry::price);
+        // A key that names no provider, or a reseller's, means this model.
+        let named = entry.as_ref().ok().filter(|price| price.resold || price.id() == key);
+        let named = named.map(|price| (price.provider().to_owned(), price.id().to_owned()));
+        report.put(key, entry, remarks);
+        if let Some((provider, id)) = named {
+            report.book.mean(key, &provider, &id);
         }
-        Ok(loaded)
     }
+    Ok(report)
 }
 
 /// An entry on the way to a price.
@@ -68,7 +54,7 @@ impl<'a> Entry<'a> {
         remarks: &'a mut Vec<Refusal>,
     ) -> Result<Entry<'a>, Refusal> {
         let fields = raw::object(raw).map_err(|reason| (String::new(), reason))?;
-        let no_provider = || ("litellm_provider".to_owned(), Reason::NoProvider);
+        let no_provider = || ("litellm_provider".to_owned(), Problem::NoProvider);
         let listed = fields.get("litellm_provider").ok_or_else(no_provider)?;
         // No provider's name has an escape in it; one that has is none.
         let listed: &'a str = serde_json::from_str(listed.get()).map_err(|_| no_provider())?;
@@ -97,7 +83,8 @@ impl<'a> Entry<'a> {
             lines::turn_hours(&mut epoch, hours, self.remarks)?;
         }
         let mut price = ModelPrice::of_epochs(self.provider.into(), self.id.into(), vec![epoch]);
-        price = fees.into_iter().fold(price, |price, (bucket, fee)| price.fee(bucket, fee));
+        price =
+            fees.into_iter().fold(price, |price, (bucket, fee)| price.with_fee(bucket, Some(fee)));
         if let Some(ratio) = self.regional()? {
             price = price.regional(ratio);
         }
@@ -115,8 +102,8 @@ impl<'a> Entry<'a> {
         for (field, raw) in self.fields.0.iter().filter(|(f, _)| is_uncounted(f) && !is_read(f)) {
             // "0.0" of something is no price of it.
             if raw.get().bytes().any(|byte| (b'1'..=b'9').contains(&byte)) {
-                other.get_or_insert_with(|| (field.to_string(), Reason::OtherUnit));
-                self.remarks.push((field.to_string(), Reason::Uncounted));
+                other.get_or_insert_with(|| (field.to_string(), Problem::OtherUnit));
+                self.remarks.push((field.to_string(), Problem::Uncounted));
             }
         }
         match self.mode() {
@@ -132,11 +119,11 @@ impl<'a> Entry<'a> {
             [(Bucket::Input, "input_cost_per_token"), (Bucket::Output, "output_cost_per_token")]
         {
             if self.lines.base(bucket).is_none() {
-                return Err(other.unwrap_or((field.to_owned(), Reason::Missing)));
+                return Err(other.unwrap_or((field.to_owned(), Problem::Missing)));
             }
         }
         if self.lines.are_zero() && !self.key.ends_with(":free") {
-            return Err(other.unwrap_or((String::new(), Reason::Zero)));
+            return Err(other.unwrap_or((String::new(), Problem::Zero)));
         }
         Ok(())
     }
@@ -181,10 +168,10 @@ impl<'a> Entry<'a> {
             fees.push(self.fee(FIELD, raw, false)?);
         }
         if self.fields.get("search_free_requests").is_some() {
-            self.remarks.push(("search_free_requests".to_owned(), Reason::Allowance));
+            self.remarks.push(("search_free_requests".to_owned(), Problem::Allowance));
         }
         if fees.iter().any(|fee| *fee != fees[0]) {
-            self.remarks.push((FIELD.to_owned(), Reason::Largest));
+            self.remarks.push((FIELD.to_owned(), Problem::Largest));
         }
         Ok(fees.into_iter().max())
     }
@@ -192,7 +179,7 @@ impl<'a> Entry<'a> {
     fn fee(&mut self, field: &str, raw: &RawValue, per_thousand: bool) -> Result<Fee, Refusal> {
         let read = raw::fee(raw, per_thousand).map_err(|reason| (field.to_owned(), reason));
         let (fee, is_rounded) = read?;
-        let remark = (field.to_owned(), Reason::Rounded);
+        let remark = (field.to_owned(), Problem::Rounded);
         if is_rounded && !self.remarks.contains(&remark) {
             self.remarks.push(remark);
         }
@@ -213,12 +200,11 @@ impl<'a> Entry<'a> {
                 ratios.push((field, ratio(field, raw)?));
             }
         }
-        let Some((_, largest)) = ratios.iter().copied().max_by(|(_, a), (_, b)| a.compare(*b))
-        else {
+        let Some((_, largest)) = ratios.iter().copied().max_by_key(|(_, ratio)| *ratio) else {
             return Ok(None);
         };
         if let Some((field, _)) = ratios.iter().find(|(_, ratio)| *ratio != largest) {
-            self.remarks.push(((*field).to_owned(), Reason::Largest));
+            self.remarks.push(((*field).to_owned(), Problem::Largest));
         }
         Ok(Some(largest))
     }
@@ -246,7 +232,7 @@ impl<'a> Entry<'a> {
             price = price.max_output(tokens);
         }
         if let Some(date) = text("deprecation_date").and_then(|text| text.parse::<Date>().ok()) {
-            price = price.retires(date);
+            price.retires = Some(date);
         }
         if self.key != self.id && self.key != &**price.name() {
             price = price.alias(self.key);
@@ -299,6 +285,6 @@ fn is_uncounted(field: &str) -> bool {
 
 fn ratio(field: &str, raw: &RawValue) -> Result<Ratio, Refusal> {
     let text = raw::decimal(raw).map_err(|reason| (field.to_owned(), reason))?;
-    let unreadable = || Reason::Unreadable { text: raw::shown(text) };
+    let unreadable = || Problem::Unreadable(raw::shown(text));
     text.parse().map_err(|_| (field.to_owned(), unreadable()))
 }

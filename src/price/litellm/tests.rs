@@ -4,23 +4,24 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::clock::Timestamp;
+use crate::price::PriceBook;
 use crate::price::Terms;
 use crate::usage::{Service, Usage};
 
 const NOON: &str = "2026-11-24T12:00:00Z";
 
 /// A list of one entry: the body of a model of Acme.
-fn one(body: &str) -> Loaded {
+fn one(body: &str) -> ListReport {
     let list = format!(r#"{{"acme/owl": {{"litellm_provider": "acme", "mode": "chat", {body}}}}}"#);
-    PriceBook::from_litellm(list).unwrap()
+    PriceBook::from_list(list).unwrap()
 }
 
 /// An entry that costs $2 and $10 and has something else besides.
-fn priced(rest: &str) -> Loaded {
+fn priced(rest: &str) -> ListReport {
     one(&format!(r#""input_cost_per_token": 2e-06, "output_cost_per_token": 1e-05, {rest}"#))
 }
 
-fn cost(list: &Loaded, name: &str, usage: Usage, terms: impl Into<Terms>, at: &str) -> String {
+fn cost(list: &ListReport, name: &str, usage: Usage, terms: impl Into<Terms>, at: &str) -> String {
     let model = match list.book.find(name) {
         Ok(model) => model,
         Err(unknown) => return unknown.to_string(),
@@ -32,16 +33,16 @@ fn cost(list: &Loaded, name: &str, usage: Usage, terms: impl Into<Terms>, at: &s
     }
 }
 
-fn standard(list: &Loaded, usage: Usage) -> String {
+fn standard(list: &ListReport, usage: Usage) -> String {
     cost(list, "owl", usage, Service::Standard, NOON)
 }
 
-fn refused(list: &Loaded) -> Vec<String> {
+fn refused(list: &ListReport) -> Vec<String> {
     list.refused.iter().map(ToString::to_string).collect()
 }
 
-fn remarks(list: &Loaded) -> Vec<String> {
-    list.remarks.iter().map(|finding| format!("{}: {:?}", finding.field, finding.reason)).collect()
+fn remarks(list: &ListReport) -> Vec<String> {
+    list.remarks.iter().map(|finding| format!("{}: {:?}", finding.field, finding.problem)).collect()
 }
 
 /// PAINS, units and unknown is free: one line, one entry that must not become a price.
@@ -199,14 +200,18 @@ fn every_kind_of_token_has_its_key() {
     }
     let silent = standard(&priced(r#""mode": "chat""#), million(|u| &mut u.input_audio));
     assert!(silent.contains("`input_audio`"), "nothing stands in for audio: {silent}");
-    let gpt = PriceBook::from_litellm(
+    let gpt = PriceBook::from_list(
         r#"{"gpt-9": {"litellm_provider": "openai", "input_cost_per_token": 1e-6,
             "output_cost_per_token": 1e-6, "cache_creation_input_token_cost": 1.25e-6}}"#,
     );
     let gpt = gpt.unwrap().book.find("gpt-9").unwrap();
     let at = NOON.parse().unwrap();
     let write = gpt.price().rate_of(Bucket::CacheWrite30m, &Service::Standard, 1, at).unwrap();
-    assert_eq!(write.unwrap().1, crate::price::Origin::Published, "OpenAI's are for 30 minutes");
+    assert_eq!(
+        write.unwrap().1,
+        crate::price::schedule::Origin::Published,
+        "OpenAI's are for 30 minutes"
+    );
 }
 
 /// PAINS, tiers: litellm PR #39861, #16377, claude-code-hub #869; 272,000 is short, and the 200,000
@@ -228,7 +233,7 @@ fn a_tier_is_for_the_whole_request_and_begins_where_its_vendor_says() {
     }
     let grok = r#"{"xai/grok": {"litellm_provider": "xai", "input_cost_per_token": 2e-06,
         "output_cost_per_token": 6e-06, "input_cost_per_token_above_200k_tokens": 4e-06}}"#;
-    let grok = PriceBook::from_litellm(grok).unwrap();
+    let grok = PriceBook::from_list(grok).unwrap();
     for (tokens, dollars) in [(199_999, "0.399998"), (200_000, "0.8")] {
         let usage = Usage::tokens(tokens, 0);
         assert_eq!(cost(&grok, "grok", usage, Service::Standard, NOON), dollars);
@@ -429,11 +434,11 @@ fn transcription_is_billed_by_the_second() {
     let both = priced(r#""input_cost_per_second": 0.0001, "mode": "audio_transcription""#);
     assert_eq!(standard(&both, minute), "0.006");
     for (body, reason) in [
-        (r#""input_cost_per_second": 0.0, "mode": "audio_transcription""#, Reason::Missing),
-        (r#""input_cost_per_second": 0.0005, "mode": "realtime""#, Reason::OtherUnit),
-        (r#""input_cost_per_second": 0.0019, "mode": "chat""#, Reason::OtherUnit),
+        (r#""input_cost_per_second": 0.0, "mode": "audio_transcription""#, Problem::Missing),
+        (r#""input_cost_per_second": 0.0005, "mode": "realtime""#, Problem::OtherUnit),
+        (r#""input_cost_per_second": 0.0019, "mode": "chat""#, Problem::OtherUnit),
     ] {
-        assert_eq!(one(body).refused[0].reason, reason, "{body}");
+        assert_eq!(one(body).refused[0].problem, reason, "{body}");
     }
 }
 
@@ -456,15 +461,15 @@ fn a_model_that_searches_at_each_call_has_a_fee_for_each_request() {
         ("azure/gpt-9-search-preview", "azure"),
         ("perplexity/sonar-next", "perplexity"),
     ] {
-        let list = PriceBook::from_litellm(entry(key, provider, fee)).unwrap();
+        let list = PriceBook::from_list(entry(key, provider, fee)).unwrap();
         for usage in [Usage::tokens(1_000, 0), searched] {
             assert_eq!(cost(&list, key, usage, Service::Standard, NOON), "0.013", "{key}");
         }
-        let list = PriceBook::from_litellm(entry(key, provider, "")).unwrap();
-        assert_eq!(list.refused[0].reason, Reason::NoSearchFee, "{key}");
+        let list = PriceBook::from_list(entry(key, provider, "")).unwrap();
+        assert_eq!(list.refused[0].problem, Problem::NoSearchFee, "{key}");
     }
     let counted = entry("perplexity/sonar-deep-research", "perplexity", fee);
-    let counted = PriceBook::from_litellm(counted).unwrap();
+    let counted = PriceBook::from_list(counted).unwrap();
     let name = "perplexity/sonar-deep-research";
     assert_eq!(cost(&counted, name, searched, Service::Standard, NOON), "0.037");
 }
@@ -508,7 +513,7 @@ fn names_meet_those_of_the_built_in_list() {
         ("command-a-03-2025", "cohere_chat", "cohere/command-a-03-2025"),
         ("low/gpt-image", "openai", "openai/low/gpt-image"),
     ] {
-        let list = PriceBook::from_litellm(format!("{{\"{key}\": {}}}", entry(provider))).unwrap();
+        let list = PriceBook::from_list(format!("{{\"{key}\": {}}}", entry(provider))).unwrap();
         assert_eq!(&**list.book.iter().next().unwrap().name(), name);
         assert_eq!(&**list.book.find(key).unwrap().name(), name, "found by the list's own key");
     }
@@ -518,7 +523,7 @@ fn names_meet_those_of_the_built_in_list() {
         entry("azure"),
         entry("openai").replace("output_cost_per_token\": 1", "output_cost_per_token\": 2")
     );
-    let both = PriceBook::from_litellm(both).unwrap();
+    let both = PriceBook::from_list(both).unwrap();
     assert_eq!(&**both.book.find("gpt-5").unwrap().name(), "openai/gpt-5", "a bare key is meant");
     assert_eq!(refused(&both).len(), 1, "two that contradict each other: {:?}", refused(&both));
 }
@@ -530,7 +535,7 @@ fn a_family_rule_is_no_price() {
     let list = r#"{"claude-opus-4": {"litellm_provider": "anthropic", "input_cost_per_token": 1e-6,
           "output_cost_per_token": 1e-6},
         "fallback_generalizations": {"rules": [{"pattern": "claude-[a-z]+-\\d+"}]}}"#;
-    let list = PriceBook::from_litellm(list).unwrap();
+    let list = PriceBook::from_list(list).unwrap();
     assert!(list.book.find("claude-opus-4").is_ok() && list.book.find("claude-opus-4-9").is_err());
     assert_eq!(refused(&list).len(), 1);
 }
@@ -545,19 +550,19 @@ fn what_is_no_price_is_taken_over_if_it_can_be_read() {
     let price = model.price();
     assert_eq!(price.context_window_tokens(), Some(200_000));
     assert_eq!(price.max_output_tokens(), Some(8_192));
-    assert_eq!(price.retires_on().unwrap().to_string(), "2027-01-01");
+    assert_eq!(price.retires.unwrap().to_string(), "2027-01-01");
     assert_eq!(price.read_in(), Some("LiteLLM's list, https://acme.example/prices"));
     let vague = priced(r#""max_output_tokens": "a lot", "deprecation_date": "soon", "source": 7"#);
     assert_eq!(vague.book.find("owl").unwrap().price().max_output_tokens(), None);
 
     let embedding = one(r#""mode": "embedding", "input_cost_per_token": 2e-08"#);
     assert_eq!(standard(&embedding, Usage::tokens(1_000_000, 0)), "0.02");
-    let free = PriceBook::from_litellm(
+    let free = PriceBook::from_list(
         r#"{"openrouter/x/owl:free": {"litellm_provider": "openrouter", "mode": "chat",
             "input_cost_per_token": 0, "output_cost_per_token": 0}}"#,
     );
     assert!(free.unwrap().book.find("openrouter/x/owl:free").unwrap().price().is_free());
-    let searching = PriceBook::from_litellm(
+    let searching = PriceBook::from_list(
         r#"{"owl:free": {"litellm_provider": "acme", "input_cost_per_token": 0,
             "output_cost_per_token": 0, "search_context_cost_per_query": {"low": 0.01}}}"#,
     );
@@ -570,7 +575,7 @@ proptest! {
     #[test]
     fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = PriceBook::from_list(&bytes);
-        let _ = PriceBook::from_litellm(&bytes);
+        let _ = PriceBook::from_list(&bytes);
     }
 
     #[test]

@@ -12,17 +12,21 @@ fn an_estimate_counts_the_dearest_input_it_can_reach() {
         ("OpenAI writes its cache unasked", bound("gpt-6.1-terra", |e| e), "0.00175"),
         ("where it has such a price", bound("gpt-5", |e| e), "0.00225"),
         ("Anthropic when marked", bound("claude-opus-4-8", |e| e), "0.0075"),
-        ("for an hour", bound("claude-opus-4-8", |e| e.cache_writes(CacheTtl::OneHour)), "0.0125"),
+        (
+            "for an hour",
+            bound("claude-opus-4-8", |e| e.cache_writes(Bucket::CacheWrite1h)),
+            "0.0125",
+        ),
         (
             "the dearer of two marks",
             bound("claude-opus-4-8", |e| {
-                e.cache_writes(CacheTtl::OneHour).cache_writes(CacheTtl::FiveMinutes)
+                e.cache_writes(Bucket::CacheWrite1h).cache_writes(Bucket::CacheWrite5m)
             }),
             "0.0125",
         ),
         ("three answers", bound("gpt-5", |e| e.choices(3)), "0.00425"),
         ("none is one", bound("gpt-5", |e| e.choices(0)), "0.00225"),
-        ("searches", bound("gpt-5", |e| e.web_searches(2)), "0.02225"),
+        ("searches", bound("gpt-5", |e| e.count(Bucket::WebSearchRequests, 2)), "0.02225"),
         ("batch", bound("gpt-5", |e| e.service(Service::Batch)), "0.001125"),
         ("in one region", bound("claude-opus-4-8", |e| e.regional(true)), "0.00825"),
         ("long", bound("gpt-5.5", |e| e.input(300_000)), "3.0045"),
@@ -69,7 +73,7 @@ fn the_output_of_an_estimate_has_an_end() {
 fn a_bound_counts_the_dearest_tier_up_to_its_input() {
     let mut book = PriceBook::empty();
     let owl = ModelPrice::new("acme", "owl", rate("9"), rate("2"));
-    let owl = owl.tier(Tier::above(100, Rates::new(rate("1"), rate("5"))));
+    let owl = owl.tier(100, Rates::new(rate("1"), rate("5")));
     book.insert(owl).unwrap();
     let micros = |input| {
         let call = book.find("owl").unwrap().estimate().input(input).max_output(10);

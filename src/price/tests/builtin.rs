@@ -9,7 +9,7 @@ fn the_builtin_list_is_whole() {
     let dearest: Rate = "2000".parse().unwrap(); // $0.002 a token: above is another unit
     for price in list.iter() {
         let name = price.name();
-        assert!(price.read_in().is_some() && price.checked_on().is_some(), "{name}");
+        assert!(price.read_in().is_some(), "{name}");
         let bound = price.max_output_tokens().is_some();
         let rate = price.rate_of(Bucket::Output, &Service::Standard, 1, Timestamp::MAX);
         if price.fee_of(Bucket::AudioSeconds).is_some() {
@@ -72,7 +72,7 @@ fn tools_and_images_have_prices_of_their_own() {
     let call = model("gpt-image-1").estimate().input(110).max_output(1_000);
     assert!(call.cost_at(at(NOON)).unwrap() >= "0.0411".parse().unwrap());
     let call = model("gpt-5-mini").estimate().input(1_000).max_output(100);
-    let call = call.file_searches(1).code_containers(1);
+    let call = call.count(Bucket::FileSearchRequests, 1).count(Bucket::CodeContainers, 1);
     assert_eq!(call.cost_at(at(NOON)).unwrap().exact().to_string(), "0.03295");
 }
 
@@ -127,8 +127,8 @@ fn the_builtin_prices_are_those_that_were_read() {
         assert_eq!(got, [input, output, cache_read], "{name}");
     }
     let sonar = book.find("sonar").unwrap();
-    let fee = Fee::per_thousand(Usd::dollars(12)).unwrap();
-    assert_eq!(sonar.price().fee_of(Bucket::Requests), Some(fee));
+    let fee = Fee::of(Usd::dollars(12), 1_000);
+    assert_eq!(sonar.price().fee_of(Bucket::Requests), fee);
     assert_eq!(sonar.price().fee_of(Bucket::WebSearchRequests), Some(Fee::ZERO));
     let opus = book.find("claude-opus-4-1").unwrap();
     assert!(opus.price().is_retired(at));

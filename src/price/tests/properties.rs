@@ -101,19 +101,18 @@ fn price_of(written: &Written) -> ModelPrice {
         })
     };
     let block = |(base, tier): &(Named, Option<(u64, Named)>)| {
-        let block = Block::new(rates(base));
-        match tier {
-            Some((above, named)) => block.tier(Tier::above(*above, rates(named))),
-            None => block,
-        }
+        let tiers = tier.iter().map(|(above, named)| Tier::above(*above, rates(named)));
+        Block { rates: rates(base), tiers: tiers.collect() }
     };
-    let fee = |pico: u64| Fee::each(Usd::from_pico(i128::from(pico))).unwrap();
-    let price = ModelPrice::new("acme", "owl", Rate::ZERO, Rate::ZERO)
-        .service(Service::Standard, block(&written.blocks[0]))
-        .service(Service::Batch, block(&written.blocks[1]))
-        .regional("1.1".parse().unwrap());
+    let epoch = Epoch {
+        base: block(&written.blocks[0]),
+        services: vec![(Service::Batch, block(&written.blocks[1]))],
+        ..Epoch::default()
+    };
+    let price = ModelPrice::of_epochs("acme".into(), "owl".into(), vec![epoch]);
+    let price = price.regional("1.1".parse().unwrap());
     let fees = Bucket::fees().zip(&written.fees);
-    fees.fold(price, |price, (bucket, pico)| price.fee(bucket, fee(*pico)))
+    fees.fold(price, |price, (bucket, pico)| price.fee(bucket, Usd::from_pico(i128::from(*pico))))
 }
 
 fn usages() -> impl Strategy<Value = Usage> {
@@ -186,13 +185,14 @@ proptest! {
         book.insert(price_of(&written)).unwrap();
         let model = book.find("owl").unwrap();
         let service = if batch { Service::Batch } else { Service::Standard };
-        let ttls = CacheTtl::ALL;
+        let ttls = CACHE_WRITES;
         let mut estimate = model.estimate().input(input).input_audio(audio).max_output(cap)
-            .choices(choices).service(service.clone()).regional(is_regional).output_audio(talks)
-            .audio_seconds(fees[0]).web_searches(fees[1]).file_searches(fees[2])
-            .code_containers(fees[3]).maps_requests(fees[4]);
-        for (ttl, _) in ttls.into_iter().zip(marks).filter(|(_, marked)| *marked) {
-            estimate = estimate.cache_writes(ttl);
+            .choices(choices).service(service.clone()).regional(is_regional).output_audio(talks);
+        for (bucket, count) in Bucket::fees().filter(|b| *b != Bucket::Requests).zip(fees) {
+            estimate = estimate.count(bucket, count);
+        }
+        for (write, _) in ttls.into_iter().zip(marks).filter(|(_, marked)| *marked) {
+            estimate = estimate.cache_writes(write);
         }
         // Split each bound over the buckets that it covers, by weight.
         let split = |total: u64, share: usize, buckets: &[Bucket], usage: &mut Usage| {
@@ -207,7 +207,7 @@ proptest! {
         let published_30m = [0, usize::from(batch)].into_iter().any(|b| names_30m(b).is_some());
         let mut text = vec![Bucket::Input, Bucket::CacheRead, Bucket::InputImage];
         let marked = ttls.into_iter().zip(marks).filter(|(_, marked)| *marked);
-        text.extend(marked.map(|(ttl, _)| ttl.bucket()));
+        text.extend(marked.map(|(write, _)| write));
         if published_30m && !text.contains(&Bucket::CacheWrite30m) {
             text.push(Bucket::CacheWrite30m);
         }
