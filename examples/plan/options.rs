@@ -3,7 +3,8 @@
 use std::error::Error;
 
 use bursar::clock::{Clock, SystemClock, Timestamp};
-use bursar::plan::{Agents, Builder, Factor};
+use bursar::plan::{Agents, Builder};
+use bursar::price::Ratio;
 use bursar::{Plan, PriceBook};
 
 pub const HELP: &str = "\
@@ -162,14 +163,15 @@ impl Kind {
     }
 }
 
-fn factor(option: &str, value: &str) -> Result<Factor, String> {
+fn factor(option: &str, value: &str) -> Result<Ratio, String> {
     value.parse().map_err(|error| format!("{option}: {error}"))
 }
 
 /// Percent with at most one decimal, `30` or `62.5%`.
 fn per_mille(option: &str, value: &str) -> Result<u16, String> {
-    let percent: Option<Factor> = value.trim_end_matches('%').parse().ok();
-    let thousandths = percent.map(Factor::as_per_mille).filter(|n| n % 100 == 0 && *n <= 100_000);
-    let per_mille = thousandths.and_then(|n| u16::try_from(n / 100).ok());
+    let percent = value.trim_end_matches('%');
+    let (whole, tenth) = percent.split_once('.').unwrap_or((percent, "0"));
+    let per_mille = format!("{whole}{tenth}").parse().ok();
+    let per_mille = per_mille.filter(|n| tenth.len() == 1 && *n <= 1_000);
     per_mille.ok_or_else(|| format!("{option} is `{value}`; it takes percent: 30, or 62.5%"))
 }

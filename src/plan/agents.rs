@@ -1,12 +1,13 @@
-//! Owns [`Agents`]: one kind of agent, how many there are, and what each does in a day.
+//! [`Agents`]: one kind of agent, how many there are, and what each does in a day.
 
 use crate::clock::Timestamp;
 use crate::ledger::Path;
+use crate::money::Usd;
 use crate::price::Model;
 use crate::usage::{Bucket, Usage};
 
+use super::MOST_A_DAY;
 use super::error::{PlanError, Problem};
-use super::factor::Fraction;
 
 /// One kind of agent: how many there are, and what each of them does in a day.
 ///
@@ -85,16 +86,26 @@ impl Agents {
         self
     }
 
-    /// What all of them cost in a day, in picodollars, without overhead.
-    pub(super) fn base_day(&self, at: Timestamp) -> Result<Fraction, PlanError> {
+    /// What all of them cost in a day without overhead, rounded up to a picodollar.
+    pub(super) fn base_day(&self, at: Timestamp) -> Result<Usd, PlanError> {
         let wrong = |problem| PlanError::about(&self.name, problem);
         self.check().map_err(wrong)?;
-        let task = self.task(at).map_err(wrong)?;
-        let paid = u128::from(1_000 - self.result_hits);
-        let day = task.times(u128::from(self.count), 1);
-        let day = day.and_then(|day| day.times(u128::from(self.tasks), 1));
-        let day = day.and_then(|day| day.times(paid, 1_000));
-        day.ok_or_else(|| wrong(Problem::TooLarge))
+        // The price of a task of each model, times its parts of the tasks.
+        let mut cost = Some(0_u128);
+        let mut all = 0_u128;
+        for (model, parts) in &self.mix {
+            let task = self.task(model, at).map_err(wrong)?;
+            all += u128::from(*parts);
+            cost =
+                task.checked_mul(u128::from(*parts)).zip(cost).and_then(|(a, b)| a.checked_add(b));
+        }
+        // Tasks that are paid for: all but those that a result cache answers.
+        let paid = u128::from(self.count) * u128::from(self.tasks); // at most 2^64
+        let paid = paid * u128::from(1_000 - self.result_hits);
+        let cost = cost.and_then(|cost| cost.checked_mul(paid));
+        let pico = cost.map(|cost| cost.div_ceil(all * TASK_UNIT * 1_000));
+        let day = pico.and_then(|pico| i128::try_from(pico).ok()).map(Usd::from_pico);
+        day.filter(|day| *day <= MOST_A_DAY).ok_or_else(|| wrong(Problem::TooLarge))
     }
 
     fn check(&self) -> Result<(), Problem> {
@@ -111,28 +122,15 @@ impl Agents {
         if self.prompt_hits > 1_000 || self.result_hits > 1_000 {
             return Err(Problem::Share);
         }
-        let tokens = self.input.checked_add(self.output);
-        match tokens.filter(|tokens| *tokens <= Usage::MAX_COUNT) {
-            Some(_) => Ok(()),
-            None => Err(Problem::Tokens),
+        if self.input.saturating_add(self.output) > Usage::MAX_COUNT {
+            return Err(Problem::Tokens);
         }
+        Ok(())
     }
 
-    /// A task on the average of the mix, in picodollars.
-    fn task(&self, at: Timestamp) -> Result<Fraction, Problem> {
-        let (mut sum, mut all) = (0_u128, 0_u128);
-        for (model, parts) in &self.mix {
-            let parts = u128::from(*parts);
-            let share = self.task_of(model, at)?.checked_mul(parts).ok_or(Problem::TooLarge)?;
-            sum = sum.checked_add(share).ok_or(Problem::TooLarge)?;
-            all += parts;
-        }
-        Ok(Fraction::new(sum, all * ATTO_PER_PICO * 1_000))
-    }
-
-    /// A task of one model, in thousandths of an attodollar. Tokens are at most 1e12 and a rate is
-    /// at most 1e16: far from the end.
-    fn task_of(&self, model: &Model, at: Timestamp) -> Result<u128, Problem> {
+    /// A task of one model, of which `TASK_UNIT` are a picodollar. Tokens are at most 1e12 and a
+    /// rate is at most 1e16: far from the end.
+    fn task(&self, model: &Model, at: Timestamp) -> Result<u128, Problem> {
         let price = model.price();
         let rate = |bucket| {
             let rate = price.standard_rate(bucket, self.input, at).map_err(Problem::Price)?;
@@ -148,5 +146,5 @@ impl Agents {
     }
 }
 
-/// Attodollars (1e-18 USD) in a picodollar.
-const ATTO_PER_PICO: u128 = 1_000_000;
+/// How many thousandths of an attodollar are a picodollar.
+const TASK_UNIT: u128 = 1_000_000_000;

@@ -15,11 +15,6 @@ impl PlanError {
     pub(super) fn about(agents: &str, problem: Problem) -> PlanError {
         PlanError { agents: agents.chars().take(80).collect(), problem }
     }
-
-    /// The agents that are meant.
-    pub fn agents(&self) -> &str {
-        &self.agents
-    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -7,8 +7,6 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::money::Usd;
 
-use super::factor::part_of;
-
 /// Where spending leads, from how fast money went over a short time and over a long one.
 ///
 /// The short time sees what has just changed, the long one is not misled by a quiet hour; when a
@@ -16,157 +14,107 @@ use super::factor::part_of;
 /// is a range from the slower to the faster.
 ///
 /// ```
-/// use bursar::Usd;
-/// use bursar::plan::{BurnRate, Forecast};
+/// use bursar::clock::ManualClock;
+/// use bursar::{BudgetManager, Estimate, Limit, Period, Usd};
 /// use std::time::Duration;
 ///
-/// let hours = |hours: u64| Duration::from_secs(hours * 3_600);
-/// let forecast = Forecast::new(
-///     "2026-11-24T12:00:00Z".parse()?,
-///     BurnRate::new(Usd::dollars(4), hours(1)),   // the last hour
-///     BurnRate::new(Usd::dollars(24), hours(12)), // since midnight
-/// )
-/// .limit(Usd::dollars(60), Usd::dollars(24))
-/// .until("2026-11-25T00:00:00Z".parse()?);
+/// let clock = ManualClock::at("2026-11-24T00:00:00Z".parse()?);
+/// let daily = Limit::spend(Usd::dollars(60)).per(Period::DAY);
+/// let budget = BudgetManager::builder().clock(clock.clone()).limit("", daily).build()?;
+/// budget.reserve("crawler", &Estimate::fixed(Usd::dollars(24)))?.settle_cost(Usd::dollars(24));
+/// clock.advance(Duration::from_secs(6 * 3_600));
 ///
-/// assert_eq!(forecast.used_up_at(), Some("2026-11-24T21:00:00Z".parse()?));
-/// assert_eq!(forecast.at_end(), Some(Usd::dollars(48)..=Usd::dollars(72)));
-/// # Ok::<(), bursar::parse::ParseError>(())
+/// let report = budget.report();
+/// let forecast = report.limits[0].forecast(report.at).expect("a limit on money in a day");
+/// assert_eq!(forecast.lately_per_day(), Usd::dollars(96));
+/// assert_eq!(forecast.used_up_at(), Some("2026-11-24T15:00:00Z".parse()?));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A [`LimitReport`](crate::budget::LimitReport) makes one of itself.
+/// Made by [`LimitReport::forecast`](crate::budget::LimitReport::forecast).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forecast {
     at: Timestamp,
     short: BurnRate,
     long: BurnRate,
-    limit: Option<Usd>,
+    limit: Usd,
     spent: Usd,
-    until: Option<Timestamp>,
+    until: Timestamp,
 }
 
 impl Forecast {
-    /// A forecast made at a moment, from the money that went over two stretches of time before it.
-    pub fn new(at: Timestamp, short: BurnRate, long: BurnRate) -> Forecast {
-        Forecast { at, short, long, limit: None, spent: Usd::ZERO, until: None }
+    /// A forecast made at a moment, from the money that went over two stretches of time before it,
+    /// for a limit and what is spent of it in a period that ends at `until`.
+    pub(super) fn new(
+        at: Timestamp,
+        [short, long]: [BurnRate; 2],
+        limit: Usd,
+        spent: Usd,
+        until: Timestamp,
+    ) -> Forecast {
+        Forecast { at, short, long, limit, spent, until }
     }
 
-    /// A forecast from samples of what was spent in all, oldest first, made at the moment of the
-    /// last one; `None` without a sample.
-    ///
-    /// Each stretch begins at the last sample that lies at least that far back, or at the first of
-    /// all, so that no spending is left out of it.
-    pub fn from_samples(
-        samples: &[(Timestamp, Usd)],
-        short: Duration,
-        long: Duration,
-    ) -> Option<Forecast> {
-        let (at, spent) = *samples.last()?;
-        let rate = |span| {
-            let far = samples.iter().rev().find(|(time, _)| at.since(*time) >= span);
-            let (start, before) = far.or(samples.first()).copied().unwrap_or((at, spent));
-            let more = spent.checked_sub(before).unwrap_or(Usd::ZERO);
-            BurnRate::new(more, at.since(start))
-        };
-        Some(Forecast { spent, ..Forecast::new(at, rate(short), rate(long)) })
+    /// What a day costs at the rate of the short time.
+    pub fn lately_per_day(&self) -> Usd {
+        self.short.over(DAY)
     }
 
-    /// Says how much may be spent, and how much of that is gone.
-    #[must_use]
-    pub fn limit(self, limit: Usd, spent: Usd) -> Forecast {
-        Forecast { limit: Some(limit), spent, ..self }
-    }
-
-    /// Says when the period ends, and the limit starts anew.
-    #[must_use]
-    pub fn until(self, end: Timestamp) -> Forecast {
-        Forecast { until: Some(end), ..self }
-    }
-
-    /// How fast money went over the short time.
-    pub fn short(&self) -> BurnRate {
-        self.short
-    }
-
-    /// How fast money went over the long time.
-    pub fn long(&self) -> BurnRate {
-        self.long
+    /// What a day costs at the rate of the long time.
+    pub fn longer_per_day(&self) -> Usd {
+        self.long.over(DAY)
     }
 
     /// When the limit is used up at the faster rate; `None` if it lasts until the end of its
-    /// period, or if nothing is known of a limit.
+    /// period.
     pub fn used_up_at(&self) -> Option<Timestamp> {
-        let left = self.limit?.checked_sub(self.spent).unwrap_or(Usd::ZERO);
+        let left = self.limit.checked_sub(self.spent).unwrap_or(Usd::ZERO);
         let times = [self.short, self.long].into_iter().filter_map(|rate| rate.time_for(left));
         let moment = self.at.plus(times.min()?);
-        (moment != Timestamp::MAX && self.until.is_none_or(|end| moment < end)).then_some(moment)
+        (moment != Timestamp::MAX && moment < self.until).then_some(moment)
     }
 
-    /// What will have been spent at the end of the period, from the slower rate to the faster;
-    /// `None` if it has no end.
-    pub fn at_end(&self) -> Option<RangeInclusive<Usd>> {
-        let rest = self.until?.since(self.at);
+    /// What will have been spent at the end of the period, from the slower rate to the faster.
+    pub fn at_end(&self) -> RangeInclusive<Usd> {
+        let rest = self.until.since(self.at);
         let more = [self.short, self.long].map(|rate| rate.over(rest));
         let sum = |more| self.spent.checked_add(more).unwrap_or(Usd::MAX);
-        Some(sum(more[0].min(more[1]))..=sum(more[0].max(more[1])))
+        sum(more[0].min(more[1]))..=sum(more[0].max(more[1]))
     }
 }
 
 impl fmt::Display for Forecast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} a day lately, {} over a longer time",
-            self.short.per_day(),
-            self.long.per_day()
-        )?;
-        match (self.limit, self.used_up_at()) {
-            (Some(limit), Some(moment)) if moment <= self.at => write!(f, "; {limit} is used up")?,
-            (Some(limit), Some(moment)) => write!(f, "; {limit} is used up at {moment}")?,
-            (Some(limit), None) => write!(f, "; {limit} is enough")?,
-            (None, _) => {}
+        let (lately, longer) = (self.lately_per_day(), self.longer_per_day());
+        write!(f, "{lately} a day lately, {longer} over a longer time; {} is ", self.limit)?;
+        match self.used_up_at() {
+            Some(moment) if moment <= self.at => write!(f, "used up")?,
+            Some(moment) => write!(f, "used up at {moment}")?,
+            None => write!(f, "enough")?,
         }
-        match (self.at_end(), self.until) {
-            (Some(range), Some(end)) => {
-                write!(f, "; {} to {} will be spent by {end}", range.start(), range.end())
-            }
-            _ => Ok(()),
-        }
+        let range = self.at_end();
+        write!(f, "; {} to {} will be spent by {}", range.start(), range.end(), self.until)
     }
 }
 
-/// So much money in so much time.
-///
-/// ```
-/// use std::time::Duration;
-///
-/// use bursar::Usd;
-/// use bursar::plan::BurnRate;
-///
-/// let rate = BurnRate::new(Usd::dollars(3), Duration::from_secs(3_600));
-/// assert_eq!(rate.per_day(), Usd::dollars(72));
-/// assert_eq!(rate.time_for(Usd::dollars(1)), Some(Duration::from_secs(1_200)));
-/// ```
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// An amount of money spent over a stretch of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BurnRate {
+pub(super) struct BurnRate {
     spent: Usd,
     over: Duration,
 }
 
 impl BurnRate {
     /// What was spent over a stretch of time. Less than nothing counts as nothing, and so does
-    /// whatever was spent in no time.
-    pub fn new(spent: Usd, over: Duration) -> BurnRate {
+    /// what was spent in no time.
+    pub(super) fn new(spent: Usd, over: Duration) -> BurnRate {
         BurnRate { spent: spent.max(Usd::ZERO), over }
     }
 
-    /// What is spent in a day at this rate.
-    pub fn per_day(&self) -> Usd {
-        self.over(Duration::from_secs(86_400))
-    }
-
     /// What is spent over a time at this rate, rounded down to a picodollar.
-    pub fn over(&self, time: Duration) -> Usd {
+    fn over(&self, time: Duration) -> Usd {
         let spent = self.spent.pico().unsigned_abs();
         let pico = part_of(spent, time.as_micros(), self.over.as_micros());
         Usd::from_pico(i128::try_from(pico).unwrap_or(i128::MAX))
@@ -174,7 +122,7 @@ impl BurnRate {
 
     /// How long it takes to spend an amount at this rate, rounded down to a microsecond; `None` if
     /// it takes for ever.
-    pub fn time_for(&self, amount: Usd) -> Option<Duration> {
+    fn time_for(&self, amount: Usd) -> Option<Duration> {
         let amount = u128::try_from(amount.pico()).unwrap_or(0);
         let spent = self.spent.pico().unsigned_abs();
         if amount == 0 {
@@ -185,5 +133,13 @@ impl BurnRate {
         }
         let micros = part_of(amount, self.over.as_micros(), spent);
         Some(Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX)))
+    }
+}
+
+/// `amount × times ÷ parts`, rounded down; at most `u128::MAX`, and zero for no parts.
+fn part_of(amount: u128, times: u128, parts: u128) -> u128 {
+    match amount.checked_mul(times) {
+        Some(product) => product.checked_div(parts).unwrap_or(0),
+        None => amount.checked_div(parts).unwrap_or(0).saturating_mul(times),
     }
 }

@@ -5,26 +5,23 @@
 
 mod agents;
 mod error;
-mod factor;
 mod forecast;
 mod report;
-mod table;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::fmt;
 
-use crate::calendar::{CalendarUnit, Zone};
 use crate::clock::Timestamp;
 use crate::ledger::{Limit, Period, Scope};
-use crate::money::Usd;
+use crate::money::{Usd, div_up};
+use crate::price::Ratio;
+use crate::table;
 
 pub use agents::Agents;
 pub use error::PlanError;
 use error::Problem;
-pub use factor::{Factor, FactorError};
-use factor::{Fraction, part_of};
-pub use forecast::{BurnRate, Forecast};
+pub use forecast::Forecast;
 
 /// What a system of agents will cost in a day, a month, a year, and which limits that makes.
 ///
@@ -53,21 +50,19 @@ pub use forecast::{BurnRate, Forecast};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// The plan of a day is exact until it is rounded, once for each figure of each kind of agent, up
-/// to a picodollar; all other figures are whole multiples and sums of those. Its `Display` is a
-/// table of 80 columns.
+/// Each figure of a day of one kind of agent is rounded up to a picodollar; all other figures are
+/// whole multiples and sums of those. Its `Display` is a table of 80 columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     agents: Vec<Planned>,
-    overhead: Factor,
-    margin: Factor,
+    overhead: Ratio,
+    margin: Ratio,
 }
 
 impl Plan {
     /// Begins a plan.
     pub fn builder() -> Builder {
-        let three = Factor::per_mille(3_000);
-        Builder { agents: Vec::new(), overhead: three, margin: three }
+        Builder { agents: Vec::new(), overhead: Ratio::THREE, margin: Ratio::THREE }
     }
 
     /// The kinds of agents, in the order in which they were named.
@@ -82,54 +77,7 @@ impl Plan {
 
     /// What 30 days cost.
     pub fn month(&self) -> Figures {
-        self.days(MONTH_DAYS)
-    }
-
-    /// What 365 days cost.
-    pub fn year(&self) -> Figures {
-        self.days(365)
-    }
-
-    /// What so many days cost.
-    pub fn days(&self, days: u32) -> Figures {
-        self.day().times(days)
-    }
-
-    /// What the week, month, quarter or year around a moment costs, by its days in UTC.
-    ///
-    /// ```
-    /// # use bursar::plan::Agents;
-    /// # use bursar::{Plan, PriceBook};
-    /// use bursar::calendar::CalendarUnit;
-    ///
-    /// # let luna = PriceBook::builtin().find("gpt-6-luna")?;
-    /// # let agents = Agents::new("agents", 5).tasks_per_day(100).tokens(800, 200).model(&luna, 1);
-    /// # let plan = Plan::builder().agents(agents).build("2026-11-24T00:00:00Z".parse()?)?;
-    /// let february = "2027-02-10T00:00:00Z".parse()?;
-    /// assert_eq!(plan.calendar(CalendarUnit::Month, february), plan.days(28));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn calendar(&self, unit: CalendarUnit, around: Timestamp) -> Figures {
-        let (start, end) = unit.window_around(&Zone::UTC, around);
-        let days = end.since(start).as_secs().div_ceil(86_400);
-        self.days(u32::try_from(days).unwrap_or(u32::MAX))
-    }
-
-    /// The overhead that is planned with.
-    pub fn overhead(&self) -> Factor {
-        self.overhead
-    }
-
-    /// The margin that is planned with.
-    pub fn margin(&self) -> Factor {
-        self.margin
-    }
-
-    /// The overhead that agents really have: what they have spent over that time, by what the plan
-    /// says without overhead, rounded up to a thousandth. Plan with it the next time, and with a
-    /// smaller margin. `None` if the plan costs nothing, or no time has passed.
-    pub fn learned_overhead(&self, spent: Usd, over: Duration) -> Option<Factor> {
-        learned(self.day().base, spent, over)
+        self.day().times(MONTH_DAYS)
     }
 
     /// The plan as limits: what is set aside, rounded up to a cent.
@@ -145,38 +93,65 @@ impl Plan {
     /// Collected into a [`Policy`](crate::Policy) they set up a budget, or become a
     /// policy file by [`Policy::to_toml`](crate::Policy::to_toml).
     pub fn limits(&self) -> Vec<(Scope, Limit)> {
-        let spend = |amount: Usd| Limit::spend(cents_up(amount));
+        let spend = |amount: Usd| Limit::spend(up_to(CENT, amount));
         let all = spend(self.month().set_aside).per(Period::MONTH).alert_at([50, 80, 95]);
         let mut limits = vec![(Scope::from(&crate::ledger::Path::root()), all)];
         for agents in &self.agents {
-            let month = agents.day.times(MONTH_DAYS).set_aside;
-            let month = spend(month).per(Period::MONTH).alert_at([80]);
+            let month = spend(agents.month().set_aside).per(Period::MONTH).alert_at([80]);
             limits.push((agents.scope.clone(), month));
             limits.push((agents.scope.clone(), spend(agents.day.set_aside).per(Period::DAY)));
-            let each = Limit::spend(agents.each_set_aside).per(Period::DAY);
-            limits.push((agents.each.clone(), each));
+            let share = div_up(agents.day.set_aside.pico(), i128::from(agents.count));
+            limits.push((agents.each.clone(), spend(Usd::from_pico(share)).per(Period::DAY)));
         }
         limits
     }
 }
 
 /// The days of a month that a plan speaks of.
-const MONTH_DAYS: u32 = 30;
+const MONTH_DAYS: i128 = 30;
 /// A cent in picodollars.
-const CENT: u128 = 10_000_000_000;
+const CENT: i128 = 10_000_000_000;
+/// A trillion dollars a day: more than any plan, and it leaves room for sums.
+const MOST_A_DAY: Usd = Usd::dollars(1_000_000_000_000);
 
-fn cents_up(amount: Usd) -> Usd {
-    let pico = u128::try_from(amount.pico()).unwrap_or(0);
-    Fraction::new(pico, 1).dollars_up(CENT).unwrap_or(Usd::MAX)
+/// An amount rounded up to a multiple of `unit` picodollars.
+fn up_to(unit: i128, amount: Usd) -> Usd {
+    Usd::from_pico(div_up(amount.pico(), unit).saturating_mul(unit))
 }
 
-fn learned(base_day: Usd, spent: Usd, over: Duration) -> Option<Factor> {
-    let base = u128::try_from(base_day.pico()).ok().filter(|base| *base > 0)?;
-    let spent = u128::try_from(spent.pico()).unwrap_or(0);
-    let planned = part_of(base, over.as_micros(), 86_400_000_000);
-    let thousandths = Fraction::new(spent, (planned > 0).then_some(planned)?).times(1_000, 1)?;
-    let thousandths = thousandths.dollars_up(1)?.pico();
-    Some(Factor::per_mille(u32::try_from(thousandths).unwrap_or(u32::MAX)))
+/// An amount of a day times a ratio, rounded up.
+fn times(amount: Usd, ratio: Ratio) -> Option<Usd> {
+    let product = amount.pico().checked_mul(i128::from(ratio.numerator()))?;
+    let amount = Usd::from_pico(div_up(product, i128::from(ratio.denominator())));
+    (amount <= MOST_A_DAY).then_some(amount)
+}
+
+/// A table of 80 columns.
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{:<21} {:>6} {:>12} {:>12} {:>12} {:>12}",
+            "agents", "count", "a day, base", "a day", "30 days", "set aside"
+        )?;
+        let mut row = |name: &str, count: u64, day: Figures| {
+            let (name, month) = (table::padded(&table::cut(name, 21), 21), day.times(MONTH_DAYS));
+            let [base, expected] = [day.base, day.expected];
+            let [in_month, aside] = [month.expected, month.set_aside];
+            writeln!(f, "{name} {count:>6} {base:>12} {expected:>12} {in_month:>12} {aside:>12}")
+        };
+        for agents in &self.agents {
+            row(&agents.name, u64::from(agents.count), agents.day)?;
+        }
+        row("all", self.agents.iter().map(|agents| u64::from(agents.count)).sum(), self.day())?;
+        write!(
+            f,
+            "{} in 365 days. Overhead {}; set aside: 30 days, with a margin of {}.",
+            self.day().times(365).expected,
+            self.overhead,
+            self.margin
+        )
+    }
 }
 
 /// Puts a [`Plan`] together; made by [`Plan::builder`].
@@ -184,8 +159,8 @@ fn learned(base_day: Usd, spent: Usd, over: Duration) -> Option<Factor> {
 #[must_use]
 pub struct Builder {
     agents: Vec<Agents>,
-    overhead: Factor,
-    margin: Factor,
+    overhead: Ratio,
+    margin: Ratio,
 }
 
 impl Builder {
@@ -196,15 +171,15 @@ impl Builder {
     }
 
     /// How many times more agents cost than their tasks alone, because they share context,
-    /// coordinate and try again: 2 to 5 as a rule, 3 unless told otherwise.
-    pub fn overhead(mut self, overhead: Factor) -> Builder {
+    /// coordinate and try again: 2 to 5 as a rule; the default is 3.
+    pub fn overhead(mut self, overhead: Ratio) -> Builder {
         self.overhead = overhead;
         self
     }
 
-    /// How many times more is set aside than is expected: 3 to 5 for a first plan, 3 unless told
-    /// otherwise; less once the overhead has been learned.
-    pub fn margin(mut self, margin: Factor) -> Builder {
+    /// How many times more is set aside than is expected: 3 to 5 for a first plan, less once the
+    /// overhead is known; the default is 3.
+    pub fn margin(mut self, margin: Ratio) -> Builder {
         self.margin = margin;
         self
     }
@@ -242,35 +217,30 @@ pub struct Planned {
     scope: Scope,
     /// The pattern of the single agents.
     each: Scope,
-    /// The daily limit of a single agent, in whole cents.
-    each_set_aside: Usd,
 }
 
 impl Planned {
     fn of(
         kind: &Agents,
-        overhead: Factor,
-        margin: Factor,
+        overhead: Ratio,
+        margin: Ratio,
         at: Timestamp,
     ) -> Result<Planned, PlanError> {
         let base = kind.base_day(at)?;
-        let too_large = || PlanError::about(&kind.name, Problem::TooLarge);
-        let name = |error| PlanError::about(&kind.name, Problem::Name(error));
-        let expected = base.by(overhead).ok_or_else(too_large)?;
-        let set_aside = expected.by(margin).ok_or_else(too_large)?;
-        let each = set_aside.times(1, u128::from(kind.count)).ok_or_else(too_large)?;
-        let pico = |figure: Fraction| figure.dollars_up(1).filter(|usd| *usd <= MOST_A_DAY);
+        let expected = times(base, overhead);
+        let set_aside = expected.and_then(|expected| times(expected, margin));
+        let (Some(expected), Some(set_aside)) = (expected, set_aside) else {
+            return Err(PlanError::about(&kind.name, Problem::TooLarge));
+        };
+        let scope = |text: &str| {
+            Scope::new(text).map_err(|error| PlanError::about(&kind.name, Problem::Name(error)))
+        };
         Ok(Planned {
             name: kind.name.clone(),
             count: kind.count,
-            day: Figures {
-                base: pico(base).ok_or_else(too_large)?,
-                expected: pico(expected).ok_or_else(too_large)?,
-                set_aside: pico(set_aside).ok_or_else(too_large)?,
-            },
-            scope: Scope::new(&kind.name).map_err(name)?,
-            each: Scope::new(&format!("{}/*", kind.name)).map_err(name)?,
-            each_set_aside: each.dollars_up(CENT).ok_or_else(too_large)?,
+            day: Figures { base, expected, set_aside },
+            scope: scope(&kind.name)?,
+            each: scope(&format!("{}/*", kind.name))?,
         })
     }
 
@@ -278,15 +248,7 @@ impl Planned {
     pub fn month(&self) -> Figures {
         self.day.times(MONTH_DAYS)
     }
-
-    /// As [`Plan::learned_overhead`], for these agents alone.
-    pub fn learned_overhead(&self, spent: Usd, over: Duration) -> Option<Factor> {
-        learned(self.day.base, spent, over)
-    }
 }
-
-/// A trillion dollars a day: what no plan is, and what leaves room for sums.
-const MOST_A_DAY: Usd = Usd::dollars(1_000_000_000_000);
 
 /// Three amounts for the same time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -301,21 +263,20 @@ pub struct Figures {
 }
 
 impl Figures {
-    fn plus(self, other: Figures) -> Figures {
-        let sum = |one: Usd, other| one.checked_add(other).unwrap_or(Usd::MAX);
+    fn map2(self, other: Figures, of: impl Fn(Usd, Usd) -> Option<Usd>) -> Figures {
+        let of = |one, other| of(one, other).unwrap_or(Usd::MAX);
         Figures {
-            base: sum(self.base, other.base),
-            expected: sum(self.expected, other.expected),
-            set_aside: sum(self.set_aside, other.set_aside),
+            base: of(self.base, other.base),
+            expected: of(self.expected, other.expected),
+            set_aside: of(self.set_aside, other.set_aside),
         }
     }
 
-    fn times(self, days: u32) -> Figures {
-        let times = |amount: Usd| amount.checked_mul(i128::from(days)).unwrap_or(Usd::MAX);
-        Figures {
-            base: times(self.base),
-            expected: times(self.expected),
-            set_aside: times(self.set_aside),
-        }
+    fn plus(self, other: Figures) -> Figures {
+        self.map2(other, Usd::checked_add)
+    }
+
+    fn times(self, days: i128) -> Figures {
+        self.map2(self, |amount, _| amount.checked_mul(days))
     }
 }

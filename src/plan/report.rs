@@ -1,6 +1,7 @@
 //! The forecast of a report's limit: [`LimitReport::forecast`].
 
-use super::{BurnRate, Forecast};
+use super::Forecast;
+use super::forecast::BurnRate;
 use crate::budget::LimitReport;
 use crate::clock::Timestamp;
 use crate::ledger::Quantity;
@@ -21,6 +22,6 @@ impl LimitReport {
         let both = spent.checked_add(money(self.previous_spent)?).unwrap_or(Usd::MAX);
         let short = BurnRate::new(spent, since);
         let long = BurnRate::new(both, since.saturating_add(window));
-        Some(Forecast::new(at, short, long).limit(limit, spent).until(end))
+        Some(Forecast::new(at, [short, long], limit, spent, end))
     }
 }

@@ -226,10 +226,8 @@ fn a_later_price_replaces_an_older_one_and_says_who_said_it() {
 fn a_merge_changes_prices_and_no_meaning() {
     let mut gem = owl("google", "gem");
     gem.retired = true;
-    let mut book = book([
-        owl("openai", "gpt-5").alias("five").max_output(9).source("built-in"),
-        gem,
-    ]);
+    let mut book =
+        book([owl("openai", "gpt-5").alias("five").max_output(9).source("built-in"), gem]);
     let mut list = PriceBook::empty();
     for (provider, id) in [("azure", "gpt-5"), ("azure", "gpt-5-2026-01-01"), ("x", "five")] {
         list.insert(owl(provider, id).source("list")).unwrap();

@@ -377,9 +377,11 @@ fn names_say_what_is_free_and_what_has_no_output() {
 
 #[test]
 fn what_is_no_list_is_an_error() {
-    for (text, words) in
-        [("[{]", "genai-prices: "), ("[1]", "genai-prices: "), ("[{\"id\":1}", "genai-prices: EOF")]
-    {
+    for (text, words) in [
+        ("[{]", "genai-prices: "),
+        ("[{},1]", "genai-prices: "),
+        ("[{\"id\":1}", "genai-prices: EOF"),
+    ] {
         let refused = PriceBook::from_list(text).unwrap_err().to_string();
         assert!(refused.contains(words), "{text}: {refused}");
     }

@@ -286,5 +286,6 @@ fn is_uncounted(field: &str) -> bool {
 fn ratio(field: &str, raw: &RawValue) -> Result<Ratio, Refusal> {
     let text = raw::decimal(raw).map_err(|reason| (field.to_owned(), reason))?;
     let unreadable = || Problem::Unreadable(raw::shown(text));
-    text.parse().map_err(|_| (field.to_owned(), unreadable()))
+    let ratio = text.parse().ok().filter(|ratio| *ratio <= Ratio::MAX_SURCHARGE);
+    ratio.ok_or_else(|| (field.to_owned(), unreadable()))
 }
