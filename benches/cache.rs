@@ -50,15 +50,6 @@ fn key_plain(bencher: Bencher<'_, '_>, bytes: usize) {
 
 #[divan::bench(args = SIZES)]
 fn key(bencher: Bencher<'_, '_>, bytes: usize) {
-    let (request, space) = (Request::of(bytes), Namespace::of_tenant("acme"));
+    let (request, space) = (Request::of(bytes), Namespace::tenant("acme"));
     bencher.bench_local(|| space.key(black_box(&request)));
-}
-
-#[divan::bench(args = SIZES)]
-fn key_of_grown_conversation(bencher: Bencher<'_, '_>, bytes: usize) {
-    let (chain, last) = Request::of(bytes).grown(&Namespace::of_tenant("acme"));
-    bencher.bench_local(|| {
-        let mut chain = black_box(chain);
-        chain.push(&last).map(|()| chain.key())
-    });
 }

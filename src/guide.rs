@@ -280,7 +280,7 @@
 //! .bill(|(_, usage): &(String, Usage)| Some(Bill::new(*usage)));
 //!
 //! let support = BudgetConstrained::new(agent, budget.account("support")?)
-//!     .cache(ResultCache::new(10_000), Namespace::of_tenant("acme").with("prompt", "v3"))
+//!     .cache(ResultCache::new(10_000), Namespace::tenant("acme").with("prompt", "v3"))
 //!     .on_refusal(OnRefusal::Shorten { at_least: 300 }) // first a shorter answer,
 //!     .on_refusal(OnRefusal::FallTo(luna)); // then a cheaper model
 //!

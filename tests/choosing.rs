@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bursar::clock::ManualClock;
 use bursar::plan::Agents;
-use bursar::select::{Candidate, Complexity, Wish};
+use bursar::select::{Candidate, Complexity, Requirements};
 use bursar::{
     BudgetManager, Estimate, Limit, Model, ModelPrice, ModelSelector, Period, Plan, Policy,
     PriceBook, Rate, Usage, Usd,
@@ -50,8 +50,8 @@ fn complex_tasks_move_to_cheaper_models_as_the_account_drains_and_the_limit_hold
     let agent = budget.account("agent").unwrap();
     let mut asked: Vec<(String, u32)> = Vec::new();
     loop {
-        let wish = Wish::new(Complexity::Complex).funds(agent.funds());
-        let ranking = selector.rank(call, &wish).unwrap();
+        let requirements = Requirements::new(Complexity::Complex).money_left(agent.money_left());
+        let ranking = selector.rank(call, &requirements).unwrap();
         let Ok(hold) = agent.request_ranked(&ranking).reserve() else { break };
         let id = hold.model().unwrap().id().to_owned();
         match asked.last_mut() {
@@ -60,7 +60,7 @@ fn complex_tasks_move_to_cheaper_models_as_the_account_drains_and_the_limit_hold
         }
         hold.settle(Usage::tokens(9_000, 1_000));
     }
-    // Thrift passes 3/19 (mid before best) at 564 ‰ of the limit, 2/3 (cheap before mid) at 767 ‰.
+    // CostBias passes 3/19 (mid before best) at 564 ‰ of the limit, 2/3 (cheap before mid) at 767 ‰.
     let order: Vec<&str> = asked.iter().map(|(id, _)| id.as_str()).collect();
     assert_eq!(order, ["best", "mid", "cheap"]);
     assert_eq!(asked[0].1, 29, "$5.80: the first call above $5.64");
@@ -74,8 +74,8 @@ fn running_ahead_of_the_day_is_thriftier_and_a_new_day_is_not() {
     let (budget, selector) = budget(&clock, Limit::spend(Usd::dollars(10)).per(Period::DAY));
     let agent = budget.account("agent").unwrap();
     let first = || {
-        let wish = Wish::new(Complexity::Complex).funds(agent.funds());
-        selector.rank(call, &wish).unwrap().best().model.id().to_owned()
+        let requirements = Requirements::new(Complexity::Complex).money_left(agent.money_left());
+        selector.rank(call, &requirements).unwrap().best().model.id().to_owned()
     };
     assert_eq!(first(), "best");
     agent.reserve(&Estimate::fixed(Usd::dollars(4))).unwrap().settle_cost(Usd::dollars(4));
@@ -83,7 +83,7 @@ fn running_ahead_of_the_day_is_thriftier_and_a_new_day_is_not() {
     clock.advance(9 * HOUR);
     assert_eq!(first(), "best", "in step with the day again: 400 ‰ used, 375 ‰ over");
     clock.advance(15 * HOUR);
-    assert_eq!(agent.funds()[0].used_per_mille(), 0);
+    assert_eq!(agent.money_left()[0].used_per_mille(), 0);
     assert_eq!(first(), "best");
 }
 
@@ -91,13 +91,13 @@ fn running_ahead_of_the_day_is_thriftier_and_a_new_day_is_not() {
 fn what_the_ledger_cannot_admit_goes_to_the_next_of_the_ranking() {
     let (budget, selector) = budget(&clock(), Limit::spend(Usd::cents(5)));
     let agent = budget.account("agent").unwrap();
-    let ranking = selector.rank(call, &Wish::new(Complexity::Complex)).unwrap();
+    let ranking = selector.rank(call, &Requirements::new(Complexity::Complex)).unwrap();
     assert_eq!(ranking.best().model.id(), "best");
     let user = budget.tag("user:42").unwrap();
     user.set_limit(Limit::spend(Usd::dollars(1)).per(Period::MONTH)).unwrap();
-    assert_eq!(user.funds()[0].left(), Usd::dollars(1));
+    assert_eq!(user.money_left()[0].left(), Usd::dollars(1));
     let hold = agent.request_ranked(&ranking).tag(&user).reserve().unwrap();
-    assert_eq!(user.funds()[0].left(), Usd::cents(96));
+    assert_eq!(user.money_left()[0].left(), Usd::cents(96));
     assert_eq!((hold.alternative(), hold.held()), (1, Usd::cents(4)));
 }
 
@@ -240,7 +240,7 @@ fn a_thousand_equal_calls_cost_once() {
 
     let budget = BudgetManager::new(Usd::cents(5)).unwrap();
     let cache: ResultCache<u64> = ResultCache::new(10);
-    let key = Namespace::of_tenant("acme").key("the same question").unwrap();
+    let key = Namespace::tenant("acme").key("the same question").unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let sources = runtime.block_on(async {
         let calls = (0..1_000).map(|number| {

@@ -78,7 +78,7 @@ fn each_call_is_measured_alone() {
     assert_eq!(never(a.reserve(&fixed("0.51"))), (String::new(), "$0.51".to_owned()));
     assert!(a.reserve(&fixed("0")).is_ok());
     assert_eq!(a.spent(), usd("25"));
-    assert_eq!((a.remaining(), a.funds().len()), (None, 0), "it is no money to share");
+    assert_eq!((a.remaining(), a.money_left().len()), (None, 0), "it is no money to share");
     assert_eq!(w.alerts(), [""; 0]);
     // It goes with its limit, and changes with it.
     w.budget.set_limit("", Limit::per_call(usd("1"))).unwrap();

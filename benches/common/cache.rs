@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bursar::Usd;
-use bursar::cache::{CacheKey, KeyChain, Namespace, ResultCache};
+use bursar::cache::{CacheKey, Namespace, ResultCache};
 use serde::Serialize;
 
 /// The entries that a cache holds.
@@ -220,14 +220,5 @@ impl Request {
     /// What a key costs at least: no order, no namespace.
     pub fn plain(&self) -> blake3::Hash {
         blake3::hash(&self.to_vec())
-    }
-
-    /// The chain without the last message, and the last message.
-    pub fn grown(mut self, space: &Namespace) -> (KeyChain, Message) {
-        let last = self.messages.pop().unwrap();
-        let messages = std::mem::take(&mut self.messages);
-        let mut chain = space.chain(&self).unwrap();
-        messages.iter().for_each(|message| chain.push(message).unwrap());
-        (chain, last)
     }
 }

@@ -10,7 +10,7 @@ use std::error::Error;
 use bursar::cache::{Namespace, ResultCache};
 use bursar::clock::{ManualClock, Timestamp};
 use bursar::context::openai;
-use bursar::select::{Candidate, Complexity, Wish};
+use bursar::select::{Candidate, Complexity, Requirements};
 use bursar::{
     Account, BudgetManager, Limit, Model, ModelSelector, Reservation, Usage, Usd, trim_context,
 };
@@ -83,7 +83,7 @@ impl Office {
             best: sol,
             selector,
             cache: ResultCache::builder().clock(clock).build(),
-            namespace: Namespace::of_tenant("the mail-order house").with("prompt", 1),
+            namespace: Namespace::tenant("the mail-order house").with("prompt", 1),
         })
     }
 
@@ -134,8 +134,9 @@ impl Office {
         if !self.ways.select {
             return Ok(self.agent.reserve(&call(&self.best))?);
         }
-        let wish = Wish::new(Complexity::guess(task.instruction())).funds(self.agent.funds());
-        Ok(self.agent.request_ranked(&self.selector.rank(call, &wish)?).reserve()?)
+        let requirements = Requirements::new(Complexity::guess(task.instruction()))
+            .money_left(self.agent.money_left());
+        Ok(self.agent.request_ranked(&self.selector.rank(call, &requirements)?).reserve()?)
     }
 }
 

@@ -4,7 +4,7 @@ use super::{Agent, BudgetConstrained, Call, Meter};
 use crate::budget::Tag;
 use crate::context::{ContextTrimmer, TrimError, TrimReport};
 use crate::price::{Estimate, Model};
-use crate::select::{Funds, ModelSelector, NoModel, Wish};
+use crate::select::{ModelSelector, MoneyLeft, NoModel, Requirements};
 
 /// How tasks are shortened.
 pub(super) struct Trimming<T> {
@@ -18,7 +18,7 @@ type Shorten<T> =
 /// How models are chosen.
 pub(super) struct Choosing<T> {
     pub(super) selector: ModelSelector,
-    pub(super) wish: Box<dyn Fn(&T) -> Wish + Send + Sync>,
+    pub(super) requirements: Box<dyn Fn(&T) -> Requirements + Send + Sync>,
 }
 
 impl<A: Agent> BudgetConstrained<A> {
@@ -55,16 +55,18 @@ impl<A: Agent> BudgetConstrained<A> {
     #[cold]
     fn choose(
         &self,
-        Choosing { selector, wish }: &Choosing<A::Task>,
+        Choosing { selector, requirements }: &Choosing<A::Task>,
         estimate: &mut Estimate,
         call: &Call<A::Task>,
     ) -> Result<Vec<Estimate>, NoModel> {
         if call.model.is_some() || estimate.model().is_none() {
             return Ok(Vec::new());
         }
-        let wish = wish(&call.task).funds(self.funds(call.meter.as_ref()));
+        let requirements =
+            requirements(&call.task).money_left(self.money_left(call.meter.as_ref()));
         let bound = |model: &Model| estimate.with_model(model);
-        let mut ranked = selector.rank_at(self.account.now(), bound, &wish)?.into_estimates();
+        let mut ranked =
+            selector.rank_at(self.account.now(), bound, &requirements)?.into_estimates();
         if let Some(first) = ranked.next() {
             *estimate = first;
         }
@@ -72,14 +74,14 @@ impl<A: Agent> BudgetConstrained<A> {
     }
 
     /// What each spend limit leaves to a call, with what the outer one has set aside for it.
-    fn funds(&self, meter: Option<&Meter>) -> Vec<Funds> {
-        let own = self.own_tags(meter).flat_map(Tag::funds);
+    fn money_left(&self, meter: Option<&Meter>) -> Vec<MoneyLeft> {
+        let own = self.own_tags(meter).flat_map(Tag::money_left);
         let Some(meter) = meter else {
-            return self.account.funds().into_iter().chain(own).collect();
+            return self.account.money_left().into_iter().chain(own).collect();
         };
         let left = meter.left();
-        let account = self.account.funds_with(left, meter.account().path());
-        let outer = meter.tags().iter().flat_map(|tag| tag.funds_with(left));
+        let account = self.account.money_left_with(left, meter.account().path());
+        let outer = meter.tags().iter().flat_map(|tag| tag.money_left_with(left));
         account.into_iter().chain(outer).chain(own).collect()
     }
 }

@@ -13,7 +13,7 @@ use crate::budget::{Account, Countdown, LostCall, Tag};
 use crate::cache::{Namespace, ResultCache};
 use crate::context::{ContextTrimmer, TrimError, TrimReport};
 use crate::price::{EstimateError, Model, Ratio};
-use crate::select::{ModelSelector, Wish};
+use crate::select::{ModelSelector, Requirements};
 
 /// How it is set up.
 impl<A: Agent> BudgetConstrained<A> {
@@ -108,14 +108,14 @@ impl<A: Agent> BudgetConstrained<A> {
     /// the first that fits is admitted, and the agent sees it in [`Call::model`](super::Call::model).
     /// The selector ranks, the ledger admits.
     ///
-    /// `wish` says of a task how hard it is and what it needs. The money that is left to the account
-    /// and the tags, the outer call's hold included, is added to the wish, and the time is the
+    /// `requirements` says of a task how hard it is and what it needs. The money that is left to the account
+    /// and the tags, the outer call's hold included, is added to the requirements, and the time is the
     /// budget's. Each model is asked with the counts of the agent's estimate. A fixed estimate has no
     /// model and is not ranked; nor is a call for which an outer layer has chosen one.
     ///
     /// ```
     /// use bursar::testing::{ScriptedAgent, block_on};
-    /// use bursar::select::{Candidate, Complexity, Wish};
+    /// use bursar::select::{Candidate, Complexity, Requirements};
     /// use bursar::{BudgetConstrained, BudgetManager, ModelSelector, Usage, Usd};
     ///
     /// let budget = BudgetManager::new(Usd::dollars(1))?;
@@ -126,7 +126,7 @@ impl<A: Agent> BudgetConstrained<A> {
     ///     .candidate(Candidate::new(&sol, 95))
     ///     .candidate(Candidate::new(&luna, 60));
     /// let writer = BudgetConstrained::new(agent, budget.account("writer")?)
-    ///     .selector(models, |task: &String| Wish::new(Complexity::guess(task)));
+    ///     .selector(models, |task: &String| Requirements::new(Complexity::guess(task)));
     ///
     /// let reply = block_on(writer.run("Say hello".to_owned()))?;
     /// let model = reply.receipt.and_then(|receipt| receipt.model);
@@ -137,9 +137,9 @@ impl<A: Agent> BudgetConstrained<A> {
     pub fn selector(
         mut self,
         selector: ModelSelector,
-        wish: impl Fn(&A::Task) -> Wish + Send + Sync + 'static,
+        requirements: impl Fn(&A::Task) -> Requirements + Send + Sync + 'static,
     ) -> BudgetConstrained<A> {
-        self.choosing = Some(Arc::new(Choosing { selector, wish: Box::new(wish) }));
+        self.choosing = Some(Arc::new(Choosing { selector, requirements: Box::new(requirements) }));
         self
     }
 

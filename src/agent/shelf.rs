@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::admit::Lesser;
 use super::{Agent, BudgetConstrained, Call, CallError, Reply};
 use crate::budget::Account;
-use crate::cache::{CacheKey, Fresh, KeyError, Namespace, ResultCache, Source};
+use crate::cache::{CacheKey, Computed, KeyError, Namespace, ResultCache, Source};
 use crate::context::TrimReport;
 use crate::money::Usd;
 use crate::price::Estimate;
@@ -96,16 +96,20 @@ where
             let run = async {
                 let reply = paying.await?;
                 own = Some((reply.receipt, reply.cost));
-                let fresh = Fresh::new(reply.output, reply.cost);
+                let computed = Computed::new(reply.output, reply.cost);
                 let as_asked = is_own && !lesser.is_marked();
                 // A shortened answer serves those who wait for it, and nobody after them.
-                Ok::<_, Failed<A>>(if as_asked { fresh } else { fresh.keep_for(Duration::ZERO) })
+                Ok::<_, Failed<A>>(if as_asked {
+                    computed
+                } else {
+                    computed.keep_for(Duration::ZERO)
+                })
             };
             let answer = self.cache.get_or_run(key, run).await?;
             if !answer.saved.is_zero() {
                 account.note_saved(answer.saved);
             }
-            if answer.source == Source::Waited {
+            if answer.source == Source::Coalesced {
                 lesser.mark(); // what it is worth, only the one who paid knows
             }
             let (receipt, cost) = own.unwrap_or((None, Usd::ZERO));

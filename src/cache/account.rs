@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use super::{Answer, CacheKey, Fresh, ResultCache};
+use super::{Answer, CacheKey, Computed, ResultCache};
 use crate::budget::Account;
 
 impl Account {
@@ -24,7 +24,7 @@ impl Account {
     /// let budget = BudgetManager::new(Usd::dollars(1))?;
     /// let (ann, ben) = (budget.account("ann")?, budget.account("ben")?);
     /// let cache = ResultCache::new(10_000);
-    /// let key = Namespace::of_tenant("acme").key("What is the capital of France?")?;
+    /// let key = Namespace::tenant("acme").key("What is the capital of France?")?;
     ///
     /// for agent in [&ann, &ben] {
     ///     let call = async {
@@ -43,7 +43,7 @@ impl Account {
     ///
     /// # Errors
     /// What the call says; an error is not cached.
-    pub async fn cached_or_run<V, T: Into<Fresh<V>>, E>(
+    pub async fn cached_or_run<V, T: Into<Computed<V>>, E>(
         &self,
         cache: &ResultCache<V>,
         key: CacheKey,

@@ -1,4 +1,4 @@
-//! Owns the canonical text of a value: the JSON that `serde_json` writes, with every key in order.
+//! The canonical text of a value: the JSON that `serde_json` writes, with every key in order.
 
 mod serializer;
 

@@ -1,8 +1,11 @@
-//! Owns the calls that are under way: who runs, who waits, and who takes over.
+//! [`Flights`]: the calls that are under way, so that equal calls run once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
+
+use dashmap::DashMap;
 
 use super::key::CacheKey;
 use super::store::OwnHash;
@@ -25,18 +28,20 @@ impl<V> Clone for Landed<V> {
 
 /// The flights, one for each key that somebody waits for.
 ///
-/// The table is locked before a flight, never the other way round; wakers and values are cloned,
+/// A shard of the table is never locked together with a flight; wakers and values are cloned,
 /// woken and dropped outside both.
 pub(super) struct Flights<V> {
-    table: Lock<HashMap<CacheKey, Arc<Flight<V>>, OwnHash>>,
+    table: DashMap<CacheKey, Arc<Flight<V>>, OwnHash>,
 }
 
-type Flight<V> = Lock<State<V>>;
+struct Flight<V> {
+    /// Those who run or wait. With the last of them the flight leaves the table.
+    seats: AtomicUsize,
+    state: Lock<State<V>>,
+}
 
 struct State<V> {
     phase: Phase<V>,
-    /// Those who run or wait. With the last of them the flight leaves the table.
-    seats: usize,
     /// Those who wait and want to be woken, by ticket.
     waiting: BTreeMap<u64, Waker>,
     next_ticket: u64,
@@ -70,16 +75,17 @@ pub(super) struct Seat<'a, V> {
 
 impl<V> Flights<V> {
     pub(super) fn new() -> Flights<V> {
-        Flights { table: Lock::new(HashMap::default()) }
+        Flights { table: DashMap::default() }
     }
 
     /// Takes a seat in the flight of that key, the first one if there is none.
     pub(super) fn join(&self, key: CacheKey) -> Seat<'_, V> {
-        let mut table = self.table.lock();
-        let flight =
-            Arc::clone(table.entry(key).or_insert_with(|| Arc::new(Lock::new(State::new()))));
-        let mut state = flight.lock();
-        state.seats += 1;
+        // Counted while the table is locked, so that the flight stays in it.
+        let entry = self.table.entry(key).or_insert_with(|| Arc::new(Flight::new()));
+        entry.seats.fetch_add(1, Ordering::Relaxed);
+        let flight = Arc::clone(&entry);
+        drop(entry);
+        let mut state = flight.state.lock();
         state.next_ticket += 1;
         let ticket = state.next_ticket;
         drop(state);
@@ -87,9 +93,10 @@ impl<V> Flights<V> {
     }
 }
 
-impl<V> State<V> {
-    const fn new() -> State<V> {
-        State { phase: Phase::Vacant, seats: 0, waiting: BTreeMap::new(), next_ticket: 0 }
+impl<V> Flight<V> {
+    fn new() -> Flight<V> {
+        let state = State { phase: Phase::Vacant, waiting: BTreeMap::new(), next_ticket: 0 };
+        Flight { seats: AtomicUsize::new(0), state: Lock::new(state) }
     }
 }
 
@@ -97,7 +104,7 @@ impl<V> Seat<'_, V> {
     /// Waits until there is a result, or nobody who runs.
     pub(super) fn poll_turn(&mut self, context: &Context<'_>) -> Poll<Turn<V>> {
         let waker = context.waker().clone();
-        let mut state = self.flight.lock();
+        let mut state = self.flight.state.lock();
         match &state.phase {
             Phase::Landed(landed) => Poll::Ready(Turn::Landed(landed.clone())),
             Phase::Vacant => {
@@ -120,8 +127,8 @@ impl<V> Seat<'_, V> {
     /// Brings the result, and wakes all who wait for it.
     pub(super) fn land(mut self, landed: Landed<V>) {
         self.running = false;
-        let left = self.flights.table.lock().remove(&self.key);
-        let mut state = self.flight.lock();
+        let left = self.flights.table.remove(&self.key);
+        let mut state = self.flight.state.lock();
         state.phase = Phase::Landed(landed);
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
@@ -132,19 +139,18 @@ impl<V> Seat<'_, V> {
 
 impl<V> Drop for Seat<'_, V> {
     fn drop(&mut self) {
-        let mut table = self.flights.table.lock();
-        let mut state = self.flight.lock();
-        state.seats -= 1;
-        let mut waiting = BTreeMap::new();
+        // The last one takes the flight out of the table, unless it has landed and left before.
+        let left = self.flights.table.remove_if(&self.key, |_, flight| {
+            Arc::ptr_eq(flight, &self.flight) && flight.seats.fetch_sub(1, Ordering::Relaxed) == 1
+        });
+        let mut state = self.flight.state.lock();
         let own = state.waiting.remove(&self.ticket);
+        let mut waiting = BTreeMap::new();
         if self.running {
             state.phase = Phase::Vacant;
             waiting = std::mem::take(&mut state.waiting);
         }
-        let last = state.seats == 0 && !matches!(state.phase, Phase::Landed(_));
-        let left = if last { table.remove(&self.key) } else { None };
         drop(state);
-        drop(table);
         drop((own, left));
         wake(waiting);
     }
@@ -157,6 +163,6 @@ fn wake(waiting: BTreeMap<u64, Waker>) {
 #[cfg(test)]
 impl<V> Flights<V> {
     pub(super) fn is_empty(&self) -> bool {
-        self.table.lock().is_empty()
+        self.table.is_empty()
     }
 }

@@ -1,5 +1,4 @@
-//! Owns the keys of the cache: [`CacheKey`], the [`Namespace`] it lies in, and [`KeyChain`], the
-//! key of a conversation that grows.
+//! [`CacheKey`], the name of a request, and the [`Namespace`] it lies in.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -55,11 +54,11 @@ impl fmt::Debug for CacheKey {
 /// ```
 /// use bursar::cache::Namespace;
 ///
-/// let space = Namespace::of_tenant("acme").with("provider", "openai").with("model", "gpt-6.1");
+/// let space = Namespace::tenant("acme").with("provider", "openai").with("model", "gpt-6.1");
 /// let hot = space.clone().with("temperature", 1.2);
 /// assert_ne!(space.key("What is a budget?")?, hot.key("What is a budget?")?);
 ///
-/// let other = Namespace::of_tenant("globex").with("provider", "openai").with("model", "gpt-6.1");
+/// let other = Namespace::tenant("globex").with("provider", "openai").with("model", "gpt-6.1");
 /// assert_ne!(space.key("What is a budget?")?, other.key("What is a budget?")?);
 /// # Ok::<(), bursar::cache::KeyError>(())
 /// ```
@@ -67,20 +66,13 @@ impl fmt::Debug for CacheKey {
 pub struct Namespace {
     tenant: Option<Box<str>>,
     parts: BTreeMap<Box<str>, Box<str>>,
-    seeds: Seeds,
-}
-
-/// One BLAKE3 key for each thing that is hashed, so that none can pass for another.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Seeds {
-    value: [u8; 32],
-    head: [u8; 32],
-    link: [u8; 32],
+    /// The BLAKE3 key of all that is hashed in it.
+    seed: Seed,
 }
 
 impl Namespace {
     /// A namespace of that tenant (a customer, a user, a project) alone.
-    pub fn of_tenant(tenant: impl Into<Box<str>>) -> Namespace {
+    pub fn tenant(tenant: impl Into<Box<str>>) -> Namespace {
         Namespace::new(Some(tenant.into()))
     }
 
@@ -94,7 +86,7 @@ impl Namespace {
     #[must_use]
     pub fn with(mut self, name: &str, value: impl fmt::Display) -> Namespace {
         self.parts.insert(name.into(), value.to_string().into());
-        self.seeds = seeds(self.tenant.as_deref(), &self.parts);
+        self.seed = seed(self.tenant.as_deref(), &self.parts);
         self
     }
 
@@ -108,34 +100,29 @@ impl Namespace {
     /// # Errors
     /// [`KeyError`] if the value cannot be said in JSON.
     pub fn key(&self, request: &(impl Serialize + ?Sized)) -> Result<CacheKey, KeyError> {
-        keyed(&self.seeds.value, request)
-    }
-
-    /// The start of a conversation's key: all of the request but its messages (model parameters,
-    /// system prompt, tools).
-    ///
-    /// # Errors
-    /// [`KeyError`] if the value cannot be said in JSON.
-    pub fn chain(&self, head: &(impl Serialize + ?Sized)) -> Result<KeyChain, KeyError> {
-        let state = keyed(&self.seeds.head, head)?;
-        Ok(KeyChain { value: self.seeds.value, link: self.seeds.link, state })
+        canonical::with_text(request, |text| {
+            CacheKey(*blake3::keyed_hash(&self.seed.0, text).as_bytes())
+        })
     }
 
     fn new(tenant: Option<Box<str>>) -> Namespace {
         let parts = BTreeMap::new();
-        let seeds = seeds(tenant.as_deref(), &parts);
-        Namespace { tenant, parts, seeds }
+        let seed = seed(tenant.as_deref(), &parts);
+        Namespace { tenant, parts, seed }
     }
 }
 
-impl fmt::Debug for Seeds {
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Seed([u8; 32]);
+
+impl fmt::Debug for Seed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("..")
     }
 }
 
 /// Hashes the namespace; each text after its length, so that none can run into the next.
-fn seeds(tenant: Option<&str>, parts: &BTreeMap<Box<str>, Box<str>>) -> Seeds {
+fn seed(tenant: Option<&str>, parts: &BTreeMap<Box<str>, Box<str>>) -> Seed {
     let mut hasher = blake3::Hasher::new_derive_key("bursar 2026 cache namespace v1");
     let mut text = |text: &str| {
         hasher.update(&(text.len() as u64).to_le_bytes());
@@ -152,71 +139,7 @@ fn seeds(tenant: Option<&str>, parts: &BTreeMap<Box<str>, Box<str>>) -> Seeds {
         text(name);
         text(value);
     }
-    let mut output = hasher.finalize_xof();
-    let mut seed = || {
-        let mut seed = [0; 32];
-        output.fill(&mut seed);
-        seed
-    };
-    Seeds { value: seed(), head: seed(), link: seed() }
-}
-
-fn keyed(seed: &[u8; 32], value: &(impl Serialize + ?Sized)) -> Result<CacheKey, KeyError> {
-    canonical::with_text(value, |text| CacheKey(*blake3::keyed_hash(seed, text).as_bytes()))
-}
-
-/// The key of a conversation, which grows with it: a message costs what that message takes to
-/// hash, however long the conversation is.
-///
-/// A chain is a copy of 96 bytes. Keep one for each point from which a conversation may go on;
-/// keep the [`Namespace::key`] of each message to build the chain of a trimmed conversation without
-/// reading its messages again ([`push_key`](KeyChain::push_key)).
-///
-/// ```
-/// use bursar::cache::Namespace;
-///
-/// let space = Namespace::of_tenant("acme").with("model", "gpt-6.1");
-/// let mut chain = space.chain("You are a helpful assistant.")?;
-/// chain.push("What is a budget?")?;
-/// let first = chain.key();
-///
-/// chain.push("A plan for money.")?;
-/// chain.push("And a reservation?")?;
-/// assert_ne!(chain.key(), first);
-/// # Ok::<(), bursar::cache::KeyError>(())
-/// ```
-///
-/// A conversation's key is made of its messages, one by one, and differs from the
-/// [`Namespace::key`] of the whole request; use one of the two for a kind of request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyChain {
-    value: [u8; 32],
-    link: [u8; 32],
-    state: CacheKey,
-}
-
-impl KeyChain {
-    /// Adds a message.
-    ///
-    /// # Errors
-    /// [`KeyError`] if the message cannot be said in JSON; the chain is then as before.
-    pub fn push(&mut self, message: &(impl Serialize + ?Sized)) -> Result<(), KeyError> {
-        self.push_key(keyed(&self.value, message)?);
-        Ok(())
-    }
-
-    /// Adds a message whose [`Namespace::key`], in the namespace of this chain, is known.
-    pub fn push_key(&mut self, message: CacheKey) {
-        let mut joint = [0; 64];
-        joint[..32].copy_from_slice(&self.state.0);
-        joint[32..].copy_from_slice(&message.0);
-        self.state = CacheKey(*blake3::keyed_hash(&self.link, &joint).as_bytes());
-    }
-
-    /// The key of the conversation so far.
-    pub fn key(&self) -> CacheKey {
-        self.state
-    }
+    Seed(*hasher.finalize().as_bytes())
 }
 
 /// Why a value has no key.
@@ -259,35 +182,34 @@ mod tests {
     fn namespaces_never_run_into_each_other() {
         let spaces = [
             Namespace::shared_by_all(),
-            Namespace::of_tenant(""),
-            Namespace::of_tenant("shared"),
-            Namespace::of_tenant("tenant"),
-            Namespace::of_tenant("a"),
-            Namespace::of_tenant("b"),
-            Namespace::of_tenant("a").with("model", "x"),
-            Namespace::of_tenant("a").with("model", "xy"),
-            Namespace::of_tenant("a").with("modelx", "y"),
-            Namespace::of_tenant("a").with("model", "").with("x", ""),
-            Namespace::of_tenant("a").with("model", "x").with("", ""),
-            Namespace::of_tenant("amodelx"),
-            Namespace::of_tenant("a\0model\0x"),
+            Namespace::tenant(""),
+            Namespace::tenant("shared"),
+            Namespace::tenant("tenant"),
+            Namespace::tenant("a"),
+            Namespace::tenant("b"),
+            Namespace::tenant("a").with("model", "x"),
+            Namespace::tenant("a").with("model", "xy"),
+            Namespace::tenant("a").with("modelx", "y"),
+            Namespace::tenant("a").with("model", "").with("x", ""),
+            Namespace::tenant("a").with("model", "x").with("", ""),
+            Namespace::tenant("amodelx"),
+            Namespace::tenant("a\0model\0x"),
             Namespace::shared_by_all().with("tenant", "a"),
             Namespace::shared_by_all().with("a", "model"),
-            Namespace::of_tenant("a").with("tenant", "b"),
-            Namespace::of_tenant("a").with("temperature", 1),
-            Namespace::of_tenant("a").with("temperature", 0.1),
+            Namespace::tenant("a").with("tenant", "b"),
+            Namespace::tenant("a").with("temperature", 1),
+            Namespace::tenant("a").with("temperature", 0.1),
         ];
         let mut keys = HashSet::new();
         for space in &spaces {
             assert!(keys.insert(space.key("request").unwrap()), "{space:?}");
-            assert!(keys.insert(space.chain("request").unwrap().key()), "{space:?}");
         }
     }
 
     #[test]
     fn a_namespace_is_what_it_says_and_not_how_it_was_built() {
-        let one = Namespace::of_tenant("a").with("model", "x").with("provider", "p");
-        let other = Namespace::of_tenant("a").with("provider", "p").with("model", "y");
+        let one = Namespace::tenant("a").with("model", "x").with("provider", "p");
+        let other = Namespace::tenant("a").with("provider", "p").with("model", "y");
         assert_ne!(one, other);
         let other = other.with("model", "x");
         assert_eq!(one, other);
@@ -296,7 +218,7 @@ mod tests {
 
     #[test]
     fn requests_that_differ_in_any_way_have_keys_of_their_own() {
-        let space = Namespace::of_tenant("a");
+        let space = Namespace::tenant("a");
         let requests = [
             json!(null),
             json!([]),
@@ -336,42 +258,8 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_is_known_by_its_messages_and_their_order() {
-        let space = Namespace::of_tenant("a");
-        let chain = |head: &str, messages: &[&str]| {
-            let mut chain = space.chain(head).unwrap();
-            messages.iter().for_each(|message| chain.push(message).unwrap());
-            chain.key()
-        };
-        let chains = [
-            chain("", &[]),
-            chain("a", &[]),
-            chain("", &["a"]),
-            chain("a", &["a"]),
-            chain("", &["a", "b"]),
-            chain("", &["b", "a"]),
-            chain("", &["ab"]),
-            chain("", &["a", ""]),
-            chain("", &["", "a"]),
-            chain("", &["a", "b", "c"]),
-            chain("", &["a", "bc"]),
-        ];
-        assert_eq!(chains.iter().collect::<HashSet<_>>().len(), chains.len());
-        assert_eq!(chain("a", &["b", "c"]), chain("a", &["b", "c"]));
-
-        let mut grown = space.chain("a").unwrap();
-        grown.push("b").unwrap();
-        let mut fork = grown;
-        fork.push_key(space.key("c").unwrap());
-        assert_eq!(fork.key(), chain("a", &["b", "c"]), "a kept key does for the message");
-        assert_eq!(grown.key(), chain("a", &["b"]), "a copy grows alone");
-        assert_eq!(grown.push(&f64::NAN), Err(KeyError::NotFinite));
-        assert_eq!(grown.key(), chain("a", &["b"]), "what has no key adds nothing");
-    }
-
-    #[test]
     fn a_key_is_printed_in_hexadecimal_and_hashes_to_its_first_bytes() {
-        let key = Namespace::of_tenant("a").key("b").unwrap();
+        let key = Namespace::tenant("a").key("b").unwrap();
         let text = key.to_string();
         assert_eq!(text.len(), 64);
         assert_eq!(u8::from_str_radix(&text[..2], 16).unwrap(), key.as_bytes()[0]);
@@ -381,11 +269,8 @@ mod tests {
     /// Keys may be kept on disk one day: they must not change by accident.
     #[test]
     fn keys_are_the_same_in_every_version() {
-        let space = Namespace::of_tenant("acme").with("model", "gpt-6.1");
+        let space = Namespace::tenant("acme").with("model", "gpt-6.1");
         let key = space.key(&json!({"b": [1, 1.0], "a": "é"})).unwrap();
         assert_eq!(key.to_string()[..16], *"11c9eef1795b42a0");
-        let mut chain = space.chain("head").unwrap();
-        chain.push("message").unwrap();
-        assert_eq!(chain.key().to_string()[..16], *"fcdc59f46251c3b2");
     }
 }

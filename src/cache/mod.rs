@@ -1,4 +1,4 @@
-//! Owns [`ResultCache`]: answers that were paid for once, given again for nothing.
+//! [`ResultCache`]: answers that were paid for once, given again for nothing.
 //!
 //! Around an agent, [`BudgetConstrained::cache`](crate::BudgetConstrained::cache) does all of it; by
 //! hand, [`Namespace::key`] names a request and [`ResultCache::get_or_run`] runs it once. A cache
@@ -20,7 +20,7 @@ use std::time::Duration;
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::money::Usd;
 use flight::{Flights, Landed, Turn};
-pub use key::{CacheKey, KeyChain, KeyError, Namespace};
+pub use key::{CacheKey, KeyError, Namespace};
 pub use stats::Stats;
 use store::{Bounds, Store};
 
@@ -35,7 +35,7 @@ use store::{Bounds, Store};
 /// use bursar::Usd;
 ///
 /// let cache: ResultCache<String> = ResultCache::new(10_000);
-/// let space = Namespace::of_tenant("acme").with("model", "gpt-6.1-terra");
+/// let space = Namespace::tenant("acme").with("model", "gpt-6.1-terra");
 /// let key = space.key(&("summarise", "chapter one"))?;
 ///
 /// assert!(cache.get(&key).is_none());
@@ -52,7 +52,7 @@ use store::{Bounds, Store};
 ///
 /// A result lives for an hour, unless the cache or the result has a time of its own. It is gone at
 /// the very instant at which that time is over; its memory is freed by later inserts, each of which
-/// looks at a few entries, or by [`sweep`](ResultCache::sweep). There is no thread.
+/// looks at a few entries. There is no thread.
 ///
 /// A cache never holds more entries than its bound, nor more weight. When it is full, the entry
 /// that **earns least** makes place: of some entries taken at random, as Redis does it, the one
@@ -100,18 +100,17 @@ impl<V> ResultCache<V> {
 
     /// A cache with other bounds, another time to live, another clock.
     pub fn builder() -> Builder<V> {
-        let bounds = Bounds { entries: Builder::<V>::MAX_ENTRIES, weight: u64::MAX };
+        let bounds = Bounds { entries: 10_000, weight: u64::MAX };
         let clock = Arc::new(SystemClock::new());
-        Builder { bounds, settings: Settings { ttl: Builder::<V>::TTL, clock, weigher: None } }
+        Builder {
+            bounds,
+            settings: Settings { ttl: Duration::from_secs(3_600), clock, weigher: None },
+        }
     }
 
     /// The result of that key, if it is there and its time is not over.
     pub fn get(&self, key: &CacheKey) -> Option<Answer<V>> {
-        let answer = self.shared.find(key);
-        if answer.is_none() {
-            self.shared.store.note_miss();
-        }
-        answer
+        self.shared.find(key, true)
     }
 
     /// The result of that key, or else what `run` brings, which is then kept.
@@ -119,7 +118,7 @@ impl<V> ResultCache<V> {
     /// While one call runs, others with the same key wait for its result and pay nothing. If the
     /// running call fails, panics or is dropped, one of those that wait runs its own future
     /// instead; an error goes to the caller whose future returned it and is not kept. `run` gives
-    /// the value and what it cost, or a [`Fresh`] that also has a time to live of its own.
+    /// the value and what it cost, or a [`Computed`] that also has a time to live of its own.
     ///
     /// The future can be dropped at any point, and works under any executor. `run` is not polled
     /// unless it is needed; it must not ask the same cache for the same key, for it would wait for
@@ -134,7 +133,7 @@ impl<V> ResultCache<V> {
     /// # }
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
     /// let cache = ResultCache::new(10_000);
-    /// let space = Namespace::of_tenant("acme").with("model", "gpt-6.1-terra");
+    /// let space = Namespace::tenant("acme").with("model", "gpt-6.1-terra");
     /// let question = "What is the capital of France?";
     ///
     /// let answer = cache.get_or_run(space.key(question)?, ask(question)).await?;
@@ -150,27 +149,28 @@ impl<V> ResultCache<V> {
     ///
     /// # Errors
     /// That of `run`, told to whoever ran it; nothing is kept, and one of those who wait runs theirs.
-    pub async fn get_or_run<T: Into<Fresh<V>>, E>(
+    pub async fn get_or_run<T: Into<Computed<V>>, E>(
         &self,
         key: CacheKey,
         run: impl Future<Output = Result<T, E>>,
     ) -> Result<Answer<V>, E> {
+        // What is there is handed out.
         let shared = &*self.shared;
-        if let Some(answer) = shared.find(&key) {
+        if let Some(answer) = shared.find(&key, false) {
             return Ok(answer);
         }
+        // One call runs; the others wait for it.
         let mut seat = shared.flights.join(key);
         if let Turn::Landed(landed) = poll_fn(|context| seat.poll_turn(context)).await {
-            shared.store.note_wait(landed.cost);
-            return Ok(landed.answer(Source::Waited, shared.settings.clock.now()));
+            shared.store.note_wait(&key, landed.cost);
+            return Ok(landed.answer(Source::Coalesced, shared.settings.clock.now()));
         }
         // The flight may have landed after the look-up and before the seat was taken.
-        if let Some(answer) = shared.find(&key) {
+        if let Some(answer) = shared.find(&key, true) {
             return Ok(answer);
         }
-        shared.store.note_miss();
-        let fresh = run.await?.into();
-        let landed = shared.keep(key, fresh);
+        let computed = run.await?.into();
+        let landed = shared.keep(key, computed);
         let now = landed.stored;
         let answer = landed.clone().answer(Source::Ran, now);
         seat.land(landed);
@@ -179,12 +179,7 @@ impl<V> ResultCache<V> {
 
     /// Keeps a result and what it cost, in place of an older one.
     pub fn insert(&self, key: CacheKey, value: impl Into<Arc<V>>, cost: Usd) {
-        self.insert_fresh(key, Fresh::new(value, cost));
-    }
-
-    /// Keeps a result that may have a time to live of its own, in place of an older one.
-    pub fn insert_fresh(&self, key: CacheKey, fresh: Fresh<V>) {
-        self.shared.keep(key, fresh);
+        self.shared.keep(key, Computed::new(value, cost));
     }
 
     /// Forgets a result, and gives it back unless its time was over.
@@ -199,31 +194,23 @@ impl<V> ResultCache<V> {
         self.shared.store.clear(self.shared.settings.clock.now());
     }
 
-    /// Frees the memory of all results whose time is over; how many there were.
-    pub fn sweep(&self) -> usize {
-        self.shared.store.sweep(self.shared.settings.clock.now())
-    }
-
     /// What the cache holds and what it has done.
-    ///
-    /// It adds up the hits of all entries, so that a hit itself costs next to nothing: meant for
-    /// reports, not for each call.
     pub fn stats(&self) -> Stats {
         self.shared.store.stats()
     }
 }
 
 impl<V> Shared<V> {
-    fn find(&self, key: &CacheKey) -> Option<Answer<V>> {
-        self.store.find(key, self.settings.clock.now())
+    fn find(&self, key: &CacheKey, gives_up: bool) -> Option<Answer<V>> {
+        self.store.find(key, self.settings.clock.now(), gives_up)
     }
 
-    fn keep(&self, key: CacheKey, fresh: Fresh<V>) -> Landed<V> {
+    fn keep(&self, key: CacheKey, computed: Computed<V>) -> Landed<V> {
         let now = self.settings.clock.now();
-        let cost = if fresh.cost.is_negative() { Usd::ZERO } else { fresh.cost };
-        let weight = self.settings.weigher.as_ref().map_or(1, |weigh| weigh(&fresh.value));
-        let expires = now.plus(fresh.ttl.unwrap_or(self.settings.ttl));
-        let landed = Landed { value: fresh.value, cost, stored: now };
+        let cost = if computed.cost.is_negative() { Usd::ZERO } else { computed.cost };
+        let weight = self.settings.weigher.as_ref().map_or(1, |weigh| weigh(&computed.value));
+        let expires = now.plus(computed.ttl.unwrap_or(self.settings.ttl));
+        let landed = Landed { value: computed.value, cost, stored: now };
         self.store.insert(key, landed.clone(), weight, expires);
         landed
     }
@@ -261,12 +248,7 @@ pub struct Builder<V> {
 }
 
 impl<V> Builder<V> {
-    /// The most entries of a cache that names no bound.
-    pub const MAX_ENTRIES: usize = 10_000;
-    /// How long a result lives unless it is told otherwise: an hour.
-    pub const TTL: Duration = Duration::from_secs(3_600);
-
-    /// The most entries that the cache holds; with zero it keeps nothing.
+    /// The most entries that the cache holds; 10,000 by default, and with zero it keeps nothing.
     pub fn max_entries(mut self, max_entries: usize) -> Builder<V> {
         self.bounds.entries = max_entries;
         self
@@ -286,7 +268,7 @@ impl<V> Builder<V> {
         self
     }
 
-    /// How long a result lives; with zero the cache keeps nothing.
+    /// How long a result lives: an hour by default; with zero the cache keeps nothing.
     pub fn ttl(mut self, ttl: Duration) -> Builder<V> {
         self.settings.ttl = ttl;
         self
@@ -317,29 +299,29 @@ impl<V> fmt::Debug for Builder<V> {
 
 /// A result that has just been paid for.
 #[derive(Debug)]
-pub struct Fresh<V> {
+pub struct Computed<V> {
     value: Arc<V>,
     cost: Usd,
     ttl: Option<Duration>,
 }
 
-impl<V> Fresh<V> {
+impl<V> Computed<V> {
     /// A result and what it cost. A negative cost counts as none.
-    pub fn new(value: impl Into<Arc<V>>, cost: Usd) -> Fresh<V> {
-        Fresh { value: value.into(), cost, ttl: None }
+    pub fn new(value: impl Into<Arc<V>>, cost: Usd) -> Computed<V> {
+        Computed { value: value.into(), cost, ttl: None }
     }
 
     /// Gives it a time to live of its own; with zero it is handed out, to those who wait as well,
     /// and not kept.
     #[must_use]
-    pub fn keep_for(self, ttl: Duration) -> Fresh<V> {
-        Fresh { ttl: Some(ttl), ..self }
+    pub fn keep_for(self, ttl: Duration) -> Computed<V> {
+        Computed { ttl: Some(ttl), ..self }
     }
 }
 
-impl<V> From<(V, Usd)> for Fresh<V> {
-    fn from((value, cost): (V, Usd)) -> Fresh<V> {
-        Fresh::new(value, cost)
+impl<V> From<(V, Usd)> for Computed<V> {
+    fn from((value, cost): (V, Usd)) -> Computed<V> {
+        Computed::new(value, cost)
     }
 }
 
@@ -370,7 +352,7 @@ pub enum Source {
     /// It was in the cache.
     Cached,
     /// Another call was running, and its result serves this one too.
-    Waited,
+    Coalesced,
     /// The caller's own future brought it.
     Ran,
 }

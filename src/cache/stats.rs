@@ -1,4 +1,4 @@
-//! Owns [`Stats`]: what a cache holds and what it has done.
+//! [`Stats`]: what a cache holds and what it has done.
 
 use serde::Serialize;
 
@@ -22,7 +22,7 @@ pub struct Stats {
     pub evictions: u64,
     /// Results that were let go because their time was over.
     pub expirations: u64,
-    /// Results that are held, expired ones included until they are swept.
+    /// Results that are held, expired ones included until a later insert frees them.
     pub entries: usize,
     /// What they weigh together: their number, unless the cache weighs them.
     pub weight: u64,
@@ -31,19 +31,18 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// Counts look-ups that a result of that cost has served.
-    pub(super) fn add_hits(&mut self, hits: u64, cost: Usd) {
-        self.hits = self.hits.saturating_add(hits);
-        self.add_saved(cost.checked_mul(i128::from(hits)));
+    /// Adds what another shard has done.
+    pub(super) fn add(&mut self, other: &Stats) {
+        self.hits += other.hits;
+        self.waits += other.waits;
+        self.misses += other.misses;
+        self.inserts += other.inserts;
+        self.evictions += other.evictions;
+        self.expirations += other.expirations;
+        self.add_saved(other.saved);
     }
 
-    /// Counts a call that was served by the run of another.
-    pub(super) fn add_wait(&mut self, cost: Usd) {
-        self.waits = self.waits.saturating_add(1);
-        self.add_saved(Some(cost));
-    }
-
-    fn add_saved(&mut self, saved: Option<Usd>) {
-        self.saved = saved.and_then(|saved| self.saved.checked_add(saved)).unwrap_or(Usd::MAX);
+    pub(super) fn add_saved(&mut self, saved: Usd) {
+        self.saved = self.saved.checked_add(saved).unwrap_or(Usd::MAX);
     }
 }

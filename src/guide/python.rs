@@ -54,15 +54,15 @@
 //! ```
 //! use std::time::Duration;
 //!
-//! use bursar::cache::{Fresh, Namespace, ResultCache};
+//! use bursar::cache::{Computed, Namespace, ResultCache};
 //! use bursar::testing::block_on;
 //! use bursar::Usd;
 //!
-//! # async fn ask(_: &str) -> std::io::Result<Fresh<String>> {
-//! #     Ok(Fresh::new("Paris".to_owned(), Usd::cents(2)))
+//! # async fn ask(_: &str) -> std::io::Result<Computed<String>> {
+//! #     Ok(Computed::new("Paris".to_owned(), Usd::cents(2)))
 //! # }
 //! let cache = ResultCache::builder().max_entries(10_000).ttl(Duration::from_secs(3_600)).build();
-//! let space = Namespace::of_tenant("acme").with("model", "gpt-6.1-terra");
+//! let space = Namespace::tenant("acme").with("model", "gpt-6.1-terra");
 //! let question = "What is the capital of France?";
 //! for _ in 0..2 {
 //!     let answer = block_on(cache.get_or_run(space.key(question)?, ask(question)))?;
@@ -83,7 +83,7 @@
 //! The prices stand beside it and are not looked at. Here they are, with the money that is left:
 //!
 //! ```
-//! use bursar::select::{Candidate, Complexity, ModelSelector, Wish};
+//! use bursar::select::{Candidate, Complexity, ModelSelector, Requirements};
 //! use bursar::{BudgetManager, Usd};
 //!
 //! let budget = BudgetManager::new(Usd::dollars(10))?;
@@ -93,8 +93,8 @@
 //! assert_eq!(selector.select(Complexity::Simple)?.name(), luna.name());
 //!
 //! let researcher = budget.account("researcher")?;
-//! let wish = Wish::new(Complexity::Complex).funds(researcher.funds());
-//! let ranking = selector.rank(|model| model.estimate().input(9_000).max_output(4_000), &wish)?;
+//! let requirements = Requirements::new(Complexity::Complex).money_left(researcher.money_left());
+//! let ranking = selector.rank(|model| model.estimate().input(9_000).max_output(4_000), &requirements)?;
 //! let hold = researcher.request_ranked(&ranking).reserve()?; // the first that fits
 //! assert_eq!(hold.model().map(|model| model.name()), Some(sol.name()));
 //! # hold.release();

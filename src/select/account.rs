@@ -1,6 +1,6 @@
 //! The selector's view of a budget: what an [`Account`] has left, and a reserve by a [`Ranking`].
 
-use super::{Funds, Ranking};
+use super::{MoneyLeft, Ranking};
 use crate::budget::{Account, ReserveRequest, Tag};
 use crate::clock::Timestamp;
 use crate::ledger::{LimitView, Measure, Path};
@@ -15,29 +15,29 @@ impl Account {
     }
 
     /// What each spend limit on it or above it leaves to an ordinary call of any model, for
-    /// [`Wish::funds`](crate::select::Wish::funds). Advice, like
+    /// [`Requirements::money_left`](crate::select::Requirements::money_left). Advice, like
     /// [`can_afford`](Account::can_afford).
-    pub fn funds(&self) -> Vec<Funds> {
-        self.funds_with(Usd::ZERO, self.path())
+    pub fn money_left(&self) -> Vec<MoneyLeft> {
+        self.money_left_with(Usd::ZERO, self.path())
     }
 
     /// The same for a call inside another, which may take what is set aside at that account.
-    pub(crate) fn funds_with(&self, set_aside: Usd, holder: &Path) -> Vec<Funds> {
+    pub(crate) fn money_left_with(&self, set_aside: Usd, holder: &Path) -> Vec<MoneyLeft> {
         self.map_limits(|view, now| {
             let aside = if holder.is_within(view.account) { set_aside.pico() } else { 0 };
-            binds_all_money(&view).then(|| funds(&view, aside, now))
+            binds_all_money(&view).then(|| money_left(&view, aside, now))
         })
     }
 }
 
 impl Tag {
-    /// What each spend limit on it or above it leaves, see [`Account::funds`].
-    pub fn funds(&self) -> Vec<Funds> {
-        self.account().funds()
+    /// What each spend limit on it or above it leaves, see [`Account::money_left`].
+    pub fn money_left(&self) -> Vec<MoneyLeft> {
+        self.account().money_left()
     }
 
-    pub(crate) fn funds_with(&self, set_aside: Usd) -> Vec<Funds> {
-        self.account().funds_with(set_aside, self.path())
+    pub(crate) fn money_left_with(&self, set_aside: Usd) -> Vec<MoneyLeft> {
+        self.account().money_left_with(set_aside, self.path())
     }
 }
 
@@ -46,11 +46,11 @@ fn binds_all_money(view: &LimitView<'_>) -> bool {
     view.limit.measure() == Measure::Cost && view.limit.binds_every_model()
 }
 
-fn funds(view: &LimitView<'_>, set_aside: i128, now: Timestamp) -> Funds {
+fn money_left(view: &LimitView<'_>, set_aside: i128, now: Timestamp) -> MoneyLeft {
     let left = Usd::from_pico(view.available().saturating_add(set_aside));
-    let funds = Funds::new(Usd::from_pico(view.limit.amount().value()), left);
+    let money_left = MoneyLeft::new(Usd::from_pico(view.limit.amount().value()), left);
     match (view.started_at, view.resets_at) {
-        (Some(start), Some(end)) => funds.within(now, start, end),
-        _ => funds,
+        (Some(start), Some(end)) => money_left.within(now, start, end),
+        _ => money_left,
     }
 }

@@ -9,7 +9,7 @@ use crate::parse::{ParseError, named};
 
 /// How hard a task is.
 ///
-/// It decides how much quality is worth, see [`Thrift`](super::Thrift): by default a simple or
+/// It decides how much quality is worth, see [`CostBias`](super::CostBias): by default a simple or
 /// unknown task takes the cheapest model, a complex one the best.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

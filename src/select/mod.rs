@@ -1,7 +1,7 @@
 //! Which model to ask: [`ModelSelector`] ranks the candidates of a call, the ledger admits one.
 //!
-//! Reading order: a [`Candidate`] is a model and how good it is, a [`Wish`] what a call needs,
-//! [`Thrift`] the rule that weighs price against quality, [`Ranking`] the result and [`NoModel`]
+//! Reading order: a [`Candidate`] is a model and how good it is, [`Requirements`] what a call needs,
+//! [`CostBias`] the rule that weighs price against quality, [`Ranking`] the result and [`NoModel`]
 //! the refusal.
 //!
 //! Use it when several models could do a task and the hard ones are few. It works without a budget
@@ -12,10 +12,10 @@
 
 mod account;
 mod complexity;
-mod refusal;
+mod excluded;
 #[cfg(test)]
 mod tests;
-mod thrift;
+mod bias;
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -25,9 +25,9 @@ use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::money::Usd;
 use crate::price::{Estimate, Model};
 
+pub use bias::{CostBias, MoneyLeft};
 pub use complexity::Complexity;
-pub use refusal::{NoModel, Reason, RuledOut};
-pub use thrift::{Funds, Thrift};
+pub use excluded::{Excluded, Exclusion, NoModel};
 
 /// Ranks models for a call: by how hard the task is, what it needs, and the money that is left.
 ///
@@ -36,7 +36,7 @@ pub use thrift::{Funds, Thrift};
 /// read before decides about money.
 ///
 /// ```
-/// use bursar::select::{Candidate, Capability, Complexity, ModelSelector, Wish};
+/// use bursar::select::{Candidate, Capability, Complexity, ModelSelector, Requirements};
 /// use bursar::{BudgetManager, Usd};
 ///
 /// let budget = BudgetManager::new(Usd::dollars(10))?;
@@ -50,23 +50,23 @@ pub use thrift::{Funds, Thrift};
 /// assert_eq!(selector.select(Complexity::Unknown)?.name(), luna.name());
 ///
 /// let crawler = budget.account("crawler")?;
-/// let wish = Wish::new(Complexity::guess("Design a cache"))
+/// let requirements = Requirements::new(Complexity::guess("Design a cache"))
 ///     .needs([Capability::Tools])
 ///     .max_cost(Usd::cents(50))
-///     .funds(crawler.funds());
-/// let ranking = selector.rank(|model| model.estimate().input(9_000).max_output(4_000), &wish)?;
+///     .money_left(crawler.money_left());
+/// let ranking = selector.rank(|model| model.estimate().input(9_000).max_output(4_000), &requirements)?;
 /// let hold = crawler.request_ranked(&ranking).reserve()?;
 /// assert_eq!(hold.model().map(|model| model.name()), Some(sol.name()));
 /// # hold.release();
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// The order is that of [`Thrift`], a short formula of whole numbers. Prices are those of the
+/// The order is that of [`CostBias`], a short formula of whole numbers. Prices are those of the
 /// moment, by the machine's clock unless another is given.
 #[derive(Clone)]
 pub struct ModelSelector {
     candidates: Vec<Candidate>,
-    thrift: Thrift,
+    cost_bias: CostBias,
     clock: Arc<dyn Clock>,
 }
 
@@ -74,7 +74,7 @@ impl ModelSelector {
     /// A selector without candidates.
     pub fn new() -> ModelSelector {
         let clock = Arc::new(SystemClock::new());
-        ModelSelector { candidates: Vec::new(), thrift: Thrift::default(), clock }
+        ModelSelector { candidates: Vec::new(), cost_bias: CostBias::default(), clock }
     }
 
     /// Adds a candidate, in place of one that is the same model.
@@ -90,8 +90,8 @@ impl ModelSelector {
 
     /// Weighs price against quality by another rule.
     #[must_use]
-    pub fn thrift(mut self, thrift: Thrift) -> ModelSelector {
-        self.thrift = thrift;
+    pub fn cost_bias(mut self, cost_bias: CostBias) -> ModelSelector {
+        self.cost_bias = cost_bias;
         self
     }
 
@@ -114,22 +114,22 @@ impl ModelSelector {
     /// [`NoModel`] if there is no candidate that has a price today.
     pub fn select(&self, complexity: Complexity) -> Result<Model, NoModel> {
         let yardstick = |model: &Model| model.estimate().input(1_000).max_output(250);
-        Ok(self.rank(yardstick, &Wish::new(complexity))?.into_best().model)
+        Ok(self.rank(yardstick, &Requirements::new(complexity))?.into_best().model)
     }
 
     /// Orders the candidates that a call could ask, the first choice first.
     ///
     /// `estimate` bounds the call for a model; token counts may differ from model to model. It is
-    /// asked for each candidate that the wish does not rule out by itself.
+    /// asked for each candidate that the requirements do not rule out by themselves.
     ///
     /// # Errors
     /// [`NoModel`], with the reason for each, if none is left.
     pub fn rank(
         &self,
         estimate: impl Fn(&Model) -> Estimate,
-        wish: &Wish,
+        requirements: &Requirements,
     ) -> Result<Ranking, NoModel> {
-        self.rank_at(self.clock.now(), estimate, wish)
+        self.rank_at(self.clock.now(), estimate, requirements)
     }
 
     /// The same at the prices of another moment.
@@ -137,26 +137,29 @@ impl ModelSelector {
         &self,
         now: Timestamp,
         estimate: impl Fn(&Model) -> Estimate,
-        wish: &Wish,
+        requirements: &Requirements,
     ) -> Result<Ranking, NoModel> {
-        let (mut fitting, mut ruled_out) = (Vec::new(), Vec::new());
+        // Which candidates the call could ask.
+        let mut fitting = Vec::new();
+        let mut excluded = Vec::new();
         for candidate in &self.candidates {
-            match candidate.bid(&estimate, wish, now) {
+            match candidate.bid(&estimate, requirements, now) {
                 Ok(ranked) => fitting.push(ranked),
-                Err(why) => ruled_out.push(RuledOut { model: candidate.model.name().clone(), why }),
+                Err(why) => excluded.push(Excluded { model: candidate.model.name().clone(), why }),
             }
         }
-        let thrift = wish.thrift.unwrap_or_else(|| self.thrift.of(wish.complexity, &wish.funds));
+        // Their order, by how much price counts.
+        let cost_bias = self.cost_bias.of(requirements.complexity, &requirements.money_left);
         let dearest = fitting.iter().map(|ranked| ranked.cost).max().unwrap_or_default();
         // The sort is stable: of equals in everything the one that was named first.
         fitting.sort_by_key(|ranked| {
-            let score = ranked.score(thrift, dearest);
+            let score = ranked.score(cost_bias, dearest);
             (Reverse(score), ranked.cost, Reverse(ranked.quality))
         });
         let mut fitting = fitting.into_iter();
         match fitting.next() {
-            Some(best) => Ok(Ranking { best, others: fitting.collect(), ruled_out, thrift }),
-            None => Err(NoModel { ruled_out }),
+            Some(best) => Ok(Ranking { best, others: fitting.collect(), excluded }),
+            None => Err(NoModel { excluded }),
         }
     }
 }
@@ -171,7 +174,7 @@ impl fmt::Debug for ModelSelector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ModelSelector")
             .field("candidates", &self.candidates)
-            .field("thrift", &self.thrift)
+            .field("cost_bias", &self.cost_bias)
             .finish_non_exhaustive()
     }
 }
@@ -238,31 +241,34 @@ impl Candidate {
     fn bid(
         &self,
         estimate: impl Fn(&Model) -> Estimate,
-        wish: &Wish,
+        requirements: &Requirements,
         now: Timestamp,
-    ) -> Result<Ranked, Reason> {
+    ) -> Result<Ranked, Exclusion> {
         let price = self.model.price();
         if price.is_retired(now) {
-            return Err(Reason::Retired);
+            return Err(Exclusion::Retired);
         }
-        if self.quality < wish.min_quality {
-            return Err(Reason::Quality { quality: self.quality, floor: wish.min_quality });
+        if self.quality < requirements.min_quality {
+            return Err(Exclusion::Quality {
+                quality: self.quality,
+                floor: requirements.min_quality,
+            });
         }
-        if let Some(lacking) = wish.needs.first_missing(self.capabilities) {
-            return Err(Reason::Lacks(lacking));
+        if let Some(lacking) = requirements.needs.first_missing(self.capabilities) {
+            return Err(Exclusion::Lacks(lacking));
         }
         let estimate = estimate(&self.model);
         let asked = estimate.asked_output().unwrap_or(0);
         if let Some(most) = price.max_output_tokens().filter(|most| asked > *most) {
-            return Err(Reason::Output { asked, most });
+            return Err(Exclusion::Output { asked, most });
         }
         let needs = estimate.input_tokens().saturating_add(asked);
         if let Some(window) = self.context_window.filter(|window| needs > *window) {
-            return Err(Reason::Context { needs, window });
+            return Err(Exclusion::Context { needs, window });
         }
-        let cost = estimate.cost_at(now).map_err(Reason::Price)?;
-        if let Some(ceiling) = wish.max_cost.filter(|ceiling| cost > *ceiling) {
-            return Err(Reason::Cost { cost, ceiling });
+        let cost = estimate.cost_at(now).map_err(Exclusion::Price)?;
+        if let Some(ceiling) = requirements.max_cost.filter(|ceiling| cost > *ceiling) {
+            return Err(Exclusion::Cost { cost, ceiling });
         }
         Ok(Ranked { model: self.model.clone(), quality: self.quality, cost, estimate })
     }
@@ -309,64 +315,56 @@ impl Capabilities {
 /// What a call needs, and what it may cost.
 ///
 /// ```
-/// use bursar::select::{Capability, Complexity, Wish};
+/// use bursar::select::{Capability, Complexity, Requirements};
 /// use bursar::{BudgetManager, Usd};
 ///
 /// let budget = BudgetManager::new(Usd::dollars(1))?;
-/// let wish = Wish::new(Complexity::guess("Prove that the two programs are equivalent."))
+/// let requirements = Requirements::new(Complexity::guess("Prove that the two programs are equivalent."))
 ///     .needs([Capability::Tools])
 ///     .min_quality(50)
-///     .funds(budget.account("crawler")?.funds()); // what is left makes it thriftier
-/// # let _ = wish;
+///     .money_left(budget.account("crawler")?.money_left()); // the less, the cheaper the first choice
+/// # let _ = requirements;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default)]
-#[must_use = "a wish does nothing until models are ranked by it"]
-pub struct Wish {
+#[must_use = "a requirements does nothing until models are ranked by it"]
+pub struct Requirements {
     complexity: Complexity,
     min_quality: u8,
     max_cost: Option<Usd>,
     needs: Capabilities,
-    funds: Vec<Funds>,
-    thrift: Option<u16>,
+    money_left: Vec<MoneyLeft>,
 }
 
-impl Wish {
+impl Requirements {
     /// A task of that complexity, which any model may do at any price.
-    pub fn new(complexity: Complexity) -> Wish {
-        Wish { complexity, ..Wish::default() }
+    pub fn new(complexity: Complexity) -> Requirements {
+        Requirements { complexity, ..Requirements::default() }
     }
 
     /// Rules out models of a lower quality, from 0 to 100.
-    pub fn min_quality(mut self, quality: u8) -> Wish {
+    pub fn min_quality(mut self, quality: u8) -> Requirements {
         self.min_quality = quality;
         self
     }
 
     /// Rules out models with which the call may cost more.
-    pub fn max_cost(mut self, cost: Usd) -> Wish {
+    pub fn max_cost(mut self, cost: Usd) -> Requirements {
         self.max_cost = Some(cost);
         self
     }
 
     /// Rules out models that are not said to have these capabilities.
-    pub fn needs(mut self, capabilities: impl IntoIterator<Item = Capability>) -> Wish {
+    pub fn needs(mut self, capabilities: impl IntoIterator<Item = Capability>) -> Requirements {
         self.needs.extend(capabilities);
         self
     }
 
-    /// Says what money is left, so that the ranking becomes thriftier as it runs short. It rules
+    /// Says what money is left, so that cheaper models come first as it runs short. It rules
     /// nothing out: whether there is enough is for the ledger to say. May be said for an account
     /// and for each of the call's tags.
-    pub fn funds(mut self, funds: impl IntoIterator<Item = Funds>) -> Wish {
-        self.funds.extend(funds);
-        self
-    }
-
-    /// Sets the thrift, from 0 (the best first) to 1000 (the cheapest first), by a rule of your
-    /// own; complexity and funds then count for nothing.
-    pub fn thrift(mut self, per_mille: u16) -> Wish {
-        self.thrift = Some(per_mille.min(thrift::FULL));
+    pub fn money_left(mut self, money_left: impl IntoIterator<Item = MoneyLeft>) -> Requirements {
+        self.money_left.extend(money_left);
         self
     }
 }
@@ -376,8 +374,7 @@ impl Wish {
 pub struct Ranking {
     best: Ranked,
     others: Vec<Ranked>,
-    ruled_out: Vec<RuledOut>,
-    thrift: u16,
+    excluded: Vec<Excluded>,
 }
 
 impl Ranking {
@@ -392,13 +389,8 @@ impl Ranking {
     }
 
     /// The candidates that were ruled out, and why.
-    pub fn ruled_out(&self) -> &[RuledOut] {
-        &self.ruled_out
-    }
-
-    /// By how much price counted more than quality, from 0 to 1000; see [`Thrift`].
-    pub fn thrift_per_mille(&self) -> u16 {
-        self.thrift
+    pub fn excluded(&self) -> &[Excluded] {
+        &self.excluded
     }
 
     /// The bounds of all choices, the first one first.
@@ -426,10 +418,10 @@ pub struct Ranked {
 }
 
 impl Ranked {
-    /// See [`Thrift`]. Far from the end: a cost is at most 1e23 picodollars, since a call has at
+    /// See [`CostBias`]. Far from the end: a cost is at most 1e23 picodollars, since a call has at
     /// most 1e12 tokens.
-    fn score(&self, thrift: u16, dearest: Usd) -> i128 {
+    fn score(&self, cost_bias: u16, dearest: Usd) -> i128 {
         let worth = i128::from(self.quality) * dearest.pico();
-        i128::from(thrift::FULL - thrift) * worth - i128::from(thrift) * 100 * self.cost.pico()
+        i128::from(bias::FULL - cost_bias) * worth - i128::from(cost_bias) * 100 * self.cost.pico()
     }
 }

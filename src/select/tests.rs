@@ -62,32 +62,31 @@ fn as_in_the_seed_simple_is_the_cheapest_and_complex_the_best() {
 
 #[test]
 fn a_draining_account_moves_a_complex_task_to_cheaper_models() {
-    for (left, thrift, expected) in [
-        (100, 0, "best mid cheap"),
-        (50, 0, "best mid cheap"),
-        (40, 250, "mid best cheap"), // 0.75 × 80 − 0.25 × 20 = 55; 46.25; 36.25
-        (30, 500, "mid cheap best"), // 30; 22.5; −2.5
-        (20, 750, "cheap mid best"), // 8.75; 5; −51.25
-        (5, 1_000, "cheap mid best"),
-        (-5, 1_000, "cheap mid best"),
+    for (left, expected) in [
+        (100, "best mid cheap"),
+        (50, "best mid cheap"),
+        (40, "mid best cheap"), // 0.75 × 80 − 0.25 × 20 = 55; 46.25; 36.25
+        (30, "mid cheap best"), // 30; 22.5; −2.5
+        (20, "cheap mid best"), // 8.75; 5; −51.25
+        (5, "cheap mid best"),
+        (-5, "cheap mid best"),
     ] {
-        let funds = Funds::new(Usd::dollars(100), Usd::dollars(left));
-        let wish = Wish::new(Complexity::Complex).funds([funds]);
-        let ranking = three().rank(small, &wish).unwrap();
-        assert_eq!(ranking.thrift_per_mille(), thrift, "{left}");
+        let money_left = MoneyLeft::new(Usd::dollars(100), Usd::dollars(left));
+        let requirements = Requirements::new(Complexity::Complex).money_left([money_left]);
+        let ranking = three().rank(small, &requirements).unwrap();
         assert_eq!(order(&ranking), expected, "{left}");
     }
 }
 
 #[test]
 fn a_wish_rules_out_and_says_why() {
-    let ranking = |estimate: fn(&Model) -> Estimate, wish: &Wish| {
-        let ranking = three().rank(estimate, wish).unwrap();
-        let why: Vec<String> = ranking.ruled_out().iter().map(RuledOut::to_string).collect();
+    let ranking = |estimate: fn(&Model) -> Estimate, requirements: &Requirements| {
+        let ranking = three().rank(estimate, requirements).unwrap();
+        let why: Vec<String> = ranking.excluded().iter().map(Excluded::to_string).collect();
         (order(&ranking), why.join("; "))
     };
-    let simple = || Wish::new(Complexity::Simple);
-    for (estimate, wish, expected, why) in [
+    let simple = || Requirements::new(Complexity::Simple);
+    for (estimate, requirements, expected, why) in [
         (
             small as fn(&Model) -> Estimate,
             simple().min_quality(60),
@@ -116,19 +115,18 @@ fn a_wish_rules_out_and_says_why() {
             "cheap best",
             "`test/mid` answers at most 50000 tokens, and 50001 are asked for",
         ),
-        (small, simple().thrift(0), "best mid cheap", ""),
     ] {
-        assert_eq!(ranking(estimate, &wish), (expected.to_owned(), why.to_owned()));
+        assert_eq!(ranking(estimate, &requirements), (expected.to_owned(), why.to_owned()));
     }
 }
 
 #[test]
 fn a_refusal_names_every_candidate_and_its_reason() {
-    let wish = Wish::new(Complexity::Complex)
+    let requirements = Requirements::new(Complexity::Complex)
         .min_quality(60)
         .needs([Capability::Json])
         .max_cost(Usd::dollars(3));
-    let refused = three().rank(million, &wish).unwrap_err();
+    let refused = three().rank(million, &requirements).unwrap_err();
     assert_eq!(
         refused.to_string(),
         "no model fits: `test/mid` may cost $4.00, above the ceiling of $3.00; \
@@ -136,14 +134,15 @@ fn a_refusal_names_every_candidate_and_its_reason() {
          `test/cheap` has quality 50, below the floor of 60",
     );
     assert_eq!(
-        refused.ruled_out()[2].why,
-        Reason::Quality { quality: 50, floor: 60 },
+        refused.excluded()[2].why,
+        Exclusion::Quality { quality: 50, floor: 60 },
         "a refusal is data"
     );
     let nobody = ModelSelector::new().select(Complexity::Simple).unwrap_err();
     assert_eq!(nobody.to_string(), "the selector has no candidates; add one with `candidate`");
     let many = selector((0..9).map(|n| Candidate::new(&priced(&format!("m{n}"), 1), 1)));
-    let refused = many.rank(small, &Wish::default().min_quality(2)).unwrap_err().to_string();
+    let refused =
+        many.rank(small, &Requirements::default().min_quality(2)).unwrap_err().to_string();
     assert!(refused.ends_with("; and 3 more"), "{refused}");
 }
 
@@ -153,7 +152,8 @@ fn a_retired_or_unpriced_model_is_not_asked() {
     let unpriced = model(new);
     let retired = PriceBook::builtin().find("claude-3-5-haiku-latest").unwrap();
     let selector = selector([Candidate::new(&unpriced, 9), Candidate::new(&retired, 9)]);
-    let refused = selector.rank(|model| model.estimate().input(5), &Wish::default()).unwrap_err();
+    let refused =
+        selector.rank(|model| model.estimate().input(5), &Requirements::default()).unwrap_err();
     let refused = refused.to_string();
     assert!(
         refused.contains("`test/new` cannot be priced (nothing limits the output"),
@@ -170,7 +170,7 @@ fn the_price_of_this_very_call_counts_its_long_context_tier_too() {
         selector([Candidate::new(&model(tiered), 70), Candidate::new(&priced("flat", 5), 70)]);
     let at = |input| {
         let bound = move |model: &Model| model.estimate().input(input).max_output(100);
-        order(&selector.rank(bound, &Wish::new(Complexity::Complex)).unwrap())
+        order(&selector.rank(bound, &Requirements::new(Complexity::Complex)).unwrap())
     };
     assert_eq!(at(100_000), "tiered flat");
     assert_eq!(at(100_001), "flat tiered");
@@ -187,7 +187,7 @@ fn what_fits_exactly_fits() {
     ] {
         let selector = selector([Candidate::new(&owl, 10).context_window(window)]);
         let call = |model: &Model| model.estimate().input(input).max_output(output);
-        assert_eq!(selector.rank(call, &Wish::default()).is_ok(), fits, "{input} {output}");
+        assert_eq!(selector.rank(call, &Requirements::default()).is_ok(), fits, "{input} {output}");
     }
 }
 
@@ -205,6 +205,11 @@ fn a_candidate_named_again_takes_the_place_of_the_first() {
     let selector = selector([Candidate::new(&owl, 10), Candidate::new(&owl, 120)]);
     assert_eq!(selector.candidates().len(), 1);
     assert_eq!(selector.candidates()[0].quality(), 100);
+}
+
+/// A rule that always gives this number to a task of unknown complexity.
+fn bias(per_mille: u16) -> CostBias {
+    CostBias { unknown: per_mille, ..CostBias::default() }
 }
 
 fn candidates() -> impl Strategy<Value = Vec<(u8, i64, u8, u64)>> {
@@ -236,16 +241,16 @@ proptest! {
     ) {
         let selector = built(&candidates);
         let ceiling = Usd::cents(cents);
-        let wish = Wish::new(Complexity::Complex)
+        let requirements = Requirements::new(Complexity::Complex)
             .min_quality(floor)
             .needs(capabilities(bits))
             .max_cost(ceiling)
-            .funds([Funds::new(Usd::dollars(100), Usd::dollars(left))]);
-        let (fitting, ruled_out) = match selector.rank(small, &wish) {
-            Ok(ranking) => (ranking.iter().cloned().collect(), ranking.ruled_out().len()),
-            Err(refused) => (Vec::new(), refused.ruled_out().len()),
+            .money_left([MoneyLeft::new(Usd::dollars(100), Usd::dollars(left))]);
+        let (fitting, excluded) = match selector.rank(small, &requirements) {
+            Ok(ranking) => (ranking.iter().cloned().collect(), ranking.excluded().len()),
+            Err(refused) => (Vec::new(), refused.excluded().len()),
         };
-        prop_assert_eq!(fitting.len() + ruled_out, candidates.len());
+        prop_assert_eq!(fitting.len() + excluded, candidates.len());
         for ranked in &fitting {
             let place: usize = ranked.model.id()[1..].parse().unwrap();
             let (quality, _, can, window) = candidates[place];
@@ -262,17 +267,17 @@ proptest! {
     #[test]
     fn at_equal_quality_the_cheaper_is_first_however_much_money_is_left(
         candidates in candidates(),
-        thrift in 0_u16..=1_000,
+        cost_bias in 0_u16..=1_000,
     ) {
-        let ranking = built(&candidates).rank(|m| m.estimate().input(1).max_output(1),
-            &Wish::default().thrift(thrift)).unwrap();
+        let ranking = built(&candidates).cost_bias(bias(cost_bias))
+            .rank(|m| m.estimate().input(1).max_output(1), &Requirements::default()).unwrap();
         let ranked: Vec<&Ranked> = ranking.iter().collect();
         for (place, first) in ranked.iter().enumerate() {
             for later in &ranked[place + 1..] {
                 prop_assert!(first.quality != later.quality || first.cost <= later.cost);
                 prop_assert!(first.cost != later.cost || first.quality >= later.quality);
-                prop_assert!(thrift < 1_000 || first.cost <= later.cost, "drained: by price");
-                prop_assert!(thrift > 0 || first.quality >= later.quality, "plenty: by quality");
+                prop_assert!(cost_bias < 1_000 || first.cost <= later.cost, "drained: by price");
+                prop_assert!(cost_bias > 0 || first.quality >= later.quality, "plenty: by quality");
             }
         }
     }
@@ -280,16 +285,18 @@ proptest! {
     #[test]
     fn a_cheaper_model_that_is_ahead_stays_ahead_as_the_money_drains(
         candidates in candidates(),
-        thrift in 0_u16..1_000,
+        cost_bias in 0_u16..1_000,
         more in 0_u16..1_000,
     ) {
         let selector = built(&candidates);
-        let places = |thrift| {
-            let wish = Wish::default().thrift(thrift);
-            let ranking = selector.rank(|m| m.estimate().input(1).max_output(1), &wish).unwrap();
+        let places = |cost_bias| {
+            let selector = selector.clone().cost_bias(bias(cost_bias));
+            let ranking = selector
+                .rank(|m| m.estimate().input(1).max_output(1), &Requirements::default())
+                .unwrap();
             ranking.iter().map(|r| (r.model.name().clone(), r.cost)).collect::<Vec<_>>()
         };
-        let (before, after) = (places(thrift), places(thrift + more));
+        let (before, after) = (places(cost_bias), places(cost_bias + more));
         let place = |name: &Arc<str>| after.iter().position(|(other, _)| other == name).unwrap();
         for (at, (name, cost)) in before.iter().enumerate() {
             for (later, dearer) in &before[at + 1..] {

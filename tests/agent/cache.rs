@@ -13,7 +13,7 @@ fn equal_tasks_are_paid_once_and_the_saving_is_noted() {
     let budget = one_dollar();
     let cache = ResultCache::new(100);
     let script = scripted(&budget).reply("done", two_cents()).after(2);
-    let agent = constrained(&budget, script).cache(cache, Namespace::of_tenant("acme"));
+    let agent = constrained(&budget, script).cache(cache, Namespace::tenant("acme"));
     let first = block_on(agent.run(task())).unwrap();
     let again = block_on(agent.run(task())).unwrap();
     assert_eq!((first.cost, first.saved), (Usd::cents(2), Usd::ZERO));
@@ -32,7 +32,7 @@ fn a_cached_call_dropped_after_its_nth_poll_hands_its_turn_to_the_next() {
         let budget = one_dollar();
         let script = scripted(&budget).reply("done", two_cents()).after(4);
         let agent =
-            constrained(&budget, script).cache(ResultCache::new(9), Namespace::of_tenant("acme"));
+            constrained(&budget, script).cache(ResultCache::new(9), Namespace::tenant("acme"));
         let answered = drop_after(agent.run(task()), polls).is_some();
         let before = budget.spent();
         assert_eq!(budget.held(), Usd::ZERO, "{polls}");
@@ -47,7 +47,7 @@ fn a_shortened_answer_is_not_kept() {
     let budget = budget([("", Limit::spend(Usd::cents(15)))]);
     let script = scripted(&budget).reply("done", Bill::free());
     let agent = constrained(&budget, script)
-        .cache(ResultCache::new(9), Namespace::of_tenant("acme"))
+        .cache(ResultCache::new(9), Namespace::tenant("acme"))
         .on_refusal(OnRefusal::Shorten { at_least: 100 });
     block_on(agent.run(task())).unwrap();
     budget.set_limit("", Limit::spend(Usd::dollars(1))).unwrap();
@@ -61,8 +61,7 @@ fn a_shortened_answer_is_not_kept() {
 fn equal_tasks_at_once_are_paid_once() {
     let budget = one_dollar();
     let script = scripted(&budget).reply("done", two_cents()).after(3);
-    let agent =
-        constrained(&budget, script).cache(ResultCache::new(9), Namespace::of_tenant("acme"));
+    let agent = constrained(&budget, script).cache(ResultCache::new(9), Namespace::tenant("acme"));
     let replies = run_all((0..5).map(|_| agent.run(task())));
     let replies: Vec<_> = replies.into_iter().map(Result::unwrap).collect();
     assert_eq!(replies.iter().filter(|reply| reply.receipt.is_some()).count(), 1);
@@ -80,10 +79,10 @@ fn what_an_inner_layer_made_do_with_is_not_kept_outside() {
     let free = Bill::free();
     let inner = constrained(&budget, scripted(&budget).reply("done", free).after(2))
         .on_refusal(OnRefusal::FallTo(small))
-        .cache(ResultCache::new(9), Namespace::of_tenant("inner"));
+        .cache(ResultCache::new(9), Namespace::tenant("inner"));
     let outer = || {
         BudgetConstrained::new(&inner, budget.account("team").unwrap())
-            .cache(ResultCache::new(9), Namespace::of_tenant("outer"))
+            .cache(ResultCache::new(9), Namespace::tenant("outer"))
     };
     let (one, two) = (outer(), outer());
     run_all([one.run(task()), two.run(task())]).into_iter().for_each(|reply| drop(reply.unwrap()));

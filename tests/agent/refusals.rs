@@ -150,7 +150,7 @@ fn a_task_that_cannot_be_bounded_is_refused_in_its_own_words_before_anything_is_
     .bill(|()| Some(Bill::free()));
     let agent = BudgetConstrained::new(agent, budget.account("client").unwrap())
         .on_refusal(OnRefusal::WrapUp)
-        .cache(ResultCache::new(10), Namespace::of_tenant("acme"));
+        .cache(ResultCache::new(10), Namespace::tenant("acme"));
     let wrong = r#"{"messages": [], "max_completion_tokens": "many"}"#.to_owned();
     let error = block_on(agent.run(wrong.clone())).unwrap_err();
     assert!(matches!(error, CallError::Estimate(EstimateError::Request(_))), "{error:?}");

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bursar::agent::{CallError, OnRefusal, agent_fn};
 use bursar::cache::Namespace;
 use bursar::context::{TrimError, TrimReport, openai};
-use bursar::select::{Candidate, Complexity, Reason, Wish};
+use bursar::select::{Candidate, Complexity, Exclusion, Requirements};
 use bursar::testing::{Failure, ManualClock, ScriptedAgent, block_on, drop_after};
 use bursar::{
     Agent, Bill, BudgetConstrained, BudgetManager, Call, ContextTrimmer, Estimate, Limit,
@@ -24,8 +24,8 @@ fn models(budget: &BudgetManager) -> ModelSelector {
 
 /// A task says how hard it is.
 #[allow(clippy::ptr_arg, reason = "the selector is given the task as it is")]
-fn wish(task: &String) -> Wish {
-    Wish::new(if task.contains("hard") { Complexity::Complex } else { Complexity::Simple })
+fn requirements(task: &String) -> Requirements {
+    Requirements::new(if task.contains("hard") { Complexity::Complex } else { Complexity::Simple })
 }
 
 fn asked(agent: &ScriptedAgent) -> Vec<String> {
@@ -36,8 +36,8 @@ fn asked(agent: &ScriptedAgent) -> Vec<String> {
 fn the_task_and_the_money_left_choose_the_model() {
     let budget = one_dollar();
     let bill = Bill::new(bursar::Usage::NONE).reported_cost(Usd::cents(10));
-    let agent =
-        constrained(&budget, scripted(&budget).reply("done", bill)).selector(models(&budget), wish);
+    let agent = constrained(&budget, scripted(&budget).reply("done", bill))
+        .selector(models(&budget), requirements);
     for task in ["simple", "hard", "hard", "hard", "hard", "hard", "hard", "hard"] {
         let reply = block_on(agent.run(task.to_owned())).unwrap();
         assert!(reply.receipt.unwrap().model.is_some());
@@ -54,7 +54,7 @@ fn the_first_ranked_model_that_fits_is_admitted_then_the_fall_back() {
     let only_big = ModelSelector::new().candidate(models(&budget).candidates()[1].clone());
     let agent = |selector| {
         let script = scripted(&budget).reply("done", Bill::free());
-        constrained(&budget, script).selector(selector, wish)
+        constrained(&budget, script).selector(selector, requirements)
     };
     let both = agent(models(&budget));
     block_on(both.run("hard".to_owned())).unwrap();
@@ -71,11 +71,11 @@ fn the_first_ranked_model_that_fits_is_admitted_then_the_fall_back() {
 fn no_model_is_an_error_that_costs_nothing() {
     let budget = one_dollar();
     let agent = constrained(&budget, scripted(&budget).reply("done", two_cents()))
-        .selector(models(&budget), |_| Wish::new(Complexity::Complex).min_quality(99));
+        .selector(models(&budget), |_| Requirements::new(Complexity::Complex).min_quality(99));
     let error = block_on(agent.run(task())).unwrap_err();
     let CallError::NoModel(none) = error else { panic!("{error}") };
-    assert_eq!(none.ruled_out().len(), 2);
-    assert!(none.ruled_out().iter().all(|out| matches!(out.why, Reason::Quality { .. })));
+    assert_eq!(none.excluded().len(), 2);
+    assert!(none.excluded().iter().all(|out| matches!(out.why, Exclusion::Quality { .. })));
     assert_eq!((budget.spent(), budget.held()), (Usd::ZERO, Usd::ZERO));
     assert!(agent.get_ref().calls().is_empty());
 }
@@ -85,7 +85,7 @@ fn a_fixed_estimate_is_not_ranked() {
     let budget = one_dollar();
     let script = ScriptedAgent::new("search", Estimate::fixed(Usd::cents(1)));
     let agent = constrained(&budget, script.reply("found", Bill::free()))
-        .selector(models(&budget), |_| Wish::new(Complexity::Simple).min_quality(99));
+        .selector(models(&budget), |_| Requirements::new(Complexity::Simple).min_quality(99));
     block_on(agent.run(task())).unwrap();
     assert!(agent.get_ref().calls()[0].model.is_none());
 }
@@ -108,7 +108,8 @@ fn models_are_ranked_at_the_time_of_the_budget() {
         .candidate(Candidate::new(&early, 60))
         .candidate(Candidate::new(&steady, 60));
     let script = ScriptedAgent::new("writer", early.estimate().input(1_000).max_output(500));
-    let agent = constrained(&budget, script.reply("done", two_cents())).selector(selector, wish);
+    let agent =
+        constrained(&budget, script.reply("done", two_cents())).selector(selector, requirements);
     block_on(agent.run(task())).unwrap();
     clock.advance(std::time::Duration::from_secs(2 * 86_400));
     block_on(agent.run(task())).unwrap();
@@ -119,12 +120,12 @@ fn models_are_ranked_at_the_time_of_the_budget() {
 fn the_model_of_an_outer_layer_wins_over_an_inner_selector() {
     let budget = one_dollar();
     let inner = constrained(&budget, scripted(&budget).reply("done", two_cents()))
-        .selector(models(&budget), |_| Wish::new(Complexity::Simple));
+        .selector(models(&budget), |_| Requirements::new(Complexity::Simple));
     let outer = BudgetConstrained::new(inner, budget.account("team").unwrap());
     block_on(outer.run("hard".to_owned())).unwrap();
     assert_eq!(asked(outer.get_ref().get_ref()), ["big"], "the estimate's own, which outer held");
 
-    let outer = outer.selector(models(&budget), wish);
+    let outer = outer.selector(models(&budget), requirements);
     block_on(outer.run("simple".to_owned())).unwrap();
     block_on(outer.run("hard".to_owned())).unwrap();
     assert_eq!(asked(outer.get_ref().get_ref()), ["big", "small", "big"]);
@@ -146,7 +147,7 @@ fn a_member_may_choose_by_what_its_team_has_set_aside() {
     ] {
         let budget = budget(limits);
         let script = scripted(&budget).reply("done", Bill::free());
-        let member = Arc::new(constrained(&budget, script).selector(models(&budget), wish));
+        let member = Arc::new(constrained(&budget, script).selector(models(&budget), requirements));
         let used = budget.account("team/writer").unwrap();
         if expected == "small" {
             used.reserve(&Estimate::fixed(Usd::cents(75))).unwrap().settle_cost(Usd::cents(75));
@@ -273,7 +274,7 @@ fn chats_that_differ_in_what_fell_out_are_one_task() {
     let calls = Arc::default();
     let agent = constrained(&budget, chatter(&budget, "small", &calls, 0))
         .trimmer(ContextTrimmer::new(300), shorten)
-        .cache(ResultCache::new(9), Namespace::of_tenant("acme"));
+        .cache(ResultCache::new(9), Namespace::tenant("acme"));
     let mut other = chat(50);
     other[10] = json!({"role": "assistant", "content": "I beg your pardon?"});
     let first = block_on(agent.run(chat(50))).unwrap();
@@ -288,8 +289,8 @@ fn chats_that_differ_in_what_fell_out_are_one_task() {
 fn a_cached_answer_is_that_of_the_model_that_would_be_asked_first() {
     let budget = one_dollar();
     let agent = constrained(&budget, scripted(&budget).reply("done", two_cents()))
-        .selector(models(&budget), wish)
-        .cache(ResultCache::new(9), Namespace::of_tenant("acme"));
+        .selector(models(&budget), requirements)
+        .cache(ResultCache::new(9), Namespace::tenant("acme"));
     let run = || block_on(agent.run("hard".to_owned())).unwrap().saved;
     let saved = [run(), run()];
     // All but 18 cents are spent: the ranking turns to the cheaper one.
@@ -310,14 +311,14 @@ fn all_of_it_dropped_after_its_nth_poll_leaks_no_hold_and_loses_no_charge() {
     for polls in 0..7 {
         let budget = budget([("", Limit::spend(Usd::cents(20))), ("", Limit::in_flight(1))]);
         let calls = Arc::default();
-        let any = |_: &Chat| Wish::new(Complexity::Complex);
+        let any = |_: &Chat| Requirements::new(Complexity::Complex);
         let inner = constrained(&budget, chatter(&budget, "small", &calls, 3))
             .trimmer(ContextTrimmer::new(200), shorten)
             .selector(models(&budget), any);
         let outer = BudgetConstrained::new(inner, budget.account("team").unwrap())
             .trimmer(ContextTrimmer::new(300), shorten)
             .selector(models(&budget), any)
-            .cache(ResultCache::new(9), Namespace::of_tenant("acme"));
+            .cache(ResultCache::new(9), Namespace::tenant("acme"));
         let answer = drop_after(outer.run(chat(50)), polls).map(Result::unwrap);
         let kept = answer.as_ref().map(|reply| reply.output.messages as i64);
         // What the inner layer holds: a cent a message, and one for the output.

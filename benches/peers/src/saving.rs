@@ -44,7 +44,7 @@ fn caches(table: &mut Table, work: &str, kind: Kind) {
 }
 
 fn keys(table: &mut Table, bytes: usize, said: &str, floor: &'static str) {
-    let space = Namespace::of_tenant("acme");
+    let space = Namespace::tenant("acme");
     let (request, same) = (Request::of(bytes), Request::of(bytes));
     let value = serde_json::to_value(&request).unwrap();
     assert_eq!(space.key(&request).unwrap(), space.key(&value).unwrap(), "whatever the order");
@@ -69,21 +69,6 @@ fn keys(table: &mut Table, bytes: usize, said: &str, floor: &'static str) {
         peer: "`serde_json::to_vec` and `blake3`",
         theirs: plain(same),
         note: "no order of keys, no tenant: equal requests may differ, strangers share",
-    });
-
-    let (chain, last) = Request::of(bytes).grown(&space);
-    let whole = Request::of(bytes);
-    table.add(Row {
-        work: &format!("key of a conversation of {said}, one message later"),
-        floor: Some(hash(whole.to_vec())),
-        ours: Box::new(move || {
-            let mut chain = black_box(chain);
-            chain.push(black_box(&last)).unwrap();
-            black_box(chain.key());
-        }),
-        peer: "`serde_json::to_vec` and `blake3`",
-        theirs: plain(whole),
-        note: "has nothing to grow from: hashes all of it again",
     });
 }
 

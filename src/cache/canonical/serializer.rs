@@ -1,4 +1,4 @@
-//! Owns serde's side of the canonical text: which shape is written how.
+//! The [`Serializer`] that writes canonical text: which shape is written how.
 
 use std::fmt;
 

@@ -144,7 +144,7 @@ async fn a_thousand_tasks_run_one_call() {
         *sources.entry(answer.source).or_default() += 1;
     }
     assert_eq!(runs.load(SeqCst), 1);
-    assert_eq!((sources[&Source::Ran], sources[&Source::Waited]), (1, 999));
+    assert_eq!((sources[&Source::Ran], sources[&Source::Coalesced]), (1, 999));
     assert_eq!(cache.stats().saved, Usd::cents(4 * 999));
 }
 
@@ -169,8 +169,8 @@ fn when_the_leader_is_dropped_at_any_poll_the_next_takes_over() {
         assert!(a.poll().is_pending() && b.poll().is_pending() && c.poll().is_pending());
         assert_eq!(a.poll(), ready("second", Source::Ran));
         assert!(b.is_woken() && c.is_woken());
-        assert_eq!(b.poll(), ready("second", Source::Waited));
-        assert_eq!(c.poll(), ready("second", Source::Waited));
+        assert_eq!(b.poll(), ready("second", Source::Coalesced));
+        assert_eq!(c.poll(), ready("second", Source::Coalesced));
         check_empty(&cache);
         let stats = cache.stats();
         assert_eq!((stats.waits, stats.inserts), (2, 1));
@@ -255,7 +255,7 @@ fn a_waiter_of_a_flight_that_has_landed_leaves_the_next_flight_alone() {
     let mut joined = Task::new(&cache, run(0, Ok("not run")));
     assert!(joined.poll().is_pending(), "it waits for the flight that is under way");
     assert_eq!(next.poll(), ready("next", Source::Ran));
-    assert_eq!(joined.poll(), ready("next", Source::Waited));
+    assert_eq!(joined.poll(), ready("next", Source::Coalesced));
     check_empty(&cache);
 }
 
@@ -281,7 +281,7 @@ fn a_newcomer_takes_over_if_those_who_were_woken_sleep() {
     assert!(newcomer.poll().is_pending());
     assert!(sleeper.poll().is_pending());
     assert_eq!(newcomer.poll(), ready("newcomer", Source::Ran));
-    assert_eq!(sleeper.poll(), ready("newcomer", Source::Waited));
+    assert_eq!(sleeper.poll(), ready("newcomer", Source::Coalesced));
     check_empty(&cache);
 }
 
@@ -294,7 +294,7 @@ fn those_who_wait_are_served_even_if_the_result_is_not_kept() {
     assert_eq!(leader.poll(), ready("v", Source::Ran));
     let mut late = Task::new(&cache, run(0, Ok("late")));
     assert_eq!(late.poll(), ready("late", Source::Ran), "a flight that has landed takes nobody");
-    assert_eq!(waiter.poll(), ready("v", Source::Waited));
+    assert_eq!(waiter.poll(), ready("v", Source::Coalesced));
     assert_eq!(cache.stats().saved, Usd::cents(4));
     check_empty(&cache);
 }
@@ -333,7 +333,7 @@ fn the_future_can_be_sent_and_need_not_be() {
     let local = Cell::new(0);
     let answer = block_on(cache.get_or_run(key("k"), async {
         local.set(1);
-        Ok::<_, Infallible>(Fresh::new("v".to_owned(), Usd::ZERO).keep_for(SECOND))
+        Ok::<_, Infallible>(Computed::new("v".to_owned(), Usd::ZERO).keep_for(SECOND))
     }));
     let Ok(answer) = answer;
     assert_eq!((answer.value.as_str(), local.get()), ("v", 1));

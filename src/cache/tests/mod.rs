@@ -63,7 +63,7 @@ fn a_hit_tells_its_age_and_what_it_saved() {
 #[test]
 fn a_result_is_gone_at_the_very_instant_at_which_its_time_is_over() {
     let micro = Duration::from_micros(1);
-    let own = |ttl| move |text: &str| Fresh::new(text.to_owned(), Usd::ZERO).keep_for(ttl);
+    let own = |ttl| move |text: &str| Computed::new(text.to_owned(), Usd::ZERO).keep_for(ttl);
     let cases: &[(Option<Duration>, Duration, bool)] = &[
         (None, 10 * SECOND - micro, true),
         (None, 10 * SECOND, false),
@@ -78,7 +78,7 @@ fn a_result_is_gone_at_the_very_instant_at_which_its_time_is_over() {
     for &(ttl, later, there) in cases {
         let (cache, clock) = cache(10, 100);
         match ttl {
-            Some(ttl) => cache.insert_fresh(key("k"), own(ttl)("v")),
+            Some(ttl) => drop(cache.shared.keep(key("k"), own(ttl)("v"))),
             None => cache.insert(key("k"), "v".to_owned(), Usd::ZERO),
         }
         clock.advance(later);
@@ -101,7 +101,7 @@ fn a_result_that_is_put_again_is_new() {
     assert_eq!((stats.entries, stats.weight, stats.evictions, stats.inserts), (1, 5, 0, 2));
     assert_eq!(stats.saved, Usd::cents(6));
 
-    cache.insert_fresh(key("k"), Fresh::new("x".to_owned(), Usd::ZERO).keep_for(Duration::ZERO));
+    cache.shared.keep(key("k"), Computed::new("x".to_owned(), Usd::ZERO).keep_for(Duration::ZERO));
     assert!(cache.get(&key("k")).is_none(), "and the older one does not come back");
 }
 
@@ -121,9 +121,6 @@ fn expired_results_are_freed_without_a_thread() {
     clock.advance(5 * SECOND);
     cache.insert(key("young"), "v".to_owned(), Usd::ZERO);
     clock.advance(5 * SECOND);
-    assert_eq!(cache.sweep(), 60);
-    assert_eq!(cache.sweep(), 0);
-    assert_eq!((cache.stats().entries, cache.stats().expirations), (1, 160));
     cache.clear();
     assert_eq!((cache.stats().entries, cache.stats().weight), (0, 0));
 }
@@ -186,11 +183,11 @@ fn an_expired_result_makes_place_before_one_that_lives() {
     for place in 0..8 {
         let (cache, clock) = cache(8, 100);
         for n in 0..8 {
-            let fresh = match n == place {
-                true => Fresh::new("v".to_owned(), Usd::dollars(5)).keep_for(SECOND),
-                false => Fresh::new("v".to_owned(), Usd::ZERO),
+            let computed = match n == place {
+                true => Computed::new("v".to_owned(), Usd::dollars(5)).keep_for(SECOND),
+                false => Computed::new("v".to_owned(), Usd::ZERO),
             };
-            cache.insert_fresh(key(n), fresh);
+            cache.shared.keep(key(n), computed);
         }
         clock.advance(SECOND);
         cache.insert(key("new"), "v".to_owned(), Usd::ZERO);
@@ -205,7 +202,6 @@ fn a_destructor_or_a_weigher_may_use_the_cache() {
         fn drop(&mut self) {
             if let Some(cache) = self.0.upgrade() {
                 cache.get(&key(self.1));
-                cache.sweep();
                 cache.stats();
             }
         }
@@ -283,7 +279,7 @@ fn the_rule_saves_more_than_forgetting_what_was_used_longest_ago() {
     assert!(other.pico() < four_fifths, "{saved} beside {other}");
 }
 
-/// Recounts what the books say, and checks the bounds.
+/// Recounts what the shards hold, and checks the bounds.
 fn check<V>(cache: &ResultCache<V>, entries: usize, weight: u64) {
     cache.shared.store.check();
     let stats = cache.stats();
@@ -296,7 +292,6 @@ enum Step {
     Get(u8),
     Remove(u8),
     Advance(u64),
-    Sweep,
     Clear,
 }
 
@@ -308,7 +303,6 @@ fn step() -> impl Strategy<Value = Step> {
         6 => name().prop_map(Step::Get),
         2 => name().prop_map(Step::Remove),
         2 => (0..6_u64).prop_map(Step::Advance),
-        1 => Just(Step::Sweep),
         1 => Just(Step::Clear),
     ]
 }
@@ -332,17 +326,17 @@ proptest! {
                 Step::Insert { name, bytes: length, cents, ttl } => {
                     let value = format!("{number:>length$}");
                     let ttl = ttl.map(Duration::from_secs);
-                    let mut fresh = Fresh::new(value.clone(), Usd::cents(cents));
-                    fresh.ttl = ttl;
-                    cache.insert_fresh(key(name), fresh);
+                    let mut computed = Computed::new(value.clone(), Usd::cents(cents));
+                    computed.ttl = ttl;
+                    cache.shared.keep(key(name), computed);
                     naive.remove(&name);
                     let expires = now.plus(ttl.unwrap_or(10 * SECOND));
                     if expires > now && value.len() as u64 <= bytes && entries > 0 {
                         let held = cache.remove(&key(name));
                         prop_assert_eq!(held.as_deref(), Some(&value), "the newest is kept");
-                        let mut fresh = Fresh::new(value.clone(), Usd::cents(cents));
-                        fresh.ttl = ttl;
-                        cache.insert_fresh(key(name), fresh);
+                        let mut computed = Computed::new(value.clone(), Usd::cents(cents));
+                        computed.ttl = ttl;
+                        cache.shared.keep(key(name), computed);
                         naive.insert(name, (value, Usd::cents(cents.max(0)), expires));
                     }
                 }
@@ -365,10 +359,6 @@ proptest! {
                     prop_assert!(removed.is_none() || removed.as_deref() == known.as_ref());
                 }
                 Step::Advance(seconds) => clock.advance(Duration::from_secs(seconds)),
-                Step::Sweep => {
-                    cache.sweep();
-                    prop_assert!(cache.stats().entries <= naive.len());
-                }
                 Step::Clear => {
                     cache.clear();
                     naive.clear();
@@ -383,24 +373,41 @@ proptest! {
 
 #[test]
 fn the_bound_holds_under_many_threads() {
-    let (cache, clock) = cache(50, 400);
-    thread::scope(|scope| {
-        for thread in 0..4_u64 {
-            let (cache, clock) = (cache.clone(), clock.clone());
-            scope.spawn(move || {
-                for n in 0..3_000 {
-                    let name = (n * 7 + thread * 13) % 120;
-                    match n % 5 {
-                        0 => cache.insert(key(name), "x".repeat(name as usize % 30), Usd::cents(1)),
-                        1 if n % 50 == 1 => clock.advance(SECOND),
-                        2 => drop(cache.remove(&key(name))),
-                        _ => drop(cache.get(&key(name))),
+    // One shard and several; of the last, most of the weight is in a few of them.
+    for (entries, weight, names) in [(50, 400, 120), (2_000, 400, 120), (2_000, 30_000, 5_000)] {
+        let (cache, clock) = cache(entries, weight);
+        thread::scope(|scope| {
+            for thread in 0..4_u64 {
+                let (cache, clock) = (cache.clone(), clock.clone());
+                scope.spawn(move || {
+                    for n in 0..3_000 {
+                        let name = (n * 7 + thread * 13) % names;
+                        let text = || "x".repeat(name as usize % 30);
+                        match n % 5 {
+                            0 => cache.insert(key(name), text(), Usd::cents(1)),
+                            1 if n % 50 == 1 => clock.advance(SECOND),
+                            2 => drop(cache.remove(&key(name))),
+                            _ => drop(cache.get(&key(name))),
+                        }
+                        let stats = cache.stats();
+                        let is_within = stats.entries <= entries && stats.weight <= weight;
+                        assert!(is_within, "{stats:?}");
                     }
-                    let stats = cache.stats();
-                    assert!(stats.entries <= 50 && stats.weight <= 400, "{stats:?}");
-                }
-            });
-        }
-    });
-    check(&cache, 50, 400);
+                });
+            }
+        });
+        check(&cache, entries, weight);
+    }
+}
+
+#[test]
+fn a_shard_without_entries_makes_place_in_another() {
+    let (cache, _) = cache(2_000, 100);
+    for n in 0..300 {
+        cache.insert(key(n), "x".repeat(40), Usd::cents(1));
+        assert!(cache.get(&key(n)).is_some(), "the newest is kept");
+        check(&cache, 2, 100);
+    }
+    let stats = cache.stats();
+    assert_eq!((stats.entries, stats.evictions), (2, 298));
 }

@@ -11,14 +11,14 @@ use super::Capability;
 /// A candidate that was ruled out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct RuledOut {
+pub struct Excluded {
     /// `provider/id`.
     pub model: Arc<str>,
     /// Why.
-    pub why: Reason,
+    pub why: Exclusion,
 }
 
-impl fmt::Display for RuledOut {
+impl fmt::Display for Excluded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}` {}", self.model, self.why)
     }
@@ -27,7 +27,7 @@ impl fmt::Display for RuledOut {
 /// Why a candidate was ruled out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Reason {
+pub enum Exclusion {
     /// It is not good enough.
     Quality {
         /// Its quality.
@@ -64,24 +64,24 @@ pub enum Reason {
     Retired,
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for Exclusion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Reason::Quality { quality, floor } => {
+            Exclusion::Quality { quality, floor } => {
                 write!(f, "has quality {quality}, below the floor of {floor}")
             }
-            Reason::Lacks(capability) => write!(f, "is not said to have {capability}"),
-            Reason::Output { asked, most } => {
+            Exclusion::Lacks(capability) => write!(f, "is not said to have {capability}"),
+            Exclusion::Output { asked, most } => {
                 write!(f, "answers at most {most} tokens, and {asked} are asked for")
             }
-            Reason::Context { needs, window } => {
+            Exclusion::Context { needs, window } => {
                 write!(f, "has room for {window} tokens, and the call needs {needs}")
             }
-            Reason::Cost { cost, ceiling } => {
+            Exclusion::Cost { cost, ceiling } => {
                 write!(f, "may cost {cost}, above the ceiling of {ceiling}")
             }
-            Reason::Price(error) => write!(f, "cannot be priced ({error})"),
-            Reason::Retired => f.write_str("has been switched off by its provider"),
+            Exclusion::Price(error) => write!(f, "cannot be priced ({error})"),
+            Exclusion::Retired => f.write_str("has been switched off by its provider"),
         }
     }
 }
@@ -89,13 +89,13 @@ impl fmt::Display for Reason {
 /// No candidate is left: all of them, with the reason why each was ruled out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoModel {
-    pub(super) ruled_out: Vec<RuledOut>,
+    pub(super) excluded: Vec<Excluded>,
 }
 
 impl NoModel {
     /// The candidates, in the order in which they were named.
-    pub fn ruled_out(&self) -> &[RuledOut] {
-        &self.ruled_out
+    pub fn excluded(&self) -> &[Excluded] {
+        &self.excluded
     }
 }
 
@@ -104,14 +104,14 @@ const NAMED: usize = 6;
 
 impl fmt::Display for NoModel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.ruled_out.is_empty() {
+        if self.excluded.is_empty() {
             return f.write_str("the selector has no candidates; add one with `candidate`");
         }
         f.write_str("no model fits: ")?;
-        for (place, one) in self.ruled_out.iter().take(NAMED).enumerate() {
+        for (place, one) in self.excluded.iter().take(NAMED).enumerate() {
             write!(f, "{}{one}", if place == 0 { "" } else { "; " })?;
         }
-        match self.ruled_out.len().saturating_sub(NAMED) {
+        match self.excluded.len().saturating_sub(NAMED) {
             0 => Ok(()),
             more => write!(f, "; and {more} more"),
         }

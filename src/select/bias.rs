@@ -1,5 +1,5 @@
-//! Owns [`Thrift`]: by which rule a ranking moves to cheaper models as money runs short, and
-//! [`Funds`], what it is told of that money.
+//! [`CostBias`]: by which rule a ranking moves to cheaper models as money runs short, and
+//! [`MoneyLeft`], what it is told of that money.
 
 use std::ops::Range;
 
@@ -10,34 +10,34 @@ use super::Complexity;
 
 /// How much money one limit leaves, and how much of its time is over.
 ///
-/// Made by [`Account::funds`](crate::Account::funds), or by hand from any two amounts.
+/// Made by [`Account::money_left`](crate::Account::money_left), or by hand from any two amounts.
 ///
 /// ```
 /// use bursar::Usd;
-/// use bursar::select::Funds;
+/// use bursar::select::MoneyLeft;
 ///
-/// let funds = Funds::new(Usd::dollars(10), Usd::dollars(4));
-/// assert_eq!(funds.used_per_mille(), 600);
+/// let money_left = MoneyLeft::new(Usd::dollars(10), Usd::dollars(4));
+/// assert_eq!(money_left.used_per_mille(), 600);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Funds {
+pub struct MoneyLeft {
     limit: Usd,
     left: Usd,
     elapsed: Option<u16>,
 }
 
-impl Funds {
+impl MoneyLeft {
     /// What is left of a limit: negative when it is overrun.
-    pub fn new(limit: Usd, left: Usd) -> Funds {
-        Funds { limit, left, elapsed: None }
+    pub fn new(limit: Usd, left: Usd) -> MoneyLeft {
+        MoneyLeft { limit, left, elapsed: None }
     }
 
     /// Says when the limit's window began and when it ends, so that the pace can be judged.
     #[must_use]
-    pub fn within(self, now: Timestamp, start: Timestamp, end: Timestamp) -> Funds {
+    pub fn within(self, now: Timestamp, start: Timestamp, end: Timestamp) -> MoneyLeft {
         let (gone, whole) = (now.since(start).as_micros(), end.since(start).as_micros());
         let elapsed = gone.saturating_mul(1_000).checked_div(whole).map(clamped);
-        Funds { elapsed, ..self }
+        MoneyLeft { elapsed, ..self }
     }
 
     /// The cap.
@@ -64,16 +64,16 @@ impl Funds {
     }
 
     /// The part of the window that is over, in thousandths, rounded down; `None` if it has no end.
-    pub fn elapsed_per_mille(&self) -> Option<u16> {
+    fn elapsed_per_mille(&self) -> Option<u16> {
         self.elapsed
     }
 }
 
-/// The rule by which a ranking weighs price against quality. It is one number, the **thrift** of
+/// The rule by which a ranking weighs price against quality. It is one number, the **bias** of
 /// a call, from 0 (the best model first) to 1000 (the cheapest first):
 ///
 /// ```text
-/// thrift = the largest of
+/// bias = the largest of
 ///            what the complexity asks for      simple 1000, medium 500, complex 0, unknown 1000
 ///            ramp(used,  500 .. 900)           used  = what is spent or held of a limit, in ‰
 ///            ramp(ahead,  50 .. 300)           ahead = used − how much of its window is over, in ‰
@@ -84,69 +84,68 @@ impl Funds {
 /// Each candidate then has the score
 ///
 /// ```text
-/// (1000 − thrift) × quality × dearest − thrift × 100 × cost
+/// (1000 − bias) × quality × dearest − bias × 100 × cost
 /// ```
 ///
 /// where `cost` is the upper bound of this call and `dearest` that of the dearest candidate that is
 /// not ruled out. The highest score comes first; of equals the cheaper, then the better. All of it
 /// is whole numbers: 100 points of quality weigh as much as the whole price of the dearest
-/// candidate when the thrift is 500. As thrift grows, a cheaper model that has overtaken a dearer
+/// candidate when the bias is 500. As bias grows, a cheaper model that has overtaken a dearer
 /// one stays ahead of it.
 ///
 /// Of several limits the one that presses hardest counts. Every number can be changed:
 ///
 /// ```
-/// use bursar::select::{Complexity, Funds, Thrift};
+/// use bursar::select::{Complexity, MoneyLeft, CostBias};
 /// use bursar::Usd;
 ///
-/// let half_used = Funds::new(Usd::dollars(10), Usd::dollars(3)); // 700 ‰ used
-/// assert_eq!(Thrift::default().of(Complexity::Complex, &[half_used]), 500);
+/// let half_used = MoneyLeft::new(Usd::dollars(10), Usd::dollars(3)); // 700 ‰ used
+/// assert_eq!(CostBias::default().of(Complexity::Complex, &[half_used]), 500);
 ///
-/// let relaxed = Thrift { used: 800..1000, ..Thrift::default() };
+/// let relaxed = CostBias { used: 800..1000, ..CostBias::default() };
 /// assert_eq!(relaxed.of(Complexity::Complex, &[half_used]), 0);
 /// ```
-///
-/// A rule of another kind is a number of your own, given to [`Wish::thrift`](super::Wish::thrift).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Thrift {
-    /// The least thrift of a simple task.
+pub struct CostBias {
+    /// The least bias of a simple task.
     pub simple: u16,
-    /// The least thrift of a task of medium complexity.
+    /// The least bias of a task of medium complexity.
     pub medium: u16,
-    /// The least thrift of a complex task.
+    /// The least bias of a complex task.
     pub complex: u16,
-    /// The least thrift of a task of which nobody knows.
+    /// The least bias of a task of which nobody knows.
     pub unknown: u16,
-    /// Between which parts of a limit, spent or held, in thousandths, thrift grows to 1000.
+    /// Between which parts of a limit, spent or held, in thousandths, bias grows to 1000.
     pub used: Range<u16>,
     /// By how much the part that is used may be ahead of the part of the window that is over, in
-    /// thousandths, while thrift grows to 1000.
+    /// thousandths, while bias grows to 1000.
     pub ahead: Range<u16>,
 }
 
-impl Default for Thrift {
-    fn default() -> Thrift {
+impl Default for CostBias {
+    fn default() -> CostBias {
         let (used, ahead) = (500..900, 50..300);
-        Thrift { simple: FULL, medium: 500, complex: 0, unknown: FULL, used, ahead }
+        CostBias { simple: FULL, medium: 500, complex: 0, unknown: FULL, used, ahead }
     }
 }
 
-impl Thrift {
-    /// The thrift of a call, from 0 to 1000.
-    pub fn of(&self, complexity: Complexity, funds: &[Funds]) -> u16 {
+impl CostBias {
+    /// The bias of a call, from 0 to 1000.
+    pub fn of(&self, complexity: Complexity, money_left: &[MoneyLeft]) -> u16 {
         let least = match complexity {
             Complexity::Simple => self.simple,
             Complexity::Medium => self.medium,
             Complexity::Complex => self.complex,
             Complexity::Unknown => self.unknown,
         };
-        let pressure = funds.iter().map(|funds| self.pressure(funds)).max();
+        let pressure = money_left.iter().map(|money_left| self.pressure(money_left)).max();
         least.min(FULL).max(pressure.unwrap_or(0))
     }
 
-    fn pressure(&self, funds: &Funds) -> u16 {
-        let used = funds.used_per_mille();
-        let ahead = funds.elapsed_per_mille().map_or(0, |elapsed| used.saturating_sub(elapsed));
+    fn pressure(&self, money_left: &MoneyLeft) -> u16 {
+        let used = money_left.used_per_mille();
+        let ahead =
+            money_left.elapsed_per_mille().map_or(0, |elapsed| used.saturating_sub(elapsed));
         ramp(used, &self.used).max(ramp(ahead, &self.ahead))
     }
 }
@@ -179,8 +178,8 @@ mod tests {
     fn thrift_grows_as_the_money_drains_and_as_it_runs_ahead() {
         let start = Timestamp::from_secs(0);
         let end = Timestamp::from_secs(1_000);
-        let rule = Thrift::default();
-        for (left, elapsed, thrift) in [
+        let rule = CostBias::default();
+        for (left, elapsed, cost_bias) in [
             (1_000, None, 0),
             (500, None, 0),
             (400, None, 250),
@@ -194,14 +193,19 @@ mod tests {
             (600, Some(0), 1_000), // 400 ‰ ahead
             (400, Some(900), 250), // behind: only what is used counts
         ] {
-            let mut funds = Funds::new(Usd::cents(1_000), Usd::cents(left));
+            let mut money_left = MoneyLeft::new(Usd::cents(1_000), Usd::cents(left));
             if let Some(elapsed) = elapsed {
-                funds = funds.within(start.plus(Duration::from_secs(elapsed)), start, end);
+                money_left =
+                    money_left.within(start.plus(Duration::from_secs(elapsed)), start, end);
             }
-            assert_eq!(rule.of(Complexity::Complex, &[funds]), thrift, "{left} {elapsed:?}");
+            assert_eq!(
+                rule.of(Complexity::Complex, &[money_left]),
+                cost_bias,
+                "{left} {elapsed:?}"
+            );
         }
-        let drained = Funds::new(Usd::cents(10), Usd::cents(1));
-        let full = Funds::new(Usd::cents(10), Usd::cents(10));
+        let drained = MoneyLeft::new(Usd::cents(10), Usd::cents(1));
+        let full = MoneyLeft::new(Usd::cents(10), Usd::cents(10));
         assert_eq!(rule.of(Complexity::Complex, &[full, drained]), 1_000, "the hardest counts");
         assert_eq!(rule.of(Complexity::Medium, &[full]), 500);
         assert_eq!(rule.of(Complexity::Unknown, &[]), 1_000);
@@ -215,19 +219,22 @@ mod tests {
             (Usd::MAX, Usd::MIN),
             (Usd::MIN, Usd::MAX),
         ] {
-            assert_eq!(Funds::new(limit, left).used_per_mille(), 1_000, "{limit} {left}");
+            assert_eq!(MoneyLeft::new(limit, left).used_per_mille(), 1_000, "{limit} {left}");
         }
-        assert_eq!(Funds::new(Usd::MAX, Usd::MAX).used_per_mille(), 0);
+        assert_eq!(MoneyLeft::new(Usd::MAX, Usd::MAX).used_per_mille(), 0);
         let now = Timestamp::from_secs(5);
         assert_eq!(
-            Funds::new(Usd::ZERO, Usd::ZERO).within(now, now, now).elapsed_per_mille(),
+            MoneyLeft::new(Usd::ZERO, Usd::ZERO).within(now, now, now).elapsed_per_mille(),
             None
         );
         #[expect(clippy::reversed_empty_ranges, reason = "what a careless caller may write")]
-        let step = Thrift { used: 900..500, ahead: 0..0, ..Thrift::default() };
-        assert_eq!(step.of(Complexity::Complex, &[Funds::new(Usd::cents(2), Usd::cents(2))]), 0);
+        let step = CostBias { used: 900..500, ahead: 0..0, ..CostBias::default() };
         assert_eq!(
-            step.of(Complexity::Complex, &[Funds::new(Usd::cents(2), Usd::cents(1))]),
+            step.of(Complexity::Complex, &[MoneyLeft::new(Usd::cents(2), Usd::cents(2))]),
+            0
+        );
+        assert_eq!(
+            step.of(Complexity::Complex, &[MoneyLeft::new(Usd::cents(2), Usd::cents(1))]),
             1_000
         );
     }
@@ -241,10 +248,10 @@ mod tests {
             from in 0_u16..1_200,
             to in 0_u16..1_200,
         ) {
-            let rule = Thrift { used: from..to, ..Thrift::default() };
+            let rule = CostBias { used: from..to, ..CostBias::default() };
             let at = |left: i128| {
-                let funds = Funds::new(Usd::from_pico(limit), Usd::from_pico(left));
-                rule.of(Complexity::Complex, &[funds])
+                let money_left = MoneyLeft::new(Usd::from_pico(limit), Usd::from_pico(left));
+                rule.of(Complexity::Complex, &[money_left])
             };
             prop_assert!(at(left - less) >= at(left));
             prop_assert!(at(left) <= 1_000);
