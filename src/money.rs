@@ -56,22 +56,34 @@ impl Usd {
     /// let amount = "0.00014135999999999998";
     /// assert!(amount.parse::<Usd>().is_err());
     /// assert_eq!(Usd::parse_rounded(amount)?, "0.00014136".parse()?);
-    /// # Ok::<(), bursar::money::ParseUsdError>(())
+    /// # Ok::<(), bursar::parse::ParseError>(())
     /// ```
     ///
     /// # Errors
-    /// [`ParseUsdError`] if the text is not a number, or too large.
-    pub fn parse_rounded(text: &str) -> Result<Usd, ParseUsdError> {
-        let error = match text.parse() {
-            Err(ParseUsdError { text, kind: ParseUsdErrorKind::TooFine }) => {
-                ParseUsdError { text, kind: ParseUsdErrorKind::TooFine }
-            }
-            done => return done,
+    /// [`ParseError`] if the text is not a number, or too large.
+    pub fn parse_rounded(text: &str) -> Result<Usd, ParseError> {
+        if Usd::read(text) != Err(TOO_FINE) {
+            return text.parse();
+        }
+        let digits = text.trim().trim_start_matches(['-', '$']);
+        let amount = parse_rounded(digits, i64::from(PLACES)).map(Usd);
+        let amount = amount.ok_or_else(|| no_amount(text, TOO_LARGE))?;
+        Ok(if text.trim().starts_with('-') { amount.negated() } else { amount })
+    }
+
+    /// Reads an amount in picodollars; the error says what is wrong.
+    fn read(text: &str) -> Result<i128, &'static str> {
+        let trimmed = text.trim();
+        let (sign, rest) = match trimmed.strip_prefix('-') {
+            Some(rest) => ("-", rest),
+            None => ("", trimmed),
         };
-        let text = text.trim();
-        let digits = text.trim_start_matches(['-', '$']);
-        let amount = parse_rounded(digits, i64::from(PLACES)).map(Usd).ok_or(error)?;
-        Ok(if text.starts_with('-') { amount.negated() } else { amount })
+        let digits = rest.strip_prefix('$').unwrap_or(rest);
+        if digits.starts_with(['-', '+']) {
+            return Err(NOT_A_NUMBER);
+        }
+        let pico = parse_scaled(&format!("{sign}{digits}"), PLACES)?;
+        if pico == i128::MIN { Err(TOO_LARGE) } else { Ok(pico) }
     }
 
     /// Whole dollars.
@@ -234,25 +246,15 @@ pub(crate) const fn div_up(numerator: i128, denominator: i128) -> i128 {
 impl FromStr for Usd {
     type Err = ParseError;
 
-    /// Reads `12.50`, `$12.50`, `-0.5`, `3.625e-9`. An amount that is no whole number of
-    /// picodollars is refused, not rounded.
+    /// Reads `12.50`, `$12.50`, `-0.5`, `3.625e-9`. An amount that is finer than a
+    /// picodollar is refused, not rounded.
     fn from_str(text: &str) -> Result<Usd, ParseError> {
-        let trimmed = text.trim();
-        let (sign, rest) = match trimmed.strip_prefix('-') {
-            Some(rest) => ("-", rest),
-            None => ("", trimmed),
-        };
-        let digits = rest.strip_prefix('$').unwrap_or(rest);
-        let problem = |why| ParseError::new(text, format!("an amount in dollars: {why}"));
-        if digits.starts_with(['-', '+']) {
-            return Err(problem(NOT_A_NUMBER));
-        }
-        let pico = parse_scaled(&format!("{sign}{digits}"), PLACES).map_err(problem)?;
-        if pico == i128::MIN {
-            return Err(problem(TOO_LARGE));
-        }
-        Ok(Usd(pico))
+        Usd::read(text).map(Usd).map_err(|why| no_amount(text, why))
     }
+}
+
+fn no_amount(text: &str, why: &str) -> ParseError {
+    ParseError::new(text, format!("an amount in dollars: {why}"))
 }
 
 const NOT_A_NUMBER: &str = "write a decimal number such as `12.50` or `$0.000363`";
@@ -304,7 +306,7 @@ pub(crate) fn parse_scaled(text: &str, places: u32) -> Result<i128, &'static str
     Ok(if negative { -value } else { value })
 }
 
-/// Decimal text times `10^places`, rounded half to even; `None` if it is no number, or below zero,
+/// Decimal text times `10^places`, rounded half to even; `None` if it is not a number, or below zero,
 /// or too large.
 pub(crate) fn parse_rounded(text: &str, places: i64) -> Option<i128> {
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {

@@ -371,7 +371,10 @@ mod tests {
             ("account = \"a\"\nspend = 1\nper = \"rolling 0s\"", "one second"),
             ("account = \"a\"\nspend = 1\nper = \"rolling\"", "rolling 60s"),
             ("account = \"a\"\nspend = 1\nper = \"rolling 99999999999999999999d\"", "rolling 60s"),
-            ("account = \"a\"\nspend = 1\nper = \"day\"\ntime_zone = \"Mars\"", "is not a time zone"),
+            (
+                "account = \"a\"\nspend = 1\nper = \"day\"\ntime_zone = \"Mars\"",
+                "is not a time zone",
+            ),
             ("account = \"a\"\nspend = 1\ntime_zone = \"UTC\"", "no meaning"),
             ("account = \"a\"\nspend = 1\nalert_at = [0]", "percent"),
             ("account = \"a\"\nin_flight = 1\nper = \"day\"", "no period"),

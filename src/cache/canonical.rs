@@ -23,7 +23,7 @@ thread_local! {
 /// Hands the canonical text of a value to `read`, from a buffer that the thread keeps.
 ///
 /// Equal JSON gives equal text: object keys are sorted at every depth, whatever order a `HashMap`
-/// or `serde_json`'s `preserve_order` gives them, and raw JSON is read and written anew. Numbers
+/// or `serde_json`'s `preserve_order` gives them, and raw JSON is read and written again. Numbers
 /// keep the text that is sent, so `1` and `1.0` differ.
 pub(super) fn with_text<T>(
     value: &(impl Serialize + ?Sized),

@@ -26,7 +26,7 @@ impl<V> Clone for Landed<V> {
     }
 }
 
-/// The flights, one for each key that somebody waits for.
+/// The calls under way, one flight for each key.
 ///
 /// A shard of the table is never locked together with a flight; wakers and values are cloned,
 /// woken and dropped outside both.
@@ -48,7 +48,7 @@ struct State<V> {
 }
 
 enum Phase<V> {
-    /// Nobody runs: whoever is polled first does.
+    /// No call runs: the first to be polled runs it.
     Vacant,
     Running,
     /// The result is there, and the flight is out of the table.
@@ -64,7 +64,7 @@ pub(super) enum Turn<V> {
 }
 
 /// A place in a flight. Dropped while it runs, it leaves the run to those who wait: all of them are
-/// woken and the first to be polled takes it, so that one that is never polled again stops nobody.
+/// woken and the first to be polled takes it, so that one that is never polled again does not stop the others.
 pub(super) struct Seat<'a, V> {
     flights: &'a Flights<V>,
     flight: Arc<Flight<V>>,
@@ -101,7 +101,7 @@ impl<V> Flight<V> {
 }
 
 impl<V> Seat<'_, V> {
-    /// Waits until there is a result, or nobody who runs.
+    /// Waits until there is a result, or no call that runs.
     pub(super) fn poll_turn(&mut self, context: &Context<'_>) -> Poll<Turn<V>> {
         let waker = context.waker().clone();
         let mut state = self.flight.state.lock();

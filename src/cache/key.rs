@@ -47,8 +47,7 @@ impl fmt::Debug for CacheKey {
 /// Who shares results with whom: whose they are, and everything besides the request that an answer
 /// depends on (provider, model, temperature, the version of a prompt).
 ///
-/// A namespace belongs to a tenant, or it says in so many words that all tenants share it; results
-/// of one tenant are never found by another. Within a tenant, agents that ask the same thing of the
+/// A namespace belongs to a tenant, or is explicitly shared by all; results of one tenant are never found by another. Within a tenant, agents that ask the same thing of the
 /// same model share its results. To keep them apart, name the agent as well.
 ///
 /// ```
@@ -76,7 +75,7 @@ impl Namespace {
         Namespace::new(Some(tenant.into()))
     }
 
-    /// A namespace that all tenants share, for results that depend on nobody's data.
+    /// A namespace that all tenants share, for results that do not depend on the data of a tenant.
     pub fn shared_by_all() -> Namespace {
         Namespace::new(None)
     }
@@ -98,7 +97,7 @@ impl Namespace {
     /// written: `1` and `1.0` differ.
     ///
     /// # Errors
-    /// [`KeyError`] if the value cannot be said in JSON.
+    /// [`KeyError`] if the value cannot be written as JSON.
     pub fn key(&self, request: &(impl Serialize + ?Sized)) -> Result<CacheKey, KeyError> {
         canonical::with_text(request, |text| {
             CacheKey(*blake3::keyed_hash(&self.seed.0, text).as_bytes())
@@ -146,7 +145,7 @@ fn seed(tenant: Option<&str>, parts: &BTreeMap<Box<str>, Box<str>>) -> Seed {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// A float that is no number.
+    /// A float that is infinite or not a number.
     #[error("a number in the request is infinite or not a number; JSON has only finite ones")]
     NotFinite,
     /// A map whose keys are lists, maps or nothing.

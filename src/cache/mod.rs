@@ -72,7 +72,7 @@ use store::{Bounds, Store};
 /// # Sharing
 ///
 /// A cache is a handle; its clones share one store. It never calls a clock, a weigher, a waker or
-/// the destructor of a value while it holds a lock, and it knows nothing of budgets: whoever asked
+/// the destructor of a value while it holds a lock, and it knows nothing of budgets: the caller
 /// may credit [`Answer::saved`] to an account.
 pub struct ResultCache<V> {
     shared: Arc<Shared<V>>,
@@ -93,7 +93,7 @@ struct Settings<V> {
 }
 
 impl<V> ResultCache<V> {
-    /// A cache of at most so many entries, each of which lives for an hour.
+    /// A cache of at most `max_entries`, each of which lives for an hour.
     pub fn new(max_entries: usize) -> ResultCache<V> {
         ResultCache::builder().max_entries(max_entries).build()
     }
@@ -148,7 +148,8 @@ impl<V> ResultCache<V> {
     /// ```
     ///
     /// # Errors
-    /// That of `run`, told to whoever ran it; nothing is kept, and one of those who wait runs theirs.
+    /// The error of `run`, to the caller that ran it; nothing is kept, and one of the waiting callers
+    /// runs its own future.
     pub async fn get_or_run<T: Into<Computed<V>>, E>(
         &self,
         key: CacheKey,

@@ -1,4 +1,4 @@
-//! Owns [`PlanError`]: why a plan cannot be made.
+//! [`PlanError`]: why a plan cannot be made.
 
 use crate::ledger::PathError;
 use crate::price::PriceError;

@@ -1,4 +1,4 @@
-//! Owns [`Forecast`]: when a limit is used up and what a period will have cost, from real spend.
+//! [`Forecast`]: when a limit is used up and what a period will have cost, from real spend.
 
 use std::fmt;
 use std::ops::RangeInclusive;

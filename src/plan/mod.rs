@@ -27,7 +27,7 @@ pub use forecast::Forecast;
 ///
 /// The rule is that of the document which this project grew from: what a single agent costs, times
 /// the agents, times an **overhead** of 2 to 5 for what they say to each other, share and try
-/// again, times a **margin** of 3 to 5 for safety. Both are 3 unless told otherwise. Its example,
+/// again, times a **margin** of 3 to 5 for safety. Both are 3 by default. Its example,
 /// with real arithmetic: 5 agents, 100 tasks a day, 1,000 tokens a task, $0.002 per 1,000 tokens:
 ///
 /// ```

@@ -122,8 +122,8 @@ impl PriceBook {
     /// Puts in all prices of another book, over those of the same provider and id. Each price
     /// still says where it was [read](ModelPrice::read_in), and is that of one book alone.
     ///
-    /// What is no price (names, context window, longest answer, retirement) stays where the other
-    /// book has nothing to say of it. A name that found a model of one provider does not find that
+    /// Names, context window, longest answer and retirement stay where the other book does not give
+    /// them. A name that found a model of one provider does not find that
     /// of another from now on.
     pub fn merge(&mut self, other: &PriceBook) {
         let pages = Arc::make_mut(&mut self.0);

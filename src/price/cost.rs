@@ -1,4 +1,4 @@
-//! Owns the cost of a call that was made: one exact sum, rounded once.
+//! [`ModelPrice::cost`]: the cost of a call that was made, one exact sum, rounded once.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -93,14 +93,13 @@ impl ModelPrice {
             return Ok(Usd::ZERO);
         }
         let level = self.schedule(&terms.service, at)?.level(input);
-        let tokens = match is_common && level.prices_text() {
-            true => common_tokens(usage, level),
-            false => self.checked_tokens(usage, level)?,
+        let tokens = if is_common && level.prices_text() {
+            common_tokens(usage, level)
+        } else {
+            self.checked_tokens(usage, level)?
         };
-        let fees = match is_common && self.fee_of(Bucket::Requests).is_none() {
-            true => 0,
-            false => self.fees(usage)?,
-        };
+        let has_no_fee = is_common && self.fee_of(Bucket::Requests).is_none();
+        let fees = if has_no_fee { 0 } else { self.fees(usage)? };
         if !terms.regional {
             return Ok(half_even(tokens + fees, ATTO_PER_PICO));
         }
@@ -133,7 +132,7 @@ impl ModelPrice {
         self.due(usage).try_fold(0, |sum, (bucket, count)| Ok(sum + self.fee_for(bucket, count)?))
     }
 
-    /// What fees are due, each with how often. Few providers count requests: where there is a fee
+    /// The buckets whose fees are due, with their counts. Few providers count requests: where there is a fee
     /// for one, a call that used anything is one at least.
     fn due(&self, usage: &Usage) -> impl Iterator<Item = (Bucket, u64)> {
         let is_request = self.fee_of(Bucket::Requests).is_some() && !usage.is_none();
@@ -149,10 +148,10 @@ impl ModelPrice {
     /// What `count` things come to, in attodollars; of none, nothing needs to be known.
     #[inline]
     pub(super) fn fee_for(&self, bucket: Bucket, count: u64) -> Result<u128, PriceError> {
-        match count == 0 || self.fee_of(bucket).is_some() {
-            true => Ok(self.known_fee(bucket, count)),
-            false => Err(self.no_rate(bucket)),
+        if count > 0 && self.fee_of(bucket).is_none() {
+            return Err(self.no_rate(bucket));
         }
+        Ok(self.known_fee(bucket, count))
     }
 
     /// The same where what has no price counts nothing.
@@ -268,7 +267,7 @@ pub enum PriceError {
         /// `provider/id`.
         model: Arc<str>,
     },
-    /// An estimate that is no amount of one call.
+    /// A fixed estimate that is negative or too large.
     #[error("a fixed estimate is from zero to a hundred billion dollars, not {amount}")]
     FixedOutOfRange {
         /// What was asked for.

@@ -1,4 +1,4 @@
-//! Owns [`Date`]: the day on which a price begins, was checked, or a model retires.
+//! [`Date`]: the day on which a price begins, was checked, or a model retires.
 
 use std::fmt;
 use std::str::FromStr;

@@ -81,8 +81,8 @@ pub(super) struct Further {
 }
 
 impl Estimate {
-    /// A plain amount, for what is no model: a tool, a search, a sandbox, an image. Tokens that it
-    /// is told of count for limits on tokens and cost nothing more.
+    /// A fixed amount, for a call to something other than a model: a tool, a search, a sandbox. Tokens
+    /// that are set on it count for limits on tokens and cost nothing more.
     pub fn fixed(cost: Usd) -> Estimate {
         Estimate { fixed: cost, ..Estimate::nothing() }
     }
@@ -138,7 +138,7 @@ impl Estimate {
     }
 
     /// Says that the request marks input to be written to the prompt cache: `bucket` is the one of
-    /// its time to live. May be said for several. OpenAI writes its cache unasked; that is always
+    /// its time to live. Call it again for another one. OpenAI writes its cache unasked; that is always
     /// counted.
     #[must_use]
     pub fn cache_writes(mut self, bucket: Bucket) -> Estimate {
@@ -505,7 +505,7 @@ impl Estimate {
         });
     }
 
-    /// The output cap that is asked for: as told, or the most that the model can answer.
+    /// The output cap that was set, or the most that the model can answer.
     pub(crate) fn output_cap(&self) -> Option<u64> {
         self.max_output.or_else(|| self.model.as_ref()?.price().max_output_tokens())
     }

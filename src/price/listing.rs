@@ -59,7 +59,7 @@ impl PriceBook {
 ///         "input_cost_per_token": 0.5, "output_cost_per_token": 4e-6}
 /// }"#)?;
 /// assert!(list.book.find("acme/small").is_ok());
-/// assert_eq!(list.refused.len(), 1); // half a dollar for a token is no price
+/// assert_eq!(list.refused.len(), 1); // half a dollar for a token is a price in another unit
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default)]

@@ -19,7 +19,7 @@
 //!
 //! - A key that a service tier or a long-context tier lacks is that of the block which it modifies:
 //!   long batch to batch to standard.
-//! - Where two modifiers meet and nobody says what they cost together (a priority call beyond the
+//! - Where two modifiers meet and their combined price is not written down (a priority call beyond the
 //!   standard long-context tier; a batch call at peak), each bucket costs the larger of the two. So
 //!   does each bucket that a long-context tier of a service tier leaves out while the standard tier
 //!   of that length names it.

@@ -21,7 +21,7 @@ use super::schedule::{Epoch, Origin, RateTable, Schedule};
 /// What one model of one provider costs: rates by date, input length, service tier and hour.
 ///
 /// Written by hand, it is a chain that reads in the order of time. What follows
-/// [`from_date`](ModelPrice::from_date) is said of the prices from that day on:
+/// [`from_date`](ModelPrice::from_date) applies to the prices from that day on:
 ///
 /// ```
 /// use bursar::price::Rates;
@@ -112,8 +112,8 @@ impl ModelPrice {
         price
     }
 
-    /// Starts new prices on a day (in UTC, from midnight on). What the chain says next is said of
-    /// them.
+    /// Starts new prices on a day (in UTC, from midnight on). The calls that follow in the chain change
+    /// these.
     #[must_use]
     pub fn from_date(mut self, from: Date, input: Rate, output: Rate) -> ModelPrice {
         self.epochs.push(Epoch::new(Some(from), Rates::new(input, output)));
@@ -194,7 +194,7 @@ impl ModelPrice {
     }
 
     /// Sets the surcharge on all tokens for data residency (processing in one region), at most 10.
-    /// Without this, a regional call has no price; a factor of 1 says that there is no surcharge.
+    /// Without this, a regional call has no price; a factor of 1 means no surcharge.
     #[must_use]
     pub fn regional(mut self, ratio: Ratio) -> ModelPrice {
         self.regional = Some(ratio);
@@ -247,7 +247,7 @@ impl ModelPrice {
         self
     }
 
-    /// Says where the price was read.
+    /// Sets where the price was read.
     #[must_use]
     pub fn source(mut self, source: impl Into<String>) -> ModelPrice {
         self.source = Some(source.into());
@@ -304,7 +304,7 @@ impl ModelPrice {
     }
 
     /// How many tokens the model answers at most.
-    pub(crate) fn max_output_tokens(&self) -> Option<u64> {
+    pub fn max_output_tokens(&self) -> Option<u64> {
         self.max_output
     }
 
@@ -361,7 +361,7 @@ impl ModelPrice {
         self.fee_of(Bucket::Requests).map_or(0, |fee| u128::from(fee.atto_each()))
     }
 
-    /// The standard rate of a bucket in a request of so many input tokens.
+    /// The standard rate of a bucket in a request of `input_tokens`.
     ///
     /// # Errors
     /// The bucket has no price, or the model had none yet.
@@ -389,8 +389,8 @@ impl ModelPrice {
         Ok(self.schedule(service, at)?.level(input_tokens).rate(bucket))
     }
 
-    /// The same price with what else is known of an older one of the same model. `is_free` tells
-    /// whether a name is still to be had.
+    /// The same price with what else is known of an older one of the same model. `is_free` is
+    /// true for a name that no other price has.
     pub(super) fn described_like(
         &self,
         older: &ModelPrice,

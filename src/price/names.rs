@@ -1,5 +1,5 @@
-//! Compares names: strips versions and dates, finds near names, maps the price lists' names of
-//! providers, and tells which models are a provider's own.
+//! Names of models and providers: versions and dates are stripped, near names found, the price
+//! lists' names of providers mapped, and resold models recognised.
 
 use super::date::Date;
 

@@ -28,7 +28,7 @@ use crate::parse::ParseError;
 pub struct Rate(u64);
 
 impl Rate {
-    /// Free, because somebody wrote it down.
+    /// Free, as written down.
     pub(super) const ZERO: Rate = Rate(0);
     /// The dearest rate that is believed: $10,000 per million tokens, a cent a token. The dearest
     /// real one known is $600; what is above is a price in another unit (litellm #23503).

@@ -1,4 +1,4 @@
-//! Owns how numbers and objects are read from the text of a JSON price list: never through a float,
+//! Numbers and objects read from the text of a JSON price list: never through a float,
 //! and the same whatever features of `serde_json` a build has switched on.
 
 use std::borrow::Cow;
@@ -123,7 +123,7 @@ fn whole(text: &str, places: u32) -> Option<(i128, bool)> {
 pub(super) struct Object<'a>(pub(super) Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Object<'a> {
-    /// The value of a key; of the last one, if it is there twice. `null` is no value.
+    /// The value of a key; of the last one, if it is there twice. `null` counts as missing.
     pub(super) fn get(&self, key: &str) -> Option<&'a RawValue> {
         let found = self.0.iter().rev().find(|(name, _)| name == key);
         found.map(|(_, raw)| *raw).filter(|raw| !is_null(raw))

@@ -195,7 +195,7 @@ pub(super) enum Origin {
     /// No rate of this bucket is known: it is that of the next bucket in the chain (cache read to
     /// input, cache write to the next shorter time to live and then to input, reasoning to output).
     Fallback,
-    /// Two modifiers meet, and nobody says what they cost together: the larger of the two.
+    /// Two modifiers meet, and their combined rate is not known: the larger of the two.
     Larger,
 }
 

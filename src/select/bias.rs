@@ -1,5 +1,5 @@
 //! [`CostBias`]: by which rule a ranking moves to cheaper models as money runs short, and
-//! [`MoneyLeft`], what it is told of that money.
+//! [`MoneyLeft`], what is left of a limit.
 
 use std::ops::Range;
 
@@ -113,7 +113,7 @@ pub struct CostBias {
     pub medium: u16,
     /// The least bias of a complex task.
     pub complex: u16,
-    /// The least bias of a task of which nobody knows.
+    /// The least bias of a task of unknown complexity.
     pub unknown: u16,
     /// Between which parts of a limit, spent or held, in thousandths, bias grows to 1000.
     pub used: Range<u16>,

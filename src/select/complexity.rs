@@ -1,4 +1,4 @@
-//! Owns [`Complexity`]: how hard a task is, said by the caller or guessed from its text.
+//! [`Complexity`]: how hard a task is, given by the caller or guessed from its text.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! Owns [`NoModel`]: why no candidate is left, one by one.
+//! [`NoModel`]: why no candidate is left, one by one.
 
 use std::fmt;
 use std::sync::Arc;
@@ -32,10 +32,10 @@ pub enum Exclusion {
     Quality {
         /// Its quality.
         quality: u8,
-        /// The least that was wished for.
+        /// The least that is required.
         floor: u8,
     },
-    /// It cannot do what is needed, as far as anybody has said.
+    /// It lacks a capability that is required.
     Lacks(Capability),
     /// Its answer is shorter than what was asked for.
     Output {
@@ -51,11 +51,11 @@ pub enum Exclusion {
         /// Its context window, in tokens.
         window: u64,
     },
-    /// The call may cost more than was wished for.
+    /// The call may cost more than allowed.
     Cost {
         /// What the call costs at most.
         cost: Usd,
-        /// The most that was wished for.
+        /// The most that is allowed.
         ceiling: Usd,
     },
     /// The call has no price.
@@ -99,7 +99,7 @@ impl NoModel {
     }
 }
 
-/// At most so many candidates are named in the sentence; the data has them all.
+/// The most candidates that the sentence names; the data has them all.
 const NAMED: usize = 6;
 
 impl fmt::Display for NoModel {

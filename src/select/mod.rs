@@ -213,7 +213,7 @@ impl Candidate {
         }
     }
 
-    /// Says what it can do. What is not said counts as what it cannot.
+    /// Adds what it can do; anything else counts as what it cannot.
     #[must_use]
     pub fn can(mut self, capabilities: impl IntoIterator<Item = Capability>) -> Candidate {
         self.capabilities.extend(capabilities);
@@ -354,14 +354,14 @@ impl Requirements {
         self
     }
 
-    /// Rules out models that are not said to have these capabilities.
+    /// Rules out models without these capabilities.
     pub fn needs(mut self, capabilities: impl IntoIterator<Item = Capability>) -> Requirements {
         self.needs.extend(capabilities);
         self
     }
 
     /// Says what money is left, so that cheaper models come first as it runs short. It rules
-    /// nothing out: whether there is enough is for the ledger to say. May be said for an account
+    /// nothing out: whether there is enough is decided by the ledger. Call it for an account
     /// and for each of the call's tags.
     pub fn money_left(mut self, money_left: impl IntoIterator<Item = MoneyLeft>) -> Requirements {
         self.money_left.extend(money_left);

@@ -1,4 +1,4 @@
-//! Owns the tests of the selector: tables, and properties against the rule as it is documented.
+//! Tests of the selector: tables, and properties against the rule as it is documented.
 
 use super::*;
 use crate::clock::ManualClock;
@@ -79,7 +79,7 @@ fn a_draining_account_moves_a_complex_task_to_cheaper_models() {
 }
 
 #[test]
-fn a_wish_rules_out_and_says_why() {
+fn requirements_rule_out_and_say_why() {
     let ranking = |estimate: fn(&Model) -> Estimate, requirements: &Requirements| {
         let ranking = three().rank(estimate, requirements).unwrap();
         let why: Vec<String> = ranking.excluded().iter().map(Excluded::to_string).collect();
@@ -232,7 +232,7 @@ fn built(candidates: &[(u8, i64, u8, u64)]) -> ModelSelector {
 
 proptest! {
     #[test]
-    fn a_ranking_keeps_every_wish_and_loses_nobody(
+    fn a_ranking_meets_every_requirement_and_loses_no_candidate(
         candidates in candidates(),
         floor in 0_u8..100,
         bits in 0_u8..8,

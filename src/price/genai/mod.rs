@@ -60,21 +60,18 @@ fn price(
     let raw = model.get("prices").ok_or_else(missing)?;
     let mut times = Times::read(raw, write, remarks)?;
     times.check(id, remarks)?;
-    let mut price = match times.are_zero() {
-        true => ModelPrice::free(provider, id),
-        false => {
-            if let Some(variants) = model.get("price_variants") {
-                times.read_variants(variants, write, remarks)?;
-            }
-            let mut price = times.price(provider, id);
-            for bucket in Bucket::fees() {
-                if let Some(fee) = times.largest(|prices| prices.fees.get(bucket), remarks) {
-                    price = price.with_fee(bucket, Some(fee));
-                }
-            }
-            price
+    let mut price = ModelPrice::free(provider, id);
+    if !times.are_zero() {
+        if let Some(variants) = model.get("price_variants") {
+            times.read_variants(variants, write, remarks)?;
         }
-    };
+        price = times.price(provider, id);
+        for bucket in Bucket::fees() {
+            if let Some(fee) = times.largest(|prices| prices.fees.get(bucket), remarks) {
+                price = price.with_fee(bucket, Some(fee));
+            }
+        }
+    }
     // Names, and what is not a price.
     for name in exact_names(model, remarks).into_iter().filter(|name| name != id) {
         price = price.alias(name);
@@ -170,10 +167,10 @@ impl Times {
                 prices.check_among(remarks)?;
             }
         }
-        match nothing || self.are_zero() {
-            true => Err(("prices".to_owned(), Problem::Zero)),
-            false => Ok(()),
+        if nothing || self.are_zero() {
+            return Err(("prices".to_owned(), Problem::Zero));
         }
+        Ok(())
     }
 
     fn are_zero(&self) -> bool {

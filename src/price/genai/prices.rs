@@ -1,4 +1,4 @@
-//! Owns one set of prices of genai-prices: its keys, its tiers, and how a variant changes it.
+//! [`Prices`], one set of prices of genai-prices: its keys, its tiers, and how a variant changes it.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ pub(super) struct Prices {
     pub(super) fees: Fees,
 }
 
-/// A rate, and others for longer requests: from more than so many tokens on.
+/// A rate, and others for longer requests: each above a number of tokens.
 #[derive(Clone, PartialEq, Eq)]
 struct Price {
     base: Rate,

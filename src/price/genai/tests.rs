@@ -1,4 +1,4 @@
-//! Owns the tests of how genai-prices' list is read.
+//! Tests of how genai-prices' list is read.
 
 use proptest::prelude::*;
 

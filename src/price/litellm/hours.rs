@@ -1,5 +1,4 @@
-//! Owns LiteLLM's hours: `off_peak_pricing`, which names the cheap hours where a [`Peak`] names the
-//! dear ones.
+//! LiteLLM's `off_peak_pricing`, which names the cheap hours where a [`Peak`] names the dear ones.
 
 use serde_json::value::RawValue;
 
@@ -13,7 +12,7 @@ const MINUTES: usize = 24 * 60;
 /// The minutes of a week that are off peak, by weekday.
 type Week = [[bool; MINUTES]; 7];
 
-/// The peak at `dear` rates: all that the windows leave over. `None` if they cannot be told, or if
+/// The peak at `dear` rates: the hours that the windows leave. `None` if they cannot be read, or if
 /// the days of the peak have different hours.
 ///
 /// The hours are in UTC and so are the weekdays; a list that counts weekdays in another zone is not
@@ -67,10 +66,8 @@ fn mark(week: &mut Week, days: impl IntoIterator<Item = u8>, hours: &RawValue) -
             let (start, end) = (minute(start)?, minute(end)?);
             // One that ends no later than it begins runs on at the beginning of the same day.
             for (place, off) in minutes.iter_mut().enumerate() {
-                *off |= match start < end {
-                    true => (start..end).contains(&place),
-                    false => place >= start || place < end,
-                };
+                let is_after = place >= start;
+                *off |= if start < end { is_after && place < end } else { is_after || place < end };
             }
         }
     }
@@ -80,10 +77,10 @@ fn mark(week: &mut Week, days: impl IntoIterator<Item = u8>, hours: &RawValue) -
 fn minute(text: &str) -> Option<usize> {
     let (hour, minute) = text.trim().split_once(':')?;
     let digits = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
-    let (hour, minute): (usize, usize) = match digits(hour) && digits(minute) {
-        true => (hour.parse().ok()?, minute.parse().ok()?),
-        false => return None,
-    };
+    if !digits(hour) || !digits(minute) {
+        return None;
+    }
+    let (hour, minute): (usize, usize) = (hour.parse().ok()?, minute.parse().ok()?);
     (hour < 24 && minute < 60).then_some(hour * 60 + minute)
 }
 

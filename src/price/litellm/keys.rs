@@ -1,4 +1,4 @@
-//! Owns the keys of LiteLLM's list: which rate `cache_read_input_token_cost_above_200k_tokens_flex`
+//! [`Key`], a key of LiteLLM's list: which rate `cache_read_input_token_cost_above_200k_tokens_flex`
 //! is.
 
 use crate::usage::{Bucket, Service};

@@ -1,4 +1,4 @@
-//! Owns the rates of one entry of LiteLLM's list: read key by key, put together as an [`Epoch`].
+//! [`Lines`], the rates of one entry of LiteLLM's list: read key by key, put together as an [`Epoch`].
 
 use serde_json::value::RawValue;
 
@@ -99,7 +99,7 @@ impl Lines {
         Ok(())
     }
 
-    /// All rates as one epoch. `inclusive` tells whether a request of exactly a tier's length is in
+    /// All rates as one epoch. With `inclusive`, a request of exactly a tier's length is in
     /// that tier.
     pub(super) fn epoch(&self, inclusive: bool, remarks: &mut Vec<Refusal>) -> Epoch {
         let mut epoch =

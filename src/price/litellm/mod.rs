@@ -217,7 +217,7 @@ impl<'a> Entry<'a> {
         factors.get(name).map(|raw| ratio(FIELD, raw)).transpose()
     }
 
-    /// All that is no price. What cannot be read of it is left out: nothing is charged by it.
+    /// Adds what does not change a cost; what cannot be read of it is left out.
     fn described(&self, mut price: ModelPrice) -> ModelPrice {
         price.resold = self.key != self.id && names::is_resold(self.provider, self.id);
         let positive = |field| {

@@ -1,4 +1,4 @@
-//! Owns the tests of how LiteLLM's list is read.
+//! Tests of how LiteLLM's list is read.
 
 use proptest::prelude::*;
 

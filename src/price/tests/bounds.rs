@@ -1,4 +1,4 @@
-//! Owns the tests of estimates: what they count, and where they refuse.
+//! Tests of estimates: what they count, and where they refuse.
 
 use super::*;
 

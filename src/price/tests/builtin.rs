@@ -1,4 +1,4 @@
-//! Owns the tests of the price list that comes with this version.
+//! Tests of the price list that comes with this version.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Owns the properties: a cost is the naive sum, and no call within its estimate costs more.
+//! Properties: a cost is the naive sum, and no call within its estimate costs more.
 
 use proptest::prelude::*;
 
