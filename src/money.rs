@@ -263,7 +263,8 @@ const TOO_FINE: &str = "it is finer than a picodollar (twelve decimals); round i
 
 /// Decimal text times `10^places` as a whole number: exactly, or not at all.
 ///
-/// The error says what is wrong. Accepts what JSON and TOML accept as a number: a sign, digits, a fraction, an exponent.
+/// The error says what is wrong. Accepts what JSON and TOML accept as a number: a sign, digits, a
+/// fraction, an exponent.
 pub(crate) fn parse_scaled(text: &str, places: u32) -> Result<i128, &'static str> {
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => {

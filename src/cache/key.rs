@@ -47,8 +47,9 @@ impl fmt::Debug for CacheKey {
 /// Who shares results with whom: whose they are, and everything besides the request that an answer
 /// depends on (provider, model, temperature, the version of a prompt).
 ///
-/// A namespace belongs to a tenant, or is explicitly shared by all; results of one tenant are never found by another. Within a tenant, agents that ask the same thing of the
-/// same model share its results. To keep them apart, name the agent as well.
+/// A namespace belongs to a tenant, or is explicitly shared by all; results of one tenant are never
+/// found by another. Within a tenant, agents that ask the same thing of the same model share its
+/// results. To keep them apart, name the agent as well.
 ///
 /// ```
 /// use bursar::cache::Namespace;
