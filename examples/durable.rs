@@ -69,6 +69,7 @@ fn work(file: &Path, dies: bool) -> Result<(), Box<dyn Error>> {
         let receipt = hold.settle(Usage::tokens(1_150, 30 * call));
         println!("call {call}: {}", receipt.cost.exact());
     }
+    budget.flush()?; // the report shows what is written
     println!("\n{}", budget.report());
     println!("sqlite3 {} 'select * from spend_by_day'", file.display());
     Ok(())

@@ -521,11 +521,30 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Anybody can look: `sqlite3 budget.db 'select * from spend_by_day'`. In async code,
-//! [`reserve_async`](ReserveRequest::reserve_async) and [`settle_async`](Reservation::settle_async) wait for
-//! the disk without blocking the thread; [`flush`](BudgetManager::flush) before the process ends.
-//! What a call held whose process died is charged when its [lease](crate::budget::Builder::lease)
-//! ends.
+//! Anybody can look: `sqlite3 budget.db 'select * from spend_by_day'`. Only what can be refused waits
+//! for the disk: `reserve`, the growth of a hold and a change of a limit. In async code,
+//! [`reserve_async`](ReserveRequest::reserve_async) waits without blocking the thread. The end of a call is written
+//! by another thread, some milliseconds later; [`flush`](BudgetManager::flush) and
+//! [`flushed`](BudgetManager::flushed) wait for it, and so does every call with
+//! [`wait_for_disk`](crate::budget::Builder::wait_for_disk).
+//!
+//! ## What survives
+//!
+//! A call that was admitted is in the journal before it is sent. A charge that was not written yet is
+//! never lost as a whole: its hold is still there, and is charged in full, as assumed, when its
+//! [lease](crate::budget::Builder::lease) ends (after 15 minutes). That is the most that "not written"
+//! costs below.
+//!
+//! | what happens | what is lost |
+//! |---|---|
+//! | `main` returns, or a panic unwinds it | nothing: dropping the last handle of the budget waits for the journal, for 5 seconds at most |
+//! | [`std::process::exit`], `panic = "abort"`, a budget in a `static` | as with `kill -9`; [`flush`](BudgetManager::flush) before |
+//! | `kill -9`, out of memory, a closed terminal | of calls that ended in the last milliseconds, what their bills would have given back: their holds are charged in full. A call that was recorded without a hold, that late, is lost. With `wait_for_disk(true)`, nothing that was answered |
+//! | a power cut | with `Durability::PowerLoss` the same as with `kill -9`; else perhaps the last transactions as well, with the reserves in them; never the file |
+//! | the disk is full, the file is locked or read-only | nothing: calls are refused; charges wait in memory and are written as soon as they can be, and an alert is raised. If the process dies before that, their holds are charged in full |
+//! | the file is moved, deleted or replaced under a running program | calls are refused and charges wait until it is back; after a restart what was held is charged in full, if the file that is there has it |
+//! | a damaged file, one of a newer version, a clock that jumped back | opening refuses, and names the remedy |
+//! | the log is damaged or removed | opening refuses if damage loses whole transactions after it. Damage in the last transaction, or a log that was cut off or removed while closed, looks like a process that died while writing: that loss goes unnoticed |
 //!
 //! # 14. The report
 //!

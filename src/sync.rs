@@ -10,18 +10,16 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 #[cfg(not(shuttle))]
 pub(crate) use machine::{
-    Held, Lock, Signal, Thread, atomic, park, park_timeout, spawn, yield_now,
+    Held, Lock, Signal, Thread, atomic, current, park, park_timeout, spawn, yield_now,
 };
 #[cfg(shuttle)]
-pub(crate) use model::{Held, Lock, Signal, Thread, atomic, park, park_timeout, spawn, yield_now};
-
-#[cfg(not(shuttle))]
-use machine::current;
-#[cfg(shuttle)]
-use model::current;
+pub(crate) use model::{
+    Held, Lock, Signal, Thread, atomic, current, park, park_timeout, spawn, yield_now,
+};
 
 /// Runs a future to its end on this thread.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
@@ -34,6 +32,21 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
         }
         park();
     }
+}
+
+/// Runs a future on this thread for about this long at most; `None` if it has not ended then.
+pub(crate) fn block_on_within<F: Future>(future: F, span: Duration) -> Option<F::Output> {
+    const SLICES: u32 = 50;
+    let waker = Waker::from(Arc::new(Unpark(current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    for _ in 0..SLICES {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return Some(output);
+        }
+        park_timeout(span / SLICES);
+    }
+    None
 }
 
 struct Unpark(Thread);

@@ -155,7 +155,7 @@ fn input_that_nobody_counted_is_that_of_the_hold() {
     assert_eq!(receipt.usage, Usage::tokens(1_000, 7));
     assert_eq!(receipt.confidence, Confidence::Estimated);
     let hold = budget.reserve("crawler", &call(&budget, "talker")).unwrap();
-    assert_eq!(block_on(hold.settle_async(bill)).usage, Usage::tokens(1_000, 7));
+    assert_eq!(hold.settle(bill).usage, Usage::tokens(1_000, 7));
 
     // What was counted stays, and so does a cost that the provider states, unless the user has written
     // down a price.

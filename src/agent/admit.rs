@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::guard::CallGuard;
 use super::{Agent, Billing, BudgetConstrained, Call, CallError, Meter, Reply};
-use crate::budget::{Booked, Reservation, ReserveError, ReserveRequest, Tag};
+use crate::budget::{Reservation, ReserveError, ReserveRequest, Tag};
 use crate::price::{Estimate, EstimateError};
 
 /// Whether a layer, or one inside it, had to make do with less than it asked for first.
@@ -139,14 +139,13 @@ impl<A: Agent> BudgetConstrained<A> {
         // Call: from here on a lost reply is charged.
         let result = guard.run(self.agent.execute(call)).await;
 
-        // Settle: the truth, whatever it is, and with a journal until it is written.
+        // Settle: the truth, whatever it is.
         let outcome = self.agent.outcome(&result);
-        let (booked, inner) = guard.end(outcome, self.agent.billing(), result.is_ok());
-        let receipt = match booked {
-            Some(Booked::Soon(written)) => Some((*written).await),
-            Some(Booked::Done(receipt)) => Some(receipt),
-            None => None,
-        };
+        let (receipt, inner) = guard.end(outcome, self.agent.billing(), result.is_ok());
+        if let Some(written) = self.account.written() {
+            let _ = written.await; // what could not be written waits in memory
+        }
+        let inner = inner.get().await;
         Ok(Reply::new(result.map_err(CallError::Agent)?, receipt, inner, trimmed))
     }
 

@@ -143,9 +143,6 @@ impl<A: Agent> BudgetConstrained<A> {
         }
 
         // Rank: the models to ask, in order, by the money that is left.
-        if let Some(written) = self.choosing.as_ref().and_then(|_| self.account.catch_up_later()) {
-            let _ = written.await; // a window has ended: no thread waits for the disk
-        }
         let others = self.rank(&mut estimate, &call)?;
 
         // Cache: an equal task is done once.

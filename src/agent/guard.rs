@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Billing;
 use super::tab::Tab;
-use crate::budget::{Booked, CallSpan, LostCall, Reservation};
+use crate::budget::{CallSpan, LostCall, Receipt, Reservation, Ticket};
 use crate::money::Usd;
 use crate::sync::Lock;
 use crate::usage::Outcome;
@@ -50,8 +50,8 @@ impl CallGuard {
         self.span.run(call)
     }
 
-    /// Ends the hold, and returns what is booked, `None` if nothing; and what inner calls have taken
-    /// out of it. Of a metered agent, only a bill of its own is booked. An answer without a bill is
+    /// Ends the hold, and returns what is booked, `None` if nothing; and what inner calls have cost of
+    /// it. Of a metered agent, only a bill of its own is booked. An answer without a bill is
     /// charged as held, because it was not lost.
     #[inline]
     pub(super) fn end(
@@ -59,18 +59,37 @@ impl CallGuard {
         outcome: Outcome,
         billing: Billing,
         is_answer: bool,
-    ) -> (Option<Booked>, Usd) {
+    ) -> (Option<Receipt>, InnerCost) {
         let hold = match self.take_back() {
             Ok(hold) => hold,
-            Err(inner) => return (None, inner), // a stream books it
+            Err(inner) => return (None, InnerCost { known: inner, exact: None }), // a stream books it
         };
-        let inner = hold.taken();
+        let known = hold.taken();
+        let exact = if known.is_zero() { None } else { hold.taken_when_written() };
+        let inner = InnerCost { known, exact };
         if is_answer {
             hold.set_on_lost(LostCall::ChargeHold);
         }
         match (outcome, billing) {
             (Outcome::Free | Outcome::Lost, Billing::Metered) => (None, inner),
-            (outcome, _) => (hold.finish_unblocked(outcome), inner),
+            (outcome, _) => (hold.end(outcome), inner),
+        }
+    }
+}
+
+/// What inner calls have taken out of a hold.
+pub(super) struct InnerCost {
+    /// With a journal, an upper bound: what they held and have not given back in writing.
+    known: Usd,
+    exact: Option<Ticket<Usd>>,
+}
+
+impl InnerCost {
+    #[inline]
+    pub(super) async fn get(self) -> Usd {
+        match self.exact {
+            Some(written) => written.await.unwrap_or(self.known),
+            None => self.known,
         }
     }
 }

@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 
 use super::CallError;
 use super::tab::{Tab, Tally};
-use crate::budget::{Receipt, Reservation, ReserveError, Written};
+use crate::budget::{Receipt, Reservation, ReserveError, Ticket};
 use crate::usage::Usage;
 
 pin_project! {
@@ -31,7 +31,7 @@ pin_project! {
     /// | dropped before it was first polled | nothing |
     ///
     /// With a journal nothing here blocks: the growth of the hold is awaited before the next item is
-    /// asked for, and the stream ends when what was booked is written.
+    /// asked for.
     ///
     /// ```
     /// use bursar::agent::BudgetedStream;
@@ -55,7 +55,7 @@ pin_project! {
         show: F,
         tab: Tab,
         refused: Option<ReserveError>,
-        closing: Option<Box<Written>>,
+        closing: Option<Ticket<()>>,
     }
 }
 
@@ -139,11 +139,10 @@ where
                 }
             }
         }
-        // With a journal, the end of the stream says that it is written.
+        // Where the manager waits for the disk, the end of the stream says that it is written.
         if let Some(written) = this.closing {
-            let receipt = ready!(Pin::new(&mut **written).poll(context));
+            let _ = ready!(Pin::new(written).poll(context));
             *this.closing = None;
-            this.tab.set_receipt(receipt);
         }
         Poll::Ready(this.refused.take().map(|error| Err(error.into())))
     }

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 
-use crate::budget::{Booked, Growth, Receipt, Reservation, ReserveError, Written};
+use crate::budget::{Growth, Receipt, Reservation, ReserveError, Ticket};
 use crate::usage::{Bill, Body, Doubt, Head, Outcome, Usage, UsageMeter};
 
 /// A hold that is settled by what comes in: for whoever passes an answer on, as bytes or as events,
@@ -179,24 +179,14 @@ impl Tab {
         Some(missing.div_ceil(hold.choices()))
     }
 
-    /// Books what was seen. Dropping the tab does the same; the second time does nothing.
-    /// With a journal it is written by another thread, and the receipt says what it comes to.
+    /// Books what was seen. Dropping the hold does the same; the second time does nothing.
     pub fn close(&mut self) -> Option<&Receipt> {
         drop(self.end());
         self.receipt()
     }
 
-    /// The same, and waits until it is written, without blocking the thread. It is booked even if the
-    /// future is dropped.
-    pub async fn close_async(&mut self) -> Option<&Receipt> {
-        if let Some(written) = self.end() {
-            self.receipt = Some((*written).await);
-        }
-        self.receipt()
-    }
-
-    /// Ends the hold; with a journal, what is returned waits until that is written.
-    pub(super) fn end(&mut self) -> Option<Box<Written>> {
+    /// Ends the hold. Where the manager waits for the disk, what is returned waits until it is written.
+    pub(super) fn end(&mut self) -> Option<Ticket<()>> {
         let mut hold = self.hold.take()?;
         let outcome = if self.is_unread() {
             hold.judge_unread(self.tally.status)
@@ -206,25 +196,13 @@ impl Tab {
         if outcome == Outcome::Lost {
             return None; // law 8: charged, if it was sent, as it is dropped
         }
-        match hold.finish_unblocked(outcome)? {
-            Booked::Done(receipt) => {
-                self.receipt = Some(receipt);
-                None
-            }
-            Booked::Soon(written) => {
-                self.receipt = Some(written.preview());
-                Some(written)
-            }
-        }
+        self.receipt = hold.end(outcome);
+        hold.written()
     }
 
     /// True of the tab of a failure that was dropped before anything of its body was read.
     fn is_unread(&self) -> bool {
         self.is_dropped && self.tally.status >= 400 && self.tally.head.is_empty()
-    }
-
-    pub(super) fn set_receipt(&mut self, receipt: Receipt) {
-        self.receipt = Some(receipt);
     }
 
     /// What was booked, once it is closed and anything was seen.

@@ -252,6 +252,13 @@ impl Account {
     }
 }
 
+impl Drop for Account {
+    #[inline]
+    fn drop(&mut self) {
+        self.core.flush_last();
+    }
+}
+
 impl fmt::Debug for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Account").field(&self.path.as_str()).finish()

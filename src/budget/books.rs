@@ -20,7 +20,7 @@ use std::future::{Future, poll_fn};
 use std::hash::BuildHasher;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
@@ -31,9 +31,12 @@ use super::queue::Queue;
 use crate::clock::{Timestamp, wake_all};
 use crate::journal::{Journal, JournalError, News};
 use crate::ledger::{Change, Event, HoldId, Ledger, Path};
-use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Lock, Thread, block_on, park, park_timeout, spawn, yield_now};
-pub(super) use job::{After, Job, Ticket};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{
+    Lock, Thread, block_on, block_on_within, current, park, park_timeout, spawn, yield_now,
+};
+pub(crate) use job::Ticket;
+pub(super) use job::{After, Job};
 use job::{Errand, Look, Task, never_run};
 use news::Others;
 
@@ -43,6 +46,8 @@ const RETRY: Duration = Duration::from_secs(1);
 const SNAPSHOT_EVENTS: u64 = 10_000;
 /// How far the last event may be ahead of the clock.
 const AHEAD: Duration = Duration::from_secs(3_600);
+/// How long the last handle that is dropped waits for what is not written yet.
+const LAST_FLUSH: Duration = Duration::from_secs(5);
 
 /// The queue and the writer.
 pub(super) struct Books {
@@ -56,6 +61,8 @@ pub(super) struct Books {
     /// What the keys of this process are made of: two numbers of the machine's chance.
     seed: u128,
     keys: AtomicU64,
+    /// The disk has not answered within the time of the last flush.
+    hangs: AtomicBool,
 }
 
 #[derive(Default)]
@@ -67,7 +74,40 @@ struct Line {
     led: bool,
     /// One of the jobs looks at those who wait for room.
     looks: bool,
-    thread: Option<Thread>,
+    server: Option<Server>,
+}
+
+/// The thread that writes for those who do not wait.
+#[derive(Clone)]
+struct Server {
+    thread: Thread,
+    state: Arc<Lock<ServerState>>,
+}
+
+#[derive(Default)]
+struct ServerState {
+    /// It is to end, and keeps no manager alive any more once it is not busy.
+    ends: bool,
+    is_busy: bool,
+}
+
+impl Server {
+    fn is_this_thread(&self) -> bool {
+        self.thread.id() == current().id()
+    }
+
+    /// Ends the thread, and waits until it keeps no manager alive.
+    fn end(&self) {
+        const STEP: Duration = Duration::from_millis(1);
+        self.state.lock().ends = true;
+        self.thread.unpark();
+        for _ in 0..LAST_FLUSH.as_millis() {
+            if !self.state.lock().is_busy {
+                return;
+            }
+            park_timeout(STEP);
+        }
+    }
 }
 
 struct Writer {
@@ -114,7 +154,8 @@ impl Books {
         let (line, core, keys) = (Lock::new(Line::default()), Weak::new(), AtomicU64::new(0));
         let seed = (chance() << 64) | chance();
         let own = Lock::new(HashSet::new());
-        Ok((Books { line, writer, core, own, others, seed, keys }, view))
+        let hangs = AtomicBool::new(false);
+        Ok((Books { line, writer, core, own, others, seed, keys, hangs }, view))
     }
 
     pub(super) fn belong_to(&mut self, core: &Weak<Core>) {
@@ -204,34 +245,67 @@ impl Books {
         self.wake();
     }
 
-    /// Wakes the thread that writes for those who cannot wait, started at its first use.
-    fn wake(&self) {
-        let mut line = self.line.lock();
-        if line.thread.is_none() {
-            let core = self.core.clone();
-            line.thread = spawn("bursar-journal", move || serve(&core)).ok();
+    /// If this handle is the last one, waits for what is not written yet, and ends the writing thread,
+    /// so that the journal is closed when the handle is gone.
+    #[cold]
+    fn flush_last(&self, core: &Arc<Core>) {
+        let server = self.line.lock().server.clone();
+        let is_busy = server.as_ref().is_some_and(|server| server.state.lock().is_busy);
+        let is_last = Arc::strong_count(core) <= usize::from(is_busy).saturating_add(1);
+        if !is_last || server.as_ref().is_some_and(Server::is_this_thread) {
+            return;
         }
-        if let Some(thread) = &line.thread {
-            thread.unpark();
+        if self.has_work() && block_on_within(core.flushed(), LAST_FLUSH).is_none() {
+            return self.hangs.store(true, Ordering::Relaxed);
+        }
+        let server = self.line.lock().server.take();
+        if let Some(server) = server {
+            server.end();
         }
     }
 
-    /// Ends the writing thread. What waits is tried once more.
+    /// Wakes the thread that writes for those who cannot wait, started at its first use.
+    fn wake(&self) {
+        let mut line = self.line.lock();
+        if line.server.is_none() {
+            let (core, state) = (self.core.clone(), Arc::<Lock<ServerState>>::default());
+            let own = Arc::clone(&state);
+            let thread = spawn("bursar-journal", move || serve(&core, &own));
+            line.server = thread.ok().map(|thread| Server { thread, state });
+        }
+        if let Some(server) = &line.server {
+            server.thread.unpark();
+        }
+    }
+
+    /// Ends the writing thread. What waits is tried once more, unless the disk hangs.
     pub(super) fn close(&self, core: &Core) {
-        let queued = !self.line.lock().jobs.is_empty();
-        let waits = queued || !self.writer.lock().outbox.is_empty();
-        if waits {
+        if !self.hangs.load(Ordering::Relaxed) && self.has_work() {
             core.lead(self);
         }
-        if let Some(thread) = self.line.lock().thread.take() {
-            thread.unpark();
+        if let Some(server) = self.line.lock().server.take() {
+            server.thread.unpark();
         }
+    }
+
+    /// True if something waits to be written, or is just being written.
+    fn has_work(&self) -> bool {
+        let line = self.line.lock();
+        let waits = line.led || !line.jobs.is_empty();
+        drop(line);
+        waits || self.writer.try_lock().is_none_or(|writer| !writer.outbox.is_empty())
     }
 }
 
 /// The life of the writing thread. It keeps no manager alive.
-fn serve(core: &Weak<Core>) {
+fn serve(core: &Weak<Core>, state: &Lock<ServerState>) {
     loop {
+        let mut now = state.lock();
+        if now.ends {
+            return;
+        }
+        now.is_busy = true;
+        drop(now);
         let Some(core) = core.upgrade() else { return };
         let Some(books) = core.books() else { return };
         while books.takes_lead() {
@@ -242,16 +316,12 @@ fn serve(core: &Weak<Core>) {
         }
         let again = books.owes();
         drop(core);
+        state.lock().is_busy = false;
         match again {
             true => park_timeout(RETRY),
             false => park(),
         }
     }
-}
-
-/// What is done with an answer that nobody waits for.
-fn forget<T>(answer: T, _: &Core) {
-    drop(answer);
 }
 
 impl Core {
@@ -270,19 +340,28 @@ impl Core {
         work: impl FnMut(&mut Ledger, &mut Queue, Timestamp) -> R + Send + 'static,
     ) -> Result<R, JournalError> {
         let Some(books) = self.books() else { return Ok(self.locked_with_queue(work)) };
-        self.wait_for(books, Task::with_ticket(false, work, |result| result, forget))
+        self.wait_for(books, Task::with_ticket(work, |result| result))
     }
 
-    /// Books something, and waits until it is written. After an error it is tried again until it is,
-    /// and then `left` is told.
-    pub(super) fn book<R: Send + 'static>(
-        &self,
-        mut work: impl FnMut(&mut Ledger, Timestamp) -> R + Send + 'static,
-        left: fn(R, &Core),
-    ) -> Result<R, JournalError> {
-        let Some(books) = self.books() else { return Ok(self.locked(work)) };
-        let work = move |ledger: &mut Ledger, _: &mut Queue, now| work(ledger, now);
-        self.wait_for(books, Task::with_ticket(true, work, |result| result, left))
+    /// Waits until all that was done before is written, where the manager is to.
+    #[inline]
+    pub(super) fn wait_for_disk(&self) {
+        if self.settings.waits_for_disk {
+            let _ = self.change(|_, _| ()); // what could not be written waits in memory
+        }
+    }
+
+    /// The same without blocking the thread, and always.
+    pub(super) fn flushed(&self) -> Ticket<()> {
+        self.change_later(|_, _, _| (), |()| ())
+    }
+
+    /// Before a handle is dropped: if it is the last, waits for what is not written yet.
+    #[inline]
+    pub(super) fn flush_last(self: &Arc<Core>) {
+        if let Some(books) = self.books() {
+            books.flush_last(self);
+        }
     }
 
     fn wait_for<T>(
@@ -304,20 +383,6 @@ impl Core {
         }))
     }
 
-    /// The same without blocking the thread: the answer is awaited, and `left` is told if nobody
-    /// awaits it any more.
-    pub(super) fn book_later<R: Send + 'static>(
-        &self,
-        mut work: impl FnMut(&mut Ledger, Timestamp) -> R + Send + 'static,
-        left: fn(R, &Core),
-    ) -> Ticket<R> {
-        let Some(books) = self.books() else { return Ticket::of(self.locked(work)) };
-        let work = move |ledger: &mut Ledger, _: &mut Queue, now| work(ledger, now);
-        let (job, ticket) = Task::with_ticket(true, work, |result| result, left);
-        books.enqueue_for_thread(job);
-        ticket
-    }
-
     /// Changes the ledger without blocking the thread: the answer is awaited. `make` turns the result
     /// into something that undoes it where nobody awaits it any more.
     pub(super) fn change_later<R: Send + 'static, T: Send + 'static>(
@@ -328,7 +393,7 @@ impl Core {
         let Some(books) = self.books() else {
             return Ticket::of(make(self.locked_with_queue(work)));
         };
-        let (job, ticket) = Task::with_ticket(false, work, make, forget);
+        let (job, ticket) = Task::with_ticket(work, make);
         books.enqueue_for_thread(job);
         ticket
     }

@@ -44,6 +44,7 @@ pub struct Builder {
     auto_tier: Service,
     failed: FailedCalls,
     journal: Option<Box<dyn Journal>>,
+    waits_for_disk: bool,
     refresh: Duration,
     max_accounts: usize,
     max_children: Vec<(String, usize)>,
@@ -67,6 +68,7 @@ impl Builder {
             auto_tier: Service::Standard,
             failed: FailedCalls::documented(),
             journal: None,
+            waits_for_disk: false,
             refresh: REFRESH,
             max_accounts: AccountCaps::TOTAL,
             max_children: Vec::new(),
@@ -87,6 +89,17 @@ impl Builder {
     /// an [`Alert::ClockAhead`].
     pub fn journal(mut self, journal: impl Journal) -> Builder {
         self.journal = Some(Box::new(journal));
+        self
+    }
+
+    /// With a journal: whether the end of a call waits until it is written. By default it does not.
+    ///
+    /// A reserve always waits, because it can be refused. With `true`, so do `settle`, `finish`,
+    /// `release` and `refund` of a [`Reservation`](super::Reservation), which block, and a call of
+    /// [`BudgetConstrained`](crate::BudgetConstrained) and the end of a stream, which are awaited. A
+    /// guard that is dropped waits for nothing.
+    pub fn wait_for_disk(mut self, waits: bool) -> Builder {
+        self.waits_for_disk = waits;
         self
     }
 
@@ -303,6 +316,7 @@ impl Builder {
             failed: self.failed,
             auto_tier: self.auto_tier,
             account_caps,
+            waits_for_disk: self.waits_for_disk && books.is_some(),
         };
         let core = Core::new(clock, prices, watch, settings, books);
         let budget = BudgetManager { core };

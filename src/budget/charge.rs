@@ -7,10 +7,13 @@ use super::error::{AccountError, InvalidCall, RecordError};
 use super::request::Options;
 use super::reservation::{Priced, Receipt};
 use super::trace;
-use crate::ledger::{Booking, Command, Ledger, Path, Record, Rejection, Target};
+use crate::clock::Timestamp;
+use crate::ledger::{
+    AccountId, Booking, Command, Ledger, ModelId, Path, Record, Rejection, Tags, Target,
+};
 use crate::money::Usd;
-use crate::price::{Model, Terms};
-use crate::usage::{Bill, Doubt};
+use crate::price::{Model, PriceBook, Terms};
+use crate::usage::{Bill, Doubt, Usage};
 
 /// A call that was made without a hold, to be booked all the same: made by [`Account::charge`],
 /// ended by [`record`](Charge::record).
@@ -67,6 +70,10 @@ impl<'a> Charge<'a> {
     /// booked at the part that can, as assumed, and an [`Alert::Unpriced`](crate::Alert::Unpriced)
     /// names the remedy.
     ///
+    /// With a journal, a call with a [key](Charge::key) blocks until it is written, because it can be
+    /// refused; another is written by another thread, as by
+    /// [`Reservation::settle`](crate::Reservation::settle).
+    ///
     /// # Errors
     /// [`RecordError`]; nothing has been booked then.
     pub fn record(self) -> Result<Receipt, RecordError> {
@@ -77,62 +84,32 @@ impl<'a> Charge<'a> {
         let key = self.key.map(|key| key_of(self.account.path(), key));
         // With a journal each call has a key, so that one that is tried again is booked once.
         let key = key.or_else(|| core.books().map(Books::new_key));
-        let (owner, account, tags) = (core.id, self.account.id(), self.options.tags);
-        let (bill, asked_model, prices) = (self.bill.clone(), self.model.clone(), core.prices());
-        let usage = bill.total_usage();
-        let path = self.account.path().clone();
-        let (is_our_key, mut said) = (self.key.is_none(), None);
-        let work = move |ledger: &mut Ledger, now| {
-            let asked = asked_model.as_slice();
-            let priced = prices.price_bill(&bill, asked, &Terms::default(), now);
-            let mut priced = Priced::of(priced, asked_model.as_ref());
-            let other = priced.other_model.as_ref();
-            let model = number_for(owner, ledger, now, other.or(asked_model.as_ref()));
-            // Limits for models count by the model that was asked, or else by the one of the bill.
-            let counted = match &asked_model {
-                Some(asked) => number_for(owner, ledger, now, Some(asked)),
-                None => model,
-            };
-            let (Booking::Exactly(cost) | Booking::AtLeast(cost)) = priced.figures.booking;
-            let record = Record {
-                target: Target { account, tags, model: counted },
-                cost,
-                usage,
-                model,
-                confidence: priced.figures.confidence,
-                key,
-            };
-            match ledger.execute(now, &Command::Record(record)) {
-                Ok(_) => {}
-                // Booked already: a transaction that failed has lasted all the same.
-                Err(Rejection::Duplicate) if is_our_key => {
-                    return said.clone().ok_or(Rejection::Duplicate);
-                }
-                Err(rejection) => return Err(rejection),
-            }
-            let receipt = Receipt {
-                cost: Usd::from_pico(cost),
-                held: Usd::ZERO,
-                usage,
-                confidence: priced.figures.confidence,
-                computed: priced.figures.computed,
-                model: priced.other_model.take().or_else(|| asked_model.clone()),
-                reserved_at: now,
-                settled_at: now,
-            };
-            let recorded =
-                Recorded { account: path.clone(), receipt, why: priced.why, doubts: priced.doubts };
-            said = Some(recorded.clone());
-            Ok(recorded)
+        let recording = Recording {
+            owner: core.id,
+            account: self.account.id(),
+            path: self.account.path().clone(),
+            tags: self.options.tags,
+            usage: self.bill.total_usage(),
+            bill: self.bill.clone(),
+            asked: self.model.clone(),
+            prices: core.prices(),
+            key,
         };
-        // What could not be written is told when it is.
-        let recorded = core.book(work, |recorded: Result<Recorded, Rejection>, core| {
-            if let Ok(recorded) = recorded {
-                recorded.tell(core);
+        let refused = |rejection| self.refused(&rejection);
+        let recorded = match core.books() {
+            None => core.locked(|ledger, now| recording.apply(ledger, now)),
+            // It is refused if it was booked already, by whichever process.
+            Some(_) if self.key.is_some() => {
+                core.change(move |ledger, now| recording.apply(ledger, now))?
             }
-        });
-        let recorded = recorded?.map_err(|rejection| self.refused(&rejection))?;
-        Ok(recorded.tell(core))
+            Some(_) => {
+                let receipt = recording.preview(core).map_err(refused)?;
+                recording.write(core);
+                core.wait_for_disk();
+                return Ok(receipt);
+            }
+        };
+        Ok(recorded.map_err(refused)?.tell(core))
     }
 
     fn refused(&self, rejection: &Rejection) -> RecordError {
@@ -145,6 +122,81 @@ impl<'a> Charge<'a> {
             Rejection::Impossible => RecordError::Invalid(InvalidCall::Impossible),
             other => AccountError::from_rejection(other, self.account.path()).into(),
         }
+    }
+}
+
+/// A call that is to be booked: all that has to be known to book it, again if need be.
+struct Recording {
+    owner: u64,
+    account: AccountId,
+    path: Path,
+    tags: Tags,
+    bill: Bill,
+    usage: Usage,
+    asked: Option<Model>,
+    prices: PriceBook,
+    key: Option<u128>,
+}
+
+impl Recording {
+    fn apply(&self, ledger: &mut Ledger, now: Timestamp) -> Result<Recorded, Rejection> {
+        let number = |model: Option<&Model>| number_for(self.owner, ledger, now, model);
+        let (record, recorded) = self.at(now, number);
+        ledger.execute(now, &Command::Record(record)).map(|_| recorded)
+    }
+
+    /// With a journal: what it comes to, before it is written.
+    fn preview(&self, core: &Core) -> Result<Receipt, Rejection> {
+        core.peek(|ledger| {
+            let now = core.time_for(ledger);
+            let (record, recorded) = self.at(now, |_| ModelId::NONE);
+            ledger.decide(now, &Command::Record(record)).map(|_| recorded.receipt)
+        })
+    }
+
+    /// With a journal: has another thread write it.
+    fn write(self, core: &Core) {
+        let mut last = None;
+        core.change_soon(move |ledger, now| {
+            match self.apply(ledger, now) {
+                Ok(recorded) => last = Some(recorded),
+                // A transaction has lasted that was said to have failed.
+                Err(Rejection::Duplicate) => {}
+                Err(_) => last = None,
+            }
+            let recorded = last.clone()?;
+            Some(Box::new(move |core: &Core| drop(recorded.tell(core))))
+        });
+    }
+
+    /// The record at a moment, and what is to be said of it.
+    fn at(
+        &self,
+        now: Timestamp,
+        mut number: impl FnMut(Option<&Model>) -> ModelId,
+    ) -> (Record, Recorded) {
+        let asked = self.asked.as_ref();
+        let priced =
+            self.prices.price_bill(&self.bill, self.asked.as_slice(), &Terms::default(), now);
+        let Priced { figures, other_model, why, doubts } = Priced::of(priced, asked);
+        let model = number(other_model.as_ref().or(asked));
+        // Limits for models count by the model that was asked, or else by the one of the bill.
+        let counted = if asked.is_some() { number(asked) } else { model };
+        let (Booking::Exactly(cost) | Booking::AtLeast(cost)) = figures.booking;
+        let (usage, confidence) = (self.usage, figures.confidence);
+        let target = Target { account: self.account, tags: self.tags, model: counted };
+        let receipt = Receipt {
+            cost: Usd::from_pico(cost),
+            held: Usd::ZERO,
+            usage,
+            confidence,
+            computed: figures.computed,
+            model: other_model.or_else(|| asked.cloned()),
+            reserved_at: now,
+            settled_at: now,
+        };
+        let record = Record { target, cost, usage, model, confidence, key: self.key };
+        (record, Recorded { account: self.path.clone(), receipt, why, doubts })
     }
 }
 

@@ -96,6 +96,8 @@ pub(super) struct Settings {
     pub(super) account_caps: AccountCaps,
     /// The tier on which a call that names none may be served.
     pub(super) auto_tier: Service,
+    /// Calls that end wait until that is written.
+    pub(super) waits_for_disk: bool,
 }
 
 /// What a manager, its accounts and its reservations share.
@@ -181,8 +183,7 @@ impl Core {
     }
 
     /// Reads the ledger. With a journal it is the written ledger: events of other processes are
-    /// read first if the last read is too old, and windows and leases that are due are written, if
-    /// they can be.
+    /// read first if the last read is too old, and windows and leases that are due have ended in it.
     #[inline]
     pub(super) fn read<R>(&self, look: impl FnOnce(&Ledger, Timestamp) -> R) -> R {
         self.read_with_queue(|ledger, _, now| look(ledger, now))
@@ -205,10 +206,13 @@ impl Core {
         if !books.has_due(&state.ledger, now, self.now()) {
             return look(&state.ledger, &state.queue, now);
         }
+        // Until another thread has written what is due, a copy shows it.
+        let mut ledger = state.ledger.clone();
+        self.end_due(books, &mut ledger, now, || false);
+        let result = look(&ledger, &state.queue, now);
         drop(state);
-        let _ = self.change(|_, _| ());
-        let state = self.view();
-        look(&state.ledger, &state.queue, self.time_for(&state.ledger))
+        books.look();
+        result
     }
 
     /// Works on the ledger under its lock, at a time that never goes back (law 6); then, with the
@@ -349,10 +353,19 @@ impl Core {
             ref tier => model.with_auto_tier(tier),
         };
         let name = Arc::clone(model.name());
-        match self.change(move |ledger, now| number_of(ledger, now, &name)) {
-            Ok(number) => Ok(model.registered(self.id, number.0)),
-            Err(_) => Ok(model), // it gets its number with its first call
+        let mut number = self.peek(|ledger| ledger.find_model(&name));
+        if number.is_none() {
+            let named = Arc::clone(&name);
+            self.change_soon(move |ledger, now| {
+                number_of(ledger, now, &named);
+                None
+            });
+            number = self.peek(|ledger| ledger.find_model(&name));
         }
+        Ok(match number {
+            Some(number) => model.registered(self.id, number.0),
+            None => model, // with a journal it is found by its name until the number is written
+        })
     }
 
     /// The number of a model in this manager's ledger.

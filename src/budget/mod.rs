@@ -39,6 +39,7 @@ pub use crate::ledger::Denied;
 pub use account::{Account, Run, Tag};
 pub use adjust::Correction;
 pub use alert::{Alert, Observer};
+pub(crate) use books::Ticket;
 pub use builder::{BuildError, Builder};
 pub use charge::Charge;
 pub use core::LostCall;
@@ -48,7 +49,7 @@ pub use policy::{Policy, PolicyError};
 pub use quote::Quote;
 pub use report::{AccountReport, HeldElsewhere, LimitReport, ModelReport, Report};
 pub use request::ReserveRequest;
-pub(crate) use reservation::{Booked, Growth, OuterHold, Written};
+pub(crate) use reservation::{Growth, OuterHold};
 pub use reservation::{Receipt, Reservation};
 pub(crate) use trace::CallSpan;
 pub use waiting::Waiting;
@@ -253,15 +254,13 @@ impl BudgetManager {
 
     /// What is booked in all, over the lifetime of the budget. Tags are not added.
     ///
-    /// With a journal it may block on the disk: to read what other processes have written, at most
-    /// [so often](Builder::refresh_every), and to write a window's or a lease's end, once for each. In
-    /// async code await [`flush_async`](BudgetManager::flush_async) first, which does both, or read on
-    /// a thread that may block.
+    /// With a journal it is what is written, as of the last [refresh](Builder::refresh_every) for other
+    /// processes. After a settle, [`flush`](BudgetManager::flush) first to see it.
     pub fn spent(&self) -> Usd {
         self.root().spent()
     }
 
-    /// What is held in all, for calls under way. As for [`spent`](BudgetManager::spent), it may block.
+    /// What is held in all, for calls under way.
     pub fn held(&self) -> Usd {
         self.root().held()
     }
@@ -355,7 +354,9 @@ impl BudgetManager {
     }
 
     /// Waits until all that was done before is written to the journal, what waits after an error
-    /// included. Without a journal there is nothing to wait for. Call it before the process ends.
+    /// included. Without a journal there is nothing to wait for. Dropping the last handle of a budget
+    /// does the same, for five seconds at most; a budget in a `static` is never dropped, so call this
+    /// before the process ends.
     ///
     /// # Errors
     /// [`JournalError`]; what has to be booked waits on.
@@ -367,13 +368,12 @@ impl BudgetManager {
     ///
     /// # Errors
     /// As for [`flush`](BudgetManager::flush).
-    pub fn flush_async(&self) -> impl Future<Output = Result<(), JournalError>> + Send + use<> {
-        self.core.change_later(|_, _, _| (), |()| ())
+    pub fn flushed(&self) -> impl Future<Output = Result<(), JournalError>> + Send + use<> {
+        self.core.flushed()
     }
 
-    /// Everything as it stands, from one moment: accounts, models, limits, tags. Prints as a table. As for
-    /// [`spent`](BudgetManager::spent), it may block; of other processes it is
-    /// [as of](Report::as_of) the last time that the journal was read.
+    /// Everything as it stands, from one moment: accounts, models, limits, tags. Prints as a table. Of
+    /// other processes it is [as of](Report::as_of) the last time that the journal was read.
     pub fn report(&self) -> Report {
         Report::of(&self.core)
     }
@@ -389,6 +389,12 @@ impl BudgetManager {
             true => ledger.check_invariants(),
             false => Err("something is kept of one who waited".to_owned()),
         })
+    }
+}
+
+impl Drop for BudgetManager {
+    fn drop(&mut self) {
+        self.core.flush_last();
     }
 }
 

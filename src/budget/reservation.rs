@@ -1,11 +1,12 @@
 //! Owns the guard of one hold: [`Reservation`], how it ends, and the [`Receipt`] of what was booked.
 
-mod ending;
 mod gaps;
 mod growth;
 mod nested;
 mod outcome;
+mod settlement;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -19,12 +20,11 @@ use super::error::ReserveError;
 use super::request::CallRequest;
 use super::trace::CallSpan;
 use crate::clock::Timestamp;
-use crate::ledger::{Amounts, Booking, Change, Command, CostBound, Event, HoldId, Ledger, Path};
+use crate::ledger::{Amounts, Booking, Command, CostBound, HoldId, Ledger, Path};
 use crate::money::Usd;
 use crate::price::{Fallbacks, Model, PricedBill, Terms, fast_price};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::usage::{Bill, Confidence, Doubt, Usage};
-pub(crate) use ending::{Booked, Written};
 pub(crate) use growth::Growth;
 pub(crate) use nested::OuterHold;
 
@@ -141,17 +141,22 @@ impl Reservation {
         self.core.read(|ledger, _| account_of(ledger, self.hold))
     }
 
-    /// Makes the lease end so long from now, where the budget gives leases. False if it has ended
-    /// already. With a journal it blocks until that is written; in async code use a thread that may
-    /// block, or give [leases](super::Builder::lease) that are long enough.
+    /// Makes the lease end this long from now, where the budget gives leases. False if it has ended
+    /// already.
     pub fn renew(&self, lease: Duration) -> bool {
         let hold = self.hold;
-        let has_leases = self.core.lease_until(self.at) != Timestamp::MAX;
-        let renewed = self.core.change(move |ledger, now| {
-            let renew = Command::Renew { hold, lease_until: now.plus(lease) };
-            has_leases && ledger.execute(now, &renew).is_ok()
+        let is_open = self.core.read(|ledger, _| {
+            ledger.find_hold(hold).is_some_and(|view| !view.has_expired && !view.is_charged)
         });
-        renewed.unwrap_or(false)
+        let has_leases = self.core.lease_until(self.at) != Timestamp::MAX;
+        if is_open && has_leases {
+            self.core.change_soon(move |ledger, now| {
+                let renew = Command::Renew { hold, lease_until: now.plus(lease) };
+                let _ = ledger.execute(now, &renew);
+                None
+            });
+        }
+        is_open && has_leases
     }
 
     /// When it was reserved. The call belongs to the windows of this moment and has its prices.
@@ -231,16 +236,20 @@ impl Reservation {
     /// cannot be priced is booked at the larger of the hold and of what has a price, as
     /// [`Assumed`](Confidence::Assumed), and an [`Alert::Unpriced`] names the remedy.
     ///
-    /// With a journal it blocks until it is written, or could not be: then it waits in memory and the
-    /// receipt says what it comes to.
+    /// With a journal it does not wait for the disk, unless the manager
+    /// [does](super::Builder::wait_for_disk): another thread writes it, again and again after an error.
+    /// [`BudgetManager::flush`](crate::BudgetManager::flush) waits until it is written.
     pub fn settle(mut self, bill: impl Into<Bill>) -> Receipt {
         let bill = bill.into();
-        if bill.is_bare() {
+        let receipt = if bill.is_bare() {
             // Out of the bill, of which the compiler then makes no more than this.
             let (usage, confidence) = (bill.usage, bill.confidence);
-            return self.settle_usage(&usage, confidence);
-        }
-        self.book(bill)
+            self.settle_usage(&usage, confidence)
+        } else {
+            self.book(bill)
+        };
+        self.core.wait_for_disk();
+        receipt
     }
 
     /// Books what was used of the model that was reserved, on the terms that were asked for.
@@ -263,78 +272,29 @@ impl Reservation {
         self.charge(Some(usage), priced)
     }
 
-    /// The same without blocking the thread where there is a journal. It is booked, and told to the
-    /// observers, even if the future is dropped; awaiting it waits until it is written.
-    pub fn settle_async<B: Into<Bill>>(
-        self,
-        bill: B,
-    ) -> impl Future<Output = Receipt> + Send + use<B> {
-        let mut hold = self;
-        let booked = hold.book_unblocked(bill.into());
-        async move {
-            match booked {
-                Booked::Done(receipt) => receipt,
-                Booked::Soon(written) => (*written).await,
-            }
-        }
-    }
-
     /// Books a plain amount: a tool's or a provider's own cost. The tokens that were held count as
     /// used.
     pub fn settle_cost(mut self, cost: Usd) -> Receipt {
-        if cost.is_negative() {
-            return self.charge(None, Priced::negative(cost));
-        }
-        self.charge_plainly(None, Figures::exactly(cost, Confidence::Reported))
+        let receipt = if cost.is_negative() {
+            self.charge(None, Priced::negative(cost))
+        } else {
+            self.charge_plainly(None, Figures::exactly(cost, Confidence::Reported))
+        };
+        self.core.wait_for_disk();
+        receipt
     }
 
     /// Gives back what is held. For a call that was never sent, or is known to be free; if the
     /// provider answered with an error, [`judge`](Reservation::judge) decides. A call that had been
-    /// sent, or whose lease has ended, raises an [`Alert::Refunded`].
-    ///
-    /// With a journal it blocks until that is written, or could not be. In async code drop the guard of
-    /// a call that was never sent instead: that releases it too, and the journal's thread writes it.
-    pub fn release(mut self) {
-        self.give_back(
-            Why::Known("released after it was sent, or after its lease had ended"),
-            true,
-        );
+    /// sent, or whose lease has ended, raises an [`Alert::Refunded`](crate::Alert::Refunded).
+    pub fn release(self) {
+        self.refund("released after it was sent, or after its lease had ended");
     }
 
-    /// Gives back what is held, with a reason. With a journal it blocks until that is written, or
-    /// could not be; in async code use a thread that may block (`tokio::task::spawn_blocking`).
-    pub fn refund(mut self, why: impl Into<Arc<str>>) {
-        self.give_back(Why::Said(why.into()), true);
-    }
-
-    /// Gives back what is held; with a journal, `waits` until that is written.
-    fn give_back(&mut self, why: Why, waits: bool) {
-        self.ended = true;
-        self.span.released();
-        let (hold, sent) = (self.hold, self.is_sent());
-        let watched = self.core.is_watched() || sent;
-        let mut said = None;
-        let work = move |ledger: &mut Ledger, now| {
-            // Gone already: a transaction that failed has lasted all the same.
-            let Some(view) = ledger.find_hold(hold) else { return said.clone() };
-            let account = (watched || view.is_charged).then(|| account_of(ledger, hold));
-            let released = Change::Released { hold: ledger.decide_release(hold).ok()? };
-            ledger.apply(&Event { at: now, change: released });
-            // Without what its inner calls have taken out of it.
-            let amount = Usd::from_pico(view.held);
-            // Law 8: a refund is never silent.
-            let refunded = (sent || view.is_charged).then(|| why.clone().into());
-            said = Some(GivenBack { at: now, account: account?, amount, refunded });
-            said.clone()
-        };
-        if waits || self.core.books().is_none() {
-            // What cannot be written now waits, and is told when it is.
-            if let Ok(given) = self.core.book(work, GivenBack::tell) {
-                GivenBack::tell(given, &self.core);
-            }
-        } else {
-            drop(self.core.book_later(work, GivenBack::tell));
-        }
+    /// Gives back what is held, with a reason.
+    pub fn refund(mut self, why: impl Into<Cow<'static, str>>) {
+        self.give_back(why.into());
+        self.core.wait_for_disk();
     }
 
     /// What a bill comes to, at the prices of the moment of the reserve.
@@ -374,7 +334,7 @@ impl Reservation {
         self.ended = true;
         let is_told = priced.why.is_some() || !priced.doubts.is_empty();
         match is_told || priced.other_model.is_some() {
-            true => self.end_at_length(usage.copied(), &priced),
+            true => self.charge_at_length(usage.copied(), &priced),
             false => self.charge_plainly(usage, priced.figures),
         }
     }
@@ -384,7 +344,7 @@ impl Reservation {
     fn charge_plainly(&mut self, usage: Option<&Usage>, figures: Figures) -> Receipt {
         self.ended = true;
         let Some((booked, now)) = self.end_plainly(usage, figures) else {
-            return self.end_at_length(usage.copied(), &Priced::from(figures));
+            return self.charge_at_length(usage.copied(), &Priced::from(figures));
         };
         let receipt = Receipt {
             cost: Usd::from_pico(booked.cost),
@@ -423,8 +383,9 @@ impl Drop for Reservation {
     #[inline]
     fn drop(&mut self) {
         if !self.ended {
-            self.end_dropped();
+            self.lose();
         }
+        self.core.flush_last();
     }
 }
 
@@ -436,42 +397,6 @@ impl fmt::Debug for Reservation {
             .field("model", &self.model.as_ref().map(Model::name))
             .field("sent", &self.is_sent())
             .finish_non_exhaustive()
-    }
-}
-
-/// What was released, for those who are told of it.
-#[derive(Clone)]
-struct GivenBack {
-    at: Timestamp,
-    account: Path,
-    amount: Usd,
-    /// Why, if it is a refund.
-    refunded: Option<Arc<str>>,
-}
-
-impl GivenBack {
-    fn tell(given: Option<GivenBack>, core: &Core) {
-        let Some(GivenBack { at, account, amount, refunded }) = given else { return };
-        core.tell(|observer| observer.on_release(&account, amount));
-        if let Some(why) = refunded {
-            core.raise(&Alert::Refunded { at, account, amount, why });
-        }
-    }
-}
-
-/// A reason, made into a shared text where somebody is told of it.
-#[derive(Clone)]
-enum Why {
-    Known(&'static str),
-    Said(Arc<str>),
-}
-
-impl From<Why> for Arc<str> {
-    fn from(why: Why) -> Arc<str> {
-        match why {
-            Why::Known(text) => text.into(),
-            Why::Said(text) => text,
-        }
     }
 }
 

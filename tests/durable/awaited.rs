@@ -26,6 +26,7 @@ fn open(folder: &Folder, limit: Usd) -> BudgetManager {
         .prices(book)
         .limit("", Limit::spend(limit))
         .clock(ManualClock::at("2026-11-24T09:30:00Z".parse().unwrap()))
+        .wait_for_disk(true)
         .journal(SqliteJournal::open(folder.file("budget.db")).unwrap())
         .build()
         .unwrap()
@@ -170,8 +171,9 @@ fn a_tab_is_closed_and_kept_up_without_blocking() {
     assert_eq!(in_file(&other), (Usd::ZERO, usd("0.024")));
     tab.tally().used(Usage::tokens(1_000, 2_000));
     assert!(block_on(tab.keep_up_async()).is_err());
-    let receipt = block_on(tab.close_async()).unwrap();
+    let receipt = tab.close().unwrap();
     assert_eq!((receipt.cost, receipt.held), (Usd::cents(5), usd("0.024")));
+    budget.flush().unwrap();
     assert_eq!(in_file(&other), (Usd::cents(5), Usd::ZERO));
 }
 
@@ -189,14 +191,15 @@ fn doubts_raise_one_alert_with_a_journal_too() {
         .prices(book)
         .clock(ManualClock::at("2026-11-24T09:30:00Z".parse().unwrap()))
         .on_alert(move |alert| heard.lock().unwrap().push(alert.kind()))
+        .wait_for_disk(true)
         .journal(SqliteJournal::open(folder.file("budget.db")).unwrap())
         .build()
         .unwrap();
     let hold = || budget.reserve("writer", &call(&budget)).unwrap();
     let bill = || Bill::new(Usage::tokens(1_000, 0)).reported_cost(usd("0.5"));
     assert_eq!(hold().settle(bill()).cost, usd("0.01"));
-    assert_eq!(block_on(hold().settle_async(bill())).cost, usd("0.01"));
-    drop(hold().settle_async(bill()));
+    assert_eq!(hold().settle(bill()).cost, usd("0.01"));
+    drop(hold().settle(bill()));
     budget.flush().unwrap();
     let big = budget.model("big").unwrap();
     budget.account("writer").unwrap().charge(bill()).model(&big).record().unwrap();

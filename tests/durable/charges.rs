@@ -19,7 +19,12 @@ fn clock() -> ManualClock {
 
 fn open(folder: &Folder, clock: &ManualClock) -> BudgetManager {
     let journal = SqliteJournal::open(folder.file("budget.db")).unwrap();
-    BudgetManager::builder().clock(clock.clone()).journal(journal).build().unwrap()
+    BudgetManager::builder()
+        .clock(clock.clone())
+        .wait_for_disk(true)
+        .journal(journal)
+        .build()
+        .unwrap()
 }
 
 fn charges(folder: &Folder) -> Charges {
@@ -127,6 +132,7 @@ fn a_correction_over_a_limit_is_booked_and_refuses_calls_until_there_is_room() {
         .limit("", Limit::spend(Usd::dollars(9)).only_model("openai/*"))
         .clock(clock.clone())
         .on_alert(move |alert: &bursar::Alert| heard.lock().unwrap().push(alert.to_string()))
+        .wait_for_disk(true)
         .journal(SqliteJournal::open(folder.file("budget.db")).unwrap())
         .build()
         .unwrap();

@@ -19,7 +19,7 @@ fn refusal(file: &Path) -> String {
         Err(error) => return error.to_string(),
     };
     let clock = ManualClock::at("2026-11-24T09:30:00Z".parse().unwrap());
-    match BudgetManager::builder().clock(clock).journal(journal).build() {
+    match BudgetManager::builder().clock(clock).wait_for_disk(true).journal(journal).build() {
         Ok(_) => "it opens".to_owned(),
         Err(error) => error.to_string(),
     }
@@ -30,7 +30,8 @@ fn make(folder: &Folder, name: &str) -> PathBuf {
     let file = folder.file(name);
     let clock = ManualClock::at("2026-11-24T09:30:00Z".parse().unwrap());
     let journal = SqliteJournal::open(&file).unwrap();
-    let budget = BudgetManager::builder().clock(clock).journal(journal).build().unwrap();
+    let budget =
+        BudgetManager::builder().clock(clock).wait_for_disk(true).journal(journal).build().unwrap();
     for _ in 0..300 {
         budget.reserve("a", &Estimate::fixed(Usd::cents(2))).unwrap().settle_cost(Usd::cents(1));
     }
@@ -124,7 +125,7 @@ fn a_file_that_another_has_to_itself_is_explained() {
 fn calls_of(file: &Path) -> Result<i128, String> {
     let clock = ManualClock::at("2026-11-24T09:30:00Z".parse().unwrap());
     let journal = SqliteJournal::open(file).map_err(|error| error.to_string())?;
-    let budget = BudgetManager::builder().clock(clock).journal(journal).build();
+    let budget = BudgetManager::builder().clock(clock).wait_for_disk(true).journal(journal).build();
     let budget = budget.map_err(|error| error.to_string())?;
     let (cents, held) = (budget.spent().pico() / Usd::cents(1).pico(), budget.held());
     assert_eq!(budget.spent(), Usd::cents(i64::try_from(cents).unwrap()));
@@ -174,7 +175,8 @@ fn a_log_that_was_cut_off_or_changed_gives_all_of_an_earlier_moment() {
     let file = folder.file("whole.db");
     let clock = ManualClock::at("2026-11-24T09:30:00Z".parse().unwrap());
     let journal = SqliteJournal::open(&file).unwrap();
-    let budget = BudgetManager::builder().clock(clock).journal(journal).build().unwrap();
+    let budget =
+        BudgetManager::builder().clock(clock).wait_for_disk(true).journal(journal).build().unwrap();
     for _ in 0..60 {
         budget.reserve("a", &Estimate::fixed(Usd::cents(2))).unwrap().settle_cost(Usd::cents(1));
     }
@@ -217,6 +219,11 @@ fn a_clock_that_jumped_back_is_explained() {
     let file = make(&folder, "clock.db");
     let clock = ManualClock::at("2026-11-24T08:29:00Z".parse().unwrap());
     let journal = SqliteJournal::open(&file).unwrap();
-    let error = BudgetManager::builder().clock(clock).journal(journal).build().unwrap_err();
+    let error = BudgetManager::builder()
+        .clock(clock)
+        .wait_for_disk(true)
+        .journal(journal)
+        .build()
+        .unwrap_err();
     assert!(error.to_string().contains("set the machine's clock right"), "{error}");
 }

@@ -23,7 +23,10 @@ fn open(name: &str, at: &str) -> (Folder, BudgetManager) {
     fs::copy(kept(name), &file).unwrap();
     let journal = SqliteJournal::open(&file).unwrap();
     let clock = ManualClock::at(at.parse().unwrap());
-    (folder, BudgetManager::builder().clock(clock).journal(journal).build().unwrap())
+    (
+        folder,
+        BudgetManager::builder().clock(clock).wait_for_disk(true).journal(journal).build().unwrap(),
+    )
 }
 
 /// The file with its events, and the file that has only the snapshot after them.
@@ -85,7 +88,8 @@ fn charges_lack_a_newer_bucket_and_count_it_once_it_is_known() {
 
     let clock = ManualClock::at("2026-11-24T09:52:00Z".parse().unwrap());
     let journal = SqliteJournal::open(&file).unwrap();
-    let budget = BudgetManager::builder().clock(clock).journal(journal).build().unwrap();
+    let budget =
+        BudgetManager::builder().clock(clock).wait_for_disk(true).journal(journal).build().unwrap();
     assert_eq!(charged(&file), before, "opening changes no line");
     let drawn = Usage { input_image: 3, output_image: 4, maps_requests: 2, ..Usage::tokens(5, 0) };
     let bill = Bill::new(drawn).reported_cost(Usd::cents(1));
@@ -172,6 +176,7 @@ fn write(journal: impl Journal + 'static) {
         .limit("shop/new", Limit::in_flight(8))
         .limit("user:*", Limit::requests(50).per(Period::HOUR).observe())
         .clock(clock.clone())
+        .wait_for_disk(true)
         .journal(journal)
         .build()
         .unwrap();

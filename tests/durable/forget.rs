@@ -15,6 +15,7 @@ fn open(folder: &Folder, clock: &ManualClock) -> BudgetManager {
         .limit("user:", Limit::spend(Usd::dollars(10)))
         .limit("user:*", Limit::spend(Usd::dollars(3)))
         .clock(clock.clone())
+        .wait_for_disk(true)
         .journal(journal.open(folder.file("budget.db")).unwrap())
         .build()
         .unwrap()

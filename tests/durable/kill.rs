@@ -18,21 +18,29 @@ const THREADS: u32 = 4;
 /// Says to this test binary that it is the child, and which file is its.
 const CHILD: &str = "BURSAR_KILL_CHILD";
 
-fn open(file: &Path) -> BudgetManager {
+fn clock() -> ManualClock {
+    ManualClock::at("2026-11-24T09:30:00Z".parse().unwrap())
+}
+
+fn open(file: &Path, waits: bool, clock: &ManualClock) -> BudgetManager {
     BudgetManager::builder()
         .limit("", Limit::spend(Usd::dollars(1_000_000)))
-        .clock(ManualClock::at("2026-11-24T09:30:00Z".parse().unwrap()))
+        .clock(clock.clone())
+        .wait_for_disk(waits)
         .journal(SqliteJournal::open(file).unwrap())
         .build()
         .unwrap()
 }
+
+/// Says to the child not to wait for the disk when a call ends.
+const DETACHED: &str = "BURSAR_KILL_DETACHED";
 
 /// The child: each thread makes calls on an account of its own, and says so when each is booked.
 #[test]
 #[ignore = "the child of the test below"]
 fn child() {
     let Ok(file) = std::env::var(CHILD) else { return };
-    let budget = open(Path::new(&file));
+    let budget = open(Path::new(&file), std::env::var(DETACHED).is_err(), &clock());
     thread::scope(|scope| {
         for worker in 0..THREADS {
             let budget = &budget;
@@ -49,15 +57,14 @@ fn child() {
     });
 }
 
-#[test]
-fn what_was_acknowledged_survives_a_kill_and_is_there_once() {
-    let folder = Folder::new("kill");
-    let file = folder.file("budget.db");
+/// Kills the child that many times; returns how many calls each worker said to be booked.
+fn kill(file: &Path, kills: u32, detached: bool) -> Vec<i128> {
     let mut acknowledged = vec![0_i128; THREADS as usize];
-    for round in 0..KILLS {
+    for round in 0..kills {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--ignored", "--exact", "kill::child", "--nocapture", "--test-threads=1"])
-            .env(CHILD, &file)
+            .env(CHILD, file)
+            .envs(detached.then_some((DETACHED, "")))
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -76,7 +83,14 @@ fn what_was_acknowledged_survives_a_kill_and_is_there_once() {
         child.wait().unwrap();
         count(&mut lines, u32::MAX);
     }
+    acknowledged
+}
 
+#[test]
+fn what_was_acknowledged_survives_a_kill_and_is_there_once() {
+    let folder = Folder::new("kill");
+    let file = folder.file("budget.db");
+    let acknowledged = kill(&file, KILLS, false);
     let booked = check(&file);
     for (worker, (booked, acknowledged)) in booked.iter().zip(&acknowledged).enumerate() {
         // At most one call of each thread and life was booked and not yet acknowledged.
@@ -84,6 +98,33 @@ fn what_was_acknowledged_survives_a_kill_and_is_there_once() {
         assert!((0..=i128::from(KILLS)).contains(&unheard), "{worker}: {booked}, {acknowledged}");
     }
     assert!(acknowledged.iter().sum::<i128>() > i128::from(KILLS));
+}
+
+/// Of calls whose end did not wait for the disk, each is charged, or its hold is there and is charged
+/// in full when its lease ends.
+#[test]
+fn what_was_settled_and_not_written_falls_to_its_hold() {
+    const DETACHED_KILLS: u32 = 40;
+    let folder = Folder::new("kill-detached");
+    let file = folder.file("budget.db");
+    let acknowledged = kill(&file, DETACHED_KILLS, true);
+    let booked = check(&file);
+    let clock = clock();
+    let budget = open(&file, true, &clock);
+    let report = budget.report();
+    let worker = |worker: usize| report.account(&format!("worker/{worker}")).unwrap();
+    let mut spent = Usd::ZERO;
+    for (place, (booked, acknowledged)) in booked.iter().zip(&acknowledged).enumerate() {
+        let holds = i128::from(worker(place).open_calls);
+        // Each life leaves at most one settled call and one reserved one of each thread unacknowledged.
+        let unheard = booked + holds - acknowledged;
+        assert!((0..=2 * i128::from(DETACHED_KILLS)).contains(&unheard), "{place}: {unheard}");
+        let pico = booked * Usd::cents(3).pico() + holds * Usd::cents(5).pico();
+        spent = spent.checked_add(Usd::from_pico(pico)).unwrap();
+    }
+    clock.advance(Duration::from_secs(15 * 60 + 1));
+    budget.flush().unwrap();
+    assert_eq!((budget.spent(), budget.held()), (spent, Usd::ZERO));
 }
 
 /// Everything in the file fits together; returns how many calls each worker has booked.
@@ -110,7 +151,7 @@ fn check(file: &Path) -> Vec<i128> {
     ledger.check_invariants().unwrap();
     drop(journal);
 
-    let budget = open(file);
+    let budget = open(file, true, &clock());
     (0..THREADS)
         .map(|worker| {
             let name = format!("worker/{worker}");
@@ -144,7 +185,7 @@ fn three_processes_share_one_limit() {
         })
         .collect();
     assert!(children.iter_mut().all(|child| child.wait().unwrap().success()));
-    let budget = open(&file);
+    let budget = open(&file, true, &clock());
     assert_eq!((budget.spent(), budget.held()), (Usd::cents(300), Usd::ZERO));
     let connection = Connection::open(&file).unwrap();
     let most: i64 =
@@ -159,6 +200,7 @@ fn spender() {
     let budget = BudgetManager::builder()
         .limit("shared", Limit::spend(Usd::dollars(3)))
         .clock(ManualClock::at("2026-11-24T09:30:00Z".parse().unwrap()))
+        .wait_for_disk(true)
         .journal(SqliteJournal::options().patience(Duration::from_secs(60)).open(file).unwrap())
         .build()
         .unwrap();

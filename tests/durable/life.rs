@@ -24,6 +24,7 @@ fn open(folder: &Folder, clock: &ManualClock) -> BudgetManager {
         .limit("", Limit::spend(Usd::dollars(10)).per(Period::MONTH).alert_at([50]))
         .limit("user:*", Limit::spend(Usd::dollars(3)))
         .clock(clock.clone())
+        .wait_for_disk(true)
         .journal(SqliteJournal::open(folder.file("budget.db")).unwrap())
         .build()
         .unwrap()
@@ -104,6 +105,7 @@ fn a_hold_of_a_process_that_died_is_charged_when_its_lease_ends() {
     let budget = BudgetManager::builder()
         .clock(clock.clone())
         .on_alert(move |alert: &Alert| heard.lock().unwrap().push(alert.to_string()))
+        .wait_for_disk(true)
         .journal(SqliteJournal::open(folder.file("budget.db")).unwrap())
         .build()
         .unwrap();
@@ -116,6 +118,7 @@ fn a_hold_of_a_process_that_died_is_charged_when_its_lease_ends() {
     own.release();
     clock.advance(Duration::from_secs(15 * 60 + 1));
     assert_eq!((budget.held(), budget.spent()), (Usd::ZERO, Usd::dollars(2)));
+    budget.flush().unwrap();
     let told = "a call of `a` never reported back; its hold of $2.00 has been charged";
     assert_eq!(*alerts.lock().unwrap(), [told]);
     assert_eq!(budget.report().account("a").unwrap().assumed, Usd::dollars(2));
@@ -206,6 +209,7 @@ fn a_policy_gives_back_what_a_dead_process_held() {
     let budget = BudgetManager::builder()
         .clock(clock.clone())
         .on_lost_call(LostCall::Release)
+        .wait_for_disk(true)
         .journal(SqliteJournal::open(folder.file("budget.db")).unwrap())
         .build()
         .unwrap();
@@ -222,6 +226,7 @@ fn a_long_life_is_kept_short() {
     let (folder, clock) = (Folder::new("compact"), clock());
     let budget = BudgetManager::builder()
         .clock(clock.clone())
+        .wait_for_disk(true)
         .journal(SqliteJournal::open(folder.file("budget.db")).unwrap())
         .build()
         .unwrap();
@@ -241,6 +246,7 @@ fn a_long_life_is_kept_short() {
     let options = SqliteJournal::options().durability(Durability::PowerLoss);
     let budget = BudgetManager::builder()
         .clock(clock)
+        .wait_for_disk(true)
         .journal(options.open(folder.file("budget.db")).unwrap())
         .build()
         .unwrap();
@@ -280,9 +286,8 @@ async fn what_is_awaited_is_written() {
     let budget = open(&folder, &clock);
     let account = budget.account("a").unwrap();
     let ask = || account.request(Estimate::fixed(Usd::cents(10)));
-    let calls = (0..32).map(|_| async {
-        ask().reserve_async().await.unwrap().settle_async(Bill::new(Usage::NONE)).await
-    });
+    let calls = (0..32)
+        .map(|_| async { ask().reserve_async().await.unwrap().settle(Bill::new(Usage::NONE)) });
     for call in calls.map(Box::pin).collect::<Vec<_>>() {
         assert_eq!(call.await.confidence, Confidence::Assumed); // no model, no price
     }

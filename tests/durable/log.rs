@@ -15,7 +15,7 @@ use crate::Folder;
 fn try_open(file: &Path) -> Result<BudgetManager, String> {
     let journal = SqliteJournal::open(file).map_err(|error| error.to_string())?;
     let clock = ManualClock::at("2026-11-24T09:30:00Z".parse().unwrap());
-    let budget = BudgetManager::builder().clock(clock).journal(journal).build();
+    let budget = BudgetManager::builder().clock(clock).wait_for_disk(true).journal(journal).build();
     budget.map_err(|error| error.to_string())
 }
 

@@ -32,6 +32,7 @@
 
 mod awaited;
 mod charges;
+mod detached;
 mod disk;
 mod faults;
 mod files;

@@ -22,7 +22,7 @@ fn clock_at(time: &str) -> ManualClock {
 
 fn builder(file: &Path, clock: &ManualClock) -> Builder {
     let journal = SqliteJournal::open(file).unwrap();
-    BudgetManager::builder().clock(clock.clone()).journal(journal)
+    BudgetManager::builder().clock(clock.clone()).wait_for_disk(true).journal(journal)
 }
 
 fn open(file: &Path, clock: &ManualClock) -> BudgetManager {
@@ -137,9 +137,13 @@ fn a_clock_that_is_ahead_raises_an_alert_and_ends_no_call_of_others() {
     }
     ahead.flush().unwrap();
     assert_eq!((ahead.spent(), ahead.held()), (Usd::cents(151), Usd::ZERO));
-    drop(other);
     here.flush().unwrap();
     assert_eq!((here.spent(), here.held()), (Usd::cents(151), Usd::ZERO));
+    // It was never sent, and so costs nothing.
+    drop(other);
+    third.flush().unwrap();
+    here.flush().unwrap();
+    assert_eq!((here.spent(), here.held()), (Usd::cents(51), Usd::ZERO));
     assert_eq!(alerts.lock().unwrap().len(), 1);
 }
 

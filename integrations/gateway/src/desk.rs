@@ -99,7 +99,7 @@ impl Desk {
                 Ok(response) => pass_on(hold, response, hides_usage).await,
                 Err(error) if error.is_connect() => {
                     let why = format!("the provider could not be reached: {}", root_cause(&error));
-                    hold.refund(why.as_str());
+                    hold.refund(why.clone());
                     Err(Refusal::lost(why))
                 }
                 // Law 8: dropped after it was sent.

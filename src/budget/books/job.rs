@@ -32,9 +32,6 @@ pub(super) struct Task<F, R, G, T> {
     result: Option<R>,
     make: Option<G>,
     slot: Arc<Slot<T>>,
-    has_to_be: bool,
-    /// What is done with an answer for which nobody waits any more.
-    left: fn(T, &Core),
 }
 
 impl<F, R, G, T> Task<F, R, G, T>
@@ -44,23 +41,18 @@ where
     R: Send + 'static,
     T: Send + 'static,
 {
-    pub(super) fn with_ticket(
-        has_to_be: bool,
-        work: F,
-        make: G,
-        left: fn(T, &Core),
-    ) -> (Box<dyn Job>, Ticket<T>) {
+    pub(super) fn with_ticket(work: F, make: G) -> (Box<dyn Job>, Ticket<T>) {
         let slot = Arc::new(Slot(Lock::new(State::Waits(None))));
         let ticket = Ticket(Arc::clone(&slot));
-        (Box::new(Task { work, result: None, make: Some(make), slot, has_to_be, left }), ticket)
+        (Box::new(Task { work, result: None, make: Some(make), slot }), ticket)
     }
 }
 
 impl<F, R, G, T> Job for Task<F, R, G, T>
 where
     F: FnMut(&mut Ledger, &mut Queue, Timestamp) -> R + Send,
-    G: FnOnce(R) -> T + Send,
-    R: Send,
+    G: FnOnce(R) -> T + Send + 'static,
+    R: Send + 'static,
     T: Send + 'static,
 {
     fn run(&mut self, _: &Core, ledger: &mut Ledger, queue: &mut Queue, now: Timestamp) {
@@ -68,25 +60,20 @@ where
     }
 
     fn answer(&mut self, outcome: Result<(), &JournalError>) -> Option<After> {
-        let error = match (outcome, self.result.take()) {
-            (Ok(()), Some(result)) => {
-                let make = self.make.take()?;
-                let value = self.slot.put(Ok(make(result)))?;
-                let left = self.left;
-                return Some(Box::new(move |core| left(value, core)));
-            }
-            (Ok(()), None) => never_run(),
-            (Err(error), _) => error.clone(),
+        let make = self.make.take()?;
+        let result = match (outcome, self.result.take()) {
+            (Ok(()), Some(result)) => Ok(result),
+            (Ok(()), None) => Err(never_run()),
+            (Err(error), _) => Err(error.clone()),
         };
-        if !self.has_to_be {
-            self.make = None;
-        }
-        self.slot.put(Err(error));
-        None
+        // After what was done before has been announced. What nobody waits for may be a hold: it is
+        // dropped with all locks free.
+        let slot = Arc::clone(&self.slot);
+        Some(Box::new(move |_| drop(slot.put(result.map(make)))))
     }
 
     fn has_to_be(&self) -> bool {
-        self.has_to_be
+        false
     }
 }
 
@@ -174,7 +161,7 @@ impl<T> Slot<T> {
 
 /// The answer of a change, when it is written.
 #[must_use = "a change is written when somebody waits for it"]
-pub(in crate::budget) struct Ticket<T>(Arc<Slot<T>>);
+pub(crate) struct Ticket<T>(Arc<Slot<T>>);
 
 impl<T> Ticket<T> {
     pub(super) fn of(value: T) -> Ticket<T> {
@@ -182,7 +169,7 @@ impl<T> Ticket<T> {
     }
 
     /// Waits no longer; an answer that has come and was not fetched is here.
-    pub(in crate::budget) fn give_up(&self) -> Option<T> {
+    fn give_up(&self) -> Option<T> {
         let state = std::mem::replace(&mut *self.0.0.lock(), State::Gone);
         match state {
             State::Done(result) => result.ok(),

@@ -136,20 +136,32 @@ impl Core {
         now: Timestamp,
     ) {
         let Some(books) = self.books() else { return };
-        let clock = self.now();
         let mut is_alone = None;
+        let all = self
+            .end_due(books, ledger, now, || *is_alone.get_or_insert_with(|| journal.is_alone()));
+        let clock = self.now();
+        books.others.times.lock().rest = if all { Timestamp::MIN } else { clock.plus(CHECK_AGAIN) };
+    }
+
+    /// The same without a journal at hand. False if some holds are due and may not end yet.
+    pub(in crate::budget) fn end_due(
+        &self,
+        books: &Books,
+        ledger: &mut Ledger,
+        now: Timestamp,
+        mut is_alone: impl FnMut() -> bool,
+    ) -> bool {
+        let clock = self.now();
         let end = |hold: HoldId, until: Timestamp| {
             if books.has_guard(hold) {
                 // A guard may still settle it: charge the hold now, and book the bill then.
                 return (clock >= until).then_some(LostCall::ChargeHold);
             }
             let ahead = books.others.holds.lock().get(&hold).copied().unwrap_or_default();
-            let is_over = clock >= until.plus(ahead)
-                || (clock >= until && *is_alone.get_or_insert_with(|| journal.is_alone()));
+            let is_over = clock >= until.plus(ahead) || (clock >= until && is_alone());
             is_over.then_some(self.settings.on_lost)
         };
-        let all = catch_up(ledger, now, end);
-        books.others.times.lock().rest = if all { Timestamp::MIN } else { clock.plus(CHECK_AGAIN) };
+        catch_up(ledger, now, end)
     }
 
     /// Applies the events of other processes. They have notified their own observers.

@@ -1,12 +1,11 @@
 //! Owns a hold in the hands of those who may take from it and cannot end it, and what a wrapper
 //! around an agent asks of a guard besides.
 
-use std::future::Future;
-
 use super::super::account::Account;
+use super::super::books::Ticket;
+use super::super::queue::Queue;
 use super::Reservation;
-use crate::journal::JournalError;
-use crate::ledger::HoldId;
+use crate::ledger::{HoldId, Ledger};
 use crate::money::Usd;
 
 /// A hold that inner calls take from. It is ended by its guard alone; from then on inner calls are
@@ -37,6 +36,23 @@ impl Reservation {
         self.choices.max(1)
     }
 
+    /// The same when the ends of its inner calls are written, where there is a journal.
+    pub(crate) fn taken_when_written(&self) -> Option<Ticket<Usd>> {
+        self.core.books()?;
+        let (hold, held) = (self.hold, self.held);
+        let left = move |ledger: &mut Ledger, _: &mut Queue, _| ledger.cost_held(hold);
+        let taken = move |left: Option<i128>| {
+            let left = Usd::from_pico(left.unwrap_or_default());
+            held.checked_sub(left).unwrap_or(Usd::ZERO)
+        };
+        Some(self.core.change_later(left, taken))
+    }
+
+    /// Where the manager waits for the disk: until all that was done before is written.
+    pub(crate) fn written(&self) -> Option<Ticket<()>> {
+        self.core.settings.waits_for_disk.then(|| self.core.flushed())
+    }
+
     /// The input tokens that are held, without those that its inner calls have taken.
     pub(crate) fn input_held(&self) -> u64 {
         self.core.peek(|ledger| ledger.input_held(self.hold)).unwrap_or(0)
@@ -49,22 +65,9 @@ impl Reservation {
 }
 
 impl Account {
-    /// With a journal: waits until all that was done before is written.
-    pub(crate) fn flush_later(
-        &self,
-    ) -> Option<impl Future<Output = Result<(), JournalError>> + Send + use<>> {
-        self.core.books()?;
-        Some(self.core.change_later(|_, _, _| (), |()| ()))
-    }
-
-    /// With a journal, where a window or a lease has ended: waits until that is written.
-    pub(crate) fn catch_up_later(
-        &self,
-    ) -> Option<impl Future<Output = Result<(), JournalError>> + Send + use<>> {
-        let books = self.core.books()?;
-        let now = self.core.now();
-        let is_due = self.core.peek(|ledger| books.has_due(ledger, now, now));
-        if is_due { self.flush_later() } else { None }
+    /// Where the manager waits for the disk: until all that was done before is written.
+    pub(crate) fn written(&self) -> Option<Ticket<()>> {
+        self.core.settings.waits_for_disk.then(|| self.core.flushed())
     }
 
     /// What is left of a hold of its budget for inner calls; zero once it has ended.

@@ -2,7 +2,7 @@
 //! answer.
 
 use super::super::core::LostCall;
-use super::{Booked, Priced, Receipt, Reservation, Why};
+use super::{Priced, Receipt, Reservation};
 use crate::money::Usd;
 use crate::price::Model;
 use crate::usage::{Bill, Body, Confidence, Head, Outcome, Usage};
@@ -55,60 +55,37 @@ impl Reservation {
     /// | `Free` | a call of $0 |
     /// | `Unsent` | nothing, as by [`refund`](Reservation::refund) |
     /// | `Lost` | what the manager's [`LostCall`] says: by default what was held, as assumed |
-    ///
-    /// With a journal it blocks until the change is written, as `settle` does.
     pub fn finish(mut self, outcome: Outcome) -> Option<Receipt> {
-        match outcome {
-            Outcome::Billed(bill) => Some(self.settle(bill)),
-            Outcome::Free => Some(self.settle(Bill::free())),
-            Outcome::Unsent => {
-                self.give_back(NOT_SENT, true);
-                None
-            }
-            Outcome::Lost => {
-                self.mark_sent();
-                match self.lost() {
-                    Some((usage, priced)) => Some(self.charge(usage.as_ref(), priced)),
-                    None => {
-                        self.give_back(REPLY_LOST, true);
-                        None
-                    }
-                }
-            }
-        }
+        let receipt = self.end(outcome);
+        self.core.wait_for_disk();
+        receipt
     }
 
-    /// The same without blocking the thread.
-    pub(crate) fn finish_unblocked(&mut self, outcome: Outcome) -> Option<Booked> {
-        match outcome {
-            Outcome::Billed(bill) => Some(self.book_unblocked(bill)),
-            Outcome::Free => Some(self.book_unblocked(Bill::free())),
-            Outcome::Unsent => {
-                self.give_back(NOT_SENT, false);
-                None
-            }
-            Outcome::Lost => {
-                self.mark_sent();
-                self.end_dropped()
-            }
-        }
-    }
-
+    /// The same where it is, without waiting for the disk.
     #[inline]
-    pub(super) fn book_unblocked(&mut self, bill: Bill) -> Booked {
-        let bill = self.without_gaps(bill);
-        let priced = self.price(&bill);
-        self.charge_unblocked(Some(bill.total_usage()), priced)
+    pub(crate) fn end(&mut self, outcome: Outcome) -> Option<Receipt> {
+        match outcome {
+            Outcome::Billed(bill) => Some(self.book(bill)),
+            Outcome::Free => Some(self.book(Bill::free())),
+            Outcome::Unsent => {
+                self.give_back("it was not sent".into());
+                None
+            }
+            Outcome::Lost => {
+                self.mark_sent();
+                self.lose()
+            }
+        }
     }
 
-    /// Ends a hold whose guard is dropped.
+    /// Ends a hold whose guard is dropped, or whose call is lost.
     #[cold]
     #[inline(never)]
-    pub(super) fn end_dropped(&mut self) -> Option<Booked> {
+    pub(super) fn lose(&mut self) -> Option<Receipt> {
         match self.lost().filter(|_| self.is_sent()) {
-            Some((usage, priced)) => Some(self.charge_unblocked(usage, priced)),
+            Some((usage, priced)) => Some(self.charge(usage.as_ref(), priced)),
             None => {
-                self.give_back(REPLY_LOST, false);
+                self.give_back("its reply was lost".into());
                 None
             }
         }
@@ -136,5 +113,3 @@ impl Reservation {
 }
 
 const ATTO_PER_PICO: i128 = 1_000_000;
-const NOT_SENT: Why = Why::Known("it was not sent");
-const REPLY_LOST: Why = Why::Known("its reply was lost");

@@ -234,7 +234,7 @@ impl Both {
             builder = builder.limit(cap.on, cap.limit());
         }
         if let Some(tape) = &tape {
-            builder = builder.journal(tape.clone()).lease(HOUR * 100_000);
+            builder = builder.wait_for_disk(true).journal(tape.clone()).lease(HOUR * 100_000);
         }
         let budget = builder.build().unwrap();
         for account in ACCOUNTS {

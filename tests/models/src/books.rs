@@ -127,8 +127,9 @@ fn what_is_awaited_is_written_and_what_is_not_awaited_too() {
         let disk = Disk::default();
         let budget = disk.open();
         let [mine, other] = [3, 2].map(|amount| budget.reserve("a", &call(amount)).sure());
-        let other = thread(move || drop(other.settle_async(Bill::free().reported_cost(cents(2)))));
-        let receipt = block_on(mine.settle_async(Bill::free().reported_cost(cents(3))));
+        let other = thread(move || drop(other.settle_cost(cents(2))));
+        let receipt = mine.settle_cost(cents(3));
+        block_on(budget.flushed()).sure();
         assert_eq!(receipt.cost, cents(3));
         let (written, _) = disk.written();
         assert!([cents(3), cents(5)].contains(&written), "{written}");

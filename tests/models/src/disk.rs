@@ -94,6 +94,7 @@ impl Disk {
 
     pub fn open_at(&self, clock: &ManualClock) -> BudgetManager {
         BudgetManager::builder()
+            .wait_for_disk(true)
             .journal(Pen { disk: self.clone(), open: Vec::new() })
             .limit("", Limit::spend(cents(10)))
             .prices(PriceBook::empty())

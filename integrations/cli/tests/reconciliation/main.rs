@@ -41,7 +41,12 @@ pub(crate) fn clock() -> ManualClock {
 
 pub(crate) fn open(folder: &Folder, clock: &ManualClock) -> BudgetManager {
     let journal = SqliteJournal::open(folder.file("budget.db")).unwrap();
-    BudgetManager::builder().clock(clock.clone()).journal(journal).build().unwrap()
+    BudgetManager::builder()
+        .clock(clock.clone())
+        .wait_for_disk(true)
+        .journal(journal)
+        .build()
+        .unwrap()
 }
 
 pub(crate) fn charges(folder: &Folder) -> Charges {
