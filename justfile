@@ -20,9 +20,9 @@ peers:
 counts *args:
     cargo run --release --manifest-path benches/counts/Cargo.toml -- {{args}}
 
-# All benchmarks.
+# All benchmarks: the package in `benches`.
 bench:
-    cargo bench
+    cargo bench -p bursar-benches
 
 # Licences, sources, duplicates and known flaws of all that is depended on, by deny.toml.
 deny:

@@ -142,7 +142,7 @@ fn calibrate() {
     out += "# The strangeness of English, and where the levels of strangeness begin.\n";
     line(&mut out, [u64::from(start)]);
     line(&mut out, levels.map(u64::from));
-    fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/src/usage/tokens/weights.txt"), out)
+    fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/../src/usage/tokens/weights.txt"), out)
         .expect("the source is writable");
 }
 

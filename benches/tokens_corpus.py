@@ -1,7 +1,7 @@
 """Builds the texts that the token counters are measured on, out of Debian 12 packages.
 
     python3 benches/tokens_corpus.py /tmp/corpus
-    BURSAR_CORPUS=/tmp/corpus cargo test --release --features tiktoken measure -- --ignored --nocapture
+    BURSAR_CORPUS=/tmp/corpus cargo bench --features tiktoken --bench calibrate -- measure
 
 Prose is that of handbooks, help pages and translated interfaces; code, JSON and YAML are files that
 lie on the machine (Rust crates, Python, Node). Lists of names (ISO codes) and tables of character sets

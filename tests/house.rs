@@ -77,7 +77,9 @@ fn a_room_names_only_what_lies_below_it() {
 
 #[test]
 fn the_first_line_of_a_file_says_what_it_owns() {
-    for folder in ["src", "tests", "benches", "examples"] {
+    // The published crate has no benches and no examples.
+    let is_there = |folder: &&str| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).exists();
+    for folder in ["src", "tests", "benches", "examples"].into_iter().filter(is_there) {
         for (file, text) in sources(folder) {
             let first = text.lines().next().unwrap_or_default();
             assert!(first.starts_with("//! ") && first.len() > 20, "{}: {first}", file.display());

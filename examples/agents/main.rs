@@ -1,5 +1,5 @@
 //! A team of agents on one budget, against a local server that keeps a bill of its own:
-//! `cargo run --example agents`.
+//! `cargo run -p bursar-agents`.
 //!
 //! A planner, three workers at once and a critic speak HTTP with the models of two providers. The
 //! money ends midway: outputs are shortened, a cheaper model takes over, calls are refused before

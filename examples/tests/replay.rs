@@ -1,4 +1,4 @@
-//! Owns the test of the main job from outside: the replay example as a user runs it.
+//! Tests of the `replay` example, run as a program.
 
 use std::fs;
 use std::path::PathBuf;

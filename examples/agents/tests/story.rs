@@ -1,9 +1,9 @@
-//! Owns the test of the `agents` example: the whole story over HTTP on the loopback, and what both
+//! Tests of the `agents` example: the whole story over HTTP on the loopback, and what both
 //! sides say that it costs.
 
 use bursar::{Quantity, Usd};
 
-#[path = "../examples/agents/main.rs"]
+#[path = "../main.rs"]
 #[allow(dead_code, missing_docs)]
 mod agents;
 

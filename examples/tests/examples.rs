@@ -1,5 +1,4 @@
-//! Owns the tests of the small examples: the loop guard, taken over as it is, and what the README
-//! shows of the quickstart.
+//! Tests of the loop guard, included as it is, and of what the README shows of the quickstart.
 
 use std::process::Command;
 use std::time::Duration;
@@ -7,7 +6,7 @@ use std::time::Duration;
 use bursar::testing::ManualClock;
 use bursar::{BudgetManager, Estimate, ReserveError, Usd};
 
-#[path = "../examples/loop_guard.rs"]
+#[path = "../loop_guard.rs"]
 #[allow(dead_code, unreachable_pub, reason = "an example is a program")]
 mod loop_guard;
 
@@ -73,7 +72,7 @@ fn the_loop_guard_stops_whoever_spends_far_above_its_own_history() {
 
 /// The blocks of plain text in the README, in order.
 fn shown() -> Vec<String> {
-    let readme = include_str!("../README.md");
+    let readme = include_str!("../../README.md");
     let blocks = readme.split("```text\n").skip(1);
     blocks.filter_map(|rest| Some(rest.split_once("```")?.0.to_owned())).collect()
 }

@@ -1,4 +1,4 @@
-//! Owns the test of the `price` example from outside: a log is repriced line by line.
+//! Tests of the `price` example, run as a program: a log is repriced line by line.
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
@@ -64,7 +64,8 @@ fn a_price_list_of_ones_own_goes_over_the_built_in_one() {
 {"id":4,"model":"gpt-6.1-terra","at":"2026-11-20","usage":{"output":1000000}}
 "#;
     let lists = ["litellm.json", "genai.json", "own.toml"];
-    let lists: Vec<String> = lists.iter().map(|list| format!("tests/data/prices/{list}")).collect();
+    let lists: Vec<String> =
+        lists.iter().map(|list| format!("../tests/data/prices/{list}")).collect();
     let arguments: Vec<&str> = lists.iter().flat_map(|list| ["--prices", list]).collect();
     let output = run(&arguments, log);
     let costs = answers(&output);
@@ -76,7 +77,7 @@ fn a_price_list_of_ones_own_goes_over_the_built_in_one() {
 
     for (arguments, words) in [
         (&["--prices"][..], "needs a file"),
-        (&["--prices", "tests/data/prices/none.json"], "none.json"),
+        (&["--prices", "../tests/data/prices/none.json"], "none.json"),
         (&["--prices", "README.md"], "README.md"),
         (&["--list"], "`--list` is not known"),
     ] {
