@@ -272,6 +272,7 @@ impl Ledger {
     }
 
     /// The id of an account, by its path.
+    #[doc(hidden)]
     pub fn find(&self, path: &str) -> Option<AccountId> {
         self.accounts.find(path)
     }
@@ -295,6 +296,7 @@ impl Ledger {
     }
 
     /// The number of a model, by its name.
+    #[doc(hidden)]
     pub fn find_model(&self, name: &str) -> Option<ModelId> {
         self.model_ids.get(name).copied()
     }

@@ -254,12 +254,14 @@ pub struct Adjust {
     pub why: Arc<str>,
 }
 
-/// What happened, and when.
+/// What happened, and when. A journal stores it with serde and reads it back; what it says is the
+/// ledger's own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// The moment.
     pub at: Timestamp,
     /// The change.
+    #[doc(hidden)]
     pub change: Change,
 }
 

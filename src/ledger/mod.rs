@@ -1,14 +1,16 @@
-//! What is left: the pure machine that knows accounts, limits, holds and time.
+//! [`Ledger`]: the pure state machine of accounts, limits, windows and holds.
 //!
-//! [`Ledger::decide`] looks at a [`Command`] and either refuses it, changing nothing, or says what
-//! will happen as an [`Event`]; [`Ledger::apply`] makes it so and cannot fail. Inside there is no
-//! clock, time zone, lock, I/O, float or chance: the same events give the same ledger, in any
-//! process, on any day. It knows nothing of prices, agents or caches either; a model is an opaque
-//! number with a name that filters look at.
+//! A decision looks at a command and either refuses it, changing nothing, or says what will happen
+//! as an [`Event`]; [`Ledger::apply`] makes it so and cannot fail. Inside there is no clock, time
+//! zone, lock, I/O, float or chance: the same events give the same ledger, in any process, on any
+//! day. It knows no agents or caches, and of prices only the bound of a call; a model is an
+//! opaque number with a name for filters.
 //!
 //! Most programs never meet this module: [`BudgetManager`](crate::BudgetManager) puts one ledger
-//! behind one lock and deals in names, prices and guards. It is public so that it can be tested,
-//! fuzzed, simulated and replayed from outside.
+//! behind one lock and deals in names, prices and guards. What a [`Journal`](crate::journal::Journal)
+//! stores is documented here. Everything else of the machine (commands, changes, ids and views) is
+//! left out of these pages: it is public so that it can be tested, fuzzed, simulated and replayed
+//! from outside, and may change in any release.
 
 mod accounts;
 mod admin;
@@ -18,15 +20,14 @@ mod command;
 mod compact;
 mod counter;
 mod denied;
-mod filters;
 mod fast_path;
+mod filters;
 mod holds;
 mod limit;
 mod nesting;
 mod path;
 mod path_walk;
 mod per_call;
-
 mod reserve;
 mod rules;
 mod settle;
@@ -38,21 +39,29 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::price::bound::CostBound;
-pub use accounts::{Balance, Totals};
 pub(crate) use amounts::grouped;
-pub use amounts::{Amounts, Measure, Quantity};
-pub use command::{
-    Adjust, Booking, Change, Command, Event, Grow, Grown, LimitChange, Record, Recorded, Rejection,
-    Reserve, Reserved, Retry, Settle, Settled, Target,
-};
+pub use amounts::{Measure, Quantity};
+pub use command::{Event, Retry};
 pub use denied::Denied;
-pub use holds::Part;
-
 pub use limit::{Limit, LimitError, ModelPattern, Period};
 pub use path::{Path, PathError, Scope};
 pub(crate) use reserve::Need;
 pub use tape::{Entry, Posting, PostingKind};
+
+#[doc(hidden)]
+pub use crate::price::bound::CostBound;
+#[doc(hidden)]
+pub use accounts::{Balance, Totals};
+#[doc(hidden)]
+pub use amounts::Amounts;
+#[doc(hidden)]
+pub use command::{
+    Adjust, Booking, Change, Command, Grow, Grown, LimitChange, Record, Recorded, Rejection,
+    Reserve, Reserved, Settle, Settled, Target,
+};
+#[doc(hidden)]
+pub use holds::Part;
+#[doc(hidden)]
 pub use view::{AccountView, HoldView, LimitView};
 
 use crate::clock::Timestamp;
@@ -64,6 +73,7 @@ use rules::Rules;
 use tape::Tape;
 
 /// An account of a ledger. An id outlives its account: after a close it names nothing.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "(u32, u32)", into = "(u32, u32)")]
 pub struct AccountId {
@@ -77,6 +87,7 @@ impl AccountId {
 }
 
 /// A hold of a ledger. An id outlives its hold: after the end it names nothing.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "(u32, u32)", into = "(u32, u32)")]
 pub struct HoldId {
@@ -105,6 +116,7 @@ pair!(AccountId);
 pair!(HoldId);
 
 /// A model, as far as a ledger knows: a number, with a name for filters and reports.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ModelId(pub(crate) u32);
 
@@ -114,14 +126,17 @@ impl ModelId {
 }
 
 /// One limit on one account of a ledger.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LimitId(pub(crate) u32);
 
 /// A shared window of the calendar.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct WindowId(pub(crate) u32);
 
 /// The tags of a call: at most four accounts, each in a tag tree of its own.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tags {
     ids: [AccountId; Tags::MOST],
@@ -160,6 +175,7 @@ impl Tags {
 ///
 /// A notice carries the names of what it is about: a run can end, and its limits with it, by the
 /// very settle that crossed a threshold.
+#[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Notice {
@@ -352,6 +368,7 @@ impl Ledger {
 
     /// When something falls due by itself: a window that rolls, a lease that ends. Before any
     /// other command at or after that moment, [`due`](Ledger::due) has to be dealt with.
+    #[doc(hidden)]
     #[inline]
     pub fn next_due(&self) -> Timestamp {
         let lease = self.holds.next_lease().map_or(Timestamp::MAX, |(_, until)| until);
@@ -360,6 +377,7 @@ impl Ledger {
 
     /// What has fallen due by `now`. The new window of a roll is the caller's to compute, because
     /// a ledger has no calendar.
+    #[doc(hidden)]
     pub fn due(&self, now: Timestamp) -> Option<Due<'_>> {
         if let Some((hold, until)) = self.holds.next_lease() {
             if until <= now && until <= self.next_roll {
@@ -383,6 +401,7 @@ impl Ledger {
     }
 
     /// What the last events have brought about, for somebody to be told.
+    #[doc(hidden)]
     pub fn take_notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.notices)
     }
@@ -397,6 +416,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`Rejection`], with the reason as data.
+    #[doc(hidden)]
     pub fn decide(&self, now: Timestamp, command: &Command) -> Result<Event, Rejection> {
         let at = self.now.max(now);
         let change = match command {
@@ -432,6 +452,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`Rejection`]; nothing has changed then.
+    #[doc(hidden)]
     pub fn execute(&mut self, now: Timestamp, command: &Command) -> Result<Event, Rejection> {
         let event = self.decide(now, command)?;
         self.apply(&event);
@@ -485,6 +506,7 @@ impl Ledger {
 }
 
 /// Something that has fallen due by itself.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due<'a> {
     /// A window has ended: compute the one around the present moment and give a

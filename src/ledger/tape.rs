@@ -126,11 +126,13 @@ impl Tape {
 
 impl Ledger {
     /// Whether each event is kept from now on, until it is taken by [`take_entries`](Ledger::take_entries).
+    #[doc(hidden)]
     pub fn keep_entries(&mut self, keep: bool) {
         self.tape.runs = keep;
     }
 
     /// What was applied since the last call, if it is kept.
+    #[doc(hidden)]
     pub fn take_entries(&mut self) -> Vec<Entry> {
         std::mem::take(&mut self.tape.entries)
     }

@@ -80,11 +80,13 @@ impl LimitView<'_> {
 
 impl Ledger {
     /// All accounts.
+    #[doc(hidden)]
     pub fn accounts(&self) -> impl Iterator<Item = AccountView<'_>> {
         self.accounts.iter().map(|(index, account)| self.view(index, account))
     }
 
     /// One account; `None` if it has been closed.
+    #[doc(hidden)]
     pub fn account(&self, id: AccountId) -> Option<AccountView<'_>> {
         self.accounts.get(id).map(|account| self.view(id.index, account))
     }
@@ -103,12 +105,14 @@ impl Ledger {
     }
 
     /// All limits, each on each account that it is for, as of the last event.
+    #[doc(hidden)]
     pub fn limits(&self) -> impl Iterator<Item = LimitView<'_>> {
         self.limits_at(self.now)
     }
 
     /// All limits, each on each account that it is for. What has left a rolling period by `now` is
     /// not counted, even if nothing has happened since.
+    #[doc(hidden)]
     pub fn limits_at(&self, now: Timestamp) -> impl Iterator<Item = LimitView<'_>> {
         let now = self.now.max(now);
         let places = (0..).zip(&self.counters);
@@ -116,11 +120,13 @@ impl Ledger {
     }
 
     /// One limit, as of the last event; `None` if it has been lifted.
+    #[doc(hidden)]
     pub fn limit(&self, id: LimitId) -> Option<LimitView<'_>> {
         self.limit_view(id, self.counters.get(id.0 as usize)?.as_ref()?, self.now)
     }
 
     /// The limits that a charge to an account touches: its own, then those above.
+    #[doc(hidden)]
     pub fn limits_of(&self, id: AccountId, now: Timestamp) -> impl Iterator<Item = LimitView<'_>> {
         let now = self.now.max(now);
         let own = self.accounts.get(id).map(|_| Ancestors::of_account(id.index));
@@ -177,6 +183,7 @@ impl Ledger {
     }
 
     /// The name of a model.
+    #[doc(hidden)]
     pub fn model_name(&self, model: ModelId) -> Option<&Arc<str>> {
         self.models.get(model.0 as usize)
     }
@@ -188,11 +195,13 @@ impl Ledger {
     }
 
     /// How many holds are open.
+    #[doc(hidden)]
     pub fn open_holds(&self) -> usize {
         self.holds.iter().filter(|(id, _)| self.holds.open(*id).is_some()).count()
     }
 
     /// The open holds: what each holds, in picodollars, and when its lease ends.
+    #[doc(hidden)]
     pub fn holds(&self) -> impl Iterator<Item = (HoldId, i128, Timestamp)> {
         let open = self.holds.iter().filter(|(_, hold)| !hold.is_late());
         open.map(|(id, hold)| (id, hold.total().cost, hold.lease_until))
@@ -211,6 +220,7 @@ impl Ledger {
     }
 
     /// A hold, while it is open or waits for its settlement.
+    #[doc(hidden)]
     pub fn find_hold(&self, id: HoldId) -> Option<HoldView> {
         self.holds.get(id).map(|hold| HoldView {
             account: hold.target.account,
