@@ -1,6 +1,8 @@
 //! Prints the measured table of the README: each work as a ratio to one uncontended atomic add in
 //! the same run, because machines differ and are shared. `cargo bench --bench ratios`.
 
+#[path = "common/bare.rs"]
+mod bare;
 mod common;
 
 use std::hint::black_box;
@@ -8,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
+use bare::BareAccount;
 use bursar::{BudgetManager, Limit, Usage, Usd};
 use common::{LedgerPair, PublicPair};
 
@@ -99,6 +102,13 @@ fn works() -> Vec<Work> {
         calls("floor: one `Arc` cloned and dropped", "", move || drop(black_box(shared.clone()))),
     ];
 
+    let bare = BareAccount::new();
+    works.push(calls("floor: bare pair, the promises and nothing else", "", move || bare.call()));
+    for threads in [2, 8] {
+        let bare = BareAccount::new();
+        let name = format!("floor: bare pair, {threads} threads");
+        works.push(in_threads(name, "", threads, move || bare.call()));
+    }
     for threads in [1, 2, 4, 8] {
         let pair = LedgerPair::new(common::account(&common::budget(3, 2), 3, 0));
         let aim = if threads == 1 { "14" } else { "" };

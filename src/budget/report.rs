@@ -167,9 +167,11 @@ impl Report {
             let others = (HeldElsewhere::of(core, ledger), core.books().map(Books::read_at));
             (now, nodes, figures, names, others)
         });
-        nodes.sort_by(|one, other| one.report.account.order().cmp(other.report.account.order()));
-        let mut limits: Vec<LimitReport> = figures.into_iter().map(Figures::report).collect();
-        limits.sort_by(|one, other| one.account.order().cmp(other.account.order()));
+        nodes.sort_by_cached_key(|node| node.report.account.sort_key());
+        let mut words = HashMap::new();
+        let limits = figures.into_iter().map(|figures| figures.report(&mut words));
+        let mut limits: Vec<LimitReport> = limits.collect();
+        limits.sort_by_cached_key(|limit| limit.account.sort_key());
         let models = models_of(&nodes, &names);
         let all = add_upward(nodes);
         let (tags, accounts) = all.into_iter().partition(|account| account.account.is_tag());
@@ -277,15 +279,23 @@ impl Figures {
         }
     }
 
-    fn report(self) -> LimitReport {
+    /// Puts a limit into words, once for all the accounts that it is for.
+    fn report(self, known: &mut HashMap<*const Limit, Words>) -> LimitReport {
         let (limit, measure) = (&self.limit, self.limit.measure());
         let quantity = |value| measure.quantity(value);
-        LimitReport {
-            measure,
+        let words = known.entry(Arc::as_ptr(limit)).or_insert_with(|| Words {
             limit: limit.to_string(),
             scope: self.scope.to_string(),
             period: limit.period().to_string(),
             only_model: limit.only_models().map(|pattern| pattern.to_string()),
+        });
+        let Words { limit: name, scope, period, only_model } = words.clone();
+        LimitReport {
+            measure,
+            limit: name,
+            scope,
+            period,
+            only_model,
             observe: limit.is_observing(),
             amount: limit.amount(),
             spent: quantity(self.spent),
@@ -299,6 +309,15 @@ impl Figures {
             account: self.account,
         }
     }
+}
+
+/// A limit in words.
+#[derive(Clone)]
+struct Words {
+    limit: String,
+    scope: String,
+    period: String,
+    only_model: Option<String>,
 }
 
 fn names_of(ledger: &Ledger, nodes: &[Node]) -> HashMap<ModelId, Arc<str>> {
@@ -332,13 +351,24 @@ fn models_of(nodes: &[Node], names: &HashMap<ModelId, Arc<str>>) -> Vec<ModelRep
 /// Adds to each account what is below it. They come sorted, each after the one above it.
 fn add_upward(nodes: Vec<Node>) -> Vec<AccountReport> {
     let mut reports: Vec<AccountReport> = nodes.into_iter().map(|node| node.report).collect();
-    let places: HashMap<Path, usize> =
-        reports.iter().enumerate().map(|(place, r)| (r.account.clone(), place)).collect();
+    // The place of the account above each: the last of those before it that it lies in.
+    let mut parents = Vec::with_capacity(reports.len());
+    let mut above: Vec<usize> = Vec::new();
+    for (place, report) in reports.iter().enumerate() {
+        while let Some(top) = above.last().copied() {
+            let top = &reports[top].account;
+            if report.account.is_tag() == top.is_tag() && report.account.is_within(top) {
+                break;
+            }
+            above.pop();
+        }
+        parents.push(above.last().copied());
+        above.push(place);
+    }
     for place in (0..reports.len()).rev() {
-        let parent = reports[place].account.parent().and_then(|parent| places.get(&parent));
-        let Some(parent) = parent.copied() else { continue };
-        let below = reports[place].clone();
-        let above = &mut reports[parent];
+        let (before, rest) = reports.split_at_mut(place);
+        let parent = parents[place].and_then(|parent| before.get_mut(parent));
+        let (Some(above), Some(below)) = (parent, rest.first()) else { continue };
         above.requests = above.requests.saturating_add(below.requests);
         above.usage = above.usage.saturating_add(&below.usage);
         above.open_calls = above.open_calls.saturating_add(below.open_calls);

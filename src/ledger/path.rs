@@ -92,10 +92,11 @@ impl Path {
         is_within(&self.0, account)
     }
 
-    /// An order in which each account comes after the one above it, and before the next tree.
-    pub(crate) fn order(&self) -> impl Iterator<Item = &str> {
+    /// A key in whose order each account comes after the one above it, and before the next tree.
+    pub(crate) fn sort_key(&self) -> String {
         let (tree, rest) = split_tree(&self.0);
-        std::iter::once(tree).chain(rest.split('/'))
+        // No segment has a control character, so this one separates them and comes before all others.
+        format!("{tree}\0{}", rest.replace('/', "\0"))
     }
 
     /// The account below with that name.

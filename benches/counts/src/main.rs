@@ -5,6 +5,8 @@
 //! is one call without what surrounds it. Fails if a path takes a tenth more than `expected.tsv`
 //! says. `-- --accept` writes what was counted there.
 
+#[path = "../../common/bare.rs"]
+mod bare;
 #[path = "../../common/cache.rs"]
 mod cache;
 #[path = "../../common/mod.rs"]
@@ -14,11 +16,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 
+use bare::BareAccount;
 use bursar::cache::ResultCache;
 use bursar::clock::Timestamp;
 use bursar::price::Terms;
-use bursar::{BudgetManager, Usage};
+use bursar::{BudgetManager, Limit, Period, Usage, Usd};
 use common::{LedgerPair, PublicPair};
 
 const EXPECTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/expected.tsv");
@@ -27,10 +31,13 @@ const CALLS: u64 = 2_000;
 /// Makes ready the call that is counted.
 type Ready = fn() -> Box<dyn FnMut()>;
 
-const PATHS: [(&str, Ready); 7] = [
+const PATHS: [(&str, Ready); 10] = [
+    ("bare pair", bare_pair),
     ("ledger pair", ledger_pair),
     ("ledger pair by name", ledger_pair_by_name),
     ("public pair", public_pair),
+    ("rolling minute", rolling_minute),
+    ("report of 10 accounts", report),
     ("refusal", refusal),
     ("cost()", cost),
     ("remaining", remaining),
@@ -129,6 +136,26 @@ fn counted(path: &str, times: u64) -> Result<u64, String> {
         Some(count) if output.status.success() => Ok(count),
         _ => Err(format!("callgrind says no count:\n{said}")),
     }
+}
+
+fn bare_pair() -> Box<dyn FnMut()> {
+    let bare = BareAccount::new();
+    Box::new(move || bare.call())
+}
+
+fn rolling_minute() -> Box<dyn FnMut()> {
+    let minute = Period::rolling(Duration::from_secs(60));
+    let limit = Limit::spend(Usd::dollars(1_000_000)).per(minute);
+    let budget = BudgetManager::builder().limit("", limit).build().unwrap();
+    let pair = LedgerPair::new(budget.account("").unwrap());
+    Box::new(move || pair.call())
+}
+
+fn report() -> Box<dyn FnMut()> {
+    let (budget, _) = common::crowd(10);
+    Box::new(move || {
+        black_box(budget.report());
+    })
 }
 
 fn ledger_pair() -> Box<dyn FnMut()> {
