@@ -187,7 +187,7 @@ fn what_is_no_count_is_refused_by_its_name() {
         assert_eq!((field.as_str(), found.as_str()), ("usage.prompt_tokens", shown));
     }
     let error = Bill::from_response(&usage("{\"a\": 1}")).unwrap_err().to_string();
-    assert!(error.starts_with("`usage.prompt_tokens` is {…}, which is no count"), "{error}");
+    assert!(error.starts_with("`usage.prompt_tokens` is {…}, which is not a count"), "{error}");
     for (good, count) in
         [("412.0", 412), ("4.12e2", 412), ("0.0", 0), ("1e12", Usage::MAX_COUNT), ("\"12\"", 12)]
     {

@@ -730,7 +730,7 @@ fn base64_is_never_text() {
 fn what_is_wrong_with_a_request_is_said_to_whoever_wrote_it() {
     let budget = BudgetManager::builder().build().unwrap();
     for (body, sentence) in [
-        ("[]", "the request cannot be read: it is no JSON object; send one JSON object, whole"),
+        ("[]", "the request cannot be read: it is not a JSON object; send one JSON object, whole"),
         (
             r#"{"model": "gpt-5", "#,
             "the request cannot be read: it ends in the middle; send one JSON object, whole",
@@ -744,7 +744,7 @@ fn what_is_wrong_with_a_request_is_said_to_whoever_wrote_it() {
         ),
         (
             r#"{"model": "gpt-5", "messages": [], "max_completion_tokens": "many"}"#,
-            "`max_completion_tokens` is \"many\", which is no count; make it a whole number from 0 \
+            "`max_completion_tokens` is \"many\", which is not a count; make it a whole number from 0 \
              to 1000000000000",
         ),
         (

@@ -204,7 +204,7 @@ impl BudgetManager {
     /// assert_eq!(hold.max_output_tokens(), 800);
     ///
     /// let error = budget.estimate_request(r#"{"model": "gpt-6.1-terra", "max_tokens": -1}"#);
-    /// assert!(error.unwrap_err().to_string().starts_with("`max_tokens` is -1, which is no count"));
+    /// assert!(error.unwrap_err().to_string().starts_with("`max_tokens` is -1, which is not a count"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

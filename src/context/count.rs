@@ -82,5 +82,5 @@ impl Counting {
     }
 }
 
-/// Above so many bytes for each token, a text is likely too long.
+/// A text with more bytes for each token is likely too long.
 const BYTES_PER_TOKEN: u64 = 4;

@@ -34,8 +34,8 @@ struct Atom {
     tokens: u64,
 }
 
-/// Cuts the longest texts of a unit, all to the same length, until it has at most so many tokens.
-/// How many it then has; `None` if that cannot be done.
+/// Cuts the longest texts of a unit, all to the same length, until it has at most `max_tokens`.
+/// Returns the cuts and the tokens that it then has; `None` if that cannot be done.
 pub(super) fn fit<C: Messages + ?Sized>(
     trimmer: &ContextTrimmer,
     messages: &C,
@@ -138,8 +138,10 @@ fn shorten(trimmer: &ContextTrimmer, text: &str, atom: &Atom, level: u64) -> Opt
     let mut step: usize = 1;
     loop {
         let half = keep / 2;
-        let head_end = boundary_before(text, half);
-        let tail_start = boundary_behind(text, text.len().saturating_sub(half));
+        let is_boundary = |at: &usize| text.is_char_boundary(*at);
+        let head_end = (0..=half).rev().find(is_boundary).unwrap_or(0);
+        let mut tail = text.len().saturating_sub(half)..text.len();
+        let tail_start = tail.find(is_boundary).unwrap_or(text.len());
         let cut = Cut { message: atom.message, text: atom.text, head_end, tail_start };
         let left = cut.apply(text, ContextTrimmer::MARK);
         let tokens = trimmer.counting.text(&left);
@@ -159,18 +161,4 @@ fn portion(bytes: usize, part: u64, whole: u64) -> usize {
     let product = u128::try_from(bytes).unwrap_or(u128::MAX).saturating_mul(u128::from(part));
     let share = product.checked_div(u128::from(whole)).unwrap_or(0);
     usize::try_from(share).unwrap_or(bytes).min(bytes)
-}
-
-fn boundary_before(text: &str, mut at: usize) -> usize {
-    while !text.is_char_boundary(at) {
-        at = at.saturating_sub(1);
-    }
-    at
-}
-
-fn boundary_behind(text: &str, mut at: usize) -> usize {
-    while at < text.len() && !text.is_char_boundary(at) {
-        at = at.saturating_add(1);
-    }
-    at
 }

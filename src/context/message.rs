@@ -22,7 +22,7 @@ pub enum Piece<'a> {
     Text(&'a str),
     /// Text that must stay as it is: a tool's name, its arguments.
     Fixed(&'a str),
-    /// Something that is no text, and how many tokens it counts: an image.
+    /// The tokens of something other than text, such as an image.
     Tokens(u64),
 }
 

@@ -31,7 +31,7 @@ pub use message::{Bond, Counted, Grouping, Message, Messages, Piece, Render, Rol
 pub use trimmed::{TrimReport, Trimmed};
 use walk::Walk;
 
-/// Chooses what to keep of a conversation, so that it is at most so many tokens: the instructions
+/// Chooses what to keep of a conversation, so that it has at most `max_tokens`: the instructions
 /// at its beginning, the first message of the user, and of the rest what is newest.
 ///
 /// It is [`ContextTrimmer::new`] with its defaults; [`ContextTrimmer`] has more to say.
@@ -151,7 +151,7 @@ impl ContextTrimmer {
     /// What stands where something was cut out.
     pub const MARK: &'static str = "\n[… cut to fit …]\n";
 
-    /// Keeps at most so many tokens, and cuts a newest message that is larger. It counts with
+    /// Keeps at most `max_tokens`, and cuts a newest message that is larger. It counts with
     /// [`Heuristic::new`] and [`Framing::CAUTIOUS`] unless it is given the model.
     pub fn new(max_tokens: u64) -> ContextTrimmer {
         ContextTrimmer {
@@ -212,7 +212,7 @@ impl ContextTrimmer {
         self.counting.message(message)
     }
 
-    /// The same, keeping so many tokens at most.
+    /// The same trimmer, keeping `tokens` at most.
     pub(crate) fn at_most(&self, tokens: u64) -> Cow<'_, ContextTrimmer> {
         if tokens >= self.max_tokens {
             return Cow::Borrowed(self);
@@ -256,7 +256,7 @@ pub enum Oversize {
 /// The default holds for OpenAI and Anthropic, and for what has no form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
-    /// The first message that is no instruction is the user's. Waived if there is none of the user.
+    /// The first message after the instructions is the user's. Waived if there is none of the user.
     pub user_first: bool,
     /// Where something fell out, user and model still take turns. What the caller has put side by
     /// side stays so.

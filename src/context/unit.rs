@@ -9,7 +9,7 @@ use super::message::{Message, Messages, Role};
 pub(super) struct Unit {
     pub(super) start: usize,
     pub(super) end: usize,
-    /// Results between the others that are no answers: these fall out. In order.
+    /// Results among the others that answer no call: they fall out. In order.
     pub(super) without: Vec<usize>,
     /// Whether it must stay.
     pub(super) required: bool,
@@ -45,7 +45,7 @@ pub(super) enum Found {
 }
 
 impl Unit {
-    /// One message by itself, whoever speaks.
+    /// One message by itself, of any role.
     pub(super) fn alone(index: usize) -> Unit {
         Unit {
             start: index,

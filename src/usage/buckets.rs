@@ -412,7 +412,7 @@ impl Usage {
     }
 
     /// Adds another, bucket by bucket, saturating. `is_plain` is what [`is_plain`](Usage::is_plain)
-    /// says of the other: who adds one usage to several sums asks once.
+    /// says of the other, so that a caller that adds one usage to several sums asks once.
     #[inline(always)]
     pub(crate) fn add(&mut self, other: &Usage, is_plain: bool) {
         if !is_plain {

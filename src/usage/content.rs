@@ -61,6 +61,7 @@ impl Content {
     /// Adds the text of one stream event of any provider, but not of a whole answer that an event
     /// repeats. Malformed parts are not counted.
     pub(super) fn add_event(&mut self, event: Json<'_>) -> Progress {
+        // What stands at the top level.
         let mut progress = Progress::default();
         let (mut kind, mut delta, mut is_ollama) = (None, None, false);
         let (mut message, mut response) = (None, None);
@@ -82,6 +83,7 @@ impl Content {
                 _ => {}
             }
         }
+        // Its text.
         match delta {
             Some(delta) if delta.is_object() => {
                 progress.is_refused |= delta.field("stop_reason").is_some_and(is_refusal);

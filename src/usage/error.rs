@@ -25,7 +25,7 @@ pub enum UsageError {
     },
     /// A field that should hold a count holds something else.
     #[error(
-        "`{field}` is {found}, which is no count: whole numbers from 0 to 1000000000000 are; \
+        "`{field}` is {found}, which is not a count (a whole number from 0 to 1000000000000); \
          check what stands between you and the provider, and settle the call with `settle_cost`"
     )]
     NotACount {
@@ -36,7 +36,7 @@ pub enum UsageError {
     },
     /// A field that should hold an amount of dollars holds something else.
     #[error(
-        "`{field}` is {found}, which is no amount in dollars; \
+        "`{field}` is {found}, which is not an amount in dollars; \
          check what stands between you and the provider, and settle the call with `settle_cost`"
     )]
     NotMoney {

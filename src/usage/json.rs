@@ -1,7 +1,7 @@
 //! [`Json`]: walks a provider's JSON for the few fields that are wanted, in one pass and without
 //! building a tree.
 //!
-//! A body is mostly text, vectors or audio that nobody here reads. It is skipped at the speed at
+//! A body is mostly text, vectors or audio that is not read here. It is skipped at the speed at
 //! which quotes and brackets can be found, in one loop: deep nesting costs a counter, not stack,
 //! and no input takes more than linear time. What is skipped is not validated beyond its quotes
 //! and brackets.
@@ -40,7 +40,7 @@ impl fmt::Display for Place<'_> {
     }
 }
 
-/// One JSON value: the text of exactly that value, or a tree that somebody else has built.
+/// One JSON value: the text of exactly that value, or a tree that the caller has built.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Json<'j> {
     Text(&'j [u8]),
@@ -221,7 +221,7 @@ impl<'j> Cursor<'j> {
             return Err(UsageError::malformed("the name of a field is missing"));
         }
         let name = unquoted(self.value()?)
-            .ok_or(UsageError::malformed("the name of a field is no text"))?;
+            .ok_or(UsageError::malformed("the name of a field is not text"))?;
         if self.next()? != b':' {
             return Err(UsageError::malformed("a colon is missing"));
         }
@@ -398,7 +398,7 @@ mod tests {
             ("{\"a\": 1 \"b\": 2}", "a comma or a closing bracket is missing"),
             ("{\"a\": 1, }", "the name of a field is missing"),
             ("{1: 2}", "the name of a field is missing"),
-            ("{\"\\x\": 2}", "the name of a field is no text"),
+            ("{\"\\x\": 2}", "the name of a field is not text"),
             ("{\"a\": 1} {", "something follows the last bracket"),
         ] {
             let read = Json::Text(text.as_bytes()).fields().find_map(Result::err);

@@ -26,7 +26,7 @@ pub(crate) enum Holds {
     Document,
     /// Gemini's data of any kind, by its MIME type.
     Blob,
-    /// Data of an answer that are no text: an image, encrypted reasoning.
+    /// Data of an answer, such as an image or encrypted reasoning.
     Data,
     /// A mark for the prompt cache.
     CacheMark,

@@ -75,7 +75,7 @@ pub enum Service {
     Priority,
     /// A faster variant of the model, at a surcharge (Anthropic's `speed: fast`).
     Fast,
-    /// A tier that this version does not know. It has no price until somebody writes one down.
+    /// A tier that this version does not know. It has no price until the user writes one down.
     Other(Arc<str>),
 }
 

@@ -115,7 +115,9 @@ impl PaidTools {
                 "urlContextMetadata" | "url_context_metadata" => names_urls = !value.is_null(),
                 "content" => {
                     let parts = value.field("parts").into_iter().flat_map(Json::items);
-                    { parts }.try_for_each(|part| self.add_part(part?))?;
+                    for part in parts {
+                        self.add_part(part?);
+                    }
                 }
                 _ => {}
             }
@@ -156,16 +158,11 @@ impl PaidTools {
     }
 
     /// Notes an image that the model has made.
-    fn add_part(&mut self, part: Json<'_>) -> Result<(), UsageError> {
-        for field in part.fields() {
-            let (name, value) = field?;
-            if matches!(&*name, "inlineData" | "inline_data") {
-                let kind = value.field("mimeType").or(value.field("mime_type"));
-                let kind = kind.and_then(Json::string);
-                self.shows_image |= kind.is_some_and(|kind| kind.starts_with("image/"));
-            }
-        }
-        Ok(())
+    fn add_part(&mut self, part: Json<'_>) {
+        let data = part.field("inlineData").or(part.field("inline_data"));
+        let kind =
+            data.and_then(|data| data.field("mimeType").or(data.field("mime_type"))?.string());
+        self.shows_image |= kind.is_some_and(|kind| kind.starts_with("image/"));
     }
 
     pub(super) fn is_empty(&self) -> bool {

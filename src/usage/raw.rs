@@ -126,11 +126,15 @@ impl RawUsage {
             Meaning::Count(_) if name == "outputTokens" && value.is_object() => {
                 self.object(names::WHOLE_OUTPUT, &at, value)?;
             }
-            Meaning::Count(field) => self.count(field, &at, value),
-            Meaning::Add(field) => {
-                let before = self.get(field).unwrap_or(0);
+            Meaning::Count(field) | Meaning::Add(field) => {
                 if let Some(count) = self.number(&at, value) {
-                    self.set(field, before.saturating_add(count));
+                    // Where a count has two names in one object, the larger wins: servers that know
+                    // only one leave the other at zero.
+                    let before = self.or_zero(field);
+                    let is_added = matches!(row.meaning, Meaning::Add(_));
+                    let sum =
+                        if is_added { before.saturating_add(count) } else { before.max(count) };
+                    self.set(field, sum);
                 }
             }
             Meaning::Unpriced(what) => {
@@ -192,13 +196,6 @@ impl RawUsage {
         if self.doubts.len() < MAX_DOUBTS && !self.doubts.contains(&doubt) {
             self.doubts.push(doubt);
         }
-    }
-
-    /// Where a count has two names in one object, the larger wins: servers that know only one leave
-    /// the other at zero.
-    fn count(&mut self, field: Field, at: &Place<'_>, value: Json<'_>) {
-        let Some(count) = self.number(at, value) else { return };
-        self.set(field, self.get(field).unwrap_or(0).max(count));
     }
 
     /// A number of tokens, requests or seconds. A part of one counts as a whole one.

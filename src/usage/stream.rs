@@ -50,7 +50,7 @@ pub struct UsageMeter {
     /// Doubts that belong to no answer: of transcriptions, and of events that could not be read.
     other_doubts: Vec<Doubt>,
     /// The counts of a transcription are not exact.
-    is_misheard: bool,
+    is_transcript_estimated: bool,
     /// What came after the last counts.
     since: Content,
     tools: PaidTools,
@@ -196,7 +196,7 @@ impl UsageMeter {
         };
         bill.model = bill.model.or_else(|| self.model.clone());
         bill.service = bill.service.or_else(|| self.service.clone());
-        if self.is_misheard || self.extra.iter().any(|extra| extra.model.is_none()) {
+        if self.is_transcript_estimated || self.extra.iter().any(|extra| extra.model.is_none()) {
             bill = bill.estimated();
         }
         bill = self.other_doubts.iter().cloned().fold(bill, Bill::doubt);
@@ -223,7 +223,7 @@ impl UsageMeter {
         answer.bill(&self.since, self.expected_input)
     }
 
-    /// The bill of a whole stream at once; `None` if the text is no stream.
+    /// The bill of a whole stream at once; `None` if the text is not a stream.
     pub(super) fn read_whole(text: &[u8]) -> Option<Result<Option<Bill>, UsageError>> {
         let mut meter = UsageMeter::new();
         let mut read = meter.push(text);
@@ -298,9 +298,7 @@ impl UsageMeter {
             self.since.count_for(&model);
             self.model = Some(model);
         }
-        if self.service.is_none() {
-            self.service = envelope.service();
-        }
+        self.service = self.service.take().or_else(|| envelope.service());
         let is_last = envelope.is_last(progress.has_ended) || envelope.is_kind("message_stop");
         // Whose counts they are.
         let at = self.answer_of(&envelope);
@@ -316,8 +314,8 @@ impl UsageMeter {
             // A stream that is cut later has run its tools all the same.
             let mut tools = PaidTools::default();
             envelope.add_tools(&mut tools)?;
-            let is_silent = matches!(taken, Ok(false)) && envelope.is_whole_body();
-            if is_silent && self.uncounted.len() < APART {
+            let is_uncounted = matches!(taken, Ok(false)) && envelope.is_whole_body();
+            if is_uncounted && self.uncounted.len() < APART {
                 let mut text = Content::default();
                 text.add_whole(event);
                 if !text.is_empty() || !tools.is_empty() {
@@ -408,7 +406,7 @@ impl UsageMeter {
             return Ok(());
         }
         let bill = answer.bill(&Content::default(), 0);
-        self.is_misheard |= bill.confidence != Confidence::Exact;
+        self.is_transcript_estimated |= bill.confidence != Confidence::Exact;
         self.note_doubts(bill.doubts);
         self.extra.push(ModelUsage { model: self.transcriber.clone(), usage: bill.usage });
         Ok(())

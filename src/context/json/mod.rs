@@ -124,8 +124,8 @@ impl<'a> JsonChat<'a> {
         self.media_tokens(Request::most_image_tokens(model.name()))
     }
 
-    /// Says what an image counts, or whatever else is no text: a recording, a video, a PDF. Those
-    /// are larger than images, so whoever sends them should say.
+    /// Sets the tokens of an image, a recording, a video or a PDF. The default fits images; the
+    /// others are larger, so set it if you send them.
     #[must_use]
     pub fn media_tokens(self, tokens: u64) -> JsonChat<'a> {
         JsonChat { media_tokens: tokens, ..self }

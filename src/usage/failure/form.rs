@@ -83,7 +83,7 @@ impl ErrorBody {
         }
         let says = |name: &str| object.get(name).and_then(Value::as_str);
         let is_error = says("type") == Some("error");
-        let (form, hint, said) = match object.get("error") {
+        let (form, hint, error) = match object.get("error") {
             Some(Value::Object(error)) => {
                 let (form, hint) = form_of(error, is_error)?;
                 (form, hint, error)
@@ -105,7 +105,7 @@ impl ErrorBody {
             }
             Some(_) => return None,
         };
-        Some(ErrorBody { form, hint, status: status(said), why: why(said) })
+        Some(ErrorBody { form, hint, status: status(error), why: why(error) })
     }
 }
 
@@ -170,13 +170,13 @@ fn why(error: &Map<String, Value>) -> Option<Why> {
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
     let code = text(error.get("code")).unwrap_or_default();
     let inner = text(error.get("innererror").and_then(|inner| inner.get("code")));
-    let said = text(error.get("message")).or_else(|| text(error.get("error")));
-    let said = said.unwrap_or_default().to_ascii_lowercase();
+    let message = text(error.get("message")).or_else(|| text(error.get("error")));
+    let message = message.unwrap_or_default().to_ascii_lowercase();
     match code.as_str() {
         "content_filter" => Some(Why::ContentFilter),
         _ if inner.as_deref() == Some("ResponsibleAIPolicyViolation") => Some(Why::ContentFilter),
         "context_length_exceeded" | "string_above_max_length" => Some(Why::TooLong),
-        _ if said.contains("usage guidelines") => Some(Why::Guidelines),
+        _ if message.contains("usage guidelines") => Some(Why::Guidelines),
         _ => None,
     }
 }

@@ -197,7 +197,7 @@ impl<'c> Reader<'c> {
         }
     }
 
-    /// A field that is no input in itself.
+    /// A field that is a setting and not input.
     fn setting(&mut self, name: &str, value: Json<'_>, place: Place<'_>) -> Read {
         let request = &mut self.request;
         match name {

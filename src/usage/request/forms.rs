@@ -66,7 +66,7 @@ const CHOICES: &[(&str, &str, &[Form])] = &[
 pub(super) struct Forms {
     seen: [bool; FORMS.len()],
     caps: [Option<u64>; FORMS.len()],
-    choices: [u64; FORMS.len()],
+    choices: [Option<u64>; FORMS.len()],
     has_messages: bool,
     /// `modelId` instead of `model`: Bedrock's SDKs.
     names_model_id: bool,
@@ -116,27 +116,20 @@ impl Forms {
         name: &str,
         value: Json<'_>,
     ) -> Result<bool, UsageError> {
-        if let Some((object, name, forms)) = find(CAPS, object, name) {
-            let is_open = value.number().is_some_and(|number| number.starts_with('-'));
-            if *name == "num_predict" && is_open {
-                return Ok(true); // -1: without end, -2: until the context is full
-            }
-            let cap = Some(number(object, name, value)?).filter(|&cap| cap > 0);
-            for &form in *forms {
-                let most = &mut self.caps[form as usize];
-                *most = (*most).max(cap);
-            }
-            return Ok(true);
+        let cap = find(CAPS, object, name);
+        let Some((_, _, forms)) = cap.or_else(|| find(CHOICES, object, name)) else {
+            return Ok(false);
+        };
+        let is_open = value.number().is_some_and(|number| number.starts_with('-'));
+        if name == "num_predict" && is_open {
+            return Ok(true); // -1: without end, -2: until the context is full
         }
-        if let Some((object, name, forms)) = find(CHOICES, object, name) {
-            let choices = number(object, name, value)?;
-            for &form in *forms {
-                let most = &mut self.choices[form as usize];
-                *most = (*most).max(choices);
-            }
-            return Ok(true);
+        let count = Some(number(object, name, value)?).filter(|&count| count > 0);
+        let most = if cap.is_some() { &mut self.caps } else { &mut self.choices };
+        for &form in *forms {
+            most[form as usize] = most[form as usize].max(count);
         }
-        Ok(false)
+        Ok(true)
     }
 
     /// The largest cap of all APIs that the body may be for, if each has one; and the largest
@@ -155,7 +148,7 @@ impl Forms {
         let seen = || FORMS.into_iter().filter(|&form| is_seen(&self, form));
         let caps = seen().map(|form| self.caps[form as usize]);
         let cap = caps.reduce(|one, other| Some(one?.max(other?))).flatten();
-        (cap, seen().map(|form| self.choices[form as usize]).fold(1, u64::max))
+        (cap, seen().filter_map(|form| self.choices[form as usize]).fold(1, u64::max))
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) use attempts::Attempt;
 ///     "previous_response_id": "resp_17", "input": "And in winter?"}"#;
 /// let request = Request::read(body, "gpt-6.1-terra", &Heuristic::new())?;
 /// assert_eq!(request.unseen, ["previous_response_id"]);
-/// assert!(terra.estimate_of(&request).is_err(), "nobody here knows how long that talk was");
+/// assert!(terra.estimate_of(&request).is_err(), "the length of that conversation is unknown");
 ///
 /// let estimate = terra.estimate_of(&request.with_unseen_input(12_000))?;
 /// assert!(!estimate.cap_is_assumed());
@@ -160,7 +160,7 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// If it is no JSON object.
+    /// If it is not a JSON object.
     pub(crate) fn named_model(body: Body<'_>) -> Result<Option<String>, RequestError> {
         let body = object(body)?;
         let mut model = None;
@@ -173,8 +173,8 @@ impl Request {
         Ok(model.or_else(|| attempts::first_of_models(body)))
     }
 
-    /// Allows so many input tokens for all that is [`unseen`](Request::unseen): what the stored
-    /// talk, the file, the tools of the provider bring. A number above the model's context window
+    /// Allows `tokens` of input for all that is [`unseen`](Request::unseen): what the stored
+    /// conversation, the file, the tools of the provider bring. A number above the model's context window
     /// stands for all of that window, where [the input is one prompt](Request::is_one_prompt).
     #[must_use]
     pub fn with_unseen_input(self, tokens: u64) -> Request {
@@ -241,7 +241,7 @@ fn object(body: Body<'_>) -> Result<Json<'_>, RequestError> {
         tree => tree,
     };
     if !body.is_object() {
-        return Err(RequestError::Malformed { problem: "it is no JSON object" });
+        return Err(RequestError::Malformed { problem: "it is not a JSON object" });
     }
     Ok(body)
 }
@@ -253,12 +253,12 @@ fn is_model(field: &str) -> bool {
 
 /// Why a request body could not be bounded.
 ///
-/// Its `Display` says what to change in the request, for whoever wrote it; what a program can do
-/// instead stands with each case.
+/// Its `Display` says what to change in the request, for its author; each case says what a program
+/// can do instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// The body is no JSON object. It has to be passed whole, as it will be sent.
+    /// The body is not a JSON object. It has to be passed whole, as it will be sent.
     #[error("the request cannot be read: {problem}; send one JSON object, whole")]
     Malformed {
         /// What is wrong with it.
@@ -273,7 +273,7 @@ pub enum RequestError {
     Unrecognised,
     /// A field that should hold a count holds something else.
     #[error(
-        "`{field}` is {found}, which is no count; make it a whole number from 0 to {}",
+        "`{field}` is {found}, which is not a count; make it a whole number from 0 to {}",
         Usage::MAX_COUNT
     )]
     NotACount {
@@ -282,8 +282,8 @@ pub enum RequestError {
         /// What it holds.
         found: String,
     },
-    /// The request brings input whose size it does not say. Who knows how much it is at most says it
-    /// with [`Request::with_unseen_input`].
+    /// The request brings input whose size it does not say. A caller who knows the most
+    /// that it can be passes it to [`Request::with_unseen_input`].
     #[error(
         "the request does not say how many input tokens `{field}` brings; leave it out, or put \
          what it stands for into the request as text"
@@ -292,8 +292,8 @@ pub enum RequestError {
         /// The first such field, with its path: `messages[2].content[0]`.
         field: String,
     },
-    /// The provider may search as often as it likes. Who knows how often it will at most says it
-    /// with [`Request::with_web_searches`].
+    /// The provider may search as often as it likes. A caller who knows the most
+    /// that it will passes it to [`Request::with_web_searches`].
     #[error(
         "the request does not say how often the provider may search; set `max_uses` of the search \
          tool (Anthropic) or `max_tool_calls` (OpenAI), such as 5, or leave the search out"

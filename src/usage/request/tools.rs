@@ -36,8 +36,7 @@ impl Reader<'_> {
         self.marks(tool)?;
         let kind = tool.field("type").and_then(Json::string);
         match kind.as_deref() {
-            None => self.schema_text(tool),
-            Some("function" | "custom") => self.schema_text(tool),
+            None | Some("function" | "custom") => self.schema_text(tool),
             Some(kind) if RUN_BY_THE_CALLER.iter().any(|start| kind.starts_with(start)) => {
                 self.schema_text(tool);
                 self.add(HIDDEN_PROMPT);
@@ -107,7 +106,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// A schema for the output. Claude is told of it in a hidden prompt.
+    /// A schema for the output. Claude reads it in a hidden prompt.
     pub(super) fn schema(&mut self, name: &str, value: Json<'_>) {
         if !value.is_object() {
             return;

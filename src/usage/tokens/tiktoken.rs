@@ -89,12 +89,7 @@ impl TokenCounter for Tiktoken {
 fn seam(text: &str) -> usize {
     const PIECE_BYTES: usize = 4_096;
     let bytes = text.as_bytes();
-    bytes
-        .get(PIECE_BYTES..)
-        .and_then(|tail| tail.windows(2).position(is_seam))
-        .map_or(text.len(), |at| PIECE_BYTES + at + 1)
-}
-
-fn is_seam(pair: &[u8]) -> bool {
-    matches!(pair, [letter, b' '] if letter.is_ascii_alphabetic())
+    let mut pairs = bytes.get(PIECE_BYTES..).unwrap_or_default().windows(2);
+    let is_seam = |pair: &[u8]| matches!(pair, [letter, b' '] if letter.is_ascii_alphabetic());
+    pairs.position(is_seam).map_or(text.len(), |at| PIECE_BYTES + at + 1)
 }
