@@ -3,8 +3,8 @@
 //! which `python3 benches/tokens_corpus.py /tmp/corpus` gathers, and does nothing without one:
 //!
 //! ```text
-//! BURSAR_CORPUS=/tmp/corpus cargo bench --features tiktoken --bench calibrate -- measure
-//! BURSAR_CORPUS=/tmp/corpus cargo bench --features tiktoken --bench calibrate -- weights
+//! BURSAR_CORPUS=/tmp/corpus cargo bench -p bursar-benches --features tiktoken --bench calibrate -- measure
+//! BURSAR_CORPUS=/tmp/corpus cargo bench -p bursar-benches --features tiktoken --bench calibrate -- weights
 //! ```
 //!
 //! Weights are counted on every second document, errors measured on the others. Calibrate three times:

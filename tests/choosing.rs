@@ -7,8 +7,8 @@ use bursar::clock::ManualClock;
 use bursar::plan::Agents;
 use bursar::select::{Candidate, Complexity, Requirements};
 use bursar::{
-    BudgetManager, Estimate, Limit, Model, ModelPrice, ModelSelector, Period, Plan, Policy, PriceBook,
-    Rate, Usage, Usd,
+    BudgetManager, Estimate, Limit, Model, ModelPrice, ModelSelector, Period, Plan, Policy,
+    PriceBook, Rate, Usage, Usd,
 };
 
 const HOUR: Duration = Duration::from_secs(3_600);

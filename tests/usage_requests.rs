@@ -802,8 +802,8 @@ fn a_budget_bounds_a_request_by_the_model_that_it_names() {
 fn a_request_that_cannot_be_read_says_why() {
     let error = |body: &str| Request::read(body, "gpt-5", &Nothing).unwrap_err().to_string();
     for (body, words) in [
-        ("", "no JSON object"),
-        ("[]", "no JSON object"),
+        ("", "not a JSON object"),
+        ("[]", "not a JSON object"),
         ("{\"messages\": [", "ends in the middle"),
         ("{\"model\": \"gpt-5\"}", "no input of a known form"),
         ("{\"messages\": [], \"max_tokens\": \"many\"}", "`max_tokens` is \"many\""),

@@ -53,7 +53,7 @@ use super::scan::{ONE, Scan, Step};
 /// The command, after `python3 benches/tokens_corpus.py /tmp/corpus`:
 ///
 /// ```text
-/// BURSAR_CORPUS=/tmp/corpus cargo bench --features tiktoken --bench calibrate -- measure
+/// BURSAR_CORPUS=/tmp/corpus cargo bench -p bursar-benches --features tiktoken --bench calibrate -- measure
 /// ```
 ///
 /// The corpus is up to 3 MB for each kind (`random`: base64, hex, UUIDs, tables of digits;
