@@ -1,8 +1,7 @@
 //! Owns the scenes of single flight: one runs, everybody is served, nobody is left behind.
 //!
-//! The map of the cache has locks of its own, which the checker does not see. Nothing yields while
-//! one of them is held: an entry's atomics are the machine's, and whoever changes the map has the
-//! store's own lock.
+//! The table of flights has locks of its own, which the checker does not see. Nothing yields while
+//! one of them is held: the count of seats is the machine's.
 
 use std::future::{Future, pending};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
