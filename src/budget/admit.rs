@@ -211,9 +211,6 @@ impl Core {
             alternative,
         };
         ledger.apply(&Event { at: now, change: Change::Reserved(reserved) });
-        if request.options.outer.is_none() {
-            queue.note_taken();
-        }
         Ok(admitted)
     }
 
@@ -400,14 +397,13 @@ impl Stop {
 }
 
 /// Why none of the alternatives is admitted, and what the call would have to wait for.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Refused {
     /// Of several the one that could pass soonest, of equals the last.
     stop: Option<Stop>,
-    /// The limits to wait for; none if waiting does not help.
-    pub(super) limits: Vec<LimitId>,
-    /// When time alone will have made room.
-    pub(super) again_at: Timestamp,
+    /// The limits to wait for, each with the moment at which time will have made room there; none if
+    /// waiting does not help.
+    pub(super) limits: Vec<(LimitId, Option<Timestamp>)>,
 }
 
 impl Refused {
@@ -437,10 +433,7 @@ impl Refused {
     /// One more alternative to hope for.
     fn add_hope(&mut self, needs: &[Need<'_>], is_before: impl Fn(&Need<'_>) -> bool) {
         let stops = |need: &&Need<'_>| need.is_in_the_way || is_before(need);
-        self.limits.extend(needs.iter().filter(stops).map(|need| need.id));
-        // Several rolling limits have room together when the last of them has.
-        let room_at = needs.iter().filter_map(|need| need.room_at).max();
-        self.again_at = self.again_at.min(room_at.unwrap_or(Timestamp::MAX));
+        self.limits.extend(needs.iter().filter(stops).map(|need| (need.id, need.room_at)));
     }
 
     /// The refusal that a caller sees.
@@ -465,11 +458,5 @@ impl Refused {
             }
             None => ReserveError::Invalid(InvalidCall::Impossible),
         }
-    }
-}
-
-impl Default for Refused {
-    fn default() -> Refused {
-        Refused { stop: None, limits: Vec::new(), again_at: Timestamp::MAX }
     }
 }

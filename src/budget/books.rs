@@ -487,7 +487,7 @@ impl Core {
         let mut left = Vec::new();
         match outcome {
             Ok(()) => left = queue.written(),
-            Err(error) => queue.undo(ledger, now, error),
+            Err(error) => queue.undo(now, error),
         }
         let (woken, alarm) = (queue.take_woken(), queue.alarm_to_set(ledger, now));
         drop(state);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::books::{After, Job};
 use super::core::{Core, State};
 use super::error::ReserveError;
-use super::queue::{Outcome, Place, Queue};
+use super::queue::{Attempt, Outcome, Place, Queue};
 use super::request::{CallRequest, ReserveRequest};
 use super::reservation::Reservation;
 use crate::clock::Timestamp;
@@ -121,7 +121,7 @@ impl Future for Waiting {
         let outcome = match waiting.stage {
             Stage::New => waiting.start(waker),
             Stage::Queued(place) => {
-                waiting.core.with_queue(|_, queue, _| queue.look(place, waker)).0
+                waiting.core.with_queue(|_, queue, _| queue.poll(place, waker)).0
             }
             Stage::Over => None,
         };
@@ -139,31 +139,27 @@ impl Waiting {
         if let Some(invalid) = request.options.invalid {
             return Some(Err(ReserveError::Invalid(invalid)));
         }
-        if let Some(books) = core.books() {
-            // Whoever writes looks at it, in the order of arrival.
-            let place = core.with_queue(|ledger, queue, now| {
-                queue.join(ledger, Arc::clone(request), waker, now.plus(*at_most))
-            });
-            *stage = Stage::Queued(place);
-            books.enqueue_for_thread(Box::new(Arrival(place)));
-            return None;
-        }
-        let (outcome, _waker) = core.locked_with_queue(|ledger, queue, now| {
-            let place = queue.next_place();
-            let refused = match core.admit(ledger, queue, now, request, place) {
-                Ok(admitted) => return (Some(Ok(admitted)), Some(waker)),
-                Err(refused) => refused,
-            };
-            if at_most.is_zero() || !refused.has_hope() {
-                let error = refused.into_error(queue, request, place);
-                return (Some(Err(error)), Some(waker));
+        let idle = Waker::noop().clone();
+        match core.books() {
+            None => {
+                let (place, (outcome, _waker)) = core.locked_with_queue(|ledger, queue, now| {
+                    let place = queue.join(ledger, Arc::clone(request), idle, now.plus(*at_most));
+                    queue.make_ready(place);
+                    core.serve(ledger, queue, now);
+                    (place, queue.poll(place, waker))
+                });
+                *stage = Stage::Queued(place);
+                outcome
             }
-            let place = queue.join(ledger, Arc::clone(request), waker, now.plus(*at_most));
-            queue.stand(place, &refused.limits, refused.again_at);
-            *stage = Stage::Queued(place);
-            (None, None)
-        });
-        outcome
+            Some(books) => {
+                let place = core.with_queue(|ledger, queue, now| {
+                    queue.join(ledger, Arc::clone(request), waker, now.plus(*at_most))
+                });
+                *stage = Stage::Queued(place);
+                books.enqueue_for_thread(Box::new(EnqueueJob(place)));
+                None
+            }
+        }
     }
 
     /// The wait is over: the guard, and the one word to the observers.
@@ -192,24 +188,12 @@ impl fmt::Debug for Waiting {
     }
 }
 
-/// With a journal: a call that has queued, to be looked at for the first time.
-struct Arrival(Place);
+/// With a journal: makes a call that has joined the queue ready, in the order of all jobs.
+struct EnqueueJob(Place);
 
-impl Job for Arrival {
-    fn run(&mut self, core: &Core, ledger: &mut Ledger, queue: &mut Queue, now: Timestamp) {
-        let place = self.0;
-        let Some(request) = queue.request(place) else { return }; // given up, or served already
-        match core.admit(ledger, queue, now, &request, place) {
-            Ok(admitted) => queue.finish(place, Ok(admitted)),
-            Err(refused) if refused.has_hope() && !queue.is_late(place, now) => {
-                queue.stand(place, &refused.limits, refused.again_at);
-                Vec::new()
-            }
-            Err(refused) => {
-                let error = refused.into_error(queue, &request, place);
-                queue.finish(place, Err(error))
-            }
-        };
+impl Job for EnqueueJob {
+    fn run(&mut self, _: &Core, _: &mut Ledger, queue: &mut Queue, _: Timestamp) {
+        queue.make_ready(self.0);
     }
 
     /// It is told through the queue, where it keeps its place after an error.
@@ -234,64 +218,35 @@ impl Core {
         let mut state = self.view();
         let now = self.time_for(&state.ledger);
         let State { ledger, queue } = &mut *state;
-        let (result, is_restless) = (look(ledger, queue, now), queue.is_restless());
+        let (result, needs_service) = (look(ledger, queue, now), queue.needs_service());
         drop(state);
-        if is_restless {
+        if needs_service {
             books.look();
         }
         result
     }
 
-    /// Admits, in the order of arrival, everybody who fits now; refuses those who never will, and
-    /// those whose time is up.
+    /// Tries the waiting calls that are ready, in the order of arrival, until none is: admits those
+    /// that fit, and refuses those that never will and those whose time is up.
     #[cold]
     pub(super) fn serve(&self, ledger: &mut Ledger, queue: &mut Queue, now: Timestamp) {
-        if !queue.is_stirred(ledger, now) {
-            return;
-        }
-        let mut next = queue.next_to_try(ledger, now);
-        loop {
-            while let Some(place) = next.pop_first() {
-                next.extend(self.serve_one(ledger, queue, now, place, false));
-            }
-            match queue.late(now) {
-                Some(place) => next.extend(self.serve_one(ledger, queue, now, place, true)),
-                None => break,
-            }
-        }
-        queue.settle_down(ledger);
-    }
-
-    /// Looks at one waiter, for the last time if its deadline has come. Returns who is to be looked
-    /// at because of it.
-    fn serve_one(
-        &self,
-        ledger: &mut Ledger,
-        queue: &mut Queue,
-        now: Timestamp,
-        place: Place,
-        is_last: bool,
-    ) -> Vec<Place> {
-        let Some(request) = queue.request(place) else { return Vec::new() };
-        queue.note_attempt();
-        match self.admit(ledger, queue, now, &request, place) {
-            Ok(admitted) => {
-                let mut next = queue.finish(place, Ok(admitted));
-                if request.options.outer.is_some() {
-                    // What came out of the outer hold may be room in a limit for other models.
-                    next.extend(queue.next_to_try(ledger, now));
+        queue.wake_up(ledger, now);
+        while let Some(Attempt { place, request, is_first, is_last }) = queue.next_attempt(now) {
+            match self.admit(ledger, queue, now, &request, place) {
+                Ok(admitted) => queue.finish(place, Ok(admitted)),
+                Err(refused) if refused.has_hope() && !is_last => {
+                    queue.stand(place, &refused.limits);
                 }
-                next
+                // It keeps its place until the account is thawed.
+                Err(refused) if refused.is_frozen() && !is_first && !is_last => {
+                    queue.step_aside(place);
+                }
+                Err(refused) => {
+                    let error = refused.into_error(queue, &request, place);
+                    queue.finish(place, Err(error));
+                }
             }
-            Err(refused) if refused.has_hope() && !is_last => {
-                queue.stand(place, &refused.limits, refused.again_at);
-                Vec::new()
-            }
-            Err(refused) if refused.is_frozen() && !is_last => queue.step_aside(place),
-            Err(refused) => {
-                let error = refused.into_error(queue, &request, place);
-                queue.finish(place, Err(error))
-            }
+            queue.note_changes(ledger);
         }
     }
 }

@@ -95,15 +95,6 @@ impl Ledger {
     }
 
     pub(crate) fn apply_admin(&mut self, at: Timestamp, change: &Change) {
-        let changes_rules = matches!(
-            change,
-            Change::LimitSet(_)
-                | Change::LimitLifted { .. }
-                | Change::Frozen { .. }
-                | Change::Thawed { .. }
-                | Change::Closed { .. }
-        );
-        self.rules_epoch = self.rules_epoch.saturating_add(u64::from(changes_rules));
         match change {
             Change::ExpiredCharged { hold } => return self.apply_expired_charged(at, *hold),
             Change::ExpiredReleased { hold } => return self.apply_expired_released(at, *hold),

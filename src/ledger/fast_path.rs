@@ -288,7 +288,7 @@ impl Ledger {
         let Part { at: reserved_at, amounts: held, .. } = hold.first;
         let target = hold.target;
         let booked = booked_by(booking, usage, &held)?;
-        if self.events >= 2 * Ledger::MAX_EVENTS {
+        if self.events >= 2 * Ledger::MAX_EVENTS || self.changes.is_on() {
             return None;
         }
         self.step(at);

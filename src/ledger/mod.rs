@@ -15,6 +15,7 @@
 mod accounts;
 mod admin;
 mod amounts;
+mod changes;
 mod check;
 mod command;
 mod compact;
@@ -41,6 +42,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use amounts::grouped;
 pub use amounts::{Measure, Quantity};
+pub(crate) use changes::Changed;
 pub use command::{Event, Retry};
 pub use denied::Denied;
 pub use limit::{Limit, LimitError, ModelPattern, Period};
@@ -66,6 +68,7 @@ pub use view::{AccountView, HoldView, LimitView};
 
 use crate::clock::Timestamp;
 use accounts::{Accounts, Ancestors, NONE};
+use changes::Changes;
 use counter::{Counter, Level, Window};
 use filters::Filters;
 use holds::Holds;
@@ -283,8 +286,6 @@ pub struct Ledger {
     /// Grows when a window is opened or rolls: what a counter or an account knew of its window is
     /// stale then.
     window_epoch: u64,
-    /// Grows when a limit is set or lifted, or an account frozen, thawed or closed.
-    rules_epoch: u64,
     /// When the youngest of all windows began: what was reserved since lies in the present ones.
     latest_start: Timestamp,
     /// When the next window ends.
@@ -306,6 +307,8 @@ pub struct Ledger {
     notices: Vec<Notice>,
     #[serde(skip)]
     tape: Tape,
+    #[serde(skip)]
+    changes: Changes,
 }
 
 impl Default for Ledger {
@@ -330,7 +333,6 @@ impl Ledger {
             now: Timestamp::MIN,
             events: 0,
             window_epoch: 1,
-            rules_epoch: 0,
             latest_start: Timestamp::MIN,
             next_roll: Timestamp::MAX,
             accounts,
@@ -347,6 +349,7 @@ impl Ledger {
             keys_by_age: VecDeque::new(),
             notices: Vec::new(),
             tape: Tape::default(),
+            changes: Changes::default(),
         }
     }
 
@@ -358,12 +361,6 @@ impl Ledger {
     /// How many events have been applied.
     pub fn events(&self) -> u64 {
         self.events
-    }
-
-    /// Changes when a limit is set or lifted, or an account frozen, thawed or closed.
-    #[inline]
-    pub(crate) fn rules_epoch(&self) -> u64 {
-        self.rules_epoch
     }
 
     /// When something falls due by itself: a window that rolls, a lease that ends. Before any
@@ -436,6 +433,9 @@ impl Ledger {
     pub fn apply(&mut self, event: &Event) {
         if self.tape.runs() {
             self.keep(event);
+        }
+        if self.changes.is_on() {
+            self.note_event(event);
         }
         match &event.change {
             Change::Reserved(reserved) => self.apply_reserved(event.at, reserved),

@@ -91,7 +91,7 @@ pub(crate) struct Need<'a> {
     pub(crate) keeps_a_part: bool,
     /// True if it has no room for the call.
     pub(crate) is_in_the_way: bool,
-    /// When enough of a rolling period will have gone by that it has, even if no hold ends.
+    /// When enough time will have gone by that it has, even if no hold ends.
     pub(crate) room_at: Option<Timestamp>,
 }
 
@@ -115,31 +115,28 @@ impl Ledger {
                 return; // no other call is in the way of this one
             }
             let is_in_the_way = needed > self.room(counter, now, demand.wrap_up);
-            let room_at = match is_in_the_way {
-                true => self.rolling_room_at(now, counter, needed, demand.wrap_up),
-                false => None,
-            };
+            let room_at = is_in_the_way.then(|| self.room_at(now, counter, needed, demand.wrap_up));
+            let room_at = room_at.flatten();
             let ((account, limit), keeps_a_part) = (counter.about(), counter.wrap_up > 0);
             needs.push(Need { id, account, limit, keeps_a_part, is_in_the_way, room_at });
         });
         needs
     }
 
-    fn rolling_room_at(
+    /// When time alone will have made room in a limit.
+    fn room_at(
         &self,
         now: Timestamp,
         counter: &Counter,
         needed: i128,
         wrap_up: bool,
     ) -> Option<Timestamp> {
+        if let Span::Calendar(calendar) = &counter.span {
+            let end = self.windows[calendar.window as usize].end;
+            return (end != Timestamp::MAX).then_some(end);
+        }
         let held = self.level(counter, now).held;
         counter.rolling_room_at(needed.saturating_add(held), counter.cap(wrap_up))
-    }
-
-    /// What an open hold holds without what its inner calls have taken out of it; `None` once it is
-    /// over.
-    pub(crate) fn left_of(&self, hold: HoldId) -> Option<Amounts> {
-        self.holds.open(hold).map(Hold::total)
     }
 
     /// Law 2: every limit of the line, or none.

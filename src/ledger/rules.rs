@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::admin::index_of;
 use super::amounts::Measure;
+use super::changes::Changed;
 use super::command::{Change, LimitChange, Rejection};
 use super::counter::{Counter, Span};
 use super::holds::Part;
@@ -285,6 +286,8 @@ impl Ledger {
             counter.change(limit);
             counter.notice(&account.balance, LimitId(place), windows, *now, false, notices);
             counter.mark_fresh(*window_epoch);
+            self.changes.note(Changed::Limit(LimitId(place)));
+            self.changes.note(Changed::Account(self.accounts.id(index)));
             self.set_headroom(index);
         }
     }
@@ -349,6 +352,7 @@ impl Ledger {
         self.per_call += u32::from(counter.is_per_call());
         let is_derived = counter.is_derived();
         self.counters[place as usize] = Some(counter);
+        self.changes.note(Changed::Account(self.accounts.id(account)));
         if is_derived {
             self.set_headroom(account);
         }
@@ -358,6 +362,7 @@ impl Ledger {
     pub(super) fn take_counter(&mut self, place: u32) -> Option<Counter> {
         let counter = self.counters[place as usize].take()?;
         self.free_counters.push(place);
+        self.changes.note(Changed::Limit(LimitId(place)));
         self.per_call = self.per_call.saturating_sub(u32::from(counter.is_per_call()));
         Some(counter)
     }

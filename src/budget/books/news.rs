@@ -189,8 +189,14 @@ impl Core {
                 ledger.keep_entries(false);
                 news.events.iter().for_each(|event| ledger.apply(event));
                 let _ = ledger.take_notices();
+                if view.queue.len() == 0 {
+                    ledger.note_changes(false);
+                }
             }
-            false => *ledger = view.ledger.clone(),
+            false => {
+                *ledger = view.ledger.clone();
+                view.queue.retry_all();
+            }
         }
         ledger.keep_entries(true);
     }

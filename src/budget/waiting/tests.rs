@@ -4,7 +4,7 @@
 mod naive;
 mod written;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -17,7 +17,7 @@ use crate::budget::books::tape::{Fault, Tape};
 use crate::clock::{Clock, ManualClock};
 use crate::ledger::{Limit, Measure, Period};
 use crate::money::Usd;
-use naive::{ACCOUNTS, Call, Cap, DAY, Kind, Model, Said, Stander};
+use naive::{ACCOUNTS, Call, Cap, Kind, Model, Said, Stander};
 
 #[derive(Default)]
 struct Woken(AtomicUsize);
@@ -63,7 +63,11 @@ fn check(budget: &BudgetManager) {
 }
 
 fn attempts(budget: &BudgetManager) -> u64 {
-    budget.core.with_queue(|_, queue, _| queue.attempts())
+    budget.core.with_queue(|_, queue, _| queue.counts().attempts)
+}
+
+fn visits(budget: &BudgetManager) -> u64 {
+    budget.core.with_queue(|_, queue, _| queue.counts().visits)
 }
 
 fn is_clean(budget: &BudgetManager) -> bool {
@@ -90,13 +94,13 @@ fn serving_costs_as_much_as_there_are_served() {
     let mut holds: Vec<_> = (0..4).map(|_| account.reserve(&cents(1)).unwrap()).collect();
     let ask = || Task::new(account.request(cents(1)).wait(HOUR)).0;
     let mut tasks: Vec<Task> = (0..10_000).map(|_| ask()).collect();
-    assert_eq!((budget.waiting(), attempts(&budget)), (10_000, 0));
+    assert_eq!((budget.waiting(), attempts(&budget)), (10_000, 10_000));
 
-    // What makes no room looks at the head of the line and at nobody else.
+    // What counts nothing in the limit looks at nobody.
     for _ in 0..100 {
         account.charge(crate::usage::Bill::free()).record().unwrap();
     }
-    assert_eq!(attempts(&budget), 100);
+    assert_eq!((attempts(&budget), visits(&budget)), (10_000, 0));
     for served in 1..=1_000 {
         drop(holds.remove(0));
         let task = &mut tasks[served - 1];
@@ -104,12 +108,110 @@ fn serving_costs_as_much_as_there_are_served() {
         holds.push(task.poll().unwrap().unwrap());
     }
     // The one that is served, and the one that is first then.
-    assert_eq!((budget.waiting(), attempts(&budget)), (9_000, 100 + 2_000));
+    assert_eq!((budget.waiting(), attempts(&budget)), (9_000, 10_000 + 2_000));
     assert!(!tasks[1_000].is_woken());
     check(&budget);
     drop(tasks);
     drop(holds);
     assert!(is_clean(&budget));
+}
+
+/// Each of so many users has a call under way and another in line (W1).
+fn users_in_line(users: usize) -> (BudgetManager, Vec<Reservation>, Vec<Task>) {
+    let budget = BudgetManager::builder()
+        .limit("u/*", Limit::in_flight(1))
+        .limit("", Limit::spend(Usd::dollars(1_000)))
+        .build()
+        .unwrap();
+    let accounts = (0..users).map(|user| budget.account(&format!("u/{user}")).unwrap());
+    let (holds, tasks) = accounts
+        .map(|user| {
+            let hold = user.reserve(&cents(1)).unwrap();
+            (hold, Task::new(user.request(cents(1)).wait(HOUR)).0)
+        })
+        .unzip();
+    (budget, holds, tasks)
+}
+
+#[test]
+fn a_call_elsewhere_looks_into_no_list() {
+    for users in [10, 1_000] {
+        let (budget, holds, tasks) = users_in_line(users);
+        assert_eq!((budget.waiting(), visits(&budget)), (users, 0));
+        let before = attempts(&budget);
+        for _ in 0..100 {
+            let hold = budget.reserve("elsewhere", &cents(1)).unwrap();
+            hold.settle_cost(Usd::cents(1));
+        }
+        assert_eq!((visits(&budget), attempts(&budget)), (0, before), "of {users}");
+        // One that ends in line looks into its own list alone.
+        drop(holds);
+        assert!(tasks.iter().all(Task::is_woken));
+        assert!(visits(&budget) <= 2 * users as u64, "{}", visits(&budget));
+        drop(tasks);
+        assert!(is_clean(&budget));
+    }
+}
+
+/// W2.
+#[test]
+fn a_run_that_closes_and_a_freeze_concern_those_below_them() {
+    let budget = BudgetManager::builder().limit("team", Limit::in_flight(1)).build().unwrap();
+    let team = budget.account("team").unwrap();
+    let hold = team.reserve(&cents(1)).unwrap();
+    let tasks: Vec<Task> =
+        (0..1_000).map(|_| Task::new(team.request(cents(1)).wait(HOUR)).0).collect();
+    let before = (visits(&budget), attempts(&budget));
+    for number in 0..100 {
+        let mut run = budget.account("other").unwrap().run(&format!("run-{number}")).unwrap();
+        run.set_limit(Limit::spend(Usd::cents(10))).unwrap();
+        run.reserve(&cents(1)).unwrap().settle_cost(Usd::cents(1));
+        run.close();
+        budget.freeze("nobody", "a test").unwrap();
+        budget.thaw("nobody").unwrap();
+        budget.set_limit("other", Limit::requests(1_000 + number)).unwrap();
+    }
+    assert_eq!((visits(&budget), attempts(&budget)), before);
+    // The limit itself concerns all who wait for it, once.
+    budget.set_limit("team", Limit::in_flight(3)).unwrap();
+    assert_eq!((attempts(&budget) - before.1, budget.waiting()), (1_000, 998));
+    budget.freeze("team", "a test").unwrap();
+    assert_eq!(attempts(&budget) - before.1, 1_998);
+    drop((tasks, hold));
+    assert!(is_clean(&budget));
+}
+
+#[test]
+fn a_hundred_thousand_come_and_go_with_a_few_looks_each() {
+    let budget = BudgetManager::builder()
+        .limit("", Limit::in_flight(1))
+        .limit("", Limit::spend(Usd::dollars(1)).per(Period::DAY))
+        .limit("", Limit::requests(500_000).per(Period::rolling(HOUR)))
+        .clock(ManualClock::at(Timestamp::from_secs(0)))
+        .build()
+        .unwrap();
+    let account = budget.account("a/b/c").unwrap();
+    let mut hold = Some(account.reserve(&cents(1)).unwrap());
+    let mut tasks: Vec<Task> =
+        (0..100_000).map(|_| Task::new(account.request(cents(1)).wait(HOUR)).0).collect();
+    assert_eq!((budget.waiting(), attempts(&budget), visits(&budget)), (100_000, 100_000, 0));
+    // Half give up in any order, the others are served in theirs.
+    let mut place = 0_usize;
+    tasks.retain(|_| {
+        place += 1;
+        place.wrapping_mul(0x9E37_79B9) & 64 == 0
+    });
+    let left = tasks.len();
+    assert_eq!(budget.waiting(), left);
+    for task in &mut tasks {
+        drop(hold.take()); // released: costs nothing
+        hold = Some(task.poll().expect("served in order").unwrap());
+    }
+    drop(hold);
+    drop(tasks);
+    assert!(is_clean(&budget));
+    assert!(attempts(&budget) <= 400_000, "{}", attempts(&budget));
+    assert!(visits(&budget) <= 600_000, "{}", visits(&budget));
 }
 
 #[test]
@@ -125,7 +227,7 @@ fn a_deadline_of_many_costs_as_much_as_there_are_of_them() {
     clock.advance(HOUR);
     assert!(tasks.iter().all(Task::is_woken));
     assert_eq!((budget.waiting(), clock.alarms()), (0, 0));
-    assert!(attempts(&budget) <= 20_001, "{}", attempts(&budget));
+    assert!(attempts(&budget) <= 30_001, "{}", attempts(&budget));
     assert!(matches!(tasks[9_999].poll(), Some(Err(ReserveError::Denied(_)))));
     drop((tasks, hold));
     assert!(is_clean(&budget));
@@ -251,7 +353,7 @@ impl Both {
         match step {
             Step::Reserve(account, costs, wrap_up) => {
                 let call = Call { account: *account, costs: costs.clone(), wrap_up: *wrap_up };
-                let (said, _) = self.model.look(&call, usize::MAX);
+                let said = self.model.look(&call, usize::MAX).said;
                 let answer = self.with_ask(&call, |ask| ask.reserve());
                 if let Said::Admitted(alternative) = said {
                     self.model.admit(&call, place, alternative);
@@ -260,11 +362,13 @@ impl Both {
             }
             Step::Wait(account, costs, wrap_up, seconds) => {
                 let call = Call { account: *account, costs: costs.clone(), wrap_up: *wrap_up };
-                let (said, hope) = self.model.look(&call, usize::MAX);
+                let look = self.model.look(&call, usize::MAX);
+                let said = look.said;
                 let at_most = Duration::from_secs(u64::try_from(*seconds).unwrap());
                 let waiting = self.with_ask(&call, |ask| ask.wait(at_most));
                 let (mut task, mut answer) = Task::new(waiting);
-                let waits = !matches!(said, Said::Admitted(_)) && *seconds > 0 && !hope.is_empty();
+                let waits =
+                    !matches!(said, Said::Admitted(_)) && *seconds > 0 && !look.hope.is_empty();
                 if self.tape.is_some() {
                     self.budget.flush().unwrap();
                     until(|| waits || task.is_woken());
@@ -274,8 +378,9 @@ impl Both {
                     Said::Admitted(alternative) => self.model.admit(&call, place, alternative),
                     _ if waits => {
                         assert!(answer.is_none(), "{answer:?} instead of waiting");
-                        let (deadline, stands) = (self.model.now + seconds, hope);
+                        let (deadline, stands) = (self.model.now + seconds, BTreeSet::new());
                         self.model.waiting.insert(place, Stander { call, deadline, stands });
+                        self.model.stand(place, &look);
                         self.tasks.insert(place, task);
                         return;
                     }
@@ -296,40 +401,27 @@ impl Both {
             }
             Step::Cancel(task) => {
                 let Some(place) = nth(self.tasks.keys().copied().collect(), *task) else { return };
-                self.model.waiting.remove(&place);
-                self.model.serve(false);
+                self.model.leave(place);
                 self.tasks.remove(&place);
             }
             Step::Advance(seconds) => {
-                let day = self.model.now / DAY;
-                self.model.now += seconds;
-                let rolls = self.model.now / DAY != day;
-                if rolls {
-                    for cap in self.model.caps.iter_mut().filter(|cap| cap.kind == Kind::Day) {
-                        (cap.spent, cap.held) = (0, 0);
-                    }
-                }
-                let now = self.model.now;
-                if rolls || self.model.waiting.values().any(|waiter| waiter.deadline <= now) {
-                    self.model.serve(false);
-                }
+                self.model.advance(*seconds);
                 self.clock.advance(Duration::from_secs(u64::try_from(*seconds).unwrap()));
             }
             Step::SetLimit(limit, percent) => {
-                let cap = &mut self.model.caps[*limit];
+                let at = *limit;
+                let cap = &mut self.model.caps[at];
                 cap.amount = (Model::new().caps[*limit].amount * percent / 100).max(1);
                 let (on, limit) = (cap.on, cap.limit());
-                self.model.serve(true);
+                self.model.change(at);
                 self.budget.set_limit(on, limit).unwrap();
             }
             Step::Freeze(account) => {
-                self.model.frozen[*account] = true;
-                self.model.serve(true);
+                self.model.freeze(*account, true);
                 self.budget.freeze(ACCOUNTS[*account], "because").unwrap();
             }
             Step::Thaw(account) => {
-                self.model.frozen[*account] = false;
-                self.model.serve(true);
+                self.model.freeze(*account, false);
                 self.budget.thaw(ACCOUNTS[*account]).unwrap();
             }
             Step::Failing(step, fault) => self.fail(step, *fault),
@@ -366,7 +458,7 @@ impl Both {
             }
         }
         tape.fail(None);
-        self.model.serve(true);
+        self.model.retry_all();
         self.budget.flush().unwrap();
         match booked {
             Some((place, spent)) => self.model.end(place, spent),

@@ -75,6 +75,16 @@ pub(super) struct Model {
     pub(super) waiting: BTreeMap<usize, Stander>,
     pub(super) holds: BTreeMap<usize, Held>,
     pub(super) said: Vec<(usize, Said)>,
+    /// The first call at the day's limit was last seen stopped by it: it is tried at midnight.
+    day_is_timed: bool,
+}
+
+/// The answer to a call, and the limits that it would have to wait for.
+pub(super) struct Answer {
+    pub(super) said: Said,
+    pub(super) hope: BTreeSet<usize>,
+    /// Of those, the ones that have no room.
+    full: BTreeSet<usize>,
 }
 
 impl Model {
@@ -87,7 +97,8 @@ impl Model {
             cap(Kind::InFlight, "", 4, 0),
         ];
         let (waiting, holds) = (BTreeMap::new(), BTreeMap::new());
-        Model { now: 0, caps, frozen: [false; 3], waiting, holds, said: Vec::new() }
+        let (frozen, said) = ([false; 3], Vec::new());
+        Model { now: 0, caps, frozen, waiting, holds, said, day_is_timed: false }
     }
 
     pub(super) fn needs(&self, account: usize, cost: i64) -> Vec<(usize, i64)> {
@@ -104,12 +115,12 @@ impl Model {
         })
     }
 
-    /// What is said to a call at that place, and in which lines it would have to stand.
-    pub(super) fn look(&self, call: &Call, place: usize) -> (Said, BTreeSet<usize>) {
+    /// What is said to a call at that place, and in which lists it would have to stand.
+    pub(super) fn look(&self, call: &Call, place: usize) -> Answer {
         if self.frozen[call.account] {
-            return (Said::Frozen, BTreeSet::new());
+            return Answer { said: Said::Frozen, hope: BTreeSet::new(), full: BTreeSet::new() };
         }
-        let (mut said, mut hope) = (Vec::new(), BTreeSet::new());
+        let (mut said, mut hope, mut all_full) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
         for (alternative, cost) in call.costs.iter().enumerate() {
             let needs = self.needs(call.account, *cost);
             let lines: BTreeSet<usize> =
@@ -129,12 +140,14 @@ impl Model {
                 continue;
             }
             if full.is_empty() && lines.is_empty() {
-                return (Said::Admitted(alternative), BTreeSet::new());
+                let said = Said::Admitted(alternative);
+                return Answer { said, hope: BTreeSet::new(), full: BTreeSet::new() };
             }
             said.push(if lines.is_empty() { Said::Denied } else { Said::Queued });
             hope.extend(lines.into_iter().chain(full.iter().map(|(limit, _)| *limit)));
+            all_full.extend(full.iter().map(|(limit, _)| *limit));
         }
-        (said[0], hope)
+        Answer { said: said[0], hope, full: all_full }
     }
 
     pub(super) fn admit(&mut self, call: &Call, place: usize, alternative: usize) {
@@ -159,7 +172,69 @@ impl Model {
         if hold.cost == 0 {
             assert_eq!(spent, 0);
         }
-        self.serve(false);
+        let changed = self.needs(hold.account, hold.cost);
+        self.serve(self.heads(changed.into_iter().map(|(limit, _)| limit)));
+    }
+
+    /// Stands in the lists of these limits too.
+    pub(super) fn stand(&mut self, place: usize, answer: &Answer) {
+        self.waiting.get_mut(&place).unwrap().stands.extend(&answer.hope);
+        let is_day = |limit: &&usize| self.caps[**limit].kind == Kind::Day;
+        if let Some(day) = answer.full.iter().find(is_day) {
+            self.day_is_timed |= self.heads([*day]).contains(&place);
+        }
+    }
+
+    /// A call gives up.
+    pub(super) fn leave(&mut self, place: usize) {
+        let stood = self.waiting.remove(&place).unwrap().stands;
+        self.forget_empty(&stood);
+        self.serve(self.heads(stood));
+    }
+
+    /// A limit has changed: all calls that it counts are tried, and its list is a new one.
+    pub(super) fn change(&mut self, limit: usize) {
+        if self.caps[limit].kind == Kind::Day {
+            self.day_is_timed = false;
+        }
+        for waiter in self.waiting.values_mut() {
+            waiter.stands.remove(&limit);
+        }
+        let on = self.caps[limit].on;
+        let counts = |waiter: &Stander| on.is_empty() || on == ACCOUNTS[waiter.call.account];
+        let counted = self.waiting.iter().filter(|(_, waiter)| counts(waiter));
+        let next = counted.map(|(place, _)| *place).collect();
+        self.serve(next);
+    }
+
+    /// An account is frozen or thawed: all its calls are tried.
+    pub(super) fn freeze(&mut self, account: usize, frozen: bool) {
+        self.frozen[account] = frozen;
+        let own = self.waiting.iter().filter(|(_, waiter)| waiter.call.account == account);
+        let next = own.map(|(place, _)| *place).collect();
+        self.serve(next);
+    }
+
+    /// All are tried, in new lists.
+    pub(super) fn retry_all(&mut self) {
+        self.day_is_timed = false;
+        self.waiting.values_mut().for_each(|waiter| waiter.stands.clear());
+        self.serve(self.waiting.keys().copied().collect());
+    }
+
+    /// Time goes by.
+    pub(super) fn advance(&mut self, seconds: i64) {
+        let day = self.now / DAY;
+        self.now += seconds;
+        let mut next = BTreeSet::new();
+        if self.now / DAY != day {
+            let day = self.caps.iter().position(|cap| cap.kind == Kind::Day).unwrap();
+            (self.caps[day].spent, self.caps[day].held) = (0, 0);
+            if std::mem::take(&mut self.day_is_timed) {
+                next = self.heads([day]);
+            }
+        }
+        self.serve(next);
     }
 
     /// The first ordinary call and the first that wraps up, in each of these lines.
@@ -174,12 +249,7 @@ impl Model {
         limits.into_iter().flat_map(heads).flatten().collect()
     }
 
-    pub(super) fn serve(&mut self, rules_changed: bool) {
-        let mut next = self.heads(0..self.caps.len());
-        if rules_changed {
-            self.waiting.values_mut().for_each(|waiter| waiter.stands.clear());
-            next = self.waiting.keys().copied().collect();
-        }
+    pub(super) fn serve(&mut self, mut next: BTreeSet<usize>) {
         loop {
             while let Some(place) = next.pop_first() {
                 self.serve_one(place, false, &mut next);
@@ -195,7 +265,8 @@ impl Model {
     pub(super) fn serve_one(&mut self, place: usize, is_last: bool, next: &mut BTreeSet<usize>) {
         let (call, stood) =
             (self.waiting[&place].call.clone(), self.waiting[&place].stands.clone());
-        let (said, hope) = self.look(&call, place);
+        let answer = self.look(&call, place);
+        let said = answer.said;
         match said {
             Said::Admitted(alternative) => {
                 self.admit(&call, place, alternative);
@@ -205,12 +276,21 @@ impl Model {
             Said::Frozen if !is_last => {
                 self.waiting.get_mut(&place).unwrap().stands.clear();
             }
-            _ if is_last || hope.is_empty() => {
+            _ if is_last || answer.hope.is_empty() => {
                 self.waiting.remove(&place);
                 self.said.push((place, said));
             }
-            _ => return self.waiting.get_mut(&place).unwrap().stands.extend(hope),
+            _ => return self.stand(place, &answer),
         }
+        self.forget_empty(&stood);
         next.extend(self.heads(stood));
+    }
+
+    /// A list that is empty has no time at which its first call is tried.
+    fn forget_empty(&mut self, stood: &BTreeSet<usize>) {
+        let is_day = |limit: &usize| self.caps[*limit].kind == Kind::Day;
+        if stood.iter().any(is_day) && self.heads(stood.iter().copied().filter(is_day)).is_empty() {
+            self.day_is_timed = false;
+        }
     }
 }
