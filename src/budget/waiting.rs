@@ -1,5 +1,5 @@
-//! Owns waiting for room: [`Waiting`], the future of a call that stands in line, and the serving of
-//! the queue by whoever makes room.
+//! [`Waiting`]: the future of a call that waits for room, and `Core::serve`, which tries those that
+//! wait.
 
 use std::fmt;
 use std::future::Future;
@@ -68,7 +68,8 @@ impl ReserveRequest<'_> {
     ///
     /// **First come, first served, for each limit.** A call that cannot be admitted stands in line
     /// at every limit that is in the way of one of its alternatives, or has a line already, until it
-    /// is served; it is looked at when it comes, and whenever it is first in a line. While there is
+    /// is served. It is tried when it comes, when it is first in a line whose limit has got room or
+    /// changed, and when its account or outer call changes. While there is
     /// a line, later calls that need something of that limit stand behind it, or, if they do not
     /// wait, are refused with [`ReserveError::Queued`]; an alternative that needs nothing of it
     /// still goes through. Calls that share no line pass each other. So a large call is not
