@@ -9,11 +9,11 @@ use std::sync::Arc;
 use super::charge::Charge;
 use super::core::{Core, set_limit};
 use super::error::{AccountError, RecordError, ReserveError, SetLimitError};
-use super::opening::open_below;
+use super::opening::{find_or_check, open_account, open_below};
 use super::request::{AccountRef, CallRequest, ReserveRequest};
 use super::reservation::{Receipt, Reservation};
 use crate::clock::Timestamp;
-use crate::ledger::{AccountId, Command, Limit, LimitView, Path, Scope};
+use crate::ledger::{AccountId, Command, Ledger, Limit, LimitView, Path, Scope};
 use crate::money::Usd;
 use crate::price::{Estimate, Model};
 use crate::usage::Bill;
@@ -45,6 +45,8 @@ use crate::usage::Bill;
 #[derive(Clone)]
 pub struct Account {
     pub(super) core: Arc<Core>,
+    /// `NONE` with a journal, if it was not written yet that the account was opened: then it is found
+    /// by its path.
     id: AccountId,
     path: Path,
 }
@@ -52,6 +54,20 @@ pub struct Account {
 impl Account {
     pub(super) fn new(core: &Arc<Core>, id: AccountId, path: Path) -> Account {
         Account { core: Arc::clone(core), id, path }
+    }
+
+    /// With a journal: the account of that path, opened by another thread if it is not there.
+    pub(super) fn open_unblocked(core: &Arc<Core>, path: Path) -> Result<Account, AccountError> {
+        let caps = core.settings.account_caps.clone();
+        let known = core.peek(|ledger| find_or_check(ledger, &path, &caps))?;
+        if known.is_none() {
+            let opened = path.clone();
+            core.change_soon(move |ledger, now| {
+                let _ = open_account(ledger, now, &opened, &caps);
+                None
+            });
+        }
+        Ok(Account::new(core, known.unwrap_or(AccountId::NONE), path))
     }
 
     /// Its path.
@@ -78,6 +94,13 @@ impl Account {
     }
 
     fn open_child(&self, path: Path) -> Result<Account, AccountError> {
+        if self.core.books().is_some() && !path.is_tag() {
+            let is_there = |ledger: &Ledger| ledger.account(self.id).is_some();
+            return match self.id == AccountId::NONE || self.core.peek(is_there) {
+                true => Account::open_unblocked(&self.core, path),
+                false => Err(AccountError::Closed(path)),
+            };
+        }
         let (wanted, account_caps) = (path.clone(), self.core.settings.account_caps.clone());
         let id = self.core.change(move |ledger, now| match ledger.find(wanted.as_str()) {
             Some(id) => Ok(id),
@@ -143,8 +166,8 @@ impl Account {
         Charge::new(self, bill.into())
     }
 
-    /// What is booked on it and everything below it, over its lifetime. With a journal it may block, as
-    /// [`BudgetManager::spent`](super::BudgetManager::spent) says.
+    /// What is booked on it and everything below it, over its lifetime. With a journal, what is
+    /// written: see [`BudgetManager::spent`](super::BudgetManager::spent).
     pub fn spent(&self) -> Usd {
         self.balance(|balance| balance.spent)
     }
@@ -155,7 +178,8 @@ impl Account {
     }
 
     fn balance(&self, of: impl Fn(&crate::ledger::Balance) -> i128) -> Usd {
-        let pico = self.core.read(|ledger, _| ledger.account(self.id).map(|v| of(&v.balance)));
+        let of = |ledger: &Ledger| Some(of(&ledger.account(self.find(ledger)?)?.balance));
+        let pico = self.core.read(|ledger, _| of(ledger));
         Usd::from_pico(pico.unwrap_or_default())
     }
 
@@ -163,7 +187,8 @@ impl Account {
     /// model, negative when one is overrun; `None` if there is no such limit. Advice, like
     /// [`can_afford`](Account::can_afford).
     pub fn remaining(&self) -> Option<Usd> {
-        self.core.read(|ledger, now| ledger.least_room(self.id, now).map(Usd::from_pico))
+        self.core
+            .read(|ledger, now| ledger.least_room(self.nearest(ledger), now).map(Usd::from_pico))
     }
 
     /// What `of` makes of each limit on it or above it, read at one moment.
@@ -172,7 +197,7 @@ impl Account {
         mut of: impl FnMut(LimitView<'_>, Timestamp) -> Option<T>,
     ) -> Vec<T> {
         self.core.read(|ledger, now| {
-            ledger.limits_of(self.id, now).filter_map(|view| of(view, now)).collect()
+            ledger.limits_of(self.nearest(ledger), now).filter_map(|view| of(view, now)).collect()
         })
     }
 
@@ -186,7 +211,7 @@ impl Account {
     /// # Errors
     /// [`SetLimitError`] if the limit makes no sense, or the account has been closed.
     pub fn set_limit(&self, limit: Limit) -> Result<(), SetLimitError> {
-        let (id, path) = (self.id, self.path.clone());
+        let (id, path) = (self.id(), self.path.clone());
         self.core.change(move |ledger, now| match ledger.account(id) {
             Some(view) if view.is_open => set_limit(ledger, now, &Scope::from(&path), &limit),
             _ => Err(AccountError::Closed(path.clone()).into()),
@@ -210,7 +235,7 @@ impl Account {
     /// # Errors
     /// [`AccountError::Closed`].
     pub fn freeze(&self, why: impl Into<Arc<str>>) -> Result<(), AccountError> {
-        self.execute(Command::Freeze { account: self.id, why: why.into() })
+        self.execute(Command::Freeze { account: self.id(), why: why.into() })
     }
 
     /// Ends a freeze of this account. One that is frozen above stays so.
@@ -218,15 +243,16 @@ impl Account {
     /// # Errors
     /// [`AccountError::Closed`].
     pub fn thaw(&self) -> Result<(), AccountError> {
-        self.execute(Command::Thaw { account: self.id })
+        self.execute(Command::Thaw { account: self.id() })
     }
 
     /// Notes what a cache has saved this account. No balance changes; the report shows it. A
     /// negative or absurd amount is not noted.
     pub fn note_saved(&self, saved: Usd) {
-        let command = Command::RecordSaving { account: self.id, saved: saved.pico() };
-        let path = self.path.clone();
+        let (id, path) = (self.id, self.path.clone());
         self.core.change_soon(move |ledger, now| {
+            let account = find(ledger, id, &path)?;
+            let command = Command::RecordSaving { account, saved: saved.pico() };
             ledger.execute(now, &command).ok()?;
             let path = path.clone();
             Some(Box::new(move |core: &Core| {
@@ -237,12 +263,38 @@ impl Account {
         });
     }
 
+    /// Its number in the ledger. With a journal it waits until it is written that it was opened.
+    #[inline]
     pub(super) fn id(&self) -> AccountId {
+        if self.id != AccountId::NONE {
+            return self.id;
+        }
+        let _ = self.core.change(|_, _| ()); // without it, the account counts as closed
+        self.core.peek(|ledger| self.find(ledger)).unwrap_or(AccountId::NONE)
+    }
+
+    /// Its number; `NONE` if it had none yet when this handle was made.
+    pub(super) fn number(&self) -> AccountId {
         self.id
+    }
+
+    /// Its number in this ledger, if it is there.
+    #[inline]
+    pub(super) fn find(&self, ledger: &Ledger) -> Option<AccountId> {
+        find(ledger, self.id, &self.path)
+    }
+
+    /// Its number, or that of the nearest account above it that is there.
+    #[inline]
+    pub(super) fn nearest(&self, ledger: &Ledger) -> AccountId {
+        self.to_ref().nearest(ledger).unwrap_or(AccountId::ROOT)
     }
 
     #[inline]
     pub(super) fn to_ref(&self) -> AccountRef<'_> {
+        if self.id == AccountId::NONE {
+            return AccountRef::Named(Cow::Borrowed(self.path.as_str()));
+        }
         AccountRef::Handle(self.id, Cow::Borrowed(&self.path))
     }
 
@@ -250,6 +302,12 @@ impl Account {
         let done = self.core.change(move |ledger, now| ledger.execute(now, &command))?;
         done.map(|_| ()).map_err(|rejection| AccountError::from_rejection(&rejection, &self.path))
     }
+}
+
+/// The account of a handle that may have no number yet.
+#[inline]
+pub(super) fn find(ledger: &Ledger, id: AccountId, path: &Path) -> Option<AccountId> {
+    if id == AccountId::NONE { ledger.find(path.as_str()) } else { Some(id) }
 }
 
 impl Drop for Account {

@@ -1,6 +1,6 @@
 //! Owns [`Charge`]: a call that was made without asking, to be booked all the same.
 
-use super::account::{Account, Tag};
+use super::account::{Account, Tag, find};
 use super::books::Books;
 use super::core::{Core, number_for};
 use super::error::{AccountError, InvalidCall, RecordError};
@@ -86,7 +86,7 @@ impl<'a> Charge<'a> {
         let key = key.or_else(|| core.books().map(Books::new_key));
         let recording = Recording {
             owner: core.id,
-            account: self.account.id(),
+            account: self.account.number(),
             path: self.account.path().clone(),
             tags: self.options.tags,
             usage: self.bill.total_usage(),
@@ -141,7 +141,8 @@ struct Recording {
 impl Recording {
     fn apply(&self, ledger: &mut Ledger, now: Timestamp) -> Result<Recorded, Rejection> {
         let number = |model: Option<&Model>| number_for(self.owner, ledger, now, model);
-        let (record, recorded) = self.at(now, number);
+        let (mut record, recorded) = self.at(now, number);
+        record.target.account = find(ledger, self.account, &self.path).unwrap_or(self.account);
         ledger.execute(now, &Command::Record(record)).map(|_| recorded)
     }
 
@@ -149,7 +150,11 @@ impl Recording {
     fn preview(&self, core: &Core) -> Result<Receipt, Rejection> {
         core.peek(|ledger| {
             let now = core.time_for(ledger);
-            let (record, recorded) = self.at(now, |_| ModelId::NONE);
+            let (mut record, recorded) = self.at(now, |_| ModelId::NONE);
+            let Some(account) = find(ledger, self.account, &self.path) else {
+                return Ok(recorded.receipt); // it is opened before
+            };
+            record.target.account = account;
             ledger.decide(now, &Command::Record(record)).map(|_| recorded.receipt)
         })
     }

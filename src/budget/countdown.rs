@@ -53,7 +53,9 @@ impl Account {
     /// What is left to it for calls like `usual`, made inside a hold that has so much left.
     pub(crate) fn countdown_inside(&self, usual: &Estimate, held: Usd) -> Countdown {
         self.core.read(|ledger, now| {
-            let Some(view) = ledger.account(self.id()) else { return Countdown::default() };
+            let Some(view) = ledger.account(self.nearest(ledger)) else {
+                return Countdown::default();
+            };
             let size = Size::seen(
                 view.direct
                     .iter()
@@ -61,7 +63,9 @@ impl Account {
             );
             let size = size.or_else(|| usual.bound(now).ok().map(|bound| Size::bounded(&bound)));
             let mut left = Countdown::default();
-            for limit in ledger.limits_of(self.id(), now).filter(|view| binds(view, usual)) {
+            for limit in
+                ledger.limits_of(self.nearest(ledger), now).filter(|view| binds(view, usual))
+            {
                 left.take_in(&limit, held, size.as_ref());
             }
             left

@@ -41,6 +41,29 @@ impl AccountCaps {
     }
 }
 
+/// The account, or `None` if it is not there and can be opened.
+pub(super) fn find_or_check(
+    ledger: &Ledger,
+    path: &Path,
+    caps: &AccountCaps,
+) -> Result<Option<AccountId>, AccountError> {
+    let mut next = Some(path.clone());
+    while let Some(nearest) = next {
+        let Some(id) = ledger.find(nearest.as_str()) else {
+            next = nearest.parent();
+            continue;
+        };
+        let is_open = ledger.account(id).is_some_and(|view| view.is_open);
+        match (is_open, nearest == *path) {
+            (false, _) => return Err(AccountError::Closed(path.clone())),
+            (true, true) => return Ok(Some(id)),
+            (true, false) => break,
+        }
+    }
+    caps.check(ledger, path)?;
+    Ok(None)
+}
+
 /// Finds the account, or opens it with all missing accounts above it.
 pub(super) fn open_account(
     ledger: &mut Ledger,
@@ -48,12 +71,10 @@ pub(super) fn open_account(
     path: &Path,
     caps: &AccountCaps,
 ) -> Result<AccountId, AccountError> {
-    if let Some(account) = ledger.find(path.as_str()) {
-        let is_open = ledger.account(account).is_some_and(|view| view.is_open);
-        return if is_open { Ok(account) } else { Err(AccountError::Closed(path.clone())) };
+    match find_or_check(ledger, path, caps)? {
+        Some(account) => Ok(account),
+        None => open_line(ledger, now, path),
     }
-    caps.check(ledger, path)?;
-    open_line(ledger, now, path)
 }
 
 /// Opens an account whose parent is open.

@@ -87,6 +87,8 @@ pub struct AccountId {
 impl AccountId {
     /// The root of the main tree.
     pub const ROOT: AccountId = AccountId { index: 0, generation: 0 };
+    /// No account of any ledger.
+    pub(crate) const NONE: AccountId = AccountId { index: u32::MAX, generation: u32::MAX };
 }
 
 /// A hold of a ledger. An id outlives its hold: after the end it names nothing.

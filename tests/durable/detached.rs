@@ -134,6 +134,9 @@ async fn each_of_these_returns_while_a_commit_hangs() {
         "its hold was written, its end is not awaited"
     );
     account.charge(Usage::tokens(1_000, 60)).model(&luna).record().unwrap();
+    let new = budget.account("a/new").unwrap();
+    new.charge(Usage::tokens(1_000, 60)).model(&luna).record().unwrap();
+    assert_eq!((new.spent(), new.remaining()), (Usd::ZERO, account.remaining()));
     let terra = budget.model("gpt-6.1-terra").unwrap();
     clock.advance(Duration::from_secs(86_400));
     // The day of the limit has ended; what was booked in it is not written yet.
@@ -144,9 +147,10 @@ async fn each_of_these_returns_while_a_commit_hangs() {
     disk.open();
     budget.flush().unwrap();
     let spent = Usd::cents(1 + 6 + 7).checked_add(streamed).unwrap();
-    let spent = spent.checked_add(streamed).unwrap();
+    let spent = spent.checked_add(streamed).unwrap().checked_add(streamed).unwrap();
     assert_eq!((budget.spent(), budget.held()), (spent, Usd::cents(4)));
-    drop(account.reserve(&terra.estimate().input(10).max_output(10)).unwrap());
+    assert_eq!(new.spent(), streamed);
+    drop(new.reserve(&terra.estimate().input(10).max_output(10)).unwrap());
     renewed.release();
 }
 
