@@ -8,11 +8,11 @@ check:
 test *words:
     cargo test {{words}}
 
-# The measured table of the README, as ratios within one run.
+# The measured table of BENCHMARKS.md, as ratios within one run.
 ratios:
     cargo bench --bench ratios
 
-# The table of peers of the README: ours and each of them on the same work, in turn.
+# The table of peers of BENCHMARKS.md: ours and each of them on the same work, in turn.
 peers:
     cargo run --release --manifest-path benches/peers/Cargo.toml
 

@@ -1,4 +1,4 @@
-//! Prints the measured table of the README: each work as a ratio to one uncontended atomic add in
+//! Prints the measured table of BENCHMARKS.md: each work as a ratio to one uncontended atomic add in
 //! the same run, because machines differ and are shared. `cargo bench --bench ratios`.
 
 #[path = "common/bare.rs"]

@@ -65,7 +65,7 @@ impl BudgetManager {
     /// moment `about`, if they are still kept, and in the totals in any case; a moment to come is taken
     /// for now. Tokens and calls stay. With a journal, the file keeps it with its reason.
     ///
-    /// It is booked whatever the limits say (law 3). What it takes over a limit raises an
+    /// It is booked whatever the limits say ([law 3](crate::guide::laws)). What it takes over a limit raises an
     /// [`Overrun`](crate::Alert::Overrun), and calls that ask for money are refused until there is room again.
     ///
     /// # Errors

@@ -432,7 +432,7 @@ impl Core {
         }
     }
 
-    /// Writes, then answers with the writer's lock free: a waker is somebody else's code (law 7).
+    /// Writes, then answers with the writer's lock free: a waker is somebody else's code ([law 7](crate::guide::laws)).
     fn transact(&self, books: &Books, new: Vec<Box<dyn Job>>) -> Told {
         let mut writer = books.writer.lock();
         let mut jobs = std::mem::take(&mut writer.outbox);

@@ -66,7 +66,7 @@ impl<'a> Charge<'a> {
         self
     }
 
-    /// Books the call. It is booked whatever the limits say (law 3); what cannot be priced is
+    /// Books the call. It is booked whatever the limits say ([law 3](crate::guide::laws)); what cannot be priced is
     /// booked at the part that can, as assumed, and an [`Alert::Unpriced`](crate::Alert::Unpriced)
     /// names the remedy.
     ///

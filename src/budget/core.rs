@@ -171,7 +171,7 @@ impl Core {
         self.clock.now()
     }
 
-    /// The time for a ledger: it never goes back (law 6).
+    /// The time for a ledger: it never goes back ([law 6](crate::guide::laws)).
     #[inline(always)]
     pub(super) fn time_for(&self, ledger: &Ledger) -> Timestamp {
         self.clock.now().max(ledger.now()).min(Timestamp::LAST)
@@ -215,8 +215,9 @@ impl Core {
         result
     }
 
-    /// Works on the ledger under its lock, at a time that never goes back (law 6); then, with the
-    /// lock free, tells the observers what the work has brought about (law 7). Not with a journal.
+    /// Works on the ledger under its lock, at a time that never goes back ([law 6](crate::guide::laws)); then, with the
+    /// lock free, tells the observers what the work has brought about ([law
+    /// 7](crate::guide::laws)). Not with a journal.
     #[inline(always)]
     pub(super) fn locked<R>(&self, work: impl FnOnce(&mut Ledger, Timestamp) -> R) -> R {
         self.locked_with_queue(|ledger, _, now| work(ledger, now))

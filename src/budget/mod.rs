@@ -186,7 +186,7 @@ impl BudgetManager {
     ///
     /// # Errors
     /// [`UnknownModel`], which names the nearest known ones and the remedy: nothing unknown is free
-    /// (law 9).
+    /// ([law 9](crate::guide::laws)).
     pub fn model(&self, name: &str) -> Result<Model, UnknownModel> {
         self.core.model(name)
     }

@@ -232,7 +232,7 @@ impl Reservation {
     /// reserved. [`PriceBook::price_bill`](crate::PriceBook::price_bill) decides its cost, at the
     /// prices of the reserve.
     ///
-    /// It cannot fail (law 3): not for being over the hold or the limit, late, or unpriced. What
+    /// It cannot fail ([law 3](crate::guide::laws)): not for being over the hold or the limit, late, or unpriced. What
     /// cannot be priced is booked at the larger of the hold and of what has a price, as
     /// [`Assumed`](Confidence::Assumed), and an [`Alert::Unpriced`] names the remedy.
     ///

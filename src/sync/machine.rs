@@ -7,7 +7,7 @@ pub(crate) use std::sync::atomic;
 pub(crate) use std::thread::{Thread, current, park, park_timeout, yield_now};
 
 /// The lock of the crate. It is not poisoned by a panic: what it guards changes in steps that
-/// cannot fail (law 5).
+/// cannot fail ([law 5](crate::guide::laws)).
 #[derive(Debug, Default)]
 pub(crate) struct Lock<T>(
     #[allow(clippy::disallowed_types, reason = "the one place that names it")]

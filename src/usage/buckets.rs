@@ -238,7 +238,7 @@ impl Set {
 
 impl Bucket {
     /// True for tokens, which have a [`Rate`](crate::Rate); all else has a
-    /// [`Fee`](crate::price::Fee).
+    /// [fee](crate::ModelPrice::fee).
     pub const fn is_tokens(self) -> bool {
         !matches!(self.kind(), Kind::Other)
     }

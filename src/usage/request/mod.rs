@@ -20,7 +20,7 @@ pub(crate) use attempts::Attempt;
 
 /// What a request body says about the cost of its call: bounds, not expectations.
 ///
-/// [`Estimate::from_request`](crate::Estimate::from_request) makes an estimate of a body in one
+/// [`Model::estimate_request`](crate::Model::estimate_request) makes an estimate of a body in one
 /// step. This is the step between, for what a body cannot say:
 ///
 /// ```
