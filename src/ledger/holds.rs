@@ -50,6 +50,7 @@ pub(super) struct Hold {
     pub(super) lease_until: Timestamp,
     /// The number of the event that charged what was held, if its lease has ended.
     pub(super) charged_by: u64,
+    /// The holds beside it in the list of leases; of a free place, the next one that is free.
     earlier: u32,
     later: u32,
 }
@@ -92,14 +93,15 @@ impl Hold {
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Holds {
     slots: Vec<Hold>,
-    free: Vec<u32>,
+    /// The first free place; each knows the next one.
+    first_free: u32,
     first_lease: u32,
     last_lease: u32,
 }
 
 impl Default for Holds {
     fn default() -> Holds {
-        Holds { slots: Vec::new(), free: Vec::new(), first_lease: NONE, last_lease: NONE }
+        Holds { slots: Vec::new(), first_free: NONE, first_lease: NONE, last_lease: NONE }
     }
 }
 
@@ -143,10 +145,8 @@ impl Holds {
     /// The id that the next hold will have; `None` if all places are taken.
     #[inline]
     pub(super) fn next_id(&self) -> Option<HoldId> {
-        match self.free.last() {
-            Some(&index) => {
-                Some(HoldId { index, generation: self.slots[index as usize].generation })
-            }
+        match self.slots.get(self.first_free as usize) {
+            Some(hold) => Some(HoldId { index: self.first_free, generation: hold.generation }),
             None => {
                 let index = u32::try_from(self.slots.len()).ok().filter(|index| *index < NONE)?;
                 Some(HoldId { index, generation: 0 })
@@ -163,12 +163,15 @@ impl Holds {
         first: &Part,
         lease_until: Timestamp,
     ) -> &mut Hold {
-        match self.free.pop() {
-            Some(_) => {
-                let hold = self.at_mut(id);
+        match self.slots.get_mut(self.first_free as usize) {
+            Some(hold) => {
+                self.first_free = std::mem::replace(&mut hold.later, NONE);
                 hold.state = HoldState::Open;
-                (hold.target, hold.first, hold.outer) = (*target, *first, None);
-                (hold.lease_until, hold.charged_by) = (lease_until, 0);
+                hold.target = *target;
+                hold.first = *first;
+                hold.outer = None;
+                hold.lease_until = lease_until;
+                hold.charged_by = 0;
             }
             None => self.slots.push(Hold {
                 generation: id.generation,
@@ -194,12 +197,13 @@ impl Holds {
     #[inline(always)]
     pub(super) fn free(&mut self, id: HoldId) {
         self.unlink(id.index);
-        let hold = self.at_mut(id);
+        let hold = &mut self.slots[id.index as usize];
         hold.state = HoldState::Free;
         hold.generation = hold.generation.wrapping_add(1);
         hold.more.clear();
         hold.beyond.clear();
-        self.free.push(id.index);
+        hold.later = self.first_free;
+        self.first_free = id.index;
     }
 
     /// Ends a hold's lease, and keeps what it was and which event charged it.

@@ -492,6 +492,15 @@ mod tests {
     }
 
     #[test]
+    fn sorted_by_its_key_an_account_follows_the_one_above_it() {
+        let paths = ["", "a", "a/b", "a/b/c", "a/c", "a b", "a-b", "b", "team:", "team:x", "user:"];
+        let mut sorted: Vec<Path> = paths.iter().map(|path| Path::new(path).unwrap()).collect();
+        sorted.reverse();
+        sorted.sort_by_cached_key(Path::sort_key);
+        assert_eq!(sorted.iter().map(Path::as_str).collect::<Vec<_>>(), paths);
+    }
+
+    #[test]
     fn parents_stay_in_their_tree() {
         let parent = |text| Path::new(text).unwrap().parent().map(|path| path.to_string());
         assert_eq!(parent("a/b").as_deref(), Some("a"));
