@@ -34,6 +34,7 @@
 //!
 //! | | instructions |
 //! |---|---:|
+//! | a ledger with the same promises and nothing else (*bare pair*) | 568 |
 //! | this file | 1,331 |
 //! | every limit counts by itself, the rest as here | 2,887 |
 //! | every call through the general path of the budget and `decide` and `apply` | 3,773 |
