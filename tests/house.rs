@@ -149,3 +149,156 @@ fn the_feature_table_is_that_of_the_manifest() {
         assert!(feature == "default" || library.contains(&format!("| `{feature}` |")), "{feature}");
     }
 }
+
+/// The modules of `src` and which of them each names in its `use` lines, past what is re-exported.
+mod imports {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::path::Path;
+
+    use syn::UseTree;
+
+    type Module = Vec<String>;
+
+    /// A name that a module brings in: from where, and whether others see it there.
+    struct Import {
+        path: Module,
+        alias: String,
+        is_public: bool,
+    }
+
+    fn leaves(tree: &UseTree, path: &Module, found: &mut Vec<(Module, String)>) {
+        let with = |ident: &syn::Ident| [path.clone(), vec![ident.to_string()]].concat();
+        match tree {
+            UseTree::Path(next) => leaves(&next.tree, &with(&next.ident), found),
+            UseTree::Name(name) => found.push((with(&name.ident), name.ident.to_string())),
+            UseTree::Rename(name) => found.push((with(&name.ident), name.rename.to_string())),
+            UseTree::Glob(_) => found.push((path.clone(), "*".to_owned())),
+            UseTree::Group(group) => group.items.iter().for_each(|tree| leaves(tree, path, found)),
+        }
+    }
+
+    /// The path from the root of the crate; `None` of another crate.
+    fn absolute(own: &Module, path: &Module, modules: &BTreeSet<Module>) -> Option<Module> {
+        let mut base = own.clone();
+        let mut rest = path.as_slice();
+        match rest.first().map(String::as_str) {
+            Some("crate") => base.clear(),
+            Some("self") => {}
+            Some("super") => {
+                while let Some(("super", below)) = rest.split_first().map(|(f, r)| (f.as_str(), r))
+                {
+                    base.pop();
+                    rest = below;
+                }
+                return Some([base, rest.to_vec()].concat());
+            }
+            Some(first) => {
+                let child = [base.clone(), vec![first.to_owned()]].concat();
+                return modules.contains(&child).then(|| [base, rest.to_vec()].concat());
+            }
+            None => return None,
+        }
+        Some([base, rest[1..].to_vec()].concat())
+    }
+
+    fn module_of(file: &Path) -> Module {
+        let below = file.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap();
+        let names = below.with_extension("");
+        let mut module: Module =
+            names.iter().map(|name| name.to_str().unwrap().to_owned()).collect();
+        if matches!(module.last().map(String::as_str), Some("mod" | "lib")) {
+            module.pop();
+        }
+        module
+    }
+
+    pub(super) fn edges() -> BTreeMap<Module, BTreeSet<Module>> {
+        let sources = super::sources("src");
+        let modules: BTreeSet<Module> = sources.iter().map(|(file, _)| module_of(file)).collect();
+        let mut all: BTreeMap<Module, Vec<Import>> = BTreeMap::new();
+        for (file, text) in &sources {
+            let module = module_of(file);
+            if module.iter().any(|name| name.contains("tests")) {
+                continue;
+            }
+            for item in syn::parse_file(text).unwrap().items {
+                let syn::Item::Use(item) = item else { continue };
+                let is_public = !matches!(item.vis, syn::Visibility::Inherited);
+                let mut found = Vec::new();
+                leaves(&item.tree, &Vec::new(), &mut found);
+                for (path, alias) in found {
+                    let Some(path) = absolute(&module, &path, &modules) else { continue };
+                    all.entry(module.clone()).or_default().push(Import { path, alias, is_public });
+                }
+            }
+        }
+        // Follows a name through re-exports to the module that has it.
+        let home = |path: &Module| {
+            let mut path = path.clone();
+            for _ in 0..8 {
+                let depth = (0..=path.len()).rev().find(|n| modules.contains(&path[..*n])).unwrap();
+                let Some(name) = path.get(depth) else { break };
+                let mut imports = all.get(&path[..depth]).into_iter().flatten();
+                let next = imports.find(|one| one.is_public && one.alias == *name);
+                let Some(next) = next else {
+                    path.truncate(depth);
+                    break;
+                };
+                path = [next.path.clone(), path[depth + 1..].to_vec()].concat();
+            }
+            path
+        };
+        let mut edges: BTreeMap<Module, BTreeSet<Module>> = BTreeMap::new();
+        for (module, imports) in &all {
+            let named = imports.iter().filter(|one| !one.is_public).map(|one| home(&one.path));
+            let others = named.filter(|named| named != module && !named.is_empty());
+            edges.entry(module.clone()).or_default().extend(others);
+        }
+        edges
+    }
+
+    /// The sets of modules that reach each other.
+    pub(super) fn cycles() -> Vec<BTreeSet<String>> {
+        let edges = edges();
+        let reach = |from: &Module| {
+            let mut seen = BTreeSet::new();
+            let mut next = vec![from.clone()];
+            while let Some(module) = next.pop() {
+                for named in edges.get(&module).into_iter().flatten() {
+                    if seen.insert(named.clone()) {
+                        next.push(named.clone());
+                    }
+                }
+            }
+            seen
+        };
+        let reached: BTreeMap<&Module, BTreeSet<Module>> =
+            edges.keys().map(|module| (module, reach(module))).collect();
+        let mut cycles = BTreeSet::new();
+        for (module, all) in &reached {
+            let back = |other: &&Module| reached.get(*other).is_some_and(|r| r.contains(*module));
+            let cycle: BTreeSet<String> =
+                all.iter().filter(back).map(|module| module.join("::")).collect();
+            cycles.insert(cycle);
+        }
+        cycles.into_iter().collect()
+    }
+}
+
+/// Files that import each other in a circle have to be read all at once: at most three may. The
+/// modules named here have larger circles, which may shrink and not grow.
+#[test]
+fn at_most_three_files_import_each_other() {
+    let largest =
+        [("agent", 5), ("budget", 13), ("context", 7), ("ledger", 18), ("price", 14), ("usage", 5)];
+    let cycles = imports::cycles();
+    assert!(!cycles.is_empty(), "the ledger and its parts name each other");
+    for cycle in cycles {
+        let rooms: std::collections::BTreeSet<&str> =
+            cycle.iter().filter_map(|module| module.split("::").next()).collect();
+        assert!(rooms.len() <= 1, "a circle through several modules: {cycle:?}");
+        let known = largest.iter().find(|(room, _)| rooms.contains(room));
+        let most = known.map_or(3, |(_, most)| *most);
+        assert!(cycle.len() <= most, "{} files, and at most {most}: {cycle:?}", cycle.len());
+    }
+}
