@@ -37,7 +37,7 @@ use crate::sync::{
 };
 pub(crate) use job::Ticket;
 pub(super) use job::{After, Job};
-use job::{Errand, Look, Task, never_run};
+use job::{AwaitedJob, DetachedJob, ServeJob, never_run};
 use news::Others;
 
 /// How often what waits in the outbox is tried again when nobody else writes.
@@ -239,7 +239,7 @@ impl Books {
     pub(super) fn look(&self) {
         let mut line = self.line.lock();
         if !std::mem::replace(&mut line.looks, true) {
-            line.jobs.push(Box::new(Look));
+            line.jobs.push(Box::new(ServeJob));
         }
         drop(line);
         self.wake();
@@ -340,7 +340,7 @@ impl Core {
         work: impl FnMut(&mut Ledger, &mut Queue, Timestamp) -> R + Send + 'static,
     ) -> Result<R, JournalError> {
         let Some(books) = self.books() else { return Ok(self.locked_with_queue(work)) };
-        self.wait_for(books, Task::with_ticket(work, |result| result))
+        self.wait_for(books, AwaitedJob::with_ticket(work, |result| result))
     }
 
     /// Waits until all that was done before is written, where the manager is to.
@@ -393,7 +393,7 @@ impl Core {
         let Some(books) = self.books() else {
             return Ticket::of(make(self.locked_with_queue(work)));
         };
-        let (job, ticket) = Task::with_ticket(work, make);
+        let (job, ticket) = AwaitedJob::with_ticket(work, make);
         books.enqueue_for_thread(job);
         ticket
     }
@@ -409,7 +409,7 @@ impl Core {
                     after(self);
                 }
             }
-            Some(books) => books.enqueue_for_thread(Box::new(Errand::new(work))),
+            Some(books) => books.enqueue_for_thread(Box::new(DetachedJob::new(work))),
         }
     }
 
@@ -460,7 +460,7 @@ impl Core {
             Ok(alerts) => return Told { woken, alarm, alerts, after },
             Err(error) => error,
         };
-        jobs.retain(|job| job.has_to_be());
+        jobs.retain(|job| job.must_commit());
         let (waiting, account, why) = (jobs.len() as u64, Path::root(), error.to_string());
         let more = jobs.len() > waited;
         let mut writer = books.writer.lock();

@@ -202,7 +202,7 @@ impl Job for EnqueueJob {
         None
     }
 
-    fn has_to_be(&self) -> bool {
+    fn must_commit(&self) -> bool {
         false
     }
 }

@@ -23,18 +23,18 @@ pub(in crate::budget) trait Job: Send {
     /// Says how it ended. After an error it may be run again and end better.
     fn answer(&mut self, outcome: Result<(), &JournalError>) -> Option<After>;
     /// True if it has to be booked, sooner or later.
-    fn has_to_be(&self) -> bool;
+    fn must_commit(&self) -> bool;
 }
 
 /// A job that somebody waits for.
-pub(super) struct Task<F, R, G, T> {
+pub(super) struct AwaitedJob<F, R, G, T> {
     work: F,
     result: Option<R>,
     make: Option<G>,
     slot: Arc<Slot<T>>,
 }
 
-impl<F, R, G, T> Task<F, R, G, T>
+impl<F, R, G, T> AwaitedJob<F, R, G, T>
 where
     F: FnMut(&mut Ledger, &mut Queue, Timestamp) -> R + Send + 'static,
     G: FnOnce(R) -> T + Send + 'static,
@@ -44,11 +44,11 @@ where
     pub(super) fn with_ticket(work: F, make: G) -> (Box<dyn Job>, Ticket<T>) {
         let slot = Arc::new(Slot(Lock::new(State::Waits(None))));
         let ticket = Ticket(Arc::clone(&slot));
-        (Box::new(Task { work, result: None, make: Some(make), slot }), ticket)
+        (Box::new(AwaitedJob { work, result: None, make: Some(make), slot }), ticket)
     }
 }
 
-impl<F, R, G, T> Job for Task<F, R, G, T>
+impl<F, R, G, T> Job for AwaitedJob<F, R, G, T>
 where
     F: FnMut(&mut Ledger, &mut Queue, Timestamp) -> R + Send,
     G: FnOnce(R) -> T + Send + 'static,
@@ -72,12 +72,12 @@ where
         Some(Box::new(move |_| drop(slot.put(result.map(make)))))
     }
 
-    fn has_to_be(&self) -> bool {
+    fn must_commit(&self) -> bool {
         false
     }
 }
 
-impl<F, R, G, T> Drop for Task<F, R, G, T> {
+impl<F, R, G, T> Drop for AwaitedJob<F, R, G, T> {
     fn drop(&mut self) {
         if self.make.is_some() {
             self.slot.put(Err(never_run()));
@@ -91,18 +91,18 @@ pub(super) fn never_run() -> JournalError {
 }
 
 /// A job that nobody waits for.
-pub(super) struct Errand<F> {
+pub(super) struct DetachedJob<F> {
     work: F,
     after: Option<After>,
 }
 
-impl<F> Errand<F> {
-    pub(super) fn new(work: F) -> Errand<F> {
-        Errand { work, after: None }
+impl<F> DetachedJob<F> {
+    pub(super) fn new(work: F) -> DetachedJob<F> {
+        DetachedJob { work, after: None }
     }
 }
 
-impl<F: FnMut(&mut Ledger, Timestamp) -> Option<After> + Send> Job for Errand<F> {
+impl<F: FnMut(&mut Ledger, Timestamp) -> Option<After> + Send> Job for DetachedJob<F> {
     fn run(&mut self, _: &Core, ledger: &mut Ledger, _: &mut Queue, now: Timestamp) {
         self.after = (self.work)(ledger, now);
     }
@@ -111,22 +111,22 @@ impl<F: FnMut(&mut Ledger, Timestamp) -> Option<After> + Send> Job for Errand<F>
         self.after.take().filter(|_| outcome.is_ok())
     }
 
-    fn has_to_be(&self) -> bool {
+    fn must_commit(&self) -> bool {
         true
     }
 }
 
 /// A job that makes the one who writes look at those who wait for room.
-pub(super) struct Look;
+pub(super) struct ServeJob;
 
-impl Job for Look {
+impl Job for ServeJob {
     fn run(&mut self, _: &Core, _: &mut Ledger, _: &mut Queue, _: Timestamp) {}
 
     fn answer(&mut self, _: Result<(), &JournalError>) -> Option<After> {
         None
     }
 
-    fn has_to_be(&self) -> bool {
+    fn must_commit(&self) -> bool {
         false
     }
 }
