@@ -159,21 +159,9 @@ impl Content {
         if !value.is_object() {
             return self.side(is_reasoning).add(value);
         }
-        // Whether it is reasoning, and under which name, as some servers send it under several.
-        let (mut is_reasoning, mut reasoning) = (is_reasoning, 0);
-        for (name, value) in value.fields().flatten() {
-            match &*name {
-                "type" => {
-                    let kind = value.string().unwrap_or_default();
-                    is_reasoning |= kind.contains("reasoning") || kind.contains("thinking");
-                }
-                "thought" => is_reasoning |= value.boolean() == Some(true),
-                _ if !value.is_null() => reasoning = rank(&name).max(reasoning),
-                _ => {}
-            }
-        }
-        // What it holds.
-        for (name, value) in value.fields().flatten() {
+        let is_reasoning = is_reasoning || is_thought(value);
+        let message = value;
+        for (name, value) in message.fields().flatten() {
             match held_by(&name) {
                 // Gemini counts the JSON of a call.
                 Some(Holds::Call) if name == "functionCall" => {
@@ -182,8 +170,7 @@ impl Content {
                 Some(Holds::Text | Holds::Parts | Holds::Call | Holds::Result) => {
                     self.add(value, is_reasoning, within);
                 }
-                Some(Holds::Reasoning) if matches!(rank(&name), 1..) && rank(&name) < reasoning => {
-                }
+                Some(Holds::Reasoning) if is_repeated(message, &name) => {}
                 Some(Holds::Reasoning) => self.add(value, true, within),
                 Some(Holds::Name) => self.output.add(value),
                 Some(Holds::Arguments) => match value.string() {
@@ -215,14 +202,29 @@ impl Content {
 /// Values within values: a list of messages has a list of calls, which have arguments.
 const DEEPEST: u8 = 10;
 
-/// The names of one reasoning text in a message; the highest is read.
-fn rank(name: &str) -> u8 {
-    match name {
-        "reasoning_details" => 1,
-        "reasoning" => 2,
-        "reasoning_content" => 3,
-        _ => 0,
+/// True of a part that is reasoning by its type or by Gemini's mark, whichever comes first.
+fn is_thought(part: Json<'_>) -> bool {
+    for (name, value) in part.fields().flatten() {
+        match &*name {
+            "type" => {
+                let kind = value.string().unwrap_or_default();
+                return kind.contains("reasoning") || kind.contains("thinking");
+            }
+            "thought" => return value.boolean() == Some(true),
+            _ => {}
+        }
     }
+    false
+}
+
+/// True if the message has the same reasoning under another name, as some servers send it.
+fn is_repeated(message: Json<'_>, name: &str) -> bool {
+    let others: &[&str] = match name {
+        "reasoning_details" => &["reasoning", "reasoning_content"],
+        "reasoning" => &["reasoning_content"],
+        _ => &[],
+    };
+    others.iter().any(|other| message.field(other).is_some_and(|text| !text.is_null()))
 }
 
 fn is_refusal(stop_reason: Json<'_>) -> bool {
