@@ -287,6 +287,9 @@ impl Account {
     /// Its number, or that of the nearest account above it that is there.
     #[inline]
     pub(super) fn nearest(&self, ledger: &Ledger) -> AccountId {
+        if self.id != AccountId::NONE {
+            return self.id;
+        }
         self.to_ref().nearest(ledger).unwrap_or(AccountId::ROOT)
     }
 
