@@ -10,7 +10,7 @@ for each document. Debian's packages are downloaded with `apt-get download` and 
 
     python3 benches/tokens_corpus.py /tmp/corpus --repository
 
-needs no network: it gathers the kinds `english`, `code` and `json` of `tokens_corpus.txt` out of this
+needs no network: it gathers the kinds `english`, `code` and `json` of `tests/data/tokens_corpus.txt` out of this
 repository. They are the named corpora on which `src/usage/tokens/proof.rs` keeps the bound of tokens
 below 1.35 times the truth.
 """
@@ -56,10 +56,10 @@ MAX_BYTES, MAX_DOCUMENT = 3_000_000, 60_000
 
 
 def repository(out):
-    """The corpora that `tokens_corpus.txt` names."""
+    """The corpora that `tests/data/tokens_corpus.txt` names."""
     here = os.path.dirname(os.path.abspath(__file__))
     places = {}
-    for line in open(f"{here}/tokens_corpus.txt"):
+    for line in open(f"{here}/../tests/data/tokens_corpus.txt"):
         if not line.startswith("#"):
             kind, place = line.split()
             folder, _, ending = place.partition("*")
