@@ -69,9 +69,9 @@ pub struct Reservation {
     fallbacks: Fallbacks,
     terms: Terms,
     reasoning_off: bool,
-    on_lost: LostCall,
+    /// What is charged if the call is lost; `None` once the hold has ended.
+    on_lost: Option<LostCall>,
     sent: AtomicBool,
-    ended: bool,
     span: CallSpan,
 }
 
@@ -119,9 +119,8 @@ impl Reservation {
             fallbacks: estimate.fallbacks(),
             terms: estimate.terms().clone(),
             reasoning_off: estimate.has_reasoning_off(),
-            on_lost: core.settings.on_lost,
+            on_lost: Some(core.settings.on_lost),
             sent: AtomicBool::new(false),
-            ended: false,
         }
     }
 
@@ -331,7 +330,7 @@ impl Reservation {
 
     /// Ends the hold and books what it cost.
     fn charge(&mut self, usage: Option<&Usage>, priced: Priced) -> Receipt {
-        self.ended = true;
+        self.on_lost = None;
         let is_told = priced.why.is_some() || !priced.doubts.is_empty();
         match is_told || priced.other_model.is_some() {
             true => self.charge_at_length(usage.copied(), &priced),
@@ -342,7 +341,7 @@ impl Reservation {
     /// The same of a call of which nothing more is to be told.
     #[inline(always)]
     fn charge_plainly(&mut self, usage: Option<&Usage>, figures: Figures) -> Receipt {
-        self.ended = true;
+        self.on_lost = None;
         let Some((booked, now)) = self.end_plainly(usage, figures) else {
             return self.charge_at_length(usage.copied(), &Priced::from(figures));
         };
@@ -382,7 +381,7 @@ impl Reservation {
 impl Drop for Reservation {
     #[inline]
     fn drop(&mut self) {
-        if !self.ended {
+        if self.on_lost.is_some() {
             self.lose();
         }
         self.core.flush_last();

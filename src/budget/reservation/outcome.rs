@@ -93,7 +93,7 @@ impl Reservation {
 
     /// What a lost call costs; `None` if it is given back.
     fn lost(&self) -> Option<(Option<Usage>, Priced)> {
-        match self.on_lost {
+        match self.on_lost? {
             LostCall::ChargeInput if self.model.is_some() => {
                 let output = self.per_output.saturating_mul(i128::from(self.max_output_tokens));
                 let output = Usd::from_pico(output.div_euclid(ATTO_PER_PICO));
@@ -108,7 +108,7 @@ impl Reservation {
 
     /// What becomes of this hold if its call is lost, whatever the manager's rule is.
     pub(crate) fn set_on_lost(&mut self, lost: LostCall) {
-        self.on_lost = lost;
+        self.on_lost = self.on_lost.map(|_| lost);
     }
 }
 

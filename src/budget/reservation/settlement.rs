@@ -154,7 +154,7 @@ impl Reservation {
 
     /// Ends the hold and books nothing; with a journal another thread writes it.
     pub(super) fn give_back(&mut self, why: Cow<'static, str>) {
-        self.ended = true;
+        self.on_lost = None;
         self.span.released();
         let (hold, sent) = (self.hold, self.is_sent());
         let watched = self.core.is_watched() || sent;
