@@ -288,7 +288,10 @@ fn wholes(raw: &RawUsage, api: Api, stated: &Stated, resolved: &mut Resolved) ->
                 })
             });
             let least = input.saturating_add(of_tools);
-            if total.is_some_and(|total| total < least) {
+            // As where both sides are above zero, a total decides where the cache is.
+            let is_cache_inside =
+                output.is_some() && total == Some(within.saturating_add(of_tools));
+            if total.is_some_and(|total| total < least) && !is_cache_inside {
                 resolved.contradict(|| format!("the total is less than the input of {least}"));
             }
             let (input, rest) = fitting.unwrap_or((input, 0));
