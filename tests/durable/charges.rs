@@ -11,20 +11,10 @@ use bursar::ledger::PostingKind;
 use bursar::{BudgetManager, Estimate, Limit, Period, Usage, Usd};
 use rusqlite::Connection;
 
-use crate::Folder;
+use crate::{Folder, open};
 
 fn clock() -> ManualClock {
     ManualClock::at("2026-11-24T09:30:00Z".parse().unwrap())
-}
-
-fn open(folder: &Folder, clock: &ManualClock) -> BudgetManager {
-    let journal = SqliteJournal::open(folder.file("budget.db")).unwrap();
-    BudgetManager::builder()
-        .clock(clock.clone())
-        .wait_for_disk(true)
-        .journal(journal)
-        .build()
-        .unwrap()
 }
 
 fn charges(folder: &Folder) -> Charges {

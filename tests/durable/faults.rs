@@ -12,7 +12,7 @@ use bursar::journal::{Journal, JournalError, News, SqliteJournal};
 use bursar::ledger::{Entry, Ledger};
 use bursar::{Alert, BudgetManager, Estimate, ReserveError, Usage, Usd};
 
-use crate::Folder;
+use crate::{Folder, open};
 
 /// Where the journal fails.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -102,16 +102,6 @@ fn world_with(folder: &Folder, fault: Fault, lost: LostCall) -> World {
     World { budget, clock, broken, alerts }
 }
 
-fn reopened(folder: &Folder, clock: &ManualClock) -> BudgetManager {
-    let journal = SqliteJournal::open(folder.file("budget.db")).unwrap();
-    BudgetManager::builder()
-        .clock(clock.clone())
-        .wait_for_disk(true)
-        .journal(journal)
-        .build()
-        .unwrap()
-}
-
 #[test]
 fn calls_are_refused_and_charges_wait() {
     for fault in FAULTS {
@@ -161,7 +151,7 @@ fn calls_are_refused_and_charges_wait() {
         assert!((1..=most).contains(&unwritten.count()), "{fault:?}: {told:?}");
 
         drop((account, luna, budget));
-        let budget = reopened(&folder, &clock);
+        let budget = open(&folder, &clock);
         assert_eq!((budget.spent(), budget.held()), (spent, orphaned), "{fault:?}");
     }
 }
@@ -196,7 +186,7 @@ fn what_waits_is_written_at_the_end() {
     hold.settle_cost(Usd::cents(1));
     broken.store(false, Ordering::SeqCst);
     drop(budget);
-    let budget = reopened(&folder, &clock);
+    let budget = open(&folder, &clock);
     assert_eq!((budget.spent(), budget.held()), (Usd::cents(1), Usd::ZERO));
 }
 
@@ -209,7 +199,7 @@ fn what_was_never_written_is_charged_as_assumed() {
     broken.store(true, Ordering::SeqCst);
     hold.settle_cost(Usd::cents(1));
     drop(budget);
-    let budget = reopened(&folder, &clock);
+    let budget = open(&folder, &clock);
     assert_eq!((budget.spent(), budget.held()), (Usd::ZERO, Usd::cents(10)));
     clock.advance(Duration::from_secs(901));
     assert_eq!((budget.spent(), budget.held()), (Usd::cents(10), Usd::ZERO));
@@ -264,6 +254,6 @@ fn errors_that_come_and_go_lose_and_double_nothing() {
             assert_eq!(budget.held(), Usd::ZERO, "{fault:?}");
         }
         drop(budget);
-        assert_eq!(reopened(&folder, &clock).spent(), Usd::cents(booked), "{fault:?}");
+        assert_eq!(open(&folder, &clock).spent(), Usd::cents(booked), "{fault:?}");
     }
 }

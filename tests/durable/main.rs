@@ -48,6 +48,10 @@ mod verify;
 
 use std::path::PathBuf;
 
+use bursar::BudgetManager;
+use bursar::clock::ManualClock;
+use bursar::journal::SqliteJournal;
+
 /// A folder of its own for each test, gone with it.
 pub(crate) struct Folder(PathBuf);
 
@@ -68,4 +72,15 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// A budget on the ledger in `budget.db`; the end of a call is written when it returns.
+pub(crate) fn open(folder: &Folder, clock: &ManualClock) -> BudgetManager {
+    let journal = SqliteJournal::open(folder.file("budget.db")).unwrap();
+    BudgetManager::builder()
+        .clock(clock.clone())
+        .wait_for_disk(true)
+        .journal(journal)
+        .build()
+        .unwrap()
 }
