@@ -14,7 +14,7 @@ use crate::usage::{Bill, Outcome};
 ///
 /// `estimate` gives an [`Estimate`], or a `Result` of one: see [`IntoEstimate`].
 ///
-/// Without [`bill`](AgentFn::bill) or [`outcome`](AgentFn::outcome) nobody knows what a call has cost,
+/// Without [`bill`](AgentFn::bill) or [`outcome`](AgentFn::outcome) the cost of a call is unknown,
 /// and each charges what was held.
 ///
 /// ```

@@ -311,7 +311,7 @@ impl Core {
     }
 }
 
-/// The answer to a call, until its observers are notified: by the caller, or if nobody awaits it any
+/// The answer to a call, until its observers are notified: by the caller, or if no task awaits it any
 /// more, when it is dropped.
 struct Answer {
     core: Arc<Core>,

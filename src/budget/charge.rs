@@ -174,7 +174,7 @@ impl Recording {
         });
     }
 
-    /// The record at a moment, and what is to be said of it.
+    /// The record at a moment, and what its observers are notified of.
     fn at(
         &self,
         now: Timestamp,

@@ -113,7 +113,7 @@ impl std::ops::Sub for Level {
 /// How a counter knows what is spent and held in its window.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum Count {
-    /// It is told of each call and adds up.
+    /// Every call is added to it.
     Counting(Level),
     /// Derived from the account: what its balance has moved by since it was this.
     Derived(Level),

@@ -24,7 +24,7 @@ use crate::clock::Timestamp;
 /// let Err(ReserveError::Denied(why)) = budget.reserve("crawler", &call) else { unreachable!() };
 /// assert_eq!(why.asked, Quantity::Money("0.02125".parse()?));
 /// assert_eq!(why.available, Quantity::Money(Usd::cents(1)));
-/// assert_eq!(why.max_output_tokens, Some(1_750)); // so many would fit now
+/// assert_eq!(why.max_output_tokens, Some(1_750)); // this output would fit now
 /// assert_eq!(why.retry_at(), None); // time alone does not help: the limit has no period
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -47,7 +47,7 @@ impl From<io::Error> for ExportError {
 /// Names and reasons are written by people, and a spreadsheet takes a cell for a formula that
 /// begins with `=`, `+`, `-` or `@`. Such a text, and one that begins with white space or `'`, gets a
 /// `'` in front ([OWASP, CSV injection](https://owasp.org/www-community/attacks/CSV_Injection));
-/// whoever reads the file by program takes one `'` off. Numbers and times are left alone.
+/// a program that reads the file removes one `'` off. Numbers and times are left alone.
 ///
 /// # Errors
 /// [`ExportError`].

@@ -51,7 +51,7 @@ pub struct Figures {
 }
 
 impl Invoice {
-    /// Reads an export whose form is told by its header:
+    /// Reads an export; its header decides the form:
     ///
     /// | export | has | recognised by | source of the rule |
     /// |---|---|---|---|

@@ -66,7 +66,7 @@ where
             (Ok(()), None) => Err(never_run()),
             (Err(error), _) => Err(error.clone()),
         };
-        // After what was done before has been announced. What nobody waits for may be a hold: it is
+        // After what was done before has been announced. A result that no caller waits for may be a hold: it is
         // dropped with all locks free.
         let slot = Arc::clone(&self.slot);
         Some(Box::new(move |_| drop(slot.put(result.map(make)))))

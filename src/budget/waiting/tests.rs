@@ -116,7 +116,7 @@ fn serving_costs_as_much_as_there_are_served() {
     assert!(is_clean(&budget));
 }
 
-/// Each of so many users has a call under way and another in line (W1).
+/// Each of `users` users has a call under way and another in line (W1).
 fn users_in_line(users: usize) -> (BudgetManager, Vec<Reservation>, Vec<Task>) {
     let budget = BudgetManager::builder()
         .limit("u/*", Limit::in_flight(1))
