@@ -126,17 +126,17 @@ fn stream_bare(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn stream_counted(bencher: Bencher<'_, '_>) {
-    stream(bencher, |_, tally| tally.used(Usage::tokens(1_200, 340)));
+    stream(bencher, |_, usage| usage.used(Usage::tokens(1_200, 340)));
 }
 
 #[divan::bench]
 fn stream_parsed(bencher: Bencher<'_, '_>) {
-    stream(bencher, |event, tally| tally.push(event));
+    stream(bencher, |event, usage| usage.push(event));
 }
 
 fn stream(
     bencher: Bencher<'_, '_>,
-    show: impl Fn(&&'static str, &mut bursar::agent::Tally) + Copy + Sync + Unpin,
+    show: impl Fn(&&'static str, &mut bursar::agent::StreamUsage) + Copy + Sync + Unpin,
 ) {
     let budget = budget();
     let account = budget.account("org/a").unwrap();

@@ -118,7 +118,7 @@ fn samples(text: &str) -> Vec<&str> {
 }
 
 fn calibrate() {
-    let tally = Tally::of(&documents(0));
+    let tally = StreamUsage::of(&documents(0));
     let (pairs, shapes) = tally.fit();
     let largest = pairs.iter().flatten().copied().fold(0.0, f64::max).min(1.2);
     let unit = 255.0 / largest;
@@ -193,17 +193,17 @@ fn shift_to_words(text: &[u8], starts: &mut [u8]) {
     }
 }
 
-struct Tally {
+struct StreamUsage {
     table: Vec<Cell>,
     letters: BTreeMap<(usize, usize, usize), Cell>,
     /// (strangeness, English).
     strangeness: Vec<(u32, bool)>,
 }
 
-impl Tally {
-    fn of(documents: &[Document]) -> Tally {
+impl StreamUsage {
+    fn of(documents: &[Document]) -> StreamUsage {
         let vocabulary = ::tiktoken::get_encoding("o200k_base").expect("the feature is on");
-        let mut tally = Tally {
+        let mut tally = StreamUsage {
             table: vec![Cell::default(); TABLE_LEN],
             letters: BTreeMap::new(),
             strangeness: Vec::new(),

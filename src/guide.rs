@@ -7,8 +7,8 @@ pub mod python;
 pub mod wrappers;
 
 use crate::agent::{
-    Agent, BoxAgent, BudgetConstrained, BudgetedStream, Call, Meter, OnRefusal, Tab, Tally,
-    agent_fn, testing,
+    Agent, BoxAgent, BudgetConstrained, BudgetedStream, Call, OnRefusal, StreamHold, StreamUsage,
+    SubBudget, agent_fn, testing,
 };
 use crate::budget::{
     Account, Alert, BudgetManager, Denied, Observer, Policy, Receipt, Report, Reservation,

@@ -37,9 +37,9 @@
 //! | single calls of a model | [`Account::reserve`], [`Reservation::settle`] |
 //! | a tool, a search, a sandbox | [`Estimate::fixed`], [`Reservation::settle_cost`] |
 //! | an agent, a function, a trait of your own | [`agent::agent_fn`] or [`Agent`], in a [`BudgetConstrained`] |
-//! | a stream | [`agent::BudgetedStream`]; bytes that you pass on: [`agent::Tab`] |
+//! | a stream | [`agent::BudgetedStream`]; bytes that you pass on: [`agent::StreamHold`] |
 //! | a provider's JSON | [`Model::estimate_request`] before the call, [`Bill::from_response`] after it |
-//! | calls that others have made | [`Account::charge`] |
+//! | calls that others have made | [`Account::record`] |
 //! | a log to reprice, without any budget | [`PriceBook`], [`ModelPrice::cost`] |
 //!
 //! # The tour, in reading order

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use bursar::agent::{BudgetedStream, Tab, Tally};
+use bursar::agent::{BudgetedStream, StreamHold, StreamUsage};
 use bursar::testing::{Failure, Items, block_on, next};
 use bursar::usage::Doubt;
 use bursar::{
@@ -33,12 +33,12 @@ fn call(budget: &BudgetManager, model: &str) -> Estimate {
 
 /// The receipt of a stream that ends after these pieces.
 fn ended(call: &Estimate, budget: &BudgetManager, pieces: &[&str]) -> Receipt {
-    let mut tab = Tab::new(budget.reserve("crawler", call).unwrap());
-    tab.mark_sent();
+    let mut hold = StreamHold::new(budget.reserve("crawler", call).unwrap());
+    hold.mark_sent();
     for piece in pieces {
-        tab.tally().push(piece);
+        hold.usage().push(piece);
     }
-    tab.close().unwrap().clone()
+    hold.close().unwrap().clone()
 }
 
 /// The bill of the meter alone, without a hold: how much text came.
@@ -83,9 +83,9 @@ fn the_cap_is_that_of_all_choices_and_of_all_growth() {
 
     let mut hold = budget.reserve("crawler", &call(&budget, "thinker")).unwrap();
     hold.grow_output(70).unwrap();
-    let mut tab = Tab::new(hold);
-    tab.tally().push(TEXT);
-    assert_eq!(tab.close().unwrap().usage.output_tokens(), 570);
+    let mut hold = StreamHold::new(hold);
+    hold.usage().push(TEXT);
+    assert_eq!(hold.close().unwrap().usage.output_tokens(), 570);
 
     let short = budget.model("thinker").unwrap().estimate().input(1_000).max_output(2);
     assert_eq!(ended(&short, &budget, &[TEXT]).usage.output_tokens(), text().max(2));
@@ -118,7 +118,7 @@ fn twenty_five_cut_calls_of_a_model_that_reasons_do_not_pass_a_limit_of_a_dollar
         let Ok(hold) = limited.reserve("crawler", &call) else { continue };
         admitted += 1;
         let items = Items::<_, Failure>::new([Ok(TEXT), Ok(TEXT)]);
-        let show = |chunk: &&str, tally: &mut Tally| tally.push(chunk);
+        let show = |chunk: &&str, usage: &mut StreamUsage| usage.push(chunk);
         let mut stream = BudgetedStream::new(hold, items, show);
         block_on(next(&mut stream)).unwrap().unwrap();
     }
@@ -133,19 +133,20 @@ fn input_that_nobody_counted_is_that_of_the_hold() {
     // A stream.
     let hold = budget.reserve("crawler", &call(&budget, "talker")).unwrap();
     let items = Items::<_, Failure>::new([Ok(TEXT), Ok(TEXT)]);
-    let show = |chunk: &&str, tally: &mut Tally| tally.push(chunk);
+    let show = |chunk: &&str, usage: &mut StreamUsage| usage.push(chunk);
     let mut stream = BudgetedStream::new(hold, items, show);
     block_on(next(&mut stream)).unwrap().unwrap();
     drop(stream);
     assert!(budget.spent() >= Usd::cents(1), "1,000 tokens in are a cent: {}", budget.spent());
 
-    // A tab, counts that were passed in, and a bill with the doubt.
-    let used = |tally: &mut Tally| tally.used(Usage::tokens(0, 7));
-    let push = |tally: &mut Tally| tally.push(TEXT);
-    for show in [&used as &dyn Fn(&mut Tally), &push] {
-        let mut tab = Tab::new(budget.reserve("crawler", &call(&budget, "talker")).unwrap());
-        show(tab.tally());
-        let usage = tab.close().unwrap().usage;
+    // A hold, counts that were passed in, and a bill with the doubt.
+    let used = |usage: &mut StreamUsage| usage.used(Usage::tokens(0, 7));
+    let push = |usage: &mut StreamUsage| usage.push(TEXT);
+    for show in [&used as &dyn Fn(&mut StreamUsage), &push] {
+        let mut hold =
+            StreamHold::new(budget.reserve("crawler", &call(&budget, "talker")).unwrap());
+        show(hold.usage());
+        let usage = hold.close().unwrap().usage;
         assert_eq!(usage.input_tokens(), 1_000);
         assert!(usage.output_tokens() > 0);
     }
@@ -211,9 +212,9 @@ fn the_alternative_that_was_admitted_says_whether_it_reasons() {
     let account = budget.account("crawler").unwrap();
     let hold = account.request(dear).or(call(&budget, "talker")).reserve().unwrap();
     assert_eq!(hold.alternative(), 1);
-    let mut tab = Tab::new(hold);
-    tab.tally().push(TEXT);
-    assert_eq!(tab.close().unwrap().usage.output_tokens(), text());
+    let mut hold = StreamHold::new(hold);
+    hold.usage().push(TEXT);
+    assert_eq!(hold.close().unwrap().usage.output_tokens(), text());
 }
 
 /// There is one alert.

@@ -4,7 +4,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bursar::agent::{BudgetedStream, CallError, Tally, agent_fn};
+use bursar::agent::{BudgetedStream, CallError, StreamUsage, agent_fn};
 use bursar::budget::InvalidCall;
 use bursar::testing::{Failure, Items, block_on, drop_after, next};
 use bursar::usage::Outcome;
@@ -42,8 +42,8 @@ fn counts(counts: impl IntoIterator<Item = u64>) -> Items<u64, Failure> {
     Items::new(counts.into_iter().map(Ok))
 }
 
-fn show(output: &u64, tally: &mut Tally) {
-    tally.used(Usage::tokens(1_000, *output));
+fn show(output: &u64, usage: &mut StreamUsage) {
+    usage.used(Usage::tokens(1_000, *output));
 }
 
 type Got = Vec<Result<u64, String>>;
@@ -104,9 +104,9 @@ fn a_stream_dropped_after_its_nth_poll_books_what_was_seen() {
 #[test]
 fn the_providers_bill_is_the_last_word() {
     let budget = budget(Usd::dollars(1));
-    let show = |output: &u64, tally: &mut Tally| match output {
-        7 => tally.bill(Usage::tokens(900, 300)),
-        output => tally.used(Usage::tokens(1_000, *output)),
+    let show = |output: &u64, usage: &mut StreamUsage| match output {
+        7 => usage.bill(Usage::tokens(900, 300)),
+        output => usage.used(Usage::tokens(1_000, *output)),
     };
     let mut stream = BudgetedStream::new(hold(&budget), counts([100, 7]), show);
     assert_eq!(drain(&mut stream), [Ok(100), Ok(7)]);
@@ -123,8 +123,8 @@ fn the_bytes_of_a_provider_are_metered_as_they_come() {
     ];
     let stream = |budget: &BudgetManager, events: &[&'static str]| {
         let items = Items::<_, Failure>::new(events.iter().map(|event| Ok(*event)));
-        BudgetedStream::new(hold(budget), items, |event: &&str, tally: &mut Tally| {
-            tally.push(event);
+        BudgetedStream::new(hold(budget), items, |event: &&str, usage: &mut StreamUsage| {
+            usage.push(event);
         })
     };
     let whole = budget(Usd::dollars(1));
@@ -260,7 +260,7 @@ fn an_answer_that_is_a_stream_settles_when_it_ends() {
     }
 }
 
-type Streamed = BudgetedStream<Items<u64, Failure>, fn(&u64, &mut Tally)>;
+type Streamed = BudgetedStream<Items<u64, Failure>, fn(&u64, &mut StreamUsage)>;
 
 /// Its call takes two polls. A task of `fail` fails before its answer begins, one of `late` after.
 fn streamer(
@@ -277,10 +277,10 @@ fn streamer(
             if call.task() == "fail" {
                 return Err(CallError::Agent(Failure::new("fail")));
             }
-            let stream = call.stream(counts([100, 200]), show as fn(&u64, &mut Tally))?;
+            let stream = call.stream(counts([100, 200]), show as fn(&u64, &mut StreamUsage))?;
             match &**call.task() {
                 "late" => Err(CallError::Agent(Failure::new("late"))),
-                "again" => Ok(call.stream(counts([]), show as fn(&u64, &mut Tally))?),
+                "again" => Ok(call.stream(counts([]), show as fn(&u64, &mut StreamUsage))?),
                 _ => Ok(stream),
             }
         },

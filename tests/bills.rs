@@ -600,7 +600,7 @@ fn every_doubt_raises_one_alert_for_each_bill() {
     let chat = world.budget.model("azure/prod-chat").unwrap();
     let call = chat.estimate().input(1_000_000).max_output(10);
     world.budget.reserve("a", &call).unwrap().settle(bill());
-    world.budget.account("a").unwrap().charge(bill()).model(&chat).record().unwrap();
+    world.budget.account("a").unwrap().record(bill()).model(&chat).book().unwrap();
     let raised: Vec<Doubt> = world
         .alerts()
         .into_iter()
@@ -624,7 +624,7 @@ fn an_unread_field_raises_one_alert_for_each_name() {
     let model = world.budget.model("gpt-4o").unwrap();
     let record = |field: String| {
         let bill = Bill::new(Usage::tokens(1, 1)).doubt(Doubt::UnknownField { field });
-        account.charge(bill).model(&model).record().unwrap();
+        account.record(bill).model(&model).book().unwrap();
     };
     for field in ["usage.video_tokens", "usage.video_tokens", "usage.taste_tokens"] {
         record(field.to_owned());
@@ -638,7 +638,7 @@ fn an_unread_field_raises_one_alert_for_each_name() {
     assert_eq!(world.alerts().len(), 998);
     let other = noon();
     let bill = Bill::new(Usage::NONE).doubt(Doubt::UnknownField { field: "usage.f1".into() });
-    other.budget.account("a").unwrap().charge(bill).model(&model).record().unwrap();
+    other.budget.account("a").unwrap().record(bill).model(&model).book().unwrap();
     assert_eq!(other.alerts().len(), 1, "each manager counts for itself");
 }
 
@@ -658,7 +658,7 @@ fn a_model_that_only_the_bill_names_counts_in_limits_for_models() {
     };
 
     let world = World::new([("", limit())], "2026-11-24T12:00:00Z");
-    let receipt = world.budget.account("a").unwrap().charge(luna()).record().unwrap();
+    let receipt = world.budget.account("a").unwrap().record(luna()).book().unwrap();
     assert!(receipt.cost > Usd::cents(1));
     assert_eq!(world.alerts().len(), 1, "it is over");
     assert_eq!(spent(&world), receipt.cost.to_string());
@@ -682,7 +682,7 @@ fn a_model_that_only_the_bill_names_counts_in_limits_for_models() {
     // The model that was asked goes before that of the bill.
     let world = World::new([("", limit())], "2026-11-24T12:00:00Z");
     let terra = world.budget.model("gpt-4o").unwrap();
-    world.budget.account("a").unwrap().charge(luna()).model(&terra).record().unwrap();
+    world.budget.account("a").unwrap().record(luna()).model(&terra).book().unwrap();
     assert_eq!(spent(&world), "$0.00");
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use bursar::agent::Tab;
+use bursar::agent::StreamHold;
 use bursar::budget::LostCall;
 use bursar::usage::{Doubt, FailedCall, FailedCalls, Outcome};
 use bursar::{
@@ -357,26 +357,26 @@ fn a_stream_that_is_an_error_and_no_answer_is_judged() {
             let budget = BudgetManager::new(Usd::dollars(1)).unwrap();
             let model = budget.model("claude-opus-5").unwrap();
             let call = model.estimate().input(1_200).max_output(800);
-            let mut tab = Tab::new(budget.reserve("user", &call).unwrap());
-            tab.mark_sent();
+            let mut hold = StreamHold::new(budget.reserve("user", &call).unwrap());
+            hold.mark_sent();
             let stream: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
             for chunk in stream.as_bytes().chunks(size.min(stream.len())) {
-                tab.tally().push(chunk);
+                hold.usage().push(chunk);
             }
-            drop(tab);
+            drop(hold);
             assert_eq!(budget.spent().is_zero(), free, "{events:?}: {}", budget.spent());
         }
         // The same as whole events.
         let budget = BudgetManager::new(Usd::dollars(1)).unwrap();
         let model = budget.model("claude-opus-5").unwrap();
         let call = model.estimate().input(1_200).max_output(800);
-        let mut tab = Tab::new(budget.reserve("user", &call).unwrap());
-        tab.mark_sent();
+        let mut hold = StreamHold::new(budget.reserve("user", &call).unwrap());
+        hold.mark_sent();
         for event in &events {
             let tree: serde_json::Value = serde_json::from_str(event).unwrap();
-            tab.tally().event(&tree);
+            hold.usage().event(&tree);
         }
-        drop(tab);
+        drop(hold);
         assert_eq!(budget.spent().is_zero(), free, "{events:?}");
     }
 }

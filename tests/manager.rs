@@ -401,21 +401,21 @@ fn a_recorded_call_is_booked_once_and_whatever_the_limits_say() {
     let agent = world.budget.account("agent").unwrap();
     let big = world.budget.model("big").unwrap();
     let usage = Usage::tokens(1_000, 1_000);
-    let receipt = agent.charge(usage).model(&big).key("a").record().unwrap();
+    let receipt = agent.record(usage).model(&big).key("a").book().unwrap();
     assert_eq!((receipt.cost, world.budget.spent()), (Usd::cents(3), Usd::cents(3)));
     assert_eq!(
         world.alerts(),
         ["the whole budget is over its limit of $0.01 in all: $0.03 is spent or held; calls are \
           refused until there is room"]
     );
-    let again = agent.charge(usage).model(&big).key("a").record();
+    let again = agent.record(usage).model(&big).key("a").book();
     assert_eq!(again.unwrap_err(), RecordError::AlreadyBooked("a".into()));
     world.clock.advance(DAY);
-    agent.charge(usage).model(&big).key("a").record().unwrap();
+    agent.record(usage).model(&big).key("a").book().unwrap();
     assert_eq!(world.budget.spent(), Usd::cents(6));
 
     // Unknown is not free, and not silent: no price, no hold, so nothing but the alert.
-    let receipt = agent.charge(Bill::new(usage).model("huge")).record().unwrap();
+    let receipt = agent.record(Bill::new(usage).model("huge")).book().unwrap();
     assert_eq!((receipt.cost, receipt.confidence), (Usd::ZERO, Confidence::Assumed));
     assert!(world.alerts()[0].contains("could not be priced"));
 }

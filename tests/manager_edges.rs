@@ -87,9 +87,9 @@ fn a_key_is_that_of_its_account() {
     let budget = BudgetManager::builder().build().unwrap();
     let (x, y) = (budget.account("x").unwrap(), budget.account("y").unwrap());
     let bill = || Bill::new(Usage::NONE).reported_cost(usd("1"));
-    x.charge(bill()).key("k").record().unwrap();
-    y.charge(bill()).key("k").record().unwrap();
-    assert!(y.charge(bill()).key("k").record().is_err());
+    x.record(bill()).key("k").book().unwrap();
+    y.record(bill()).key("k").book().unwrap();
+    assert!(y.record(bill()).key("k").book().is_err());
     assert_eq!(budget.spent(), usd("2"));
 }
 

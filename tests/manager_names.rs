@@ -137,7 +137,7 @@ fn a_tag_that_is_forgotten_leaves_its_sums() {
     let hold = support.request(fixed(20)).tag(&ada).reserve().unwrap();
     hold.settle_cost(Usd::cents(10));
     let usage = Usage::tokens(1_000, 100);
-    support.charge(usage).model(&luna).tag(&phone).record().unwrap();
+    support.record(usage).model(&luna).tag(&phone).book().unwrap();
     let before = budget.report();
 
     let open = support.request(fixed(5)).tag(&phone).reserve().unwrap();
@@ -170,7 +170,7 @@ fn a_tag_that_is_forgotten_leaves_its_sums() {
     // The handles refuse, and say so.
     let refused = support.request(fixed(1)).tag(&ada).reserve().unwrap_err();
     assert_eq!(refused, ReserveError::Invalid(InvalidCall::TagForgotten));
-    let recorded = support.charge(usage).model(&luna).tag(&phone).record().unwrap_err();
+    let recorded = support.record(usage).model(&luna).tag(&phone).book().unwrap_err();
     assert_eq!(recorded, RecordError::Invalid(InvalidCall::TagForgotten));
     assert_eq!(
         ada.forget().unwrap_err().to_string(),

@@ -200,7 +200,7 @@ fn a_bill_above_it_is_booked_and_raises_an_alert() {
     );
     a.reserve(&fixed("0.05")).unwrap().settle_cost(usd("0.08"));
     assert_eq!(w.alerts().len(), 1, "each call");
-    a.charge(Usage::tokens(60_000, 0)).model(&small).record().unwrap();
+    a.record(Usage::tokens(60_000, 0)).model(&small).book().unwrap();
     assert_eq!(w.alerts().len(), 2, "both limits");
     let hold = a.reserve(&small.estimate().input(10_000).max_output(1)).unwrap();
     hold.settle(Bill::new(Usage::tokens(45_000, 0)));

@@ -28,7 +28,7 @@ fn money_does_not_vanish() {
             Err(_) => {
                 let agent = budget.account("agent").unwrap();
                 let bill = bursar::Bill::new(Usage::NONE).reported_cost(usd(charge));
-                agent.charge(bill).record().unwrap();
+                agent.record(bill).book().unwrap();
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use std::pin::Pin;
 
-use bursar::agent::{Billing, CallError, Tally};
+use bursar::agent::{Billing, CallError, StreamUsage};
 use bursar::price::EstimateError;
 use bursar::usage::Outcome;
 use bursar::{Agent, Bill, Call, Estimate, Model};
@@ -102,7 +102,7 @@ impl Agent for Stream {
         let (model, cap) = self.0.admitted(&call);
         let body = self.0.body(model, cap, call.task(), true);
         let response = self.0.client.send(model, &body).await.map_err(CallError::Agent)?;
-        let show = |chunk: &Bytes, tally: &mut Tally| tally.push(chunk);
+        let show = |chunk: &Bytes, usage: &mut StreamUsage| usage.push(chunk);
         let events = call.stream(response.bytes_stream(), show)?;
         Ok(Opened { events: Box::pin(events), cap, is_wrap_up: call.is_wrap_up() })
     }

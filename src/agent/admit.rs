@@ -4,32 +4,32 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::guard::CallGuard;
-use super::{Agent, Billing, BudgetConstrained, Call, CallError, Meter, Reply};
+use super::{Agent, Billing, BudgetConstrained, Call, CallError, Reply, SubBudget};
 use crate::budget::{Reservation, ReserveError, ReserveRequest, Tag};
 use crate::price::{Estimate, EstimateError};
 
 /// Whether a layer, or one inside it, had to make do with less than it asked for first.
 #[derive(Debug, Default)]
-pub(super) struct Lesser {
-    made_do: AtomicBool,
-    around: Option<Arc<Lesser>>,
+pub(super) struct Degraded {
+    was_degraded: AtomicBool,
+    around: Option<Arc<Degraded>>,
 }
 
-impl Lesser {
-    pub(super) fn inside(around: Option<Arc<Lesser>>) -> Arc<Lesser> {
-        Arc::new(Lesser { made_do: AtomicBool::new(false), around })
+impl Degraded {
+    pub(super) fn inside(around: Option<Arc<Degraded>>) -> Arc<Degraded> {
+        Arc::new(Degraded { was_degraded: AtomicBool::new(false), around })
     }
 
     /// Says so, to all layers around as well.
     pub(super) fn mark(&self) {
-        self.made_do.store(true, Ordering::Relaxed);
+        self.was_degraded.store(true, Ordering::Relaxed);
         if let Some(around) = &self.around {
             around.mark();
         }
     }
 
     pub(super) fn is_marked(&self) -> bool {
-        self.made_do.load(Ordering::Relaxed)
+        self.was_degraded.load(Ordering::Relaxed)
     }
 }
 
@@ -63,14 +63,14 @@ impl<A: Agent> BudgetConstrained<A> {
             hold.mark_sent(); // a metered agent sends nothing itself, its inner calls do
         }
         let max_output = hold.max_output_tokens();
-        if let Some(lesser) = &call.lesser {
+        if let Some(degraded) = &call.degraded {
             let is_whole = estimate.output_cap().is_none_or(|cap| cap == max_output);
             if !is_whole || hold.alternative() != 0 || call.wrap_up {
-                lesser.mark();
+                degraded.mark();
             }
         }
-        let tags = self.tags_inside(call.meter.as_ref());
-        call.meter = Some(Meter::new(&hold, &self.account, tags, call.wrap_up));
+        let tags = self.tags_inside(call.sub_budget.as_ref());
+        call.sub_budget = Some(SubBudget::new(&hold, &self.account, tags, call.wrap_up));
         call.model = hold.model().cloned();
         call.max_output_tokens = call.model.is_some().then_some(max_output);
         let mut guard = CallGuard::new(hold);
@@ -88,8 +88,8 @@ impl<A: Agent> BudgetConstrained<A> {
         others: &[Estimate],
         call: &mut Call<A::Task>,
     ) -> Result<Reservation, ReserveError> {
-        let meter = call.meter.as_ref();
-        let ask = self.request(estimate, others, meter);
+        let sub_budget = call.sub_budget.as_ref();
+        let ask = self.request(estimate, others, sub_budget);
         let answer = match self.at_most {
             Some(at_most) => ask.wait(at_most).await,
             None => ask.reserve_async().await,
@@ -98,7 +98,8 @@ impl<A: Agent> BudgetConstrained<A> {
             Err(ReserveError::Denied(_) | ReserveError::Queued(_))
                 if self.wraps_up && !call.wrap_up =>
             {
-                let hold = self.request(estimate, others, meter).wrap_up().reserve_async().await?;
+                let hold =
+                    self.request(estimate, others, sub_budget).wrap_up().reserve_async().await?;
                 call.wrap_up = true;
                 Ok(hold)
             }
@@ -111,13 +112,13 @@ impl<A: Agent> BudgetConstrained<A> {
         &'a self,
         estimate: &'a Estimate,
         others: &'a [Estimate],
-        meter: Option<&'a Meter>,
+        sub_budget: Option<&'a SubBudget>,
     ) -> ReserveRequest<'a> {
         let mut ask = self.account.request_borrowed(estimate, others);
-        if let Some(meter) = meter {
-            ask = meter.inside(ask);
+        if let Some(sub_budget) = sub_budget {
+            ask = sub_budget.inside(ask);
         }
-        ask = self.own_tags(meter).fold(ask, ReserveRequest::tag);
+        ask = self.own_tags(sub_budget).fold(ask, ReserveRequest::tag);
         match self.at_least {
             Some(tokens) => ask.at_least(tokens),
             None => ask,
@@ -153,20 +154,20 @@ impl<A: Agent> BudgetConstrained<A> {
     #[inline]
     pub(super) fn own_tags<'a>(
         &'a self,
-        meter: Option<&'a Meter>,
+        sub_budget: Option<&'a SubBudget>,
     ) -> impl Iterator<Item = &'a Tag> {
-        let outer = meter.map_or(&[][..], Meter::tags);
+        let outer = sub_budget.map_or(&[][..], SubBudget::tags);
         let own = self.tags.as_deref().unwrap_or_default();
         own.iter().filter(|tag| !outer.iter().any(|other| other.path() == tag.path()))
     }
 
     /// All tags that an inner call carries.
     #[inline]
-    fn tags_inside(&self, meter: Option<&Meter>) -> Option<Arc<[Tag]>> {
-        match meter.and_then(Meter::shared_tags) {
+    fn tags_inside(&self, sub_budget: Option<&SubBudget>) -> Option<Arc<[Tag]>> {
+        match sub_budget.and_then(SubBudget::shared_tags) {
             None => self.tags.clone(),
-            Some(outer) if self.own_tags(meter).next().is_none() => Some(Arc::clone(outer)),
-            Some(outer) => Some(outer.iter().chain(self.own_tags(meter)).cloned().collect()),
+            Some(outer) if self.own_tags(sub_budget).next().is_none() => Some(Arc::clone(outer)),
+            Some(outer) => Some(outer.iter().chain(self.own_tags(sub_budget)).cloned().collect()),
         }
     }
 }

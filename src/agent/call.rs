@@ -1,13 +1,13 @@
-//! Owns what an agent is given: [`Call`], and [`Meter`], with which it makes calls of its own.
+//! Owns what an agent is given: [`Call`], and [`SubBudget`], with which it makes calls of its own.
 
 use std::sync::Arc;
 
 use futures_core::Stream;
 
-use super::admit::Lesser;
+use super::admit::Degraded;
 use super::guard::SharedHold;
 use super::stream::BudgetedStream;
-use super::tab::{Tab, Tally};
+use super::stream_hold::{StreamHold, StreamUsage};
 use crate::budget::{
     Account, Countdown, InvalidCall, OuterHold, Reservation, ReserveError, ReserveRequest, Tag,
 };
@@ -30,9 +30,9 @@ pub struct Call<T> {
     pub(super) model: Option<Model>,
     pub(super) max_output_tokens: Option<u64>,
     pub(super) wrap_up: bool,
-    pub(super) meter: Option<Meter>,
+    pub(super) sub_budget: Option<SubBudget>,
     pub(super) trimmed: Option<Box<TrimReport>>,
-    pub(super) lesser: Option<Arc<Lesser>>,
+    pub(super) degraded: Option<Arc<Degraded>>,
     pub(super) hold: Option<Arc<SharedHold>>,
 }
 
@@ -45,9 +45,9 @@ impl<T> Call<T> {
             model: None,
             max_output_tokens: None,
             wrap_up: false,
-            meter: None,
+            sub_budget: None,
             trimmed: None,
-            lesser: None,
+            degraded: None,
             hold: None,
         }
     }
@@ -86,8 +86,8 @@ impl<T> Call<T> {
     }
 
     /// With which the agent makes calls of its own inside this one; `None` outside of any budget.
-    pub fn meter(&self) -> Option<&Meter> {
-        self.meter.as_ref()
+    pub fn sub_budget(&self) -> Option<&SubBudget> {
+        self.sub_budget.as_ref()
     }
 
     /// Hands the call's hold to a stream, which from now on meters it, lets it grow if it is told to,
@@ -101,7 +101,7 @@ impl<T> Call<T> {
     /// any budget it is a stream that books nothing.
     ///
     /// ```
-    /// use bursar::agent::{CallError, Tally, agent_fn};
+    /// use bursar::agent::{CallError, StreamUsage, agent_fn};
     /// use bursar::testing::{Items, block_on, next};
     /// use bursar::{BudgetConstrained, BudgetManager, Call, Usage, Usd};
     /// # async fn connect(_: &str, _: Option<u64>) -> std::io::Result<Items<u64, std::io::Error>> {
@@ -116,8 +116,8 @@ impl<T> Call<T> {
     ///     |call: Call<String>| async move {
     ///         let events = connect(call.task(), call.max_output_tokens()).await;
     ///         let events = events.map_err(CallError::Agent)?;
-    ///         // Here each item is the output so far; bytes go to `tally.push`.
-    ///         let show = |output: &u64, tally: &mut Tally| tally.used(Usage::tokens(1_150, *output));
+    ///         // Here each item is the output so far; bytes go to `usage.push`.
+    ///         let show = |output: &u64, usage: &mut StreamUsage| usage.used(Usage::tokens(1_150, *output));
     ///         Ok::<_, CallError<_>>(call.stream(events, show)?)
     ///     },
     /// )
@@ -143,22 +143,22 @@ impl<T> Call<T> {
     ) -> Result<BudgetedStream<S, F>, ReserveError>
     where
         S: Stream<Item = Result<I, E>>,
-        F: FnMut(&I, &mut Tally),
+        F: FnMut(&I, &mut StreamUsage),
     {
-        let tab = match (&self.hold, &self.meter) {
+        let hold = match (&self.hold, &self.sub_budget) {
             (Some(hold), _) => hold.hand_over(),
             (None, Some(_)) => None,
-            (None, None) => Some(Tab::unpaid()),
+            (None, None) => Some(StreamHold::unpaid()),
         };
-        let tab = tab.ok_or(ReserveError::Invalid(InvalidCall::NoHold))?;
-        Ok(BudgetedStream::on(tab, stream, show))
+        let hold = hold.ok_or(ReserveError::Invalid(InvalidCall::NoHold))?;
+        Ok(BudgetedStream::on(hold, stream, show))
     }
 
     /// Another task inside this call, for another agent: what it costs comes out of this call's
     /// hold as far as that goes, and is booked once.
     pub fn inner<U>(&self, task: U) -> Call<U> {
-        let (meter, lesser) = (self.meter.clone(), self.lesser.clone());
-        Call { wrap_up: self.wrap_up, meter, lesser, ..Call::new(task) }
+        let (sub_budget, degraded) = (self.sub_budget.clone(), self.degraded.clone());
+        Call { wrap_up: self.wrap_up, sub_budget, degraded, ..Call::new(task) }
     }
 }
 
@@ -181,8 +181,8 @@ impl<T> Call<T> {
 ///         let step = luna.estimate().input(1_000).max_output(200);
 ///         async move {
 ///             for _ in 0..3 {
-///                 let Some(meter) = call.meter() else { break };
-///                 let hold = meter.reserve(&step)?;
+///                 let Some(sub_budget) = call.sub_budget() else { break };
+///                 let hold = sub_budget.reserve(&step)?;
 ///                 // … call the model …
 ///                 hold.settle(Usage::tokens(900, 150));
 ///             }
@@ -200,22 +200,22 @@ impl<T> Call<T> {
 ///
 /// Clones are handles to the same hold. Once the outer call has ended, they reserve nothing.
 #[derive(Clone, Debug)]
-pub struct Meter {
+pub struct SubBudget {
     outer: OuterHold,
     account: Account,
     tags: Option<Arc<[Tag]>>,
     wrap_up: bool,
 }
 
-impl Meter {
+impl SubBudget {
     #[inline]
     pub(super) fn new(
         hold: &Reservation,
         account: &Account,
         tags: Option<Arc<[Tag]>>,
         wrap_up: bool,
-    ) -> Meter {
-        Meter { outer: hold.lend(), account: account.clone(), tags, wrap_up }
+    ) -> SubBudget {
+        SubBudget { outer: hold.lend(), account: account.clone(), tags, wrap_up }
     }
 
     /// The account of the outer call.

@@ -4,8 +4,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::erased_cache::ErasedCache;
 use super::saving::{Choosing, Trimming};
-use super::shelf::Shelf;
 use super::{Agent, Billing, Call, CallError};
 use crate::budget::{Account, LostCall, Receipt, Tag};
 use crate::context::TrimReport;
@@ -72,7 +72,7 @@ pub struct BudgetConstrained<A: Agent> {
     pub(super) margin: Option<Ratio>,
     pub(super) trimming: Option<Arc<Trimming<A::Task>>>,
     pub(super) choosing: Option<Arc<Choosing<A::Task>>>,
-    pub(super) shelf: Option<Arc<dyn Shelf<A>>>,
+    pub(super) erased_cache: Option<Arc<dyn ErasedCache<A>>>,
     pub(super) cheaper: Vec<Model>,
     pub(super) at_least: Option<u64>,
     pub(super) at_most: Option<Duration>,
@@ -146,8 +146,8 @@ impl<A: Agent> BudgetConstrained<A> {
         let others = self.rank(&mut estimate, &call)?;
 
         // Cache: an equal task is done once.
-        if let Some(shelf) = &self.shelf {
-            return self.look_up(&**shelf, estimate, others, call)?.await;
+        if let Some(erased_cache) = &self.erased_cache {
+            return self.look_up(&**erased_cache, estimate, others, call)?.await;
         }
 
         // Reserve, call, settle.

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::Billing;
-use super::tab::Tab;
+use super::stream_hold::StreamHold;
 use crate::budget::{CallSpan, LostCall, Receipt, Reservation, Ticket};
 use crate::money::Usd;
 use crate::sync::Lock;
@@ -114,13 +114,13 @@ enum State {
 }
 
 impl SharedHold {
-    /// The tab of a stream that ends the hold; `None` if a stream has it, or the call has ended.
-    pub(super) fn hand_over(&self) -> Option<Tab> {
+    /// The hold of a stream that ends the hold; `None` if a stream has it, or the call has ended.
+    pub(super) fn hand_over(&self) -> Option<StreamHold> {
         let mut state = self.0.lock();
         let State::Held(hold) = &*state else { return None };
         let moved = State::MovedToStream(hold.taken());
         match std::mem::replace(&mut *state, moved) {
-            State::Held(hold) => Some(Tab::new(hold)),
+            State::Held(hold) => Some(StreamHold::new(hold)),
             _ => None,
         }
     }

@@ -1,9 +1,9 @@
 //! Around agents: [`Agent`], whatever does a task for money, and [`BudgetConstrained`], which lets
 //! it do so only while there is money.
 //!
-//! Reading order: [`Agent`] is what a user implements, [`Call`] what it is given, [`Meter`] how it
+//! Reading order: [`Agent`] is what a user implements, [`Call`] what it is given, [`SubBudget`] how it
 //! makes calls of its own within the call, [`BudgetConstrained`] the one call from estimate to
-//! receipt, [`BudgetedStream`] an answer that comes in pieces, [`Tab`] what it is built on,
+//! receipt, [`BudgetedStream`] an answer that comes in pieces, [`StreamHold`] what it is built on,
 //! [`testing`] a kit for cost scenarios without a network.
 //!
 //! Where there is no agent but single calls, [`Account::reserve`](crate::Account::reserve) and
@@ -18,8 +18,8 @@ mod function;
 mod guard;
 mod saving;
 mod setup;
-mod shelf;
-mod tab;
+mod erased_cache;
+mod stream_hold;
 mod stream;
 pub mod testing;
 
@@ -30,13 +30,13 @@ use crate::price::{Estimate, EstimateError};
 use crate::usage::Outcome;
 
 pub use boxed::BoxAgent;
-pub use call::{Call, Meter};
+pub use call::{Call, SubBudget};
 pub use constrained::{BudgetConstrained, Reply};
 pub use error::CallError;
 pub use function::{AgentFn, IntoEstimate, agent_fn};
 pub use setup::OnRefusal;
 pub use stream::BudgetedStream;
-pub use tab::{Tab, Tally};
+pub use stream_hold::{StreamHold, StreamUsage};
 
 /// Whatever does a task for money: a client of one model, a tool, a crew of other agents.
 ///
@@ -120,7 +120,7 @@ pub trait Agent: Send + Sync {
     ///
     /// | outcome | what is booked |
     /// |---|---|
-    /// | `Billed` | the bill, without the calls that were made through the [`Meter`] |
+    /// | `Billed` | the bill, without the calls that were made through the [`SubBudget`] |
     /// | `Free` | a call of $0 |
     /// | `Unsent` | nothing |
     /// | `Lost` | of an answer what was held, as assumed; of an error what [`LostCall`](crate::budget::LostCall) says |
@@ -142,7 +142,7 @@ pub enum Billing {
     /// [`BudgetConstrained`], by the [outcome](Agent::outcome) of the call.
     #[default]
     ByAnswer,
-    /// The calls that it makes: through its [`Meter`], or by [`BudgetConstrained`] agents that it was
+    /// The calls that it makes: through its [`SubBudget`], or by [`BudgetConstrained`] agents that it was
     /// given. However the call ends, nothing is charged beside them, unless its outcome is a bill.
     Metered,
     /// The stream that it has from [`Call::stream`] and returns as its answer. The outcome is asked for

@@ -1,6 +1,6 @@
 //! Owns what a wrapper does to pay less: trimming the task, ranking the models.
 
-use super::{Agent, BudgetConstrained, Call, Meter};
+use super::{Agent, BudgetConstrained, Call, SubBudget};
 use crate::budget::Tag;
 use crate::context::{ContextTrimmer, TrimError, TrimReport};
 use crate::price::{Estimate, Model};
@@ -63,7 +63,7 @@ impl<A: Agent> BudgetConstrained<A> {
             return Ok(Vec::new());
         }
         let requirements =
-            requirements(&call.task).money_left(self.money_left(call.meter.as_ref()));
+            requirements(&call.task).money_left(self.money_left(call.sub_budget.as_ref()));
         let bound = |model: &Model| estimate.with_model(model);
         let mut ranked =
             selector.rank_at(self.account.now(), bound, &requirements)?.into_estimates();
@@ -74,14 +74,14 @@ impl<A: Agent> BudgetConstrained<A> {
     }
 
     /// What each spend limit leaves to a call, with what the outer one has set aside for it.
-    fn money_left(&self, meter: Option<&Meter>) -> Vec<MoneyLeft> {
-        let own = self.own_tags(meter).flat_map(Tag::money_left);
-        let Some(meter) = meter else {
+    fn money_left(&self, sub_budget: Option<&SubBudget>) -> Vec<MoneyLeft> {
+        let own = self.own_tags(sub_budget).flat_map(Tag::money_left);
+        let Some(sub_budget) = sub_budget else {
             return self.account.money_left().into_iter().chain(own).collect();
         };
-        let left = meter.left();
-        let account = self.account.money_left_with(left, meter.account().path());
-        let outer = meter.tags().iter().flat_map(|tag| tag.money_left_with(left));
+        let left = sub_budget.left();
+        let account = self.account.money_left_with(left, sub_budget.account().path());
+        let outer = sub_budget.tags().iter().flat_map(|tag| tag.money_left_with(left));
         account.into_iter().chain(outer).chain(own).collect()
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::erased_cache::SharedCache;
 use super::saving::{Choosing, Trimming};
-use super::shelf::Shared;
 use super::{Agent, BudgetConstrained};
 use crate::budget::{Account, Countdown, LostCall, Tag};
 use crate::cache::{Namespace, ResultCache};
@@ -26,7 +26,7 @@ impl<A: Agent> BudgetConstrained<A> {
             margin: None,
             trimming: None,
             choosing: None,
-            shelf: None,
+            erased_cache: None,
             cheaper: Vec::new(),
             at_least: None,
             at_most: None,
@@ -158,7 +158,7 @@ impl<A: Agent> BudgetConstrained<A> {
         A::Output: Clone + Sync + 'static,
         A::Error: 'static,
     {
-        self.shelf = Some(Arc::new(Shared { cache, space }));
+        self.erased_cache = Some(Arc::new(SharedCache { cache, space }));
         self
     }
 
@@ -239,7 +239,7 @@ impl<A: Agent + Clone> Clone for BudgetConstrained<A> {
             tags: self.tags.clone(),
             trimming: self.trimming.clone(),
             choosing: self.choosing.clone(),
-            shelf: self.shelf.clone(),
+            erased_cache: self.erased_cache.clone(),
             cheaper: self.cheaper.clone(),
             ..*self
         }

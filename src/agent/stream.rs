@@ -9,7 +9,7 @@ use futures_core::Stream;
 use pin_project_lite::pin_project;
 
 use super::CallError;
-use super::tab::{Tab, Tally};
+use super::stream_hold::{StreamHold, StreamUsage};
 use crate::budget::{Receipt, Reservation, ReserveError, Ticket};
 use crate::usage::Usage;
 
@@ -17,7 +17,7 @@ pin_project! {
     /// A stream whose hold is settled when it ends, and not before.
     ///
     /// Each item passes through untouched, in its order, when it is asked for. On the way, a closure
-    /// shows it to a [`Tally`], which knows what has been used so far:
+    /// shows it to a [`StreamUsage`], which knows what has been used so far:
     ///
     /// | what happens | what is booked |
     /// |---|---|
@@ -42,7 +42,7 @@ pin_project! {
     /// let call = budget.model("gpt-6.1-terra")?.estimate().input(1_200).max_output(800);
     /// let hold = budget.reserve("crawler", &call)?;
     /// // `connect()` gives a `Stream<Item = Result<String, io::Error>>` of a provider's events.
-    /// let answer = BudgetedStream::new(hold, connect(), |chunk, tally| tally.push(chunk));
+    /// let answer = BudgetedStream::new(hold, connect(), |chunk, usage| usage.push(chunk));
     /// # Ok(()) }
     /// ```
     ///
@@ -53,7 +53,7 @@ pin_project! {
         #[pin]
         stream: Option<S>,
         show: F,
-        tab: Tab,
+        hold: StreamHold,
         refused: Option<ReserveError>,
         closing: Option<Ticket<()>>,
     }
@@ -61,18 +61,18 @@ pin_project! {
 
 impl<S, F> BudgetedStream<S, F> {
     /// A stream of the call that `hold` was reserved for. `show` is given each item, and tells the
-    /// tally what it says of usage. The hold does not grow.
+    /// usage what it says of usage. The hold does not grow.
     pub fn new<T, E>(hold: Reservation, stream: S, show: F) -> BudgetedStream<S, F>
     where
         S: Stream<Item = Result<T, E>>,
-        F: FnMut(&T, &mut Tally),
+        F: FnMut(&T, &mut StreamUsage),
     {
-        BudgetedStream::on(Tab::new(hold), stream, show)
+        BudgetedStream::on(StreamHold::new(hold), stream, show)
     }
 
-    /// A stream that is booked on that tab.
-    pub(super) fn on(tab: Tab, stream: S, show: F) -> BudgetedStream<S, F> {
-        BudgetedStream { stream: Some(stream), show, tab, refused: None, closing: None }
+    /// A stream that is booked on that hold.
+    pub(super) fn on(hold: StreamHold, stream: S, show: F) -> BudgetedStream<S, F> {
+        BudgetedStream { stream: Some(stream), show, hold, refused: None, closing: None }
     }
 
     /// Lets the hold grow by so many output tokens whenever it is outgrown, and cuts the stream when
@@ -80,30 +80,30 @@ impl<S, F> BudgetedStream<S, F> {
     /// provider that was given no cap. One that was given the hold's cannot outgrow it, but the
     /// estimate of its text can, while the provider has sent no counts.
     pub fn growing_by(mut self, tokens: u64) -> BudgetedStream<S, F> {
-        self.tab = self.tab.growing_by(tokens);
+        self.hold = self.hold.growing_by(tokens);
         self
     }
 
     /// What has been used so far.
     pub fn seen(&self) -> Usage {
-        self.tab.seen()
+        self.hold.seen()
     }
 
     /// Whether more output was seen than is held for.
     pub fn is_outgrown(&self) -> bool {
-        self.tab.is_outgrown()
+        self.hold.is_outgrown()
     }
 
     /// What was booked, once the stream has ended with anything to book.
     pub fn receipt(&self) -> Option<&Receipt> {
-        self.tab.receipt()
+        self.hold.receipt()
     }
 }
 
 impl<S, F, T, E> Stream for BudgetedStream<S, F>
 where
     S: Stream<Item = Result<T, E>>,
-    F: FnMut(&T, &mut Tally),
+    F: FnMut(&T, &mut StreamUsage),
 {
     type Item = Result<T, CallError<E>>;
 
@@ -112,30 +112,30 @@ where
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<T, CallError<E>>>> {
         let mut this = self.project();
-        if this.tab.is_growing() {
+        if this.hold.is_growing() {
             // What has come is paid for before more of it is asked for.
-            if let Err(error) = ready!(this.tab.poll_keep_up(context)) {
+            if let Err(error) = ready!(this.hold.poll_keep_up(context)) {
                 *this.refused = Some(error);
                 this.stream.set(None); // so that the provider stops
-                *this.closing = this.tab.end();
+                *this.closing = this.hold.end();
             }
         }
         if let Some(stream) = this.stream.as_mut().as_pin_mut() {
-            this.tab.mark_sent();
+            this.hold.mark_sent();
             match ready!(stream.poll_next(context)) {
                 Some(Ok(item)) => {
-                    (this.show)(&item, this.tab.tally());
-                    if let Poll::Ready(Err(error)) = this.tab.poll_keep_up(context) {
+                    (this.show)(&item, this.hold.usage());
+                    if let Poll::Ready(Err(error)) = this.hold.poll_keep_up(context) {
                         *this.refused = Some(error);
                         this.stream.set(None);
-                        *this.closing = this.tab.end();
+                        *this.closing = this.hold.end();
                     }
                     return Poll::Ready(Some(Ok(item)));
                 }
                 Some(Err(error)) => return Poll::Ready(Some(Err(CallError::Agent(error)))),
                 None => {
                     this.stream.set(None);
-                    *this.closing = this.tab.end();
+                    *this.closing = this.hold.end();
                 }
             }
         }
@@ -161,6 +161,6 @@ where
 
 impl<S, F> fmt::Debug for BudgetedStream<S, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BudgetedStream").field("tab", &self.tab).finish_non_exhaustive()
+        f.debug_struct("BudgetedStream").field("hold", &self.hold).finish_non_exhaustive()
     }
 }

@@ -6,12 +6,12 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::charge::Charge;
 use super::core::{Core, set_limit};
 use super::error::{AccountError, RecordError, ReserveError, SetLimitError};
 use super::opening::{find_or_check, open_account, open_below};
 use super::request::{AccountRef, CallRequest, ReserveRequest};
 use super::reservation::{Receipt, Reservation};
+use super::usage_record::UsageRecord;
 use crate::clock::Timestamp;
 use crate::ledger::{AccountId, Command, Ledger, Limit, LimitView, Path, Scope};
 use crate::money::Usd;
@@ -158,12 +158,12 @@ impl Account {
         model: &Model,
         bill: impl Into<Bill>,
     ) -> Result<Receipt, RecordError> {
-        self.charge(bill).model(model).record()
+        self.record(bill).model(model).book()
     }
 
     /// A call that was made without a hold, with tags or an idempotency key.
-    pub fn charge(&self, bill: impl Into<Bill>) -> Charge<'_> {
-        Charge::new(self, bill.into())
+    pub fn record(&self, bill: impl Into<Bill>) -> UsageRecord<'_> {
+        UsageRecord::new(self, bill.into())
     }
 
     /// What is booked on it and everything below it, over its lifetime. With a journal, what is

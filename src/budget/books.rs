@@ -25,9 +25,9 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use super::alert::Alert;
-use super::charge::first_half;
 use super::core::{Core, State, alerts_of};
 use super::queue::Queue;
+use super::usage_record::first_half;
 use crate::clock::{Timestamp, wake_all};
 use crate::journal::{Journal, JournalError, News};
 use crate::ledger::{Change, Event, HoldId, Ledger, Path};

@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use super::alert::{Alert, Observer};
 use super::books::Books;
-use super::charge::first_half;
 use super::error::SetLimitError;
 use super::opening::AccountCaps;
 use super::queue::Queue;
 use super::trace;
+use super::usage_record::first_half;
 use super::waiting::Alarm;
 use crate::calendar::window_around;
 use crate::clock::{Clock, Timestamp, wake_all};

@@ -109,10 +109,10 @@ fn a_countdown_inside_a_call_counts_what_its_hold_has_left() {
         "researcher",
         |_: &String| Estimate::fixed(Usd::cents(15)),
         |call: Call<String>| async move {
-            let meter = call.meter().unwrap();
+            let sub_budget = call.sub_budget().unwrap();
             let cent = Estimate::fixed(Usd::cents(1));
-            meter.reserve(&cent).unwrap().settle_cost(Usd::cents(1));
-            Ok::<_, Failure>(meter.countdown(&cent))
+            sub_budget.reserve(&cent).unwrap().settle_cost(Usd::cents(1));
+            Ok::<_, Failure>(sub_budget.countdown(&cent))
         },
     )
     .metered();

@@ -1,4 +1,4 @@
-//! Owns what an async caller may rely on: when a wrapper, a stream or a tab has ended, its charge is in
+//! Owns what an async caller may rely on: when a wrapper, a stream or a hold has ended, its charge is in
 //! the file, and a future that is dropped before loses nothing.
 
 use std::future::Future;
@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use bursar::agent::{BudgetedStream, Tab, Tally};
+use bursar::agent::{BudgetedStream, StreamHold, StreamUsage};
 use bursar::clock::ManualClock;
 use bursar::journal::SqliteJournal;
 use bursar::testing::{Failure, Items, ScriptedAgent, block_on, next};
@@ -99,8 +99,8 @@ fn a_run_that_is_dropped_while_it_is_written_is_charged_once() {
     }
 }
 
-fn show(output: &u64, tally: &mut Tally) {
-    tally.used(Usage::tokens(1_000, *output));
+fn show(output: &u64, usage: &mut StreamUsage) {
+    usage.used(Usage::tokens(1_000, *output));
 }
 
 /// As without a journal, and on one thread, which nothing may block: the hold grows by a chunk, then
@@ -158,20 +158,20 @@ fn a_stream_that_is_dropped_while_it_is_written_books_what_was_seen() {
 
 #[test]
 fn a_tab_is_closed_and_kept_up_without_blocking() {
-    let folder = Folder::new("tab");
+    let folder = Folder::new("hold");
     let (budget, other) = (open(&folder, Usd::cents(3)), open(&folder, Usd::cents(3)));
     let mut hold = budget.reserve("crawler", &call(&budget)).unwrap();
     block_on(hold.grow_output_async(100)).unwrap();
     assert_eq!((hold.max_output_tokens(), hold.held()), (600, usd("0.022")));
     let refused = block_on(hold.grow_output_async(1_000)).unwrap_err();
     assert!(refused.denied().is_some());
-    let mut tab = Tab::new(hold).growing_by(100);
-    tab.tally().used(Usage::tokens(1_000, 650));
-    block_on(tab.keep_up_async()).unwrap();
+    let mut hold = StreamHold::new(hold).growing_by(100);
+    hold.usage().used(Usage::tokens(1_000, 650));
+    block_on(hold.keep_up_async()).unwrap();
     assert_eq!(in_file(&other), (Usd::ZERO, usd("0.024")));
-    tab.tally().used(Usage::tokens(1_000, 2_000));
-    assert!(block_on(tab.keep_up_async()).is_err());
-    let receipt = tab.close().unwrap();
+    hold.usage().used(Usage::tokens(1_000, 2_000));
+    assert!(block_on(hold.keep_up_async()).is_err());
+    let receipt = hold.close().unwrap();
     assert_eq!((receipt.cost, receipt.held), (Usd::cents(5), usd("0.024")));
     budget.flush().unwrap();
     assert_eq!(in_file(&other), (Usd::cents(5), Usd::ZERO));
@@ -202,7 +202,7 @@ fn doubts_raise_one_alert_with_a_journal_too() {
     drop(hold().settle(bill()));
     budget.flush().unwrap();
     let big = budget.model("big").unwrap();
-    budget.account("writer").unwrap().charge(bill()).model(&big).record().unwrap();
+    budget.account("writer").unwrap().record(bill()).model(&big).book().unwrap();
     drop(budget);
     assert_eq!(*raised.lock().unwrap(), ["doubtful"; 4]);
 }

@@ -33,7 +33,7 @@ fn a_range_of_time_is_that_of_the_calls() {
     budget.reserve("a", &Estimate::fixed(Usd::cents(7))).unwrap().settle_cost(Usd::cents(3));
     clock.advance(Duration::from_secs(86_400));
     let luna = budget.model("gpt-6-luna").unwrap();
-    budget.account("a").unwrap().charge(Usage::tokens(10, 5)).model(&luna).record().unwrap();
+    budget.account("a").unwrap().record(Usage::tokens(10, 5)).model(&luna).book().unwrap();
     let late = budget.reserve("a", &Estimate::fixed(Usd::cents(7))).unwrap();
     late.mark_sent();
     clock.advance(Duration::from_secs(3_600));

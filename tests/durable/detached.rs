@@ -124,8 +124,8 @@ async fn each_of_these_returns_while_a_commit_hangs() {
     lost.mark_sent();
     drop(lost);
     let items = Items::new([Ok::<_, Failure>(60)]);
-    let mut stream = BudgetedStream::new(streamed, items, |output: &u64, tally| {
-        tally.used(Usage::tokens(1_000, *output));
+    let mut stream = BudgetedStream::new(streamed, items, |output: &u64, usage| {
+        usage.used(Usage::tokens(1_000, *output));
     });
     while next(&mut stream).await.is_some() {}
     let streamed = stream.receipt().unwrap().cost;
@@ -133,9 +133,9 @@ async fn each_of_these_returns_while_a_commit_hangs() {
         run.as_mut().poll(&mut context).is_ready(),
         "its hold was written, its end is not awaited"
     );
-    account.charge(Usage::tokens(1_000, 60)).model(&luna).record().unwrap();
+    account.record(Usage::tokens(1_000, 60)).model(&luna).book().unwrap();
     let new = budget.account("a/new").unwrap();
-    new.charge(Usage::tokens(1_000, 60)).model(&luna).record().unwrap();
+    new.record(Usage::tokens(1_000, 60)).model(&luna).book().unwrap();
     assert_eq!((new.spent(), new.remaining()), (Usd::ZERO, account.remaining()));
     let terra = budget.model("gpt-6.1-terra").unwrap();
     clock.advance(Duration::from_secs(86_400));

@@ -71,7 +71,7 @@ impl World {
         two.release();
         three.mark_sent();
         drop(three);
-        account.charge(Usage::tokens(1_000, 0)).model(&luna).record().unwrap();
+        account.record(Usage::tokens(1_000, 0)).model(&luna).book().unwrap();
         assert!(budget.flush().is_err());
         assert_eq!((budget.spent(), budget.held()), (Usd::ZERO, Usd::cents(40)));
         let told = alerts.lock().unwrap().clone();

@@ -124,7 +124,7 @@ fn calls_are_refused_and_charges_wait() {
         two.release();
         three.mark_sent();
         drop(three);
-        account.charge(Usage::tokens(1_000, 0)).model(&luna).record().unwrap();
+        account.record(Usage::tokens(1_000, 0)).model(&luna).book().unwrap();
         if fault != Fault::LyingCommit {
             assert_eq!((budget.spent(), budget.held()), (Usd::ZERO, Usd::cents(40)), "{fault:?}");
         }

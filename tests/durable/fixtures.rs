@@ -93,7 +93,7 @@ fn charges_lack_a_newer_bucket_and_count_it_once_it_is_known() {
     assert_eq!(charged(&file), before, "opening changes no line");
     let drawn = Usage { input_image: 3, output_image: 4, maps_requests: 2, ..Usage::tokens(5, 0) };
     let bill = Bill::new(drawn).reported_cost(Usd::cents(1));
-    budget.account("shop/new").unwrap().charge(bill).record().unwrap();
+    budget.account("shop/new").unwrap().record(bill).book().unwrap();
     budget.flush().unwrap();
     let after = charged(&file);
     assert_eq!(after[..before.len()], before);

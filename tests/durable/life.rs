@@ -71,11 +71,11 @@ fn all_that_a_guard_can_do_is_written() {
     account.request(fixed(30)).inside(&outer).reserve().unwrap().settle_cost(Usd::cents(25));
     outer.settle_cost(Usd::cents(40));
     let luna = budget.model("gpt-6-luna").unwrap();
-    account.charge(Usage::tokens(100, 10)).model(&luna).key("once").record().unwrap();
-    assert!(account.charge(Usage::tokens(100, 10)).model(&luna).key("once").record().is_err());
+    account.record(Usage::tokens(100, 10)).model(&luna).key("once").book().unwrap();
+    assert!(account.record(Usage::tokens(100, 10)).model(&luna).key("once").book().is_err());
     // Without a key each is a call of its own, however equal.
     for _ in 0..2 {
-        account.charge(Usage::tokens(100, 10)).model(&luna).record().unwrap();
+        account.record(Usage::tokens(100, 10)).model(&luna).book().unwrap();
     }
     assert_eq!(budget.report().account("a/b").unwrap().requests, 5);
     account.run("task").unwrap().close();

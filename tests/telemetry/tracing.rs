@@ -160,7 +160,7 @@ fn refusals_alerts_and_plain_records_are_events() {
         budget.reserve("a", &Estimate::fixed(Usd::dollars(2))).unwrap_err();
         let luna = budget.model("gpt-6-luna").unwrap();
         let spent = Usage::tokens(3_000_000, 0);
-        budget.account("a").unwrap().charge(spent).model(&luna).record().unwrap();
+        budget.account("a").unwrap().record(spent).model(&luna).book().unwrap();
     });
     assert!(kept.spans.is_empty(), "a refused call is no call");
     assert_fields(&kept.events[0], &[("message", "refused"), ("level", "INFO"), ("account", "a")]);

@@ -17,7 +17,7 @@ use async_openai::types::responses::{
 };
 use async_openai::types::stream::StreamResponse;
 use async_openai::{Chat, Client, Responses};
-use bursar::agent::{BudgetedStream, Tally};
+use bursar::agent::{BudgetedStream, StreamUsage};
 use bursar::price::EstimateError;
 use bursar::usage::Outcome;
 use bursar::{Account, BudgetManager, Reservation, Tag};
@@ -215,17 +215,17 @@ fn finish<T: Serialize>(hold: Reservation, reply: Result<T, OpenAIError>) -> Res
     }
 }
 
-/// Tells a tally of an event.
-type Show<T> = fn(&T, &mut Tally);
+/// Shows an event to the stream's usage.
+type Show<T> = fn(&T, &mut StreamUsage);
 
 /// Passes a stream on, and books it as it flows. The provider knows the cap: the hold does not grow.
 fn begin<T: Serialize>(
     hold: Reservation,
     stream: Result<StreamResponse<T>, OpenAIError>,
 ) -> Result<BudgetedStream<StreamResponse<T>, Show<T>>, Error> {
-    let show: Show<T> = |event, tally| {
+    let show: Show<T> = |event, usage| {
         if let Ok(event) = serde_json::to_vec(event) {
-            tally.event(&event);
+            usage.event(&event);
         }
     };
     match stream {

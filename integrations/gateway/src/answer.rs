@@ -55,8 +55,8 @@ fn stream(hold: Reservation, response: Response, hides_usage: bool) -> Response 
     let (mut head, body) = response.into_parts();
     head.headers.remove(header::CONTENT_LENGTH);
     // The provider has the hold's cap, or its own; either way the stream ends within the hold.
-    let metered = BudgetedStream::new(hold, body.into_data_stream(), |chunk: &Bytes, tally| {
-        tally.push(chunk);
+    let metered = BudgetedStream::new(hold, body.into_data_stream(), |chunk: &Bytes, usage| {
+        usage.push(chunk);
     });
     let body = if hides_usage {
         Body::from_stream(without_usage(metered))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::task::{Context, Poll, ready};
 
-use bursar::agent::{BudgetedStream, CallError, Tally};
+use bursar::agent::{BudgetedStream, CallError, StreamUsage};
 use bursar::{Receipt, Reservation};
 use futures_core::Stream;
 use genai::ModelIden;
@@ -44,7 +44,7 @@ pub struct BudgetedChatStream {
     state: State,
 }
 
-type Show = Box<dyn FnMut(&Piece, &mut Tally) + Send>;
+type Show = Box<dyn FnMut(&Piece, &mut StreamUsage) + Send>;
 
 enum State {
     /// Nothing has come of the answer.
@@ -121,7 +121,7 @@ impl State {
         }
         tapped.unread = first;
         let kind = tapped.kind;
-        let show: Show = Box::new(move |piece, tally| show(piece, tally, kind));
+        let show: Show = Box::new(move |piece, usage| show(piece, usage, kind));
         // The provider was given the cap, so the stream is not cut for our count of its text.
         let stream = BudgetedStream::new(hold, tapped, show);
         *self = State::Flowing(Box::new(stream));
@@ -145,13 +145,13 @@ impl fmt::Debug for BudgetedChatStream {
 }
 
 /// The provider's own frames say it best; genai's counts stand in where their form is not known.
-fn show(piece: &Piece, tally: &mut Tally, kind: AdapterKind) {
+fn show(piece: &Piece, usage: &mut StreamUsage, kind: AdapterKind) {
     match piece {
-        Piece::Frame(frame) => tally.event(frame.as_str()),
-        Piece::Event(ChatStreamEvent::End(end)) if tally.seen().is_none() => {
-            let usage = end.captured_usage.as_ref();
-            if let Some(bill) = usage.and_then(|usage| bill::of_usage(usage, kind)) {
-                tally.bill(bill);
+        Piece::Frame(frame) => usage.event(frame.as_str()),
+        Piece::Event(ChatStreamEvent::End(end)) if usage.seen().is_none() => {
+            let captured = end.captured_usage.as_ref();
+            if let Some(bill) = captured.and_then(|captured| bill::of_usage(captured, kind)) {
+                usage.bill(bill);
             }
         }
         Piece::Event(_) => {}
@@ -260,10 +260,10 @@ mod tests {
         let end = StreamEnd { captured_usage: Some(usage), ..StreamEnd::default() };
         let end = Piece::Event(ChatStreamEvent::End(end));
         let seen = |frame: &str| {
-            let mut tally = Tally::default();
-            show(&Piece::Frame(frame.to_owned()), &mut tally, AdapterKind::GeminiIx);
-            show(&end, &mut tally, AdapterKind::GeminiIx);
-            tally.seen()
+            let mut usage = StreamUsage::default();
+            show(&Piece::Frame(frame.to_owned()), &mut usage, AdapterKind::GeminiIx);
+            show(&end, &mut usage, AdapterKind::GeminiIx);
+            usage.seen()
         };
         assert_eq!(seen(r#"{"event_type": "interaction.strange"}"#), Usage::tokens(90, 7));
         let known = r#"{"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 3}}"#;

@@ -1,21 +1,21 @@
-//! Owns the way back: a body that passes through untouched and tells a tab of each piece.
+//! Owns the way back: a body that passes through untouched and tells a hold of each piece.
 
 use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bursar::agent::Tab;
+use bursar::agent::StreamHold;
 use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 use reqwest::{Body, Response, ResponseBuilderExt};
 
-/// A response whose body is shown to the tab as it is read, and closes it at its end or when it is
+/// A response whose body is shown to the hold as it is read, and closes it at its end or when it is
 /// dropped. Nothing else about the response changes.
 ///
 /// [`BudgetMiddleware`](crate::BudgetMiddleware) does this by itself.
-pub fn metered(response: Response, tab: Tab) -> Response {
+pub fn metered(response: Response, hold: StreamHold) -> Response {
     let (parts, body) = apart(response);
-    let body = Body::wrap(Metered { body, tab });
+    let body = Body::wrap(Metered { body, hold });
     http::Response::from_parts(parts, body).into()
 }
 
@@ -41,7 +41,7 @@ pin_project! {
     struct Metered {
         #[pin]
         body: Body,
-        tab: Tab,
+        hold: StreamHold,
     }
 }
 
@@ -57,12 +57,12 @@ impl http_body::Body for Metered {
         let frame = ready!(this.body.as_mut().poll_frame(context));
         if let Some(Ok(frame)) = &frame {
             if let Some(data) = frame.data_ref() {
-                this.tab.tally().push(data);
+                this.hold.usage().push(data);
             }
         }
         // A reader need not ask for what comes after the end.
         if frame.is_none() || this.body.is_end_stream() {
-            this.tab.close();
+            this.hold.close();
         }
         Poll::Ready(frame)
     }

@@ -7,7 +7,7 @@
 mod answer;
 mod call;
 
-use bursar::agent::Tab;
+use bursar::agent::StreamHold;
 use bursar::usage::Outcome;
 use bursar::{Account, BudgetManager, Reservation};
 use http::{Extensions, HeaderName};
@@ -70,7 +70,9 @@ impl Middleware for BudgetMiddleware {
         // From here on, whoever drops this future loses a reply that has usually been billed.
         hold.mark_sent();
         match next.run(request, extensions).await {
-            Ok(response) if response.status().is_success() => Ok(metered(response, Tab::new(hold))),
+            Ok(response) if response.status().is_success() => {
+                Ok(metered(response, StreamHold::new(hold)))
+            }
             Ok(response) => Ok(failed(hold, response).await?),
             Err(error) => {
                 let is_unsent = error.is_connect() || error.is_builder();

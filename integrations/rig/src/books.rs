@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bursar::Reservation;
-use bursar::agent::Tab;
+use bursar::agent::StreamHold;
 use bursar::usage::Outcome;
 use futures_core::Stream;
 use rig_core::error::ProviderError;
@@ -53,7 +53,7 @@ enum State {
     /// Nothing has come.
     Waiting(Reservation),
     /// Some of the answer has come.
-    Answering(Box<Tab>),
+    Answering(Box<StreamHold>),
     Closed,
 }
 
@@ -65,15 +65,15 @@ impl Books {
     fn note(&mut self, frame: &WireFrame) {
         self.state = match std::mem::replace(&mut self.state, State::Closed) {
             State::Waiting(hold) => {
-                let tab = Tab::new(hold);
-                State::Answering(Box::new(tab))
+                let hold = StreamHold::new(hold);
+                State::Answering(Box::new(hold))
             }
             other => other,
         };
-        let State::Answering(tab) = &mut self.state else { return };
+        let State::Answering(hold) = &mut self.state else { return };
         match frame {
-            WireFrame::Text(text) => tab.tally().event(text),
-            WireFrame::Bytes(bytes) => tab.tally().event(bytes),
+            WireFrame::Text(text) => hold.usage().event(text),
+            WireFrame::Bytes(bytes) => hold.usage().event(bytes),
         }
     }
 
@@ -81,7 +81,7 @@ impl Books {
     /// without a connection is given back, an answer that broke off is booked as far as it came, any
     /// other is lost.
     pub(crate) fn note_failure(&mut self, error: &ProviderError) {
-        // A tab is dropped, and so closed.
+        // A hold is dropped, and so closed.
         let State::Waiting(hold) = std::mem::replace(&mut self.state, State::Closed) else {
             return;
         };

@@ -24,7 +24,7 @@ pub trait Books<Request, Response, Error> {
     }
 
     /// Books a response with [`Reservation::finish`] if it is all there, or gives its hold to a
-    /// [`Tab`](bursar::agent::Tab) that goes with its body. [`Reservation::judge`] reads an outcome
+    /// [`StreamHold`](bursar::agent::StreamHold) that goes with its body. [`Reservation::judge`] reads an outcome
     /// from a status and a body.
     fn settle(&self, hold: Reservation, response: Response) -> Self::Answer;
 

@@ -4,7 +4,7 @@
 use std::future::ready;
 use std::task::{Context, Poll};
 
-use bursar::agent::Tab;
+use bursar::agent::StreamHold;
 use bursar::usage::{Outcome, RequestError};
 use bursar::{Account, Bill, BudgetManager, Estimate, Limit, Model, Reservation, Usage, Usd};
 use bursar_reqwest::metered;
@@ -41,7 +41,7 @@ impl Books<Request, Response, reqwest::Error> for Http {
 
     fn settle(&self, hold: Reservation, response: Response) -> Response {
         let status = response.status().as_u16();
-        metered(response, Tab::new(hold).answered(status)) // the hold goes with the body
+        metered(response, StreamHold::new(hold).answered(status)) // the hold goes with the body
     }
 
     fn outcome_of_error(&self, _: &Reservation, error: &reqwest::Error) -> Outcome {

@@ -109,7 +109,7 @@ fn observers_hear_of_each_end_once_when_it_is_written() {
         drop(e);
         f.release();
         drop(g);
-        account.charge(bill()).record().unwrap();
+        account.record(bill()).book().unwrap();
         let failed = scene.budget.flush();
         assert_eq!(failed.is_err(), fault.is_some());
         if fault.is_some() {
@@ -154,7 +154,7 @@ fn observers_hear_once_of_what_was_written_in_spite_of_an_error() {
         Box::new(|| drop(a.settle(bill()))),
         Box::new(|| b.release()),
         Box::new(|| c.release()),
-        Box::new(|| drop(account.charge(bill()).record().unwrap())),
+        Box::new(|| drop(account.record(bill()).book().unwrap())),
     ];
     for end in ends {
         scene.tape.fail(Some(Fault::Lie));

@@ -98,7 +98,7 @@ fn serving_costs_as_much_as_there_are_served() {
 
     // What counts nothing in the limit looks at nobody.
     for _ in 0..100 {
-        account.charge(crate::usage::Bill::free()).record().unwrap();
+        account.record(crate::usage::Bill::free()).book().unwrap();
     }
     assert_eq!((attempts(&budget), visits(&budget)), (10_000, 0));
     for served in 1..=1_000 {

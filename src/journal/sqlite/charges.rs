@@ -32,7 +32,7 @@ const PAGE: u32 = 500;
 ///
 /// let budget = BudgetManager::builder().journal(SqliteJournal::open(&file)?).build()?;
 /// let luna = budget.model("gpt-6-luna")?;
-/// budget.account("writer")?.charge(Usage::tokens(120_000, 800)).model(&luna).record()?;
+/// budget.account("writer")?.record(Usage::tokens(120_000, 800)).model(&luna).book()?;
 ///
 /// for charge in Charges::open(&file)? {
 ///     let charge = charge?;

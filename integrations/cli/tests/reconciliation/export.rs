@@ -35,7 +35,7 @@ fn one_of_each(budget: &BudgetManager, clock: &ManualClock) {
     let ask = writer.request(luna.estimate().input(9_000).max_output(400)).tag(&user);
     ask.reserve().unwrap().settle(usage);
     clock.advance(Duration::from_secs(86_400));
-    writer.charge(Usage::tokens(10, 5)).model(&luna).record().unwrap();
+    writer.record(Usage::tokens(10, 5)).model(&luna).book().unwrap();
     let late = budget.reserve("team", &Estimate::fixed(Usd::cents(7))).unwrap();
     late.mark_sent();
     clock.advance(Duration::from_secs(3_600));

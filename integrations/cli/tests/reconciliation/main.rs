@@ -102,7 +102,7 @@ pub(crate) fn book(budget: &BudgetManager, clock: &ManualClock, booked: &Booked)
             ask.reserve().unwrap().settle(usage);
         }
         Booked::Recorded { account: at, model: of, input, output } => {
-            account(at).charge(Usage::tokens(input, output)).model(&model(of)).record().unwrap();
+            account(at).record(Usage::tokens(input, output)).model(&model(of)).book().unwrap();
         }
         Booked::Plain { account: at, pico } => {
             let estimate = Estimate::fixed(Usd::dollars(9));

@@ -27,7 +27,7 @@ fn ledger(folder: &Folder) -> (BudgetManager, ManualClock) {
     let budget = open(folder, &clock);
     let call = |model: &str, usage: Usage| {
         let model = budget.model(model).unwrap();
-        budget.account("acme/crawler").unwrap().charge(usage).model(&model).record().unwrap();
+        budget.account("acme/crawler").unwrap().record(usage).model(&model).book().unwrap();
     };
     call("gpt-6.1-terra", Usage { cache_read: 1_000, ..Usage::tokens(2_000, 500) });
     call("gpt-6.1-terra", Usage::tokens(1_000, 100));

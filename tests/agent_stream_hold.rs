@@ -1,8 +1,8 @@
-//! Owns the proof that a tab books what it was shown: bodies and streams alike, whole or cut.
+//! Owns the proof that a hold books what it was shown: bodies and streams alike, whole or cut.
 
 use std::fs;
 
-use bursar::agent::Tab;
+use bursar::agent::StreamHold;
 use bursar::{Bill, BudgetManager, Confidence, Reservation, Usd};
 
 fn reserve(budget: &BudgetManager) -> Reservation {
@@ -24,11 +24,11 @@ fn every_body_is_booked_as_if_it_had_been_read_whole() {
             let budget = BudgetManager::new(Usd::dollars(1_000)).unwrap();
             let whole = reserve(&budget).settle(bill);
             for size in [7, usize::MAX] {
-                let mut tab = Tab::new(reserve(&budget));
+                let mut hold = StreamHold::new(reserve(&budget));
                 for piece in body.to_string().as_bytes().chunks(size) {
-                    tab.tally().push(piece);
+                    hold.usage().push(piece);
                 }
-                let booked = tab.close().unwrap();
+                let booked = hold.close().unwrap();
                 let story = format!("{}: {body}", file.display());
                 assert_eq!((booked.cost, booked.usage), (whole.cost, whole.usage), "{story}");
                 assert_eq!(booked.confidence, whole.confidence, "{story}");
@@ -42,17 +42,17 @@ fn every_body_is_booked_as_if_it_had_been_read_whole() {
 #[test]
 fn what_is_cut_is_booked_with_what_was_not_shown_and_once() {
     let budget = BudgetManager::new(Usd::dollars(1)).unwrap();
-    let mut tab = Tab::new(reserve(&budget));
-    tab.mark_sent();
-    tab.tally()
+    let mut hold = StreamHold::new(reserve(&budget));
+    hold.mark_sent();
+    hold.usage()
         .push("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Twelve letters\"}}]}\n\n");
-    assert_eq!(tab.seen().output_tokens(), 2);
-    let receipt = tab.close().unwrap();
+    assert_eq!(hold.seen().output_tokens(), 2);
+    let receipt = hold.close().unwrap();
     assert_eq!(receipt.confidence, Confidence::Estimated);
     // 1,200 tokens in, and all 800 of the cap: the model may have reasoned.
     assert_eq!(receipt.cost, "0.0052".parse().unwrap());
-    assert!(tab.close().is_some());
-    drop(tab);
+    assert!(hold.close().is_some());
+    drop(hold);
     assert_eq!((budget.spent(), budget.held()), ("0.0052".parse().unwrap(), Usd::ZERO));
 }
 
@@ -60,12 +60,12 @@ fn what_is_cut_is_booked_with_what_was_not_shown_and_once() {
 fn a_body_of_which_only_a_part_came_is_lost_if_it_was_sent() {
     let budget = BudgetManager::new(Usd::dollars(1)).unwrap();
     for (sent, spent) in [(false, Usd::ZERO), (true, "0.0055".parse().unwrap())] {
-        let mut tab = Tab::new(reserve(&budget));
+        let mut hold = StreamHold::new(reserve(&budget));
         if sent {
-            tab.mark_sent();
+            hold.mark_sent();
         }
-        tab.tally().push(r#"{"choices": [{"message": {"content": "Rain unt"#);
-        assert!(tab.close().is_none());
+        hold.usage().push(r#"{"choices": [{"message": {"content": "Rain unt"#);
+        assert!(hold.close().is_none());
         assert_eq!((budget.spent(), budget.held()), (spent, Usd::ZERO));
     }
 }
@@ -73,21 +73,21 @@ fn a_body_of_which_only_a_part_came_is_lost_if_it_was_sent() {
 #[test]
 fn a_hold_keeps_up_with_what_is_seen_until_the_money_ends() {
     let budget = BudgetManager::new("0.0056".parse().unwrap()).unwrap();
-    let mut tab = Tab::new(reserve(&budget)).growing_by(10);
+    let mut hold = StreamHold::new(reserve(&budget)).growing_by(10);
     let event = |letters: usize| {
         let text = "letters ".repeat(letters);
         format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n")
     };
-    tab.tally().push(event(10));
-    assert_eq!(tab.keep_up(), Ok(()), "there is room for 800 tokens");
-    tab.tally().push(event(2_000));
-    assert!(tab.keep_up().unwrap_err().denied().is_some());
-    let mut silent = Tab::new(reserve(&BudgetManager::new(Usd::dollars(1)).unwrap()));
-    silent.tally().push(event(2_000));
+    hold.usage().push(event(10));
+    assert_eq!(hold.keep_up(), Ok(()), "there is room for 800 tokens");
+    hold.usage().push(event(2_000));
+    assert!(hold.keep_up().unwrap_err().denied().is_some());
+    let mut silent = StreamHold::new(reserve(&BudgetManager::new(Usd::dollars(1)).unwrap()));
+    silent.usage().push(event(2_000));
     assert_eq!(silent.keep_up(), Ok(()), "it does not grow unless it is told to");
 }
 
-/// The tab of a failure: the body says what it costs, and without one the status.
+/// The hold of a failure: the body says what it costs, and without one the status.
 #[test]
 fn the_tab_of_a_failure_is_judged_by_its_status_and_body() {
     let overloaded = r#"{"error": {"message": "Slow down.", "type": "server_error"}}"#;
@@ -106,15 +106,15 @@ fn the_tab_of_a_failure_is_judged_by_its_status_and_body() {
         (400, filtered, true, input),
     ] {
         let budget = BudgetManager::new(Usd::dollars(1)).unwrap();
-        let mut tab = Tab::new(reserve(&budget)).answered(status);
-        tab.mark_sent();
+        let mut hold = StreamHold::new(reserve(&budget)).answered(status);
+        hold.mark_sent();
         for piece in body.as_bytes().chunks(9) {
-            tab.tally().push(piece);
+            hold.usage().push(piece);
         }
         if is_closed {
-            tab.close();
+            hold.close();
         }
-        drop(tab);
+        drop(hold);
         let expected = (cost.parse().unwrap(), Usd::ZERO);
         assert_eq!((budget.spent(), budget.held()), expected, "{status} {body}");
     }

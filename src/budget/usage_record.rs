@@ -1,4 +1,4 @@
-//! Owns [`Charge`]: a call that was made without asking, to be booked all the same.
+//! Owns [`UsageRecord`]: a call that was made without asking, to be booked all the same.
 
 use super::account::{Account, Tag, find};
 use super::books::Books;
@@ -15,8 +15,8 @@ use crate::money::Usd;
 use crate::price::{Model, PriceBook, Terms};
 use crate::usage::{Bill, Doubt, Usage};
 
-/// A call that was made without a hold, to be booked all the same: made by [`Account::charge`],
-/// ended by [`record`](Charge::record).
+/// A call that was made without a hold, to be booked all the same: made by [`Account::record`],
+/// ended by [`book`](UsageRecord::book).
 ///
 /// ```
 /// use bursar::{BudgetManager, Usage, Usd};
@@ -26,14 +26,14 @@ use crate::usage::{Bill, Doubt, Usage};
 /// let luna = budget.model("gpt-6-luna")?;
 ///
 /// let usage = Usage::tokens(120_000, 800);
-/// let receipt = crawler.charge(usage).model(&luna).key("request-7").record()?;
+/// let receipt = crawler.record(usage).model(&luna).key("request-7").book()?;
 /// assert_eq!(receipt.cost, "0.0124".parse()?);
-/// assert!(crawler.charge(usage).model(&luna).key("request-7").record().is_err());
+/// assert!(crawler.record(usage).model(&luna).key("request-7").book().is_err());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "nothing is booked until `record` is called"]
-pub struct Charge<'a> {
+#[must_use = "nothing is booked until `book` is called"]
+pub struct UsageRecord<'a> {
     account: &'a Account,
     bill: Bill,
     model: Option<Model>,
@@ -41,27 +41,27 @@ pub struct Charge<'a> {
     key: Option<&'a str>,
 }
 
-impl<'a> Charge<'a> {
-    pub(super) fn new(account: &'a Account, bill: Bill) -> Charge<'a> {
-        Charge { account, bill, model: None, options: Options::NONE, key: None }
+impl<'a> UsageRecord<'a> {
+    pub(super) fn new(account: &'a Account, bill: Bill) -> UsageRecord<'a> {
+        UsageRecord { account, bill, model: None, options: Options::NONE, key: None }
     }
 
     /// The model that was asked: limits for models count the call by it. The bill may name the one
     /// that answered; without a model that was asked, they count by that one.
-    pub fn model(mut self, model: &Model) -> Charge<'a> {
+    pub fn model(mut self, model: &Model) -> UsageRecord<'a> {
         self.model = Some(model.clone());
         self
     }
 
     /// Charges the call to this tag as well. At most four, each of a tag tree of its own.
-    pub fn tag(mut self, tag: &Tag) -> Charge<'a> {
+    pub fn tag(mut self, tag: &Tag) -> UsageRecord<'a> {
         self.options.tag(self.account.core.id, tag);
         self
     }
 
     /// Books the call once, however often it is recorded on this account under this key within a
     /// day.
-    pub fn key(mut self, key: &'a str) -> Charge<'a> {
+    pub fn key(mut self, key: &'a str) -> UsageRecord<'a> {
         self.key = Some(key);
         self
     }
@@ -70,13 +70,13 @@ impl<'a> Charge<'a> {
     /// booked at the part that can, as assumed, and an [`Alert::Unpriced`](crate::Alert::Unpriced)
     /// names the remedy.
     ///
-    /// With a journal, a call with a [key](Charge::key) blocks until it is written, because it can be
+    /// With a journal, a call with a [key](UsageRecord::key) blocks until it is written, because it can be
     /// refused; another is written by another thread, as by
     /// [`Reservation::settle`](crate::Reservation::settle).
     ///
     /// # Errors
     /// [`RecordError`]; nothing has been booked then.
-    pub fn record(self) -> Result<Receipt, RecordError> {
+    pub fn book(self) -> Result<Receipt, RecordError> {
         let core = &self.account.core;
         if let Some(invalid) = self.options.invalid {
             return Err(RecordError::Invalid(invalid));

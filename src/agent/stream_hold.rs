@@ -1,4 +1,4 @@
-//! Owns [`Tab`]: the hold of an answer that comes in by and by, and the [`Tally`] of what has come.
+//! [`StreamHold`]: a hold settled incrementally from a streamed answer, and its [`StreamUsage`].
 
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
@@ -17,31 +17,31 @@ use crate::usage::{Bill, Body, Doubt, Head, Outcome, Usage, UsageMeter};
 /// | the provider's final counts | these |
 /// | some of the answer | that, as estimated; with what a model that can reason has not shown, up to the hold's output cap |
 /// | an error in place of an answer | what that costs, see [`FailedCalls`](crate::usage::FailedCalls) |
-/// | nothing | if the hold is [marked as sent](Tab::mark_sent), as of any lost call: what was held, as assumed; else nothing |
+/// | nothing | if the hold is [marked as sent](StreamHold::mark_sent), as of any lost call: what was held, as assumed; else nothing |
 ///
 /// ```
-/// use bursar::agent::Tab;
+/// use bursar::agent::StreamHold;
 /// use bursar::{BudgetManager, Usd};
 ///
 /// let budget = BudgetManager::new(Usd::dollars(1))?;
 /// let call = budget.model("gpt-6.1-terra")?.estimate().input(1_200).max_output(800);
-/// let mut tab = Tab::new(budget.reserve("crawler", &call)?);
-/// tab.mark_sent();
+/// let mut hold = StreamHold::new(budget.reserve("crawler", &call)?);
+/// hold.mark_sent();
 /// for piece in [r#"{"choices": [], "usage": {"prompt_tokens": 1150, "#, r#""completion_tokens": 340}}"#] {
-///     tab.tally().push(piece);
+///     hold.usage().push(piece);
 ///     // … and pass it on …
 /// }
-/// let receipt = tab.close().expect("counts came");
+/// let receipt = hold.close().expect("counts came");
 /// assert_eq!(receipt.cost, "0.00285".parse()?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// [`BudgetedStream`]: super::BudgetedStream
 #[derive(Debug)]
-#[must_use = "a tab that is dropped is closed"]
-pub struct Tab {
+#[must_use = "a hold that is dropped is closed"]
+pub struct StreamHold {
     hold: Option<Reservation>,
-    tally: Tally,
+    usage: StreamUsage,
     chunk: u64,
     /// With a journal: more output that is being written.
     growing: Option<Growth>,
@@ -49,35 +49,35 @@ pub struct Tab {
     is_dropped: bool,
 }
 
-impl Tab {
-    /// Opens the tab of the call that `hold` was reserved for. The hold does not grow.
-    pub fn new(hold: Reservation) -> Tab {
-        Tab::of(Some(hold))
+impl StreamHold {
+    /// Opens the hold of the call that `hold` was reserved for. The hold does not grow.
+    pub fn new(hold: Reservation) -> StreamHold {
+        StreamHold::of(Some(hold))
     }
 
-    /// The tab of a call outside of any budget: nothing is held, and nothing booked.
-    pub(super) fn unpaid() -> Tab {
-        Tab::of(None)
+    /// The hold of a call outside of any budget: nothing is held, and nothing booked.
+    pub(super) fn unpaid() -> StreamHold {
+        StreamHold::of(None)
     }
 
-    fn of(hold: Option<Reservation>) -> Tab {
+    fn of(hold: Option<Reservation>) -> StreamHold {
         let input = hold.as_ref().map_or(0, Reservation::input_held);
         let meter = UsageMeter::new().with_expected_input(input);
-        let tally = Tally { meter, ..Tally::default() };
-        Tab { hold, tally, chunk: 0, growing: None, receipt: None, is_dropped: false }
+        let usage = StreamUsage { meter, ..StreamUsage::default() };
+        StreamHold { hold, usage, chunk: 0, growing: None, receipt: None, is_dropped: false }
     }
 
-    /// Sets the HTTP status of the answer; 200 by default. The tab of a failure costs the amount by
-    /// [`FailedCalls`](crate::usage::FailedCalls), judged by the body that it is shown. A tab that
+    /// Sets the HTTP status of the answer; 200 by default. The hold of a failure costs the amount by
+    /// [`FailedCalls`](crate::usage::FailedCalls), judged by the body that it is shown. A hold that
     /// is dropped before it was shown anything is judged by its status alone: free if that is a
     /// rejection (4xx), else lost.
-    pub fn answered(mut self, status: u16) -> Tab {
-        self.tally.status = status;
+    pub fn answered(mut self, status: u16) -> StreamHold {
+        self.usage.status = status;
         self
     }
 
-    /// By how many output tokens [`keep_up`](Tab::keep_up) makes the hold grow; zero: not at all.
-    pub fn growing_by(mut self, tokens: u64) -> Tab {
+    /// By how many output tokens [`keep_up`](StreamHold::keep_up) makes the hold grow; zero: not at all.
+    pub fn growing_by(mut self, tokens: u64) -> StreamHold {
         self.chunk = tokens;
         self
     }
@@ -90,13 +90,13 @@ impl Tab {
     }
 
     /// Where to say what has come.
-    pub fn tally(&mut self) -> &mut Tally {
-        &mut self.tally
+    pub fn usage(&mut self) -> &mut StreamUsage {
+        &mut self.usage
     }
 
     /// What has been used so far.
     pub fn seen(&self) -> Usage {
-        self.tally.seen()
+        self.usage.seen()
     }
 
     /// Whether more output was seen than is held for; false once it is closed, and of a call without
@@ -109,14 +109,14 @@ impl Tab {
     fn missing(&self) -> u64 {
         let hold = self.hold.as_ref().filter(|hold| hold.model().is_some());
         let room = hold.map_or(u64::MAX, Reservation::output_room);
-        self.tally.seen().output_tokens().saturating_sub(room)
+        self.usage.seen().output_tokens().saturating_sub(room)
     }
 
-    /// Makes the hold as large as what was seen, if it may [grow](Tab::growing_by).
+    /// Makes the hold as large as what was seen, if it may [grow](StreamHold::growing_by).
     ///
     /// # Errors
     /// [`ReserveError`]: the money has ended. Break the answer off, so that the provider stops, and
-    /// [`close`](Tab::close).
+    /// [`close`](StreamHold::close).
     pub fn keep_up(&mut self) -> Result<(), ReserveError> {
         let (Some(needed), Some(hold)) = (self.needed(), self.hold.as_mut()) else {
             return Ok(());
@@ -130,7 +130,7 @@ impl Tab {
     /// The same without blocking the thread where there is a journal.
     ///
     /// # Errors
-    /// As for [`keep_up`](Tab::keep_up).
+    /// As for [`keep_up`](StreamHold::keep_up).
     pub async fn keep_up_async(&mut self) -> Result<(), ReserveError> {
         poll_fn(|context| self.poll_keep_up(context)).await
     }
@@ -189,9 +189,9 @@ impl Tab {
     pub(super) fn end(&mut self) -> Option<Ticket<()>> {
         let mut hold = self.hold.take()?;
         let outcome = if self.is_unread() {
-            hold.judge_unread(self.tally.status)
+            hold.judge_unread(self.usage.status)
         } else {
-            self.tally.outcome(&hold)
+            self.usage.outcome(&hold)
         };
         if outcome == Outcome::Lost {
             return None; // law 8: charged, if it was sent, as it is dropped
@@ -200,9 +200,9 @@ impl Tab {
         hold.written()
     }
 
-    /// True of the tab of a failure that was dropped before anything of its body was read.
+    /// True of the hold of a failure that was dropped before anything of its body was read.
     fn is_unread(&self) -> bool {
-        self.is_dropped && self.tally.status >= 400 && self.tally.head.is_empty()
+        self.is_dropped && self.usage.status >= 400 && self.usage.head.is_empty()
     }
 
     /// What was booked, once it is closed and anything was seen.
@@ -211,7 +211,7 @@ impl Tab {
     }
 }
 
-impl Drop for Tab {
+impl Drop for StreamHold {
     fn drop(&mut self) {
         self.is_dropped = true;
         self.close();
@@ -221,7 +221,7 @@ impl Drop for Tab {
 /// What a stream says of its usage: the bytes or events of a provider, or counts that somebody else
 /// has read out of them. The last word counts; nothing is added up.
 #[derive(Debug)]
-pub struct Tally {
+pub struct StreamUsage {
     meter: UsageMeter,
     used: Option<Usage>,
     bill: Option<Bill>,
@@ -230,14 +230,14 @@ pub struct Tally {
     head: Head,
 }
 
-impl Default for Tally {
-    fn default() -> Tally {
+impl Default for StreamUsage {
+    fn default() -> StreamUsage {
         let (meter, head) = (UsageMeter::new(), Head::default());
-        Tally { meter, used: None, bill: None, status: 200, head }
+        StreamUsage { meter, used: None, bill: None, status: 200, head }
     }
 }
 
-impl Tally {
+impl StreamUsage {
     /// Takes in the next bytes of a provider's stream, cut anywhere, see [`UsageMeter::push`].
     /// What cannot be read makes the bill an estimate.
     pub fn push(&mut self, bytes: impl AsRef<[u8]>) {
