@@ -300,16 +300,51 @@ fn a_later_frame_replaces_what_it_names_and_no_side_with_zeros() {
     }
 }
 
-/// Found by the fuzz target `answers`.
+/// Found by the fuzz target `answers`: the parts of a frame of zeros were dropped without a doubt.
 #[test]
-fn a_part_does_not_make_a_whole_of_zero_true() {
+fn a_part_does_not_make_a_whole_of_zero_true_and_is_not_dropped() {
     let chunk = |usage: Value| json!({"id": "c", "model": "m", "choices": [], "usage": usage});
-    let bill = streamed(&[
-        chunk(json!({"prompt_tokens": 10, "completion_tokens": 1, "total_tokens": 11})),
-        chunk(json!({"prompt_tokens": 10, "completion_tokens": 0,
-            "completion_tokens_details": {"image_tokens": 2}})),
-    ]);
-    assert_eq!((bill.usage, bill.confidence), (Usage::tokens(10, 1), Confidence::Exact));
+    let gemini = |usage: Value| json!({"responseId": "g", "usageMetadata": usage});
+    let image = |image| Usage { output_image: image, ..Usage::tokens(10, 0) };
+    for (first, later, expected) in [
+        // As much as fits into the whole that an earlier frame states.
+        (
+            chunk(json!({"prompt_tokens": 10, "completion_tokens": 1, "total_tokens": 11})),
+            chunk(json!({"prompt_tokens": 10, "completion_tokens": 0,
+                "completion_tokens_details": {"image_tokens": 2}})),
+            image(1),
+        ),
+        (
+            chunk(json!({"prompt_tokens": 10, "completion_tokens": 3})),
+            chunk(
+                json!({"completion_tokens": 0, "completion_tokens_details": {"image_tokens": 3}}),
+            ),
+            image(3),
+        ),
+        (
+            chunk(json!({"prompt_tokens": 10, "completion_tokens": 3})),
+            chunk(
+                json!({"completion_tokens": 0, "completion_tokens_details": {"audio_tokens": 2}}),
+            ),
+            Usage { output_audio: 2, ..Usage::tokens(10, 1) },
+        ),
+        (
+            chunk(json!({"prompt_tokens": 10, "completion_tokens": 3})),
+            chunk(json!({"prompt_tokens": 0, "prompt_tokens_details": {"audio_tokens": 4}})),
+            Usage { input_audio: 4, ..Usage::tokens(6, 3) },
+        ),
+        (
+            gemini(json!({"promptTokenCount": 10, "candidatesTokenCount": 3})),
+            gemini(json!({"candidatesTokenCount": 0,
+                "candidatesTokensDetails": [{"modality": "IMAGE", "tokenCount": 3}]})),
+            image(3),
+        ),
+    ] {
+        let bill = streamed(&[first.clone(), later.clone()]);
+        assert_eq!((bill.usage, bill.confidence), (expected, Confidence::Estimated), "{later}");
+        let is_contradiction = |doubt: &Doubt| matches!(doubt, Doubt::Contradiction { .. });
+        assert!(bill.doubts.iter().any(is_contradiction), "{later}");
+    }
 }
 
 #[test]

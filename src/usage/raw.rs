@@ -339,12 +339,14 @@ impl RawUsage {
     /// Merges a later frame of the same answer: its fields replace the earlier ones.
     ///
     /// An all-zero side does not replace a side with counts, because servers send frames of zeros
-    /// after the true ones.
+    /// after the true ones. Audio and images that such a frame counts are kept and raise a doubt,
+    /// because providers bill them at rates of their own.
     pub(super) fn merge(&mut self, frame: RawUsage) {
         let mut is_changed = false;
         // The counts of each side.
         for side in [INPUT_SIDE, OUTPUT_SIDE] {
             if frame.is_zero(side.clone()) && !self.is_zero(side.clone()) {
+                self.keep_parts(&frame, side);
                 continue;
             }
             for at in side.filter(|at| frame.counts[*at].is_some()) {
@@ -379,6 +381,16 @@ impl RawUsage {
         frame.doubts.into_iter().for_each(|doubt| self.doubt(doubt));
         self.unreadable = self.unreadable.take().or(frame.unreadable);
         self.is_rounded |= frame.is_rounded;
+    }
+
+    /// Keeps the audio and images that a frame counts inside a whole of zero.
+    fn keep_parts(&mut self, frame: &RawUsage, side: Range<usize>) {
+        for at in side {
+            let Some(part @ 1..) = frame.counts[at] else { continue };
+            self.counts[at] = self.counts[at].max(Some(part));
+            let what = format!("a frame counts {part} tokens of audio or images, and 0 in all");
+            self.doubt(Doubt::Contradiction { what });
+        }
     }
 
     /// Drops the output count, which was a placeholder.
