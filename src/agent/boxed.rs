@@ -1,4 +1,4 @@
-//! Owns [`BoxAgent`]: an agent whose type is hidden.
+//! [`BoxAgent`]: an agent whose type is hidden.
 
 use std::fmt;
 use std::future::Future;

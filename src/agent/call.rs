@@ -1,4 +1,4 @@
-//! Owns what an agent is given: [`Call`], and [`SubBudget`], with which it makes calls of its own.
+//! [`Call`]: the task and its budget as an agent gets them; [`SubBudget`]: pays the agent's own calls.
 
 use std::sync::Arc;
 
@@ -90,7 +90,7 @@ impl<T> Call<T> {
         self.sub_budget.as_ref()
     }
 
-    /// Hands the call's hold to a stream, which from now on meters it, lets it grow if it is told to,
+    /// Hands the call's hold to a stream, which from now on meters it, lets it grow if growth was set,
     /// and books it when it ends or is dropped, however long after the call that is. `show` is as of
     /// [`BudgetedStream::new`]. The call itself then books nothing more: its
     /// [`Reply`](super::Reply) has no receipt, the stream has.

@@ -1,4 +1,4 @@
-//! Owns [`BudgetConstrained`]: one call of an agent from its estimate to its receipt.
+//! [`BudgetConstrained`]: runs an agent's calls inside a budget, from the estimate to the receipt.
 
 use std::future::Future;
 use std::sync::Arc;

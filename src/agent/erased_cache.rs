@@ -1,4 +1,4 @@
-//! Owns the cache as a wrapper uses it: keys from tasks, and what a hit makes of a reply.
+//! [`ErasedCache`]: the wrapper's cache with its key and value types hidden.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -98,7 +98,7 @@ where
                 own = Some((reply.receipt, reply.cost));
                 let computed = Computed::new(reply.output, reply.cost);
                 let as_asked = is_own && !degraded.is_marked();
-                // A shortened answer serves those who wait for it, and nobody after them.
+                // A shortened answer serves the callers that wait for it, and is not kept.
                 Ok::<_, Failed<A>>(if as_asked {
                     computed
                 } else {

@@ -1,4 +1,4 @@
-//! Owns why a constrained call fails: [`CallError`], which keeps the agent's own error.
+//! [`CallError`]: why a constrained call failed, with the agent's own error inside.
 
 use crate::budget::ReserveError;
 use crate::cache::KeyError;
@@ -10,16 +10,16 @@ use crate::select::NoModel;
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError<E> {
-    /// The budget said no. The agent was not called, and nothing is held.
+    /// The budget refused the call. The agent was not called, and nothing is held.
     #[error(transparent)]
     Refused(ReserveError),
-    /// Nobody can say what the task may cost. The agent was not called, and nothing is held.
+    /// The task has no upper bound of its cost. The agent was not called, and nothing is held.
     #[error(transparent)]
     Estimate(EstimateError),
     /// The agent failed. What that has cost is booked.
     #[error(transparent)]
     Agent(E),
-    /// The task cannot be said in JSON, so that the cache cannot name it. The agent was not called.
+    /// The task cannot be serialized to JSON, so the cache has no key for it. The agent was not called.
     #[error(transparent)]
     Key(KeyError),
     /// The task cannot be trimmed to what fits. The agent was not called.
@@ -31,7 +31,7 @@ pub enum CallError<E> {
 }
 
 impl<E> CallError<E> {
-    /// The refusal, if the budget said no.
+    /// The refusal, if the budget refused the call.
     pub fn refused(&self) -> Option<&ReserveError> {
         match self {
             CallError::Refused(error) => Some(error),
@@ -49,8 +49,8 @@ impl<E> CallError<E> {
 }
 
 impl<E> CallError<CallError<E>> {
-    /// The error of two layers as that of one: which of them the budget refused is no matter to
-    /// whoever wants to know why there is no answer.
+    /// The error of two layers as that of one: a caller that wants to know why
+    /// there is no answer need not know which layer the budget refused.
     ///
     /// ```
     /// use bursar::agent::CallError;

@@ -1,4 +1,4 @@
-//! Owns [`agent_fn`]: an agent made from closures.
+//! [`agent_fn`]: an agent made from closures.
 
 use std::fmt;
 use std::future::Future;

@@ -104,7 +104,7 @@ pub trait Agent: Send + Sync {
     /// for the agent to check.
     ///
     /// # Errors
-    /// [`EstimateError`]: the task cannot be read, so that nobody can bound it: with `?` on
+    /// [`EstimateError`]: the task cannot be read, so it has no bound: with `?` on
     /// [`Model::estimate_request`](crate::Model::estimate_request), or in words of the agent's own.
     /// Then it is not called, and nothing is held.
     fn estimate(&self, task: &Self::Task) -> Result<Estimate, EstimateError>;

@@ -1,4 +1,4 @@
-//! Owns what a wrapper does to pay less: trimming the task, ranking the models.
+//! How a wrapper saves money: it trims the task and ranks the models.
 
 use super::{Agent, BudgetConstrained, Call, SubBudget};
 use crate::budget::Tag;

@@ -1,4 +1,4 @@
-//! Owns how a [`BudgetConstrained`] is set up: its options, and [`OnRefusal`].
+//! The options of a [`BudgetConstrained`], and [`OnRefusal`].
 
 use std::fmt;
 use std::sync::Arc;
@@ -55,9 +55,9 @@ impl<A: Agent> BudgetConstrained<A> {
     /// [`shorten_json`](ContextTrimmer::shorten_json) says; what was left out stands in
     /// [`Reply::trimmed`](super::Reply::trimmed) and [`Call::trimmed`](super::Call::trimmed).
     ///
-    /// The trimmer it is given keeps at most what you have told it, and at most what the context
+    /// The trimmer keeps at most the size that you have set, and at most what the context
     /// window of the estimate's model leaves beside the output cap. Instructions, tools and schemas
-    /// that are beside the conversation are yours to take off, as ever.
+    /// that are beside the conversation are yours to subtract.
     ///
     /// ```
     /// use bursar::agent::agent_fn;
@@ -149,7 +149,7 @@ impl<A: Agent> BudgetConstrained<A> {
     ///
     /// The key is that of the task as it is sent, after trimming; with a
     /// [`selector`](BudgetConstrained::selector) it names the model that ranks first as well, so
-    /// that nobody is served by a model that would not have been asked. The namespace has to name
+    /// that no caller is served by a model that would not have been asked. The namespace has to name
     /// all else that an answer depends on.
     #[must_use]
     pub fn cache(mut self, cache: ResultCache<A::Output>, space: Namespace) -> BudgetConstrained<A>
@@ -199,7 +199,7 @@ impl<A: Agent> BudgetConstrained<A> {
     /// What is left for tasks like this one, in calls of the usual size, tokens and dollars.
     ///
     /// # Errors
-    /// [`EstimateError`]: nobody can say how large the task is.
+    /// [`EstimateError`]: the size of the task has no bound.
     pub fn countdown(&self, task: &A::Task) -> Result<Countdown, EstimateError> {
         Ok(self.account.countdown(&Agent::estimate(self, task)?))
     }
@@ -215,12 +215,12 @@ impl<A: Agent> BudgetConstrained<A> {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum OnRefusal {
-    /// Makes do with a shorter output, if so many tokens at least can be had for each choice.
+    /// Shortens the output, down to this many tokens for each choice.
     Shorten {
         /// The shortest output that is of use, in tokens.
         at_least: u64,
     },
-    /// Asks for another model, with the same counts. May be said several times.
+    /// Asks for another model, with the same counts. May be called several times.
     FallTo(Model),
     /// Waits for room, so long at most; a second one replaces the first. See
     /// [`ReserveRequest::wait`](crate::budget::ReserveRequest::wait) for who is served when.

@@ -1,4 +1,4 @@
-//! Owns [`BudgetedStream`]: an answer that comes in pieces, metered as it flows.
+//! [`BudgetedStream`]: a streamed answer, metered as it is read.
 
 use std::fmt;
 use std::future::Future;
@@ -75,8 +75,8 @@ impl<S, F> BudgetedStream<S, F> {
         BudgetedStream { stream: Some(stream), show, hold, refused: None, closing: None }
     }
 
-    /// Lets the hold grow by so many output tokens whenever it is outgrown, and cuts the stream when
-    /// there is no money for that; zero, as it is unless told otherwise: it does neither. For a
+    /// Lets the hold grow by this many output tokens whenever it is outgrown, and cuts the stream when
+    /// there is no money for that; zero, the default, does neither. For a
     /// provider that was given no cap. One that was given the hold's cannot outgrow it, but the
     /// estimate of its text can, while the provider has sent no counts.
     pub fn growing_by(mut self, tokens: u64) -> BudgetedStream<S, F> {

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use crate::budget::{Growth, Receipt, Reservation, ReserveError, Ticket};
 use crate::usage::{Bill, Body, Doubt, Head, Outcome, Usage, UsageMeter};
 
-/// A hold that is settled by what comes in: for whoever passes an answer on, as bytes or as events,
+/// A hold that is settled by what comes in: for code that passes an answer on, as bytes or as events,
 /// and is no [`Stream`](futures_core::Stream) of results. [`BudgetedStream`] is built on it.
 ///
 /// It is shown the answer of a provider as it comes, whole or in pieces, as a stream of events or as
@@ -218,7 +218,7 @@ impl Drop for StreamHold {
     }
 }
 
-/// What a stream says of its usage: the bytes or events of a provider, or counts that somebody else
+/// What a stream states of its usage: the bytes or events of a provider, or counts that another
 /// has read out of them. The last word counts; nothing is added up.
 #[derive(Debug)]
 pub struct StreamUsage {
@@ -252,7 +252,7 @@ impl StreamUsage {
         let _ = self.meter.event(event);
     }
 
-    /// What has been used in all so far, input included. It replaces what was said before.
+    /// What has been used in all so far, input included. It replaces earlier counts.
     pub fn used(&mut self, usage: Usage) {
         self.used = Some(usage);
     }

@@ -1,9 +1,9 @@
-//! Owns a kit for cost scenarios without a network: agents and streams that follow a script, and
-//! the means to run, poll and drop a future without a runtime.
+//! A test kit for cost scenarios without a network: agents and streams that follow a script, and
+//! functions that run, poll and drop a future without a runtime.
 //!
 //! Together with [`ManualClock`], which is moved by hand, a scenario is a plain test: who asks for
 //! what, when, how each call ends, and what the books say. The crate's own tests are written with
-//! it. It is `bursar::testing` at the root, for it serves whoever tests what an agent costs, with
+//! it. It is `bursar::testing` at the root, for tests of what an agent costs, with
 //! or without [`BudgetConstrained`](super::BudgetConstrained).
 //!
 //! ```
@@ -46,7 +46,7 @@ use crate::price::{Estimate, EstimateError, Model};
 use crate::sync::Lock;
 use crate::usage::{Bill, Outcome};
 
-/// An agent that does as its script says, call by call; after the last step it starts anew. An
+/// An agent that does as its script says, call by call; after the last step it starts over. An
 /// empty script answers with an empty text and no bill.
 ///
 /// The task is a text. What it was asked is kept, see [`calls`](ScriptedAgent::calls).
@@ -140,7 +140,7 @@ impl ScriptedAgent {
         self.then(End::Reply(ScriptedReply { text: text.into(), bill: None }))
     }
 
-    /// Then it fails, and nobody knows what that has cost.
+    /// Then it fails at an unknown cost.
     #[must_use]
     pub fn fail(self, why: impl Into<String>) -> ScriptedAgent {
         self.then(End::Fail(Failure::new(why)))
@@ -164,7 +164,7 @@ impl ScriptedAgent {
         self.reply_without_bill("").after(FOREVER)
     }
 
-    /// The last step takes so many polls more; it wakes its task for each.
+    /// Makes the last step pending for this many more polls; it wakes its task for each.
     #[must_use]
     pub fn after(mut self, polls: usize) -> ScriptedAgent {
         if let Some(last) = self.steps.last_mut() {
@@ -241,7 +241,7 @@ impl<T, E> Items<T, E> {
         Items { items: items.into_iter().collect(), polls: 0, waited: 0 }
     }
 
-    /// Each item, and the end, takes so many polls more; the stream wakes its task for each.
+    /// Makes each item, and the end, pending for this many more polls; each wakes the task.
     #[must_use]
     pub fn after(self, polls: usize) -> Items<T, E> {
         Items { polls, ..self }
@@ -274,7 +274,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     crate::sync::block_on(future)
 }
 
-/// Polls a future so many times, and drops it if that was not enough: a call that is cancelled at
+/// Polls a future this many times, and drops it if that was not enough: a call that is cancelled at
 /// that very point. With zero it is dropped unpolled.
 pub fn drop_after<F: Future>(future: F, polls: usize) -> Option<F::Output> {
     let mut context = Context::from_waker(Waker::noop());
@@ -292,7 +292,7 @@ pub async fn next<S: Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
     poll_fn(|context| Pin::new(&mut *stream).poll_next(context)).await
 }
 
-/// Waits for so many polls, and asks for each; at `FOREVER` for ever, and asks for none.
+/// Is pending for this many polls and wakes its task for each; at `FOREVER` for ever, without waking.
 async fn pending(mut polls: usize) {
     if polls == FOREVER {
         return std::future::pending().await;

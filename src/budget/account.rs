@@ -1,4 +1,4 @@
-//! Owns the handles: [`Account`], a node of the budget tree that calls are charged to, [`Run`], one
+//! The handles: [`Account`], a node of the budget tree that calls are charged to, [`Run`], one
 //! that ends, and [`Tag`], an account of a tree of its own.
 
 use std::borrow::Cow;
@@ -230,7 +230,7 @@ impl Account {
     }
 
     /// The kill switch: refuses every new call of this account and all below it, and every growth,
-    /// until it is thawed. Calls under way are settled as ever. The refusals repeat the reason.
+    /// until it is thawed. Calls under way are settled as usual. The refusals repeat the reason.
     ///
     /// # Errors
     /// [`AccountError::Closed`].

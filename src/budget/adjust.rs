@@ -1,4 +1,4 @@
-//! Owns [`Correction`]: what was booked wrongly, and is put right with a reason.
+//! [`Correction`]: adjusts what was booked wrongly, with a reason.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::money::Usd;
 ///
 /// let budget = BudgetManager::new(Usd::dollars(1))?;
 /// let yesterday = "2026-11-24T12:00:00Z".parse()?;
-/// budget.adjust("acme", Usd::cents(3), yesterday, "a search that nobody booked")?;
+/// budget.adjust("acme", Usd::cents(3), yesterday, "a search that was not booked")?;
 /// let more = Correction::new(Usd::cents(2)).model("openai/gpt-6-luna").tag("user:42");
 /// budget.adjust("acme", more, yesterday, "OpenAI's invoice of November")?;
 /// assert_eq!(budget.spent(), Usd::cents(5));

@@ -1,4 +1,4 @@
-//! Owns what somebody is told: [`Alert`], and [`Observer`], who is told.
+//! [`Alert`]: what a person is notified of; [`Observer`]: receives alerts and the ends of calls.
 
 use std::fmt;
 use std::sync::Arc;
@@ -88,7 +88,7 @@ pub enum Alert {
         /// Spent and held, with the call; of a limit for each call, what this one holds.
         committed: Quantity,
     },
-    /// A lease has ended without a word of its call: what was held has been charged, as assumed.
+    /// A lease has ended before its call did: what was held has been charged, as assumed.
     Expired {
         /// When.
         at: Timestamp,
@@ -313,7 +313,7 @@ impl fmt::Display for Alert {
     }
 }
 
-/// Somebody who watches a budget. Every method has an empty default.
+/// Watches a budget. Every method has an empty default.
 ///
 /// The methods are called after the lock is free, by the thread that made the call, in no
 /// particular order between threads; they may call back into the budget, but not block on one of its
@@ -321,9 +321,9 @@ impl fmt::Display for Alert {
 /// budget for that, keep a [`WeakBudgetManager`](super::WeakBudgetManager). A panic inside is caught,
 /// so that it loses no charge.
 ///
-/// With a journal, an end of a call is told once, when it is written: by whoever waited for it, or,
-/// if it had to wait in memory for the journal or nobody awaits it any more, by the thread that wrote
-/// it. What other processes have written is told there.
+/// With a journal, an observer hears of the end of a call once, when it is written: from the caller
+/// that waited for it, or, if it had to wait in memory for the journal or no caller awaits it any
+/// more, from the thread that wrote it. What other processes write is reported in those processes.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
@@ -356,7 +356,7 @@ pub trait Observer: Send + Sync + 'static {
     /// A call was refused.
     fn on_refuse(&self, _account: &Path, _error: &ReserveError) {}
 
-    /// A call was booked: settled, recorded, or charged because nobody knows what became of it.
+    /// A call was booked: settled, recorded, or charged because its outcome is unknown.
     fn on_settle(&self, _account: &Path, _receipt: &Receipt) {}
 
     /// A hold was released without a charge.
@@ -369,7 +369,7 @@ pub trait Observer: Send + Sync + 'static {
     fn on_alert(&self, _alert: &Alert) {}
 }
 
-/// A closure that is told of alerts.
+/// A closure that receives alerts.
 pub(super) struct OnAlert<F>(pub(super) F);
 
 impl<F: Fn(&Alert) + Send + Sync + 'static> Observer for OnAlert<F> {

@@ -1,4 +1,4 @@
-//! Owns how a manager is made: [`Builder`].
+//! [`Builder`]: sets up a [`BudgetManager`].
 
 use std::ops::RangeBounds;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ pub struct Builder {
 
 /// The default of [`Builder::refresh_every`].
 const REFRESH: Duration = Duration::from_secs(1);
-/// How long a lease is with a journal, unless told otherwise.
+/// The default length of a lease with a journal.
 const LEASE: Duration = Duration::from_secs(15 * 60);
 
 impl Builder {
@@ -78,7 +78,7 @@ impl Builder {
     /// Keeps the ledger in a journal: it goes on where it stopped, and several processes may share
     /// it. Each change waits until it is written.
     ///
-    /// With a journal every hold has a [lease](Builder::lease), of 15 minutes unless told otherwise:
+    /// With a journal every hold has a [lease](Builder::lease), of 15 minutes by default:
     /// what a process that died has held is charged when its lease ends, or given back if
     /// [`on_lost_call`](Builder::on_lost_call) says so. Limits that were set once stay until they are
     /// lifted, whether the next process sets them or not.
@@ -158,20 +158,20 @@ impl Builder {
         self
     }
 
-    /// Adds somebody who watches.
+    /// Adds an observer.
     pub fn observer(self, observer: impl Observer) -> Builder {
         self.shared_observer(Arc::new(observer))
     }
 
-    /// Adds somebody who watches and is shared with others.
+    /// Adds an observer that is shared with other code.
     pub fn shared_observer(mut self, observer: Arc<dyn Observer>) -> Builder {
         self.observers.push(observer);
         self.watched = true;
         self
     }
 
-    /// Gives every hold a lease: when it ends without a word of the call, what was held is charged
-    /// as assumed. It is looked at when somebody next asks anything of the budget. A long call makes
+    /// Gives every hold a lease: when it ends before the call has ended, what was held is charged
+    /// as assumed. Leases are checked at the next operation on the budget. A long call makes
     /// it longer with [`Reservation::renew`](super::Reservation::renew). Without leases, holds of a
     /// budget in memory last until their guard is gone.
     pub fn lease(mut self, lease: Duration) -> Builder {
@@ -179,8 +179,8 @@ impl Builder {
         self
     }
 
-    /// What becomes of a hold whose guard is dropped after its call was sent; unless told
-    /// otherwise, it is charged.
+    /// What becomes of a hold whose guard is dropped after its call was sent; by
+    /// default, it is charged.
     pub fn on_lost_call(mut self, lost: LostCall) -> Builder {
         self.on_lost = lost;
         self

@@ -1,4 +1,4 @@
-//! Owns [`Countdown`]: what is left to an account, in calls of its usual size.
+//! [`Countdown`]: what is left to an account, in calls of its usual size.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use crate::usage::Usage;
 /// [`Account::countdown`]. Advice, like [`Account::can_afford`].
 ///
 /// Each number is what the tightest limit of the line leaves to an ordinary call, not counting what
-/// is kept for wrapping up; `None` where there is no limit. Its `Display` can be told to a model:
+/// is kept for wrapping up; `None` where there is no limit. Its `Display` can stand in a prompt:
 ///
 /// ```
 /// use bursar::{BudgetManager, Limit, Usage, Usd};
@@ -40,7 +40,7 @@ pub struct Countdown {
     pub tokens: Option<u64>,
     /// Money.
     pub money: Option<Usd>,
-    /// When the limit that allows the fewest calls starts anew, if it does.
+    /// When the limit that allows the fewest calls resets, if it does.
     pub resets_at: Option<Timestamp>,
 }
 
@@ -111,7 +111,7 @@ impl fmt::Display for Countdown {
     }
 }
 
-/// What so many calls took together.
+/// What a number of calls took together.
 struct Size {
     calls: u64,
     together: Amounts,

@@ -1,4 +1,4 @@
-//! Owns why the manager says no: [`ReserveError`] with its [`Denied`], and the small errors of the
+//! [`ReserveError`]: why a call was refused, with its [`Denied`]; and the small errors of the
 //! other operations.
 
 use std::fmt;
@@ -43,7 +43,7 @@ pub enum ReserveError {
         /// The reason that was given.
         why: Arc<str>,
     },
-    /// Nobody knows what the call may cost.
+    /// The call has no upper bound of its cost.
     #[error(transparent)]
     Price(#[from] PriceError),
     /// The name is no account.
@@ -121,7 +121,7 @@ impl ReserveError {
         self.denied()?.retry_after()
     }
 
-    /// Who stands before it, if somebody does.
+    /// How many calls wait before it, if any.
     pub fn queued(&self) -> Option<&Queued> {
         match self {
             ReserveError::Queued(queued) => Some(queued),
@@ -168,7 +168,7 @@ pub enum InvalidCall {
     /// Output for a call that has none.
     #[error("its output cannot grow: it was reserved without a model; use `grow_cost`")]
     NoModel,
-    /// The inner call belongs to somebody else.
+    /// The inner call belongs to another account.
     #[error(
         "an inner call is charged to the account of the outer call or to one below it, and carries \
          the outer call's tags"

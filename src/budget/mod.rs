@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`Account`] asks, [`ReserveRequest`] says with what wishes, [`Waiting`] waits for room,
 //! [`Quote`] is advice, [`Reservation`] is what it gets, [`Receipt`] is what is booked, [`ReserveError`] is why not,
-//! [`Alert`] is what a person is told, [`Report`] is what it all adds up to, [`Countdown`] what is
+//! [`Alert`] is what a person is notified of, [`Report`] a snapshot of it all, [`Countdown`] what is
 //! left.
 //!
 //! The [guide](crate::guide) goes through them one by one. For an agent that is called as a whole,
@@ -246,7 +246,7 @@ impl BudgetManager {
     }
 
     /// Advice, not a promise: whether a call of that account would be admitted at this very moment.
-    /// By the next one somebody else may have taken the money; [`reserve`](BudgetManager::reserve)
+    /// By the next one another call may have taken the money; [`reserve`](BudgetManager::reserve)
     /// is what decides. An account that is not there is judged by the nearest one above it.
     pub fn can_afford(&self, account: &str, estimate: &Estimate) -> bool {
         self.core.quote(&CallRequest::new(AccountRef::Named(account.into()), estimate)).is_ok()

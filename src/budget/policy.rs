@@ -1,4 +1,4 @@
-//! Owns the policy file: limits as a person writes them down, in TOML or JSON.
+//! [`Policy`]: limits as a person writes them down, in TOML or JSON.
 
 use std::collections::HashMap;
 use std::hash::Hash;

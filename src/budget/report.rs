@@ -1,4 +1,4 @@
-//! Owns what it all adds up to: [`Report`], a snapshot of one moment as data.
+//! [`Report`]: a snapshot of all accounts and limits at one moment, as data.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -85,7 +85,7 @@ pub struct AccountReport {
     pub held: Usd,
     /// The largest sum of the two so far.
     pub peak: Usd,
-    /// The part of `spent` that nobody is sure of: a hold was charged because its call was lost, or
+    /// The part of `spent` that is assumed: a hold was charged because its call was lost, or
     /// a bill had no price.
     pub assumed: Usd,
     /// The part of `spent` that comes from counts that were estimated.
@@ -114,7 +114,7 @@ pub struct ModelReport {
     pub usage: Usage,
     /// What they cost.
     pub cost: Usd,
-    /// The part of `cost` that nobody is sure of.
+    /// The part of `cost` that is assumed.
     pub assumed: Usd,
 }
 
@@ -162,7 +162,8 @@ impl Report {
         let checked = core.prices().as_of();
         let (at, mut nodes, figures, names, (elsewhere, as_of)) = core.read(|ledger, now| {
             let nodes: Vec<Node> = ledger.accounts().map(|view| Node::of(&view)).collect();
-            let figures: Vec<Figures> = ledger.limits_at(now).map(|v| Figures::of(&v)).collect();
+            let figures: Vec<LimitFigures> =
+                ledger.limits_at(now).map(|v| LimitFigures::of(&v)).collect();
             let names = names_of(ledger, &nodes);
             let others = (HeldElsewhere::of(core, ledger), core.books().map(Books::read_at));
             (now, nodes, figures, names, others)
@@ -248,7 +249,7 @@ impl Node {
 }
 
 /// One limit as it stood under the lock: the words are made of it when the lock is free.
-struct Figures {
+struct LimitFigures {
     account: Path,
     scope: Scope,
     limit: Arc<Limit>,
@@ -262,9 +263,9 @@ struct Figures {
     resets_at: Option<Timestamp>,
 }
 
-impl Figures {
-    fn of(view: &LimitView<'_>) -> Figures {
-        Figures {
+impl LimitFigures {
+    fn of(view: &LimitView<'_>) -> LimitFigures {
+        LimitFigures {
             account: view.account.clone(),
             scope: view.scope.clone(),
             limit: Arc::clone(view.limit),

@@ -1,4 +1,4 @@
-//! Owns the guard of one hold: [`Reservation`], how it ends, and the [`Receipt`] of what was booked.
+//! [`Reservation`]: the guard of one hold, how it ends, and the [`Receipt`] of what was booked.
 
 mod gaps;
 mod growth;
@@ -338,7 +338,7 @@ impl Reservation {
         }
     }
 
-    /// The same of a call of which nothing more is to be told.
+    /// The same for a call that no observer hears of.
     #[inline(always)]
     fn charge_plainly(&mut self, usage: Option<&Usage>, figures: Figures) -> Receipt {
         self.on_lost = None;
@@ -362,7 +362,7 @@ impl Reservation {
         receipt
     }
 
-    /// Ends the hold, if nobody is to be told of it. `None` says nothing.
+    /// Ends the hold if no observer has to be notified; else returns `None` and changes nothing.
     #[inline(always)]
     fn end_plainly(&self, usage: Option<&Usage>, figures: Figures) -> Option<(Amounts, Timestamp)> {
         if !self.core.is_plain() {
@@ -436,7 +436,7 @@ impl Figures {
     }
 }
 
-/// The same, with what is to be told of it. Most calls are booked without.
+/// The same, with what observers are notified of. Most calls are booked without.
 pub(super) struct Priced {
     pub(super) figures: Figures,
     /// The model that answered, if it is another than the one that was asked.
@@ -464,7 +464,7 @@ impl Priced {
         Priced::from(Figures::exactly(cost, confidence))
     }
 
-    /// Nobody knows what became of the call.
+    /// The call's outcome is unknown.
     fn lost() -> Priced {
         let (booking, confidence) = (Booking::AtLeast(0), Confidence::Assumed);
         Priced::from(Figures { booking, confidence, computed: None })

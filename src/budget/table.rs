@@ -1,4 +1,4 @@
-//! Owns how a report looks in a terminal of 80 columns.
+//! The report as a table for a terminal of 80 columns.
 
 use std::fmt;
 use std::time::Duration;

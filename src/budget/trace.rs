@@ -1,4 +1,4 @@
-//! Owns what the feature `tracing` tells: a span for each call, and events for refusals, bookings and
+//! The feature `tracing`: a span for each call, and events for refusals, bookings and
 //! alerts. Without the feature nothing of it is there: a span is an empty type.
 //!
 //! The names are documented in [`crate::telemetry`].

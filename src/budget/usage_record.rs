@@ -1,4 +1,4 @@
-//! Owns [`UsageRecord`]: a call that was made without asking, to be booked all the same.
+//! [`UsageRecord`]: books a call that was made without a hold.
 
 use super::account::{Account, Tag, find};
 use super::books::Books;
@@ -165,7 +165,7 @@ impl Recording {
         core.change_soon(move |ledger, now| {
             match self.apply(ledger, now) {
                 Ok(recorded) => last = Some(recorded),
-                // A transaction has lasted that was said to have failed.
+                // A transaction was committed although the journal reported that it failed.
                 Err(Rejection::Duplicate) => {}
                 Err(_) => last = None,
             }
@@ -205,7 +205,7 @@ impl Recording {
     }
 }
 
-/// What was booked, for those who are told of it.
+/// What was booked, for the observers.
 #[derive(Clone)]
 struct Recorded {
     account: Path,

@@ -1,4 +1,4 @@
-//! Owns [`WeakBudgetManager`], which watches a budget without keeping it alive.
+//! [`WeakBudgetManager`]: refers to a budget without keeping it alive.
 
 use std::fmt;
 use std::sync::{Arc, Weak};

@@ -14,7 +14,7 @@ impl Account {
     }
 
     /// Looks into a cache, and runs the call if it is not there; equal calls that come meanwhile
-    /// wait for this one. Whoever did not run it is credited with what it cost.
+    /// wait for this one. Callers that did not run it are credited with its cost.
     ///
     /// ```
     /// use bursar::cache::{Namespace, ResultCache};

@@ -45,13 +45,13 @@ pub(super) fn with_text<T>(
 struct Writer {
     text: Vec<u8>,
     /// The entries of all objects that are open, innermost last.
-    entries: Vec<Entry>,
+    entries: Vec<Member>,
     sorted: Vec<u8>,
 }
 
 /// Where one entry of an object, `"key":value,`, stands in the text.
 #[derive(Clone, Copy)]
-struct Entry {
+struct Member {
     start: usize,
     key_end: usize,
     end: usize,
@@ -117,7 +117,7 @@ impl Writer {
         let Writer { text, entries, sorted } = self;
         let Some(entries) = entries.get_mut(first..) else { return };
         let Some(mut start) = entries.first().map(|entry| entry.start) else { return };
-        let key = |entry: &Entry| &text[entry.start + 1..entry.key_end - 1];
+        let key = |entry: &Member| &text[entry.start + 1..entry.key_end - 1];
         entries.sort_unstable_by(|a, b| key(a).cmp(key(b)).then(a.start.cmp(&b.start)));
 
         let mut moved = &entries[..];
@@ -249,7 +249,7 @@ impl Object<'_> {
     fn key(&mut self, key: &(impl Serialize + ?Sized)) -> Result<(), KeyError> {
         let Writer { text, entries, .. } = &mut *self.writer;
         let start = text.len();
-        let previous = entries.get(self.first..).and_then(<[Entry]>::last).copied();
+        let previous = entries.get(self.first..).and_then(<[Member]>::last).copied();
         self.writer.key(key)?;
         let Writer { text, entries, .. } = &mut *self.writer;
         let key_end = text.len();
@@ -257,7 +257,7 @@ impl Object<'_> {
             let before = &text[previous.start + 1..previous.key_end - 1];
             self.in_order &= before <= &text[start + 1..key_end - 1];
         }
-        entries.push(Entry { start, key_end, end: key_end });
+        entries.push(Member { start, key_end, end: key_end });
         text.push(b':');
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Owns the tree of accounts: nodes, and what each has spent and holds.
+//! The tree of accounts: nodes, and what each has spent and holds.
 #![allow(
     clippy::arithmetic_side_effects,
     reason = "sums of possible amounts stay inside i128: see Amounts::MAX_COST"
@@ -323,7 +323,7 @@ impl Accounts {
         self.by_path.remove(account.path.as_str());
         self.free.push(index);
         if parent != NONE {
-            // The last child takes the free place: nobody searches among thousands of runs.
+            // The last child takes the free place, so that no search among thousands of runs is needed.
             let siblings = &mut self.at_mut(parent).children;
             siblings.swap_remove(account.child_place as usize);
             if let Some(moved) = siblings.get(account.child_place as usize).copied() {

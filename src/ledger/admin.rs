@@ -1,4 +1,4 @@
-//! Owns what happens between calls: accounts opened, closed and folded, limits set and lifted,
+//! What happens between calls: accounts opened, closed and folded, limits set and lifted,
 //! windows opened and rolled, freezing and thawing, leases, savings.
 #![allow(
     clippy::arithmetic_side_effects,

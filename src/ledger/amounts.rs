@@ -1,4 +1,4 @@
-//! Owns what is counted: [`Measure`], [`Quantity`] of a measure, and [`Amounts`] of one call.
+//! What is counted: [`Measure`], [`Quantity`] of a measure, and [`Amounts`] of one call.
 
 use std::cmp::Ordering;
 use std::fmt;

@@ -26,7 +26,7 @@ pub(super) struct Changes {
     noted: Vec<Changed>,
 }
 
-/// Two ledgers are equal whether somebody waits for them or not.
+/// Two ledgers are equal whether callers wait for them or not.
 impl PartialEq for Changes {
     fn eq(&self, _: &Changes) -> bool {
         true

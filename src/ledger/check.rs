@@ -1,4 +1,4 @@
-//! Owns the recount: every sum of the ledger made anew from what it is a sum of.
+//! The recount: every sum of the ledger computed again from its parts.
 
 use super::Ledger;
 use super::accounts::NONE;

@@ -1,4 +1,4 @@
-//! Owns the words of the machine: what can be asked of a ledger ([`Command`]), what happens
+//! The ledger's interface: what can be asked of it ([`Command`]), what happens
 //! ([`Event`]), and why something is refused ([`Rejection`]).
 
 use std::sync::Arc;
@@ -196,7 +196,7 @@ pub struct Settle {
     pub hold: HoldId,
     /// What it cost.
     pub booking: Booking,
-    /// What it used; `None` if nobody knows: the held tokens count as used.
+    /// What it used; `None` if that is unknown: the held tokens count as used.
     pub usage: Option<Usage>,
     /// The model that answered.
     pub model: ModelId,
@@ -220,7 +220,7 @@ impl Settle {
 pub enum Booking {
     /// Picodollars.
     Exactly(i128),
-    /// What was held, or so many picodollars if that is more.
+    /// What was held, or this many picodollars if that is more.
     AtLeast(i128),
 }
 

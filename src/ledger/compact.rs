@@ -1,4 +1,4 @@
-//! Owns how events are kept short as text: what is nothing is left out, and read as nothing again.
+//! Compact text of events: zero and empty fields are left out, and read back as zero and empty.
 
 use serde::{Deserialize, Deserializer, Serializer};
 
@@ -6,7 +6,7 @@ use super::{AccountId, ModelId, Tags};
 use crate::clock::Timestamp;
 use crate::usage::Usage;
 
-/// True for what nobody has to read: 0, false, no tags.
+/// True for values that are left out: 0, false, no tags.
 pub(super) fn is_nothing<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }

@@ -1,4 +1,4 @@
-//! Owns the holds: what is set aside for calls under way, in the parts it was reserved in, and
+//! The holds: what is set aside for calls under way, in the parts it was reserved in, and
 //! the order in which leases end.
 
 use super::amounts::Amounts;
@@ -266,7 +266,7 @@ impl Holds {
         if left > 0 { Err(format!("{left} leases are not in the list")) } else { Ok(()) }
     }
 
-    /// Leases are all equally long, unless somebody changes that: the place is at the end.
+    /// Leases are equally long unless the setting changes, so the place is usually at the end.
     fn link(&mut self, index: u32) {
         let until = self.slots[index as usize].lease_until;
         let mut earlier = self.last_lease;

@@ -1,4 +1,4 @@
-//! Owns the policy of one cap: [`Limit`], the [`Period`] it counts over, the models it is for.
+//! [`Limit`]: one cap, the [`Period`] it counts over, and the models it is for.
 
 use std::fmt;
 use std::time::Duration;
@@ -172,7 +172,7 @@ impl Limit {
     }
 
     /// A cap on input tokens, those read from a prompt cache not counted. A hold counts its whole
-    /// input, because nobody knows beforehand what the cache will have.
+    /// input, because what the cache will have is not known beforehand.
     pub fn uncached_input_tokens(count: u64) -> Limit {
         Limit::new(Measure::UncachedInputTokens, count.into())
     }

@@ -175,7 +175,7 @@ impl Tags {
     }
 }
 
-/// What a change has brought about, for somebody to be told. Collected while events are applied,
+/// What a change has caused, for notifications. Collected while events are applied,
 /// handed over by [`Ledger::take_notices`].
 ///
 /// A notice carries the names of what it is about: a run can end, and its limits with it, by the
@@ -399,7 +399,7 @@ impl Ledger {
         })
     }
 
-    /// What the last events have brought about, for somebody to be told.
+    /// What the last events have caused, for notifications.
     #[doc(hidden)]
     pub fn take_notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.notices)

@@ -124,7 +124,7 @@ impl Ledger {
     }
 
     /// Gives back to a hold, if it is still open, what is left of a part that came out of it into
-    /// a call of `inner`, so many levels further in.
+    /// a call of `inner`, `levels` levels further in.
     pub(super) fn give_back(&mut self, outer: HoldId, levels: u32, part: &Part, inner: &Target) {
         let Some(hold) = self.holds.open(outer) else { return };
         let taker = hold.target;
@@ -215,7 +215,7 @@ impl Ledger {
     }
 }
 
-/// True if `part`, of an inner hold, came out of `own`, of the hold so many levels around it.
+/// True if `part`, of an inner hold, came out of `own`, of the hold `levels` levels around it.
 pub(super) fn came_from(part: &Part, own: &Part, levels: u32) -> bool {
     own.at == part.at && own.depth.saturating_add(levels) == part.depth
 }

@@ -1,4 +1,4 @@
-//! Owns the names of accounts: [`Path`] of one account, and [`Scope`], the accounts a limit is for.
+//! [`Path`]: the name of an account; [`Scope`]: the accounts that a limit is for.
 
 use std::fmt;
 use std::str::FromStr;

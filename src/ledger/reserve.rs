@@ -1,4 +1,4 @@
-//! Owns reserving: whether a call fits every limit of its line, how short its output must be, what
+//! Reserving: whether a call fits every limit of its path, how short its output must be, what
 //! it takes out of an outer hold, and what a refusal says.
 
 use std::sync::Arc;

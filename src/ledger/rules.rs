@@ -1,4 +1,4 @@
-//! Owns the limits as they were set: for which accounts each is, and the counters it has on them.
+//! The limits as they were set: for which accounts each is, and the counters it has on them.
 //!
 //! The rule for one account is found by its path, and an account looks only at the patterns and
 //! its own rules: thousands of runs with limits of their own do not slow each other down.

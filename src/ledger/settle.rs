@@ -1,4 +1,4 @@
-//! Owns the ends of a hold: settling, releasing, expiring, settlements that arrive after the lease expired, and
+//! The ends of a hold: settling, releasing, expiring, settlements after the lease has expired, and
 //! calls that are recorded without a hold.
 #![allow(
     clippy::arithmetic_side_effects,
@@ -270,7 +270,7 @@ fn amounts_of(cost: i128, usage: &Usage, requests: u32) -> Option<Amounts> {
     possible.then_some(booked)
 }
 
-/// What a settle books of a hold: where nobody knows what was used, what was held. `None` if no
+/// What a settle books of a hold: what was used, or if that is unknown, what was held. `None` if no
 /// call can have used it.
 #[inline(always)]
 pub(super) fn booked_by(

@@ -1,4 +1,4 @@
-//! Owns what a journal writes down: each event as it is applied, and what it charged, by name.
+//! What a journal records: each event as it is applied, and what it charged, by name.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! Owns the look from outside: what a ledger says of its accounts and limits.
+//! Views: what callers may read of a ledger's accounts and limits.
 
 use std::sync::Arc;
 

@@ -39,7 +39,7 @@ pub struct Agents {
 }
 
 impl Agents {
-    /// So many agents, whose accounts lie below the account of that name: `research/1`, …
+    /// A number of agents, whose accounts lie below the account of that name: `research/1`, …
     pub fn new(name: impl Into<String>, count: u32) -> Agents {
         Agents {
             name: name.into(),

@@ -96,7 +96,7 @@ impl Services {
         self.others.iter().find(|(other, _)| other == service).map(|(_, schedule)| schedule)
     }
 
-    /// The same in peak hours, when the standard price is `peak`. Nobody publishes what another
+    /// The same in peak hours, when the standard price is `peak`. No provider publishes what another
     /// service costs then: the larger of its own rate and the peak's.
     fn at_peak(&self, peak: Schedule) -> Services {
         let others = self.others.iter().map(|(name, own)| (name.clone(), own.larger(&peak)));

@@ -20,7 +20,7 @@ pub enum Complexity {
     Medium,
     /// The best model is worth its price.
     Complex,
-    /// Nobody knows.
+    /// Not known.
     #[default]
     Unknown,
 }
@@ -37,8 +37,8 @@ impl Complexity {
     ///
     /// | sign | points |
     /// |---|---|
-    /// | a word of making, proving or judging (*design, refactor, beweise, диагноз, 证明*), two at most | +2 each |
-    /// | a word of restating (*translate, summarise, extrahiere, переведи, 翻译*), two at most | −2 each |
+    /// | a verb of making, proving or judging (*design, refactor, beweise, диагноз, 证明*), two at most | +2 each |
+    /// | a verb of restating (*translate, summarise, extrahiere, переведи, 翻译*), two at most | −2 each |
     /// | a fenced block of code | +1 |
     /// | three list items or more | +1 |
     /// | three questions or more | +1 |

@@ -16,7 +16,7 @@ fn model(price: ModelPrice) -> Model {
     book.find(&id).unwrap()
 }
 
-/// A model that costs so many dollars for a million tokens, in or out.
+/// A model with these prices in dollars for a million tokens, in and out.
 fn priced(id: &str, dollars: i64) -> Model {
     model(ModelPrice::new("test", id, rate(dollars), rate(dollars)).max_output(50_000))
 }

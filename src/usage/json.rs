@@ -286,7 +286,7 @@ fn end_of_string(text: &[u8], start: usize) -> Option<usize> {
 }
 
 /// Where the object or array whose bracket is at `start` ends. Its two kinds of brackets are not
-/// told apart.
+/// distinguished.
 fn end_of_brackets(text: &[u8], start: usize) -> Option<usize> {
     let mut depth = 0_usize;
     let mut at = start;

@@ -1,4 +1,4 @@
-//! Owns [`Error`]: why a call was not made, or how it failed.
+//! [`Error`]: why a call was not made, or how it failed.
 
 use async_openai::error::OpenAIError;
 use bursar::ReserveError;
@@ -11,7 +11,7 @@ pub enum Error {
     /// The budget says no. Nothing was sent, nothing is held.
     #[error(transparent)]
     Refused(#[from] ReserveError),
-    /// Nobody knows what the request may cost: it names no model, or none that has a price, or
+    /// The cost of the request has no bound: it names no model, or none that has a price, or
     /// does not bound what will be billed. Nothing was sent.
     #[error(transparent)]
     Estimate(#[from] EstimateError),

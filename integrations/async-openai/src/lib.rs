@@ -1,4 +1,4 @@
-//! Owns what a budget adds to the client: [`ClientExt`].
+//! [`ClientExt`]: adds a budget to the client of async-openai.
 //!
 #![doc = include_str!("../README.md")]
 #![deny(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
@@ -67,7 +67,7 @@ impl<'c, C: Config> Budgeted<'c, C> {
         self
     }
 
-    /// Allows so many input tokens for what a request brings and does not hold: a stored talk, a
+    /// Allows this many input tokens for what a request refers to and does not contain: a stored talk, a
     /// file. Without it such a request is refused, see
     /// [`Request::with_unseen_input`](bursar::usage::Request::with_unseen_input).
     #[must_use]

@@ -1,4 +1,4 @@
-//! Owns [`Invoice`]: what a provider says was used and what it costs, read from its export.
+//! [`Invoice`]: what a provider states was used and what it costs, read from its export.
 
 mod cells;
 mod columns;
@@ -232,7 +232,7 @@ struct Rows<R> {
 impl<R: io::Read> Rows<R> {
     fn new(from: R) -> Rows<R> {
         // A line ends in `\n`; the `\r` before it is white space at the end of a cell, as is trimmed. Where it
-        // could end one too, nobody would know on which line a row stands.
+        // could end one too, the line of a row would be unknown.
         let reader = csv::ReaderBuilder::new()
             .terminator(csv::Terminator::Any(b'\n'))
             .has_headers(false)

@@ -1,4 +1,4 @@
-//! Owns what becomes of an answer: a plain one is read whole and settled, a stream is metered as it
+//! The provider's answer on its way back: a plain one is read whole and settled, a stream is metered as it
 //! passes.
 
 use axum::body::{Body, Bytes, to_bytes};

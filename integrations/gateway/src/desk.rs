@@ -1,4 +1,4 @@
-//! Owns [`Gateway`], and the way of one call from its request to its answer.
+//! [`Gateway`]: serves one call from its request to its answer.
 
 use std::error::Error;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Owns [`Fields`]: the top-level fields of a request, each value byte for byte as it came.
+//! [`Fields`]: the top-level fields of a request, each value byte for byte as it came.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Owns the program: reads the options, listens, and prints the report when it is stopped.
+//! The program: reads the options, listens, and prints the report when it is stopped.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ async fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Ends when somebody stops the program; what is under way is answered first.
+/// Ends when the program is stopped; what is under way is answered first.
 async fn stopped() {
     #[cfg(unix)]
     if let Ok(mut terminated) = signal::unix::signal(signal::unix::SignalKind::terminate()) {

@@ -1,4 +1,4 @@
-//! Owns [`Options`]: what the gateway is told when it starts.
+//! [`Options`]: the command line of the gateway.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -60,7 +60,7 @@ pub struct Options {
     #[arg(long, value_name = "KEY", env = "ANTHROPIC_API_KEY", hide_env_values = true)]
     pub anthropic_api_key: Option<String>,
 
-    /// Shorten an answer that does not fit, if so many output tokens are left for it.
+    /// Shorten an answer that does not fit, if this many output tokens are left for it.
     #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u64).range(1..))]
     pub shorten: Option<u64>,
 

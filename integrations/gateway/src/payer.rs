@@ -1,4 +1,4 @@
-//! Owns [`Keys`] and [`Payer`]: whose money a call is.
+//! [`Keys`] and [`Payer`]: which account pays for a call.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -45,7 +45,7 @@ struct Entry {
 }
 
 impl Keys {
-    /// Reads them, and opens their accounts, so that a wrong name is told of at the start.
+    /// Reads them and opens their accounts, so that a wrong name is an error at the start.
     pub(crate) fn read(file: &Path, budget: &BudgetManager) -> Result<Keys, StartError> {
         let listed: File = toml::from_str(&read(file)?).map_err(|error| wrong(file, error))?;
         let mut keys = HashMap::new();

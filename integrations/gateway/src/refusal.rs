@@ -1,4 +1,4 @@
-//! Owns [`Refusal`]: how the gateway says no, in the provider's own form.
+//! [`Refusal`]: an error answer in the provider's own form.
 
 use std::fmt::Display;
 
@@ -50,7 +50,7 @@ impl Refusal {
         Refusal::new(StatusCode::BAD_GATEWAY, why)
     }
 
-    /// The budget said no. Money does not come back by asking again, so that 402 it is, which SDKs
+    /// The budget refused the call. Asking again does not help, so the status is 402, which SDKs
     /// do not retry; a limit of another kind that passes soon is a rate limit, 429.
     pub(crate) fn of(error: &ReserveError) -> Refusal {
         let Some(denied) = error.denied() else {

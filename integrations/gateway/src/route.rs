@@ -1,4 +1,4 @@
-//! Owns [`Route`]: whose API a request speaks, and whether its call is metered.
+//! [`Route`]: which provider's API a request uses, and whether its call is metered.
 
 use axum::http::{HeaderMap, Method, Uri, request::Parts};
 
@@ -16,7 +16,7 @@ pub(crate) enum Kind {
     Metered(Form),
     /// Costs nothing at the provider, and passes.
     Free,
-    /// Nobody here knows what it costs.
+    /// Its cost is not known here.
     Unknown,
 }
 

@@ -1,4 +1,4 @@
-//! Owns [`Upstream`]: the client that calls the providers, and which headers travel.
+//! [`Upstream`]: the client that calls the providers, and which headers it passes on.
 
 use std::sync::Arc;
 use std::time::Duration;

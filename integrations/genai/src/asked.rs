@@ -1,4 +1,4 @@
-//! Owns the bound of a call: genai's request and options, in a form that bursar's reader takes.
+//! The upper bound of a call: genai's request and options, in a form that bursar reads.
 //!
 //! genai keeps the body that it sends to itself. What stands here has all that the body has, and
 //! more where its forms differ: fields that more than one provider knows, names that not all of

@@ -1,4 +1,4 @@
-//! Owns the step from genai's answers and errors to what they cost.
+//! What genai's answers and errors cost.
 
 use bursar::usage::Outcome;
 use bursar::{Bill, Reservation, Usage};

@@ -1,4 +1,4 @@
-//! Owns [`Error`]: why a budgeted call brought no answer.
+//! [`Error`]: why a budgeted call brought no answer.
 
 use bursar::ReserveError;
 use bursar::price::UnknownModel;

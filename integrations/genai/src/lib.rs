@@ -1,4 +1,4 @@
-//! Owns [`BudgetedClient`]: a hard budget around the client of [genai](https://docs.rs/genai). Money
+//! [`BudgetedClient`]: a hard budget around the client of [genai](https://docs.rs/genai). Money
 //! is reserved before each call and settled after it.
 //!
 //! ```no_run
@@ -101,7 +101,7 @@ impl BudgetedClient {
         self
     }
 
-    /// Allows so many input tokens for what a request does not show: a stored talk
+    /// Allows this many input tokens for what a request does not contain: a stored talk
     /// (`previous_response_id`), a PDF, a video, the results of tools that the provider runs.
     /// Without it a call that has any is an [`Error::Unbounded`].
     #[must_use]

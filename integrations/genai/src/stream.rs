@@ -1,4 +1,4 @@
-//! Owns [`BudgetedChatStream`]: genai's stream of chat events, settled when it ends.
+//! [`BudgetedChatStream`]: genai's stream of chat events, settled when it ends.
 
 use std::fmt;
 use std::pin::Pin;
@@ -171,7 +171,7 @@ pub(crate) struct Tapped {
     kind: AdapterKind,
     frames: Receiver<String>,
     unread: Option<Piece>,
-    /// What the stream said last, until the frames before it are read.
+    /// The stream's last event, until the frames before it are read.
     next: Option<Option<Result<ChatStreamEvent, genai::Error>>>,
 }
 
@@ -207,7 +207,7 @@ impl Stream for Tapped {
     }
 }
 
-/// Passes each frame on, to us and to whoever listened before.
+/// Passes each frame on, to us and to the listener that was set before.
 struct Tap {
     frames: Sender<String>,
     theirs: Option<Arc<dyn ChatFrameSink>>,

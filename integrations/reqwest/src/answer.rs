@@ -1,4 +1,4 @@
-//! Owns the way back: a body that passes through untouched and tells a hold of each piece.
+//! The answer: a body that passes through untouched and is shown to its hold.
 
 use std::mem;
 use std::pin::Pin;

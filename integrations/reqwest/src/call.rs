@@ -1,4 +1,4 @@
-//! Owns the way in: which requests are calls of a model, who pays, and why not.
+//! The request: whether it calls a model, which account pays, and why not.
 
 use std::borrow::Cow;
 
@@ -19,10 +19,10 @@ pub enum Refused {
     /// The budget says no.
     #[error("the request was not sent: {0}")]
     Budget(ReserveError),
-    /// Nobody knows what the model costs.
+    /// The model has no price.
     #[error("the request was not sent: {0}")]
     Model(UnknownModel),
-    /// Nobody knows what the request may cost.
+    /// The cost of the request has no bound.
     #[error("the request was not sent: {0}")]
     Request(RequestError),
     /// The request names no model.

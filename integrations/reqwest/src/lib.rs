@@ -1,4 +1,4 @@
-//! Owns the middleware: [`BudgetMiddleware`].
+//! [`BudgetMiddleware`]: a hard budget for the requests of a reqwest client.
 //!
 #![doc = include_str!("../README.md")]
 #![deny(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
@@ -48,7 +48,7 @@ impl BudgetMiddleware {
         BudgetMiddleware { header: Some(name), ..self }
     }
 
-    /// Allows so many input tokens for what a request brings and does not hold: a stored talk, a
+    /// Allows this many input tokens for what a request refers to and does not contain: a stored talk, a
     /// file. Without it such a request is refused, see
     /// [`Request::with_unseen_input`](bursar::usage::Request::with_unseen_input).
     #[must_use]
@@ -67,7 +67,7 @@ impl Middleware for BudgetMiddleware {
     ) -> reqwest_middleware::Result<Response> {
         let admitted = self.admit(&mut request, extensions).map_err(Error::middleware)?;
         let Some(hold) = admitted else { return next.run(request, extensions).await };
-        // From here on, whoever drops this future loses a reply that has usually been billed.
+        // From here on, dropping this future loses a reply that has usually been billed.
         hold.mark_sent();
         match next.run(request, extensions).await {
             Ok(response) if response.status().is_success() => {

@@ -1,4 +1,4 @@
-//! Owns what a reply is booked at: [`Watched`], its frames on their way, and [`Books`].
+//! What a reply is booked at: [`Watched`], its frames as they pass, and [`Books`].
 
 use std::error::Error;
 use std::io;

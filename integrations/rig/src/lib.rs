@@ -1,4 +1,4 @@
-//! Owns [`Budget`]: whose money the models of [rig](https://docs.rs/rig) spend.
+//! [`Budget`]: a hard budget for the models of [rig](https://docs.rs/rig).
 //!
 //! One line around a model, and every call that is made of it, by an agent, in a loop over tools, by
 //! an extractor or directly, whole or as a stream, is reserved before it is sent and settled by what
@@ -102,7 +102,7 @@ impl Budget {
     }
 
     /// Where the money does not reach for the output cap of a request, sends it with a shorter one,
-    /// if there is enough for so many output tokens. Without it such a request is refused.
+    /// if there is enough for this many output tokens. Without it such a request is refused.
     #[must_use]
     pub fn at_least(mut self, output_tokens: u64) -> Budget {
         self.at_least = Some(output_tokens);
@@ -125,7 +125,7 @@ impl Budget {
         self
     }
 
-    /// Allows so many input tokens for what a request brings without holding it: a stored talk, a
+    /// Allows this many input tokens for what a request refers to and does not contain: a stored talk, a
     /// file by its id. Without it such a request is refused, see [`Request::unseen`].
     #[must_use]
     pub fn allow_unseen_input(mut self, tokens: u64) -> Budget {

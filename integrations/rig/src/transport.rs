@@ -1,4 +1,4 @@
-//! Owns [`BudgetedTransport`]: one request, from the reserve to the settle.
+//! [`BudgetedTransport`]: one request, from the reserve to the settle.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Owns [`BudgetedWire`]: a wire of rig's that keeps what is needed to shorten its requests.
+//! [`BudgetedWire`]: a wire of rig's that keeps what is needed to shorten its requests.
 
 use rig_core::completion::CompletionRequest;
 use rig_core::error::EncodeError;

@@ -1,4 +1,4 @@
-//! Owns the script's words: [`Answer`], its [`Tokens`], and [`Gate`], which holds an answer back.
+//! [`Answer`]: a scripted answer, its [`Tokens`], and [`Gate`], which holds it back.
 
 use std::sync::Arc;
 
@@ -87,21 +87,21 @@ impl Answer {
     }
 
     /// Waits for the gate before anything of the answer is sent. It is billed all the same: the
-    /// provider works while somebody waits.
+    /// provider works while a client waits.
     #[must_use]
     pub fn behind(mut self, gate: &Gate) -> Answer {
         self.gate = Some(gate.clone());
         self
     }
 
-    /// A stream waits for the gate when it has sent so many pieces.
+    /// A stream waits for the gate when it has sent this many pieces.
     #[must_use]
     pub fn hold_after(mut self, pieces: usize, gate: &Gate) -> Answer {
         self.gates.push((pieces, gate.clone()));
         self
     }
 
-    /// Cuts the connection: a stream's when it has sent so many pieces, a JSON body's in its middle.
+    /// Cuts the connection: a stream's when it has sent this many pieces, a JSON body's in its middle.
     #[must_use]
     pub fn cut_after(mut self, pieces: usize) -> Answer {
         self.cut_after = Some(pieces);
@@ -161,24 +161,24 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// So many tokens in and out, nothing cached, nothing thought.
+    /// Tokens in and out, without cached input and reasoning.
     pub const fn new(input: u64, output: u64) -> Tokens {
         Tokens { input, cached: 0, written: 0, output, reasoning: 0 }
     }
 
-    /// So many more that were read from the cache.
+    /// Adds tokens that were read from the cache.
     #[must_use]
     pub const fn cached(self, cached: u64) -> Tokens {
         Tokens { cached, ..self }
     }
 
-    /// So many more that were written to the cache.
+    /// Adds tokens that were written to the cache.
     #[must_use]
     pub const fn written(self, written: u64) -> Tokens {
         Tokens { written, ..self }
     }
 
-    /// So many more that were thought.
+    /// Adds tokens of reasoning.
     #[must_use]
     pub const fn reasoning(self, reasoning: u64) -> Tokens {
         Tokens { reasoning, ..self }

@@ -1,4 +1,4 @@
-//! Owns [`StandIn`]: a local server that speaks the providers' wire formats and keeps its own bill.
+//! [`StandIn`]: a local server that speaks the providers' wire formats and keeps its own bill.
 //!
 //! For tests: they point a real client at [`StandIn::url`], let it call models, and then compare what
 //! bursar booked with [`StandIn::bill`], which knows nothing of bursar and has prices of its own.
@@ -135,7 +135,7 @@ impl StandIn {
         self.desk.seen.borrow().clone()
     }
 
-    /// Waits until it has been sent so many requests in all.
+    /// Waits until it has been sent this many requests in all.
     pub async fn wait_for_requests(&self, count: usize) {
         let mut seen = self.desk.seen.subscribe();
         let _ = seen.wait_for(|seen| seen.len() >= count).await; // the desk outlives the wait

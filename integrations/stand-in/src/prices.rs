@@ -1,4 +1,4 @@
-//! Owns the server's own prices: picodollars for one token, written down by hand, not bursar's.
+//! The server's own prices: picodollars for one token, written down by hand, not bursar's.
 
 use crate::answer::Tokens;
 

@@ -1,4 +1,4 @@
-//! Owns an answer on its way: its gates, its cut, and the bill that grows with it.
+//! Sending an answer: its gates, its cut, and the bill that grows with it.
 
 use std::io;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ impl Sending {
         Sending { desk, place, answer, frames, is_stream, pieces, sent: 0, is_cut: false }
     }
 
-    /// The response, when its gate is open. The model has done its work by then, whoever waits.
+    /// The response, when its gate is open. The model has done its work by then, also if the client has left.
     pub(crate) async fn response(mut self) -> Response {
         self.bill(!self.is_stream);
         if let Some(gate) = self.answer.gate.take() {

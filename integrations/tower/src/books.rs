@@ -1,4 +1,4 @@
-//! Owns what the layer has to be told: [`Books`], and [`Closures`], which are books of two closures.
+//! [`Books`]: reads requests and answers for the layer; [`Closures`], which are books of two closures.
 
 use std::convert::Infallible;
 

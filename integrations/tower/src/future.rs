@@ -1,4 +1,4 @@
-//! Owns the response future: the hold while the service works, and how it ends.
+//! The response future: the hold while the service works, and how it ends.
 
 use std::future::Future;
 use std::marker::PhantomData;

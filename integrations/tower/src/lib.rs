@@ -1,4 +1,4 @@
-//! Owns the layer: [`BudgetLayer`].
+//! [`BudgetLayer`]: a hard budget as a tower layer.
 //!
 #![doc = include_str!("../README.md")]
 #![deny(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
@@ -118,7 +118,7 @@ pub enum BudgetError<E, U> {
     /// The budget says no. The service was not called, and nothing is held.
     #[error(transparent)]
     Refused(ReserveError),
-    /// Nobody knows what the request may cost. The service was not called.
+    /// The cost of the request has no bound. The service was not called.
     #[error(transparent)]
     Unclear(U),
     /// The service failed. What that has cost is booked.
@@ -127,7 +127,7 @@ pub enum BudgetError<E, U> {
 }
 
 impl<E, U> BudgetError<E, U> {
-    /// The refusal, if the budget said no.
+    /// The refusal, if the budget refused the call.
     pub fn refused(&self) -> Option<&ReserveError> {
         match self {
             BudgetError::Refused(error) => Some(error),

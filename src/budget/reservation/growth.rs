@@ -1,4 +1,4 @@
-//! Owns how a hold grows: at once, or where there is a journal, without blocking whoever asks.
+//! Growing a hold: at once, or with a journal, without blocking the caller.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;

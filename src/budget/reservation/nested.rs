@@ -1,4 +1,4 @@
-//! Owns a hold in the hands of those who may take from it and cannot end it, and what a wrapper
+//! [`OuterHold`]: a borrowed hold that nested calls draw on but cannot end, and what a wrapper
 //! around an agent asks of a guard besides.
 
 use super::super::account::Account;

@@ -144,7 +144,7 @@ impl Reservation {
         let receipt = settlement.preview(core);
         let mut last = None;
         core.change_soon(move |ledger, now| {
-            // The hold is gone if a transaction has lasted that was said to have failed.
+            // The hold is gone if a transaction was committed although the journal reported that it failed.
             last = settlement.apply(ledger, now).or(last.take());
             let charged = last.clone()?;
             Some(Box::new(move |core: &Core| drop(charged.announce(core))))

@@ -1,4 +1,4 @@
-//! Owns the same face as `on`, without a word: what the feature `tracing` costs when it is off.
+//! The interface of `on` without effects, for builds without the feature `tracing`.
 
 use std::future::Future;
 

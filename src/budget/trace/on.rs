@@ -1,4 +1,4 @@
-//! Owns the words of the feature `tracing`: the fields of a call's span, named as in
+//! The feature `tracing`: the fields of a call's span, named as in
 //! OpenTelemetry's conventions for generative AI, and those of the events.
 
 use std::future::Future;
@@ -17,7 +17,7 @@ use crate::usage::Confidence;
 pub(crate) struct CallSpan(Span);
 
 impl CallSpan {
-    /// Asks for the account only if somebody listens.
+    /// Asks for the account only if a subscriber listens.
     pub(in crate::budget) fn open(
         account: impl Fn() -> Path,
         model: Option<&Model>,

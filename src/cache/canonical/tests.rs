@@ -1,4 +1,4 @@
-//! Owns the proofs of the canonical text: it says what `serde_json` says, in one order.
+//! Tests of the canonical text: the values of `serde_json`, in one order.
 
 use super::*;
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! Owns the proofs of single flight: one runs, all are served, and nobody is left behind.
+//! Tests of single flight: one caller runs, all are served, and no caller waits for ever.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -69,7 +69,7 @@ impl<'a> Task<'a> {
     }
 }
 
-/// A run that takes so many polls, then ends like that.
+/// A run that is pending for `polls` polls and then ends as given.
 async fn run(
     polls: usize,
     outcome: Result<&'static str, &'static str>,
@@ -91,7 +91,7 @@ fn ready(value: &str, source: Source) -> Poll<Result<(String, Source), &'static 
     Poll::Ready(Ok((value.to_owned(), source)))
 }
 
-/// Nobody is left in the table of flights.
+/// The table of flights is empty.
 fn check_empty(cache: &ResultCache<String>) {
     assert!(cache.shared.flights.is_empty());
 }

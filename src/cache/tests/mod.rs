@@ -1,4 +1,4 @@
-//! Owns the proofs of the cache as a whole: time, bounds, what makes place.
+//! Tests of the cache as a whole: expiry, bounds, eviction.
 
 mod flight;
 
@@ -22,7 +22,7 @@ fn clock() -> ManualClock {
     ManualClock::at(Timestamp::from_secs(1_795_000_000))
 }
 
-/// A cache of at most so many texts and bytes, which live for ten seconds.
+/// A cache with these bounds on entries and bytes, and a TTL of ten seconds.
 fn cache(entries: usize, bytes: u64) -> (ResultCache<String>, ManualClock) {
     let clock = clock();
     let cache = ResultCache::builder()

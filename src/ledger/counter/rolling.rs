@@ -29,7 +29,7 @@ struct Slot {
 }
 
 impl Rolling {
-    /// A period of so many microseconds, in which nothing is spent.
+    /// A period of this many microseconds, in which nothing is spent.
     pub(super) fn new(length: i64) -> Rolling {
         Rolling { length, slots: VecDeque::new() }
     }

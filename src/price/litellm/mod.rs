@@ -77,7 +77,7 @@ impl<'a> Entry<'a> {
             return Ok(self.described(price));
         }
         self.lines.check_among(self.remarks)?;
-        // LiteLLM compares the lengths of xAI, and of nobody else, with `>=`.
+        // LiteLLM compares the lengths with `>=` for xAI only.
         let mut epoch = self.lines.epoch(self.provider == "xai", self.remarks);
         if let Some(hours) = self.fields.get("off_peak_pricing") {
             lines::turn_hours(&mut epoch, hours, self.remarks)?;

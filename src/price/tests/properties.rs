@@ -131,7 +131,7 @@ fn naive_sum(price: &Written, service: usize, usage: &Usage, regional: bool) -> 
     for (bucket, count) in usage.iter().filter(|(bucket, _)| bucket.is_tokens()) {
         sum += i128::from(count) * i128::from(naive_rate(price, service, input, bucket)?);
     }
-    // A call that used anything is one request at least, also where nobody counted.
+    // A call that used anything is one request at least, also where no counts came.
     let requests = if usage.is_none() { 0 } else { usage.requests.max(1) };
     let usage = Usage { requests, ..*usage };
     let fees = Bucket::fees().zip(&price.fees);

@@ -6,7 +6,7 @@ use super::FailedCall::{self, Free, Input, Lost};
 use super::form::{ErrorBody, ErrorForm, Why};
 
 /// One row: the cost of an error in the provider's own form, before any output.
-struct Rule {
+struct FailureRule {
     provider: &'static str,
     statuses: RangeInclusive<u16>,
     /// If set, the row is for errors of this kind alone.
@@ -15,7 +15,7 @@ struct Rule {
 }
 
 /// The providers' documents, read on 2026-11-30. The first matching row counts.
-const DOCUMENTED: &[Rule] = &[
+const DOCUMENTED: &[FailureRule] = &[
     // developers.openai.com/api/docs/guides/flex-processing: a 429 "Resource Unavailable" is not
     // charged. Its 500 and 502 are not documented.
     rule("openai", 429..=429, Free),
@@ -45,24 +45,28 @@ const DOCUMENTED: &[Rule] = &[
     rule("fal", 422..=422, Lost),
     rule("fal", 500..=599, Free),
     // docs.x.ai/docs/models, "Usage Guidelines Violation Fee": $0.05 a request.
-    Rule { provider: "xai", statuses: 400..=403, why: Some(Why::Guidelines), what: Lost },
+    FailureRule { provider: "xai", statuses: 400..=403, why: Some(Why::Guidelines), what: Lost },
 ];
 
 /// Where nothing is documented: the provider rejected the request (4xx), or turned it away before
 /// any work (503: RFC 9110 §15.6.4; 529: platform.claude.com/docs/en/api/errors).
-const STANDARD: &[Rule] = &[
+const STANDARD: &[FailureRule] = &[
     rule("", 400..=407, Free),
     rule("", 409..=498, Free),
     rule("", 503..=503, Free),
     rule("", 529..=529, Free),
 ];
 
-const fn rule(provider: &'static str, statuses: RangeInclusive<u16>, what: FailedCall) -> Rule {
-    Rule { provider, statuses, why: None, what }
+const fn rule(
+    provider: &'static str,
+    statuses: RangeInclusive<u16>,
+    what: FailedCall,
+) -> FailureRule {
+    FailureRule { provider, statuses, why: None, what }
 }
 
-const fn filtered(provider: &'static str, why: Why) -> Rule {
-    Rule { provider, statuses: 400..=400, why: Some(why), what: Input }
+const fn filtered(provider: &'static str, why: Why) -> FailureRule {
+    FailureRule { provider, statuses: 400..=400, why: Some(why), what: Input }
 }
 
 /// The provider that answered: the requested one if the error has its form, else the one whose form
@@ -79,7 +83,7 @@ pub(super) fn answering<'a>(asked: Option<&'a str>, error: &ErrorBody) -> Option
 
 /// The cost of an error of this provider.
 pub(super) fn cost(provider: &str, status: u16, error: &ErrorBody) -> FailedCall {
-    let fits = |rule: &&Rule| {
+    let fits = |rule: &&FailureRule| {
         rule.statuses.contains(&status) && rule.why.is_none_or(|why| error.why == Some(why))
     };
     let documented = DOCUMENTED.iter().filter(|rule| rule.provider == provider).find(fits);
@@ -88,7 +92,7 @@ pub(super) fn cost(provider: &str, status: u16, error: &ErrorBody) -> FailedCall
 
 /// The cost of a failure of this provider whose body was not read.
 pub(super) fn cost_unread(provider: &str, status: u16) -> FailedCall {
-    let is_lost = |rule: &Rule| {
+    let is_lost = |rule: &FailureRule| {
         rule.provider == provider && rule.what != Free && rule.statuses.contains(&status)
     };
     let is_rejection = STANDARD.iter().any(|rule| rule.statuses.contains(&status)) && status < 500;

@@ -57,7 +57,7 @@ struct PieceWalk<'t> {
     at: usize,
     known: &'static Known,
     bound: Bound,
-    /// Whether the last piece was a safe word of one token after at most a space, so that a
+    /// Whether the last piece was a safe word that is one token after at most a space, so that a
     /// contraction after it adds one token.
     plain: bool,
 }

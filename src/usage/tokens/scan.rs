@@ -13,7 +13,7 @@ pub(super) const ONE: u64 = 256;
 
 /// What a character is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum CharKind {
     Start,
     Space,
     Newline,
@@ -41,7 +41,7 @@ pub(super) enum Kind {
     Rare,
 }
 
-use Kind::*;
+use CharKind::*;
 
 /// The row and the column of letters with accents in the table of pairs.
 const ACCENTED: usize = 26;
@@ -55,7 +55,7 @@ const KINDS: usize = Rare as usize + 1;
 /// One character in its place.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Step {
-    pub(super) kind: Kind,
+    pub(super) kind: CharKind,
     pub(super) feature: Feature,
 }
 
@@ -73,8 +73,8 @@ pub(super) enum Feature {
 pub(super) struct Scan {
     /// The character before, its kind, and the kind before the run that it belongs to.
     last: char,
-    prev: Kind,
-    before_run: Kind,
+    prev: CharKind,
+    before_run: CharKind,
     /// Characters of one kind in a row so far (letters of all cases are one kind here).
     run: usize,
     /// Letters since the word began, or since it changed to upper case.
@@ -105,7 +105,7 @@ impl Scan {
 
     /// Takes the next character.
     pub(super) fn step(&mut self, character: char) -> Step {
-        let kind = Kind::of(character);
+        let kind = CharKind::of(character);
         let feature = match kind {
             Lower | Upper | Accented => self.letter(character, kind),
             Digit => Feature::Other(self.digit()),
@@ -118,7 +118,7 @@ impl Scan {
         Step { kind, feature }
     }
 
-    fn advance(&mut self, character: char, kind: Kind) {
+    fn advance(&mut self, character: char, kind: CharKind) {
         if kind == self.prev || (kind.is_letter() && self.prev.is_letter()) {
             self.run += 1;
             self.word += 1;
@@ -131,7 +131,7 @@ impl Scan {
         self.last = character;
     }
 
-    fn letter(&mut self, character: char, kind: Kind) -> Feature {
+    fn letter(&mut self, character: char, kind: CharKind) -> Feature {
         let to = letter_index(character, kind);
         let from = std::mem::replace(&mut self.from, to);
         if !self.prev.is_letter() {
@@ -156,7 +156,7 @@ impl Scan {
         Feature::Letter { shape: (word * 6 + level) * 9 + length_class(self.word), from, to }
     }
 
-    fn first_letter(&mut self, kind: Kind) -> usize {
+    fn first_letter(&mut self, kind: CharKind) -> usize {
         self.glued = self.prev != Space;
         self.capital = kind == Upper;
         match self.prev {
@@ -179,7 +179,7 @@ impl Scan {
         }
     }
 
-    fn white_space(&self, kind: Kind) -> usize {
+    fn white_space(&self, kind: CharKind) -> usize {
         let row = match kind {
             Space => 0,
             Newline => 1,
@@ -219,7 +219,7 @@ impl Scan {
         PUNCTUATION + punctuation_index(character) * 10 + column
     }
 
-    fn script(&self, kind: Kind) -> usize {
+    fn script(&self, kind: CharKind) -> usize {
         let column = match self.prev {
             prev if prev == kind => match self.word {
                 0..=3 => self.word + 1,
@@ -235,7 +235,7 @@ impl Scan {
         SCRIPT + kind as usize * 10 + column
     }
 
-    fn sign(&self, character: char, kind: Kind) -> usize {
+    fn sign(&self, character: char, kind: CharKind) -> usize {
         let column = match self.prev {
             prev if prev == kind && character == self.last => 0,
             prev if prev == kind => 1,
@@ -283,8 +283,8 @@ impl Feature {
     }
 }
 
-impl Kind {
-    fn of(character: char) -> Kind {
+impl CharKind {
+    fn of(character: char) -> CharKind {
         match u32::from(character) {
             0x20 => Space,
             0x0a | 0x0d => Newline,
@@ -294,12 +294,12 @@ impl Kind {
             0x61..=0x7a => Lower,
             0x21..=0x7e => Punctuation,
             0..=0x7f => Rare,
-            code => Kind::of_code(code),
+            code => CharKind::of_code(code),
         }
     }
 
     /// The kind of a character beyond ASCII, by Unicode's blocks.
-    fn of_code(code: u32) -> Kind {
+    fn of_code(code: u32) -> CharKind {
         match code {
             0xaa | 0xb5 | 0xba | 0xc0..=0xd6 | 0xd8..=0xf6 | 0xf8..=0x24f => Accented,
             0x300..=0x36f | 0x1e00..=0x1eff => Accented,
@@ -351,7 +351,7 @@ fn pair(from: usize, to: usize) -> u32 {
 }
 
 /// 0 to 25 for a to z in either case, 26 for a letter with an accent.
-fn letter_index(character: char, kind: Kind) -> usize {
+fn letter_index(character: char, kind: CharKind) -> usize {
     let code = u32::from(character);
     let index = match kind {
         Lower => code.wrapping_sub(0x61),

@@ -1,4 +1,4 @@
-//! Owns [`Columns`]: which column of an invoice says what, and the forms that are known.
+//! [`Columns`]: which column of an invoice means what, and the forms that are known.
 
 use super::cells::Spelling;
 use super::error::InvoiceError;

@@ -1,4 +1,4 @@
-//! Owns OpenAI's chat completions.
+//! The wire format of OpenAI's chat completions.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Owns Anthropic's messages.
+//! The wire format of Anthropic's messages.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Owns the wire formats: what a request says, and how an answer is written.
+//! The wire formats: how a request is read, and how an answer is written.
 
 mod chat;
 mod messages;

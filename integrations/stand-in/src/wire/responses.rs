@@ -1,4 +1,4 @@
-//! Owns OpenAI's responses.
+//! The wire format of OpenAI's responses.
 
 use serde_json::{Value, json};
 

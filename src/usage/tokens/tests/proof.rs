@@ -46,7 +46,7 @@ fn write_known() {
         .filter(|token| !token.ends_with(b" ")) // the walk counts spaces by their number
         .collect();
     let (mut out, mut last) = (String::new(), Vec::new());
-    // A word of one letter is a token too, and may be safe.
+    // A one-letter word is a token too, and may be safe.
     let letters = (b'A'..=b'Z').chain(b'a'..=b'z').map(|letter| vec![letter]);
     let all: BTreeSet<Vec<u8>> = listed.into_iter().chain(letters).collect();
     for token in all {
