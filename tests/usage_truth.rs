@@ -347,6 +347,28 @@ fn a_part_does_not_make_a_whole_of_zero_true_and_is_not_dropped() {
     }
 }
 
+/// Found by the fuzz target `answers`: an answer without any count was free, as `Exact`.
+#[test]
+fn a_part_of_zero_states_nothing_of_a_whole_that_is_absent() {
+    for usage in [
+        json!({"prompt_tokens": null, "completion_tokens": null,
+            "completion_tokens_details": {"image_tokens": 0}}),
+        json!({"prompt_tokens": null, "completion_tokens": null,
+            "completion_tokens_details": {"reasoning_tokens": 0},
+            "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0}}),
+        json!({"input_tokens": null, "output_tokens": null, "cache_read_input_tokens": 0,
+            "cache_creation_input_tokens": 0}),
+        json!({"input_tokens": null, "input_tokens_details": {"cached_tokens": 0}}),
+        json!({"inputTokens": null, "cacheReadInputTokens": 0, "cacheWriteInputTokens": 0}),
+    ] {
+        let body = json!({"id": "c", "model": "m", "usage": usage}).to_string();
+        assert_eq!(Bill::from_response(&body), Ok(None), "{usage}");
+    }
+    let gemini = json!({"usageMetadata": {"cachedContentTokenCount": 0,
+        "candidatesTokensDetails": [{"modality": "IMAGE", "tokenCount": 0}]}});
+    assert_eq!(Bill::from_response(&gemini.to_string()), Ok(None));
+}
+
 #[test]
 fn a_total_is_that_of_the_counts_beside_it() {
     let chunk = |usage: Value| json!({"id": "c", "model": "m", "choices": [], "usage": usage});

@@ -308,9 +308,11 @@ impl RawUsage {
         fields.iter().fold(0, |sum: u64, field| sum.saturating_add(self.or_zero(*field)))
     }
 
-    /// True if there is any count.
+    /// True if there is any count. A part of zero counts nothing where its whole is not stated:
+    /// some servers send zeros beside a whole of `null`.
     pub(super) fn has_counts(&self) -> bool {
-        self.counts.iter().any(Option::is_some)
+        WHOLES.iter().any(|whole| self.has(*whole))
+            || self.counts.iter().flatten().any(|&it| it > 0)
     }
 
     /// True if a bill can be made of it.
@@ -433,6 +435,9 @@ impl RawUsage {
 const INPUT_SIDE: Range<usize> = Field::Input as usize..Field::Output as usize;
 const OUTPUT_SIDE: Range<usize> = Field::Output as usize..Field::Total as usize;
 const EVENTS: Range<usize> = Field::Seconds as usize..Field::COUNT;
+
+/// The fields that state a whole: of a side, or of the call.
+const WHOLES: [Field; 4] = [Field::Input, Field::InputUncached, Field::Output, Field::Total];
 
 /// The fields that are always inside the whole of their side.
 const INSIDE: [Field; 6] = [

@@ -234,7 +234,12 @@ pub fn raw(style: Style, usage: &Value) -> Raw {
         let meaning = if detail["ttl"] == "1h" { "write_1h" } else { "write_5m" };
         count(&detail["inputTokens"]).into_iter().for_each(|count| put(&mut raw, meaning, count));
     }
-    raw
+    // Parts of zero state nothing of a whole that is absent.
+    let is_whole = |name: &&'static str| ["input", "output", "total"].contains(name);
+    if raw.keys().any(|name| is_whole(&name)) || raw.values().any(|it| *it != Count::Good(0)) {
+        return raw;
+    }
+    Raw::new()
 }
 
 fn put(raw: &mut Raw, name: &'static str, count: Count) {
