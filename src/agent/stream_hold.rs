@@ -291,8 +291,9 @@ impl StreamUsage {
 /// alone.
 fn counted_so_far(usage: Usage) -> Bill {
     let bill = Bill::new(usage).estimated();
-    match usage.input_tokens() == 0 && usage.output_tokens() > 0 {
-        true => bill.doubt(Doubt::Missing { side: "input".to_owned() }),
-        false => bill,
+    if usage.input_tokens() == 0 && usage.output_tokens() > 0 {
+        bill.doubt(Doubt::Missing { side: "input".to_owned() })
+    } else {
+        bill
     }
 }

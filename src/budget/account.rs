@@ -96,9 +96,10 @@ impl Account {
     fn open_child(&self, path: Path) -> Result<Account, AccountError> {
         if self.core.books().is_some() && !path.is_tag() {
             let is_there = |ledger: &Ledger| ledger.account(self.id).is_some();
-            return match self.id == AccountId::NONE || self.core.peek(is_there) {
-                true => Account::open_unblocked(&self.core, path),
-                false => Err(AccountError::Closed(path)),
+            return if self.id == AccountId::NONE || self.core.peek(is_there) {
+                Account::open_unblocked(&self.core, path)
+            } else {
+                Err(AccountError::Closed(path))
             };
         }
         let (wanted, account_caps) = (path.clone(), self.core.settings.account_caps.clone());

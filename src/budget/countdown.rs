@@ -85,7 +85,8 @@ impl Countdown {
         }
         let calls = size.and_then(|size| size.calls_in(available, measure));
         if let Some(calls) = calls.filter(|calls| self.calls.is_none_or(|least| *calls < least)) {
-            (self.calls, self.resets_at) = (Some(calls), view.resets_at);
+            self.calls = Some(calls);
+            self.resets_at = view.resets_at;
         }
     }
 }
@@ -100,10 +101,7 @@ impl fmt::Display for Countdown {
         let tokens = self.tokens.map(|tokens| format!("{} tokens", grouped(tokens)));
         let money = self.money.map(|money| money.to_string());
         let parts: Vec<String> = [calls, tokens, money].into_iter().flatten().collect();
-        match parts.is_empty() {
-            true => f.write_str("no limit"),
-            false => f.write_str(&parts.join(", ")),
-        }?;
+        if parts.is_empty() { f.write_str("no limit") } else { f.write_str(&parts.join(", ")) }?;
         match self.resets_at {
             Some(at) => write!(f, "; more at {at}"),
             None => Ok(()),

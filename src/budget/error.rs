@@ -211,9 +211,10 @@ impl fmt::Display for Queued {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Queued { limit, ahead, .. } = self;
         let (calls, wait) = if *ahead == 1 { ("call", "waits") } else { ("calls", "wait") };
-        let whose = match self.account == self.asked_by {
-            true => "its limit".to_owned(),
-            false => format!("the limit of {}", self.account.called()),
+        let whose = if self.account == self.asked_by {
+            "its limit".to_owned()
+        } else {
+            format!("the limit of {}", self.account.called())
         };
         write!(f, "{} comes too early: {ahead} {calls} ", self.asked_by.called())?;
         write!(
@@ -284,9 +285,10 @@ impl AccountError {
 }
 
 fn closed(account: &Path) -> String {
-    match account.is_tag() {
-        true => format!("{} has been forgotten; ask for the tag again", account.called()),
-        false => format!("{} is closed; open another run", account.called()),
+    if account.is_tag() {
+        format!("{} has been forgotten; ask for the tag again", account.called())
+    } else {
+        format!("{} is closed; open another run", account.called())
     }
 }
 

@@ -388,9 +388,12 @@ impl BudgetManager {
     /// Recounts the books, and that nothing is kept of anybody who waited.
     #[doc(hidden)]
     pub fn check(&self) -> Result<(), String> {
-        self.core.with_queue(|ledger, queue, _| match queue.is_clean() {
-            true => ledger.check_invariants(),
-            false => Err("something is kept of one who waited".to_owned()),
+        self.core.with_queue(|ledger, queue, _| {
+            if queue.is_clean() {
+                ledger.check_invariants()
+            } else {
+                Err("something is kept of one who waited".to_owned())
+            }
         })
     }
 }

@@ -34,9 +34,10 @@ impl AccountCaps {
                 return full(Some(above.clone()), *most);
             }
         }
-        match ledger.open_accounts().saturating_add(missing) > self.total && missing > 0 {
-            true => full(None, self.total),
-            false => Ok(()),
+        if ledger.open_accounts().saturating_add(missing) > self.total && missing > 0 {
+            full(None, self.total)
+        } else {
+            Ok(())
         }
     }
 }
@@ -113,9 +114,10 @@ fn open(ledger: &mut Ledger, now: Timestamp, path: &Path) -> Result<AccountId, A
 /// A path of the main tree.
 pub(super) fn account_path(name: &str) -> Result<Path, AccountError> {
     let path = Path::new(name)?;
-    match path.is_tag() {
-        true => Err(AccountError::WrongTree(path, "an account; ask for it with `tag`")),
-        false => Ok(path),
+    if path.is_tag() {
+        Err(AccountError::WrongTree(path, "an account; ask for it with `tag`"))
+    } else {
+        Ok(path)
     }
 }
 
@@ -137,9 +139,10 @@ pub(super) fn tag_path(name: &str) -> Result<Path, AccountError> {
 /// The account below `parent` for an id from outside. A parent that is a tag tree may be written
 /// without its `:`.
 pub(super) fn path_for(parent: &str, id: &str, is_tag: bool) -> Result<Path, AccountError> {
-    let parent = match is_tag && !parent.contains(':') {
-        true => Path::new(&format!("{parent}:"))?,
-        false => Path::new(parent)?,
+    let parent = if is_tag && !parent.contains(':') {
+        Path::new(&format!("{parent}:"))?
+    } else {
+        Path::new(parent)?
     };
     Ok(parent.child_for(id)?)
 }

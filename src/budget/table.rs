@@ -105,9 +105,10 @@ fn accounts(f: &mut fmt::Formatter<'_>, title: &str, accounts: &[AccountReport])
         dearest.sort_by_key(|account| std::cmp::Reverse(account.spent));
     }
     for account in dearest.iter().take(ROWS) {
-        let name = match accounts.len() > ROWS {
-            true => shown(&account.account),
-            false => indented(&account.account),
+        let name = if accounts.len() > ROWS {
+            shown(&account.account)
+        } else {
+            indented(&account.account)
         };
         writeln!(
             f,

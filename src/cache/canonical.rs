@@ -125,7 +125,8 @@ impl Writer {
             if entry.start != start {
                 break;
             }
-            (start, moved) = (entry.end, rest);
+            start = entry.end;
+            moved = rest;
         }
         sorted.clear();
         for entry in moved {

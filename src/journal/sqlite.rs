@@ -111,7 +111,8 @@ impl SqliteOptions {
         connection.pragma_update(None, "journal_size_limit", LOG_LIMIT / 2).map_err(told)?;
         connection.set_prepared_statement_cache_capacity(32);
         let mut journal = SqliteJournal::over(connection, name, &file);
-        (journal.keep_charges, journal.patience) = (self.keep_charges, self.patience);
+        journal.keep_charges = self.keep_charges;
+        journal.patience = self.patience;
         journal.presence = place::Presence::of(&file);
         Ok(journal)
     }

@@ -79,9 +79,10 @@ impl Ledger {
             }
             Command::RecordSaving { account, saved } => {
                 self.accounts.get(*account).ok_or(Rejection::Closed)?;
-                match (0..=Amounts::MAX_COST).contains(saved) {
-                    true => Ok(Change::SavingRecorded { account: *account, saved: *saved }),
-                    false => Err(Rejection::Impossible),
+                if (0..=Amounts::MAX_COST).contains(saved) {
+                    Ok(Change::SavingRecorded { account: *account, saved: *saved })
+                } else {
+                    Err(Rejection::Impossible)
                 }
             }
             // `decide` deals with these itself.

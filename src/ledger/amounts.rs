@@ -64,9 +64,10 @@ impl Measure {
 
     /// `value` of this measure, with its unit.
     pub(crate) fn quantity(self, value: i128) -> Quantity {
-        match self.is_money() {
-            true => Quantity::Money(Usd::from_pico(value)),
-            false => Quantity::Count(value),
+        if self.is_money() {
+            Quantity::Money(Usd::from_pico(value))
+        } else {
+            Quantity::Count(value)
         }
     }
 

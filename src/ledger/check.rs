@@ -149,9 +149,10 @@ impl Ledger {
     }
 
     fn check_keys(&self) -> Result<(), String> {
-        match self.keys.len() == self.keys_by_age.len() {
-            true => Ok(()),
-            false => Err("keys are remembered twice, or never forgotten".to_owned()),
+        if self.keys.len() == self.keys_by_age.len() {
+            Ok(())
+        } else {
+            Err("keys are remembered twice, or never forgotten".to_owned())
         }
     }
 }

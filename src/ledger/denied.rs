@@ -92,9 +92,10 @@ impl Denied {
 
     fn write_what_is_left(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Denied { limit, spent, held, available, .. } = self;
-        let whose = match self.account == self.asked_by {
-            true => "its limit".to_owned(),
-            false => format!("the limit of {}", self.account.called()),
+        let whose = if self.account == self.asked_by {
+            "its limit".to_owned()
+        } else {
+            format!("the limit of {}", self.account.called())
         };
         if limit.measure() == Measure::PerCall {
             return write!(f, ", but {whose} is {limit}; ");

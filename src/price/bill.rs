@@ -179,7 +179,8 @@ impl Pricing<'_> {
             (Some(cost), _) if cost.is_negative() => {
                 let cost = cost.exact();
                 let why = format!("the cost of {cost} is negative; settle with what was billed");
-                (priced.cost, priced.confidence) = (computed.at_least, Confidence::Assumed);
+                priced.cost = computed.at_least;
+                priced.confidence = Confidence::Assumed;
                 priced.unpriced = Some(why);
             }
             (Some(stated), Some(cost)) if own && stated != cost => {
@@ -187,7 +188,8 @@ impl Pricing<'_> {
                 computed.apply_to(&mut priced);
             }
             (Some(cost), _) => {
-                (priced.cost, priced.confidence) = (cost, Confidence::Reported);
+                priced.cost = cost;
+                priced.confidence = Confidence::Reported;
                 priced.model = self.basis.answered().or(self.asked).cloned();
             }
             (None, _) => computed.apply_to(&mut priced),
@@ -276,7 +278,8 @@ impl Pricing<'_> {
                 }
             };
             if dearest.is_none() || known >= at_least {
-                (at_least, dearest) = (known, Some(model));
+                at_least = known;
+                dearest = Some(model);
             }
         }
         let cost = (why.is_none() && dearest.is_some()).then_some(at_least);
@@ -310,7 +313,8 @@ impl Computed {
     fn apply_to(self, priced: &mut PricedBill) {
         self.doubts.into_iter().for_each(|doubt| add(&mut priced.doubts, doubt));
         if self.why.is_some() {
-            (priced.cost, priced.confidence) = (self.at_least, Confidence::Assumed);
+            priced.cost = self.at_least;
+            priced.confidence = Confidence::Assumed;
             priced.unpriced = self.why;
         } else if self.is_estimated {
             priced.confidence = priced.confidence.max(Confidence::Estimated);

@@ -183,9 +183,10 @@ fn an_expired_result_makes_place_before_one_that_lives() {
     for place in 0..8 {
         let (cache, clock) = cache(8, 100);
         for n in 0..8 {
-            let computed = match n == place {
-                true => Computed::new("v".to_owned(), Usd::dollars(5)).keep_for(SECOND),
-                false => Computed::new("v".to_owned(), Usd::ZERO),
+            let computed = if n == place {
+                Computed::new("v".to_owned(), Usd::dollars(5)).keep_for(SECOND)
+            } else {
+                Computed::new("v".to_owned(), Usd::ZERO)
             };
             cache.shared.keep(key(n), computed);
         }

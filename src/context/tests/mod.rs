@@ -42,7 +42,8 @@ const ROLES: [&str; 4] = ["system", "user", "assistant", "tool"];
 
 fn bare() -> Framing {
     let mut framing = Framing::CAUTIOUS;
-    (framing.per_message, framing.per_request) = (0, 0);
+    framing.per_message = 0;
+    framing.per_request = 0;
     framing
 }
 

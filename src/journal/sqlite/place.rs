@@ -120,14 +120,15 @@ pub(super) fn check_log(name: &FilePath, file: &FilePath) -> Result<(), JournalE
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
     };
     let is_open = probe().is_err_and(|error| error.sqlite_error_code() == Some(Code::DatabaseBusy));
-    match is_open && !log.exists() {
-        false => Ok(()),
-        true => Err(JournalError::new(format!(
+    if is_open && !log.exists() {
+        Err(JournalError::new(format!(
             "{} is open in another process, and its log {} was moved or removed meanwhile: put the log \
              back, or end that process to go on without what is in it",
             name.display(),
             log.display()
-        ))),
+        )))
+    } else {
+        Ok(())
     }
 }
 
@@ -231,9 +232,10 @@ impl Spot {
     #[cold]
     fn explain(&self, name: &FilePath) -> JournalError {
         let (name, end) = (name.display(), self.end);
-        let what = match self.path.exists() {
-            true => "another file was put in its place",
-            false => "it was moved or removed",
+        let what = if self.path.exists() {
+            "another file was put in its place"
+        } else {
+            "it was moved or removed"
         };
         JournalError::new(format!(
             "{name}{end} is not the file that was opened: {what} while it was in use; put that one \

@@ -38,9 +38,10 @@ impl SqliteJournal {
             self.check_end(last)?;
         }
         let forgotten = first > after.saturating_add(1);
-        let snapshot = match forgotten || (after == 0 && self.has_snapshot().map_err(told)?) {
-            true => Some(self.snapshot(after)?),
-            false => None,
+        let snapshot = if forgotten || (after == 0 && self.has_snapshot().map_err(told)?) {
+            Some(self.snapshot(after)?)
+        } else {
+            None
         };
         let events = self.events(snapshot.as_ref().map_or(after, Ledger::events))?;
         Ok(News { snapshot, events })
@@ -62,10 +63,11 @@ impl SqliteJournal {
     /// A charge without its event: the last events were removed.
     pub(super) fn check_end(&self, last: u64) -> Result<(), JournalError> {
         let newest = seals::newest_event(&self.connection).map_err(|error| self.told(&error))?;
-        match newest > last {
-            true => Err(self
-                .damaged(&format!("it has charges of event {newest}, and no event after {last}"))),
-            false => Ok(()),
+        if newest > last {
+            Err(self
+                .damaged(&format!("it has charges of event {newest}, and no event after {last}")))
+        } else {
+            Ok(())
         }
     }
 

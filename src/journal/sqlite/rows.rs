@@ -41,9 +41,10 @@ fn json(value: &impl Serialize) -> rusqlite::Result<String> {
 
 fn charge(connection: &Connection, event: i64, posting: &Posting) -> rusqlite::Result<()> {
     let mut insert = connection.prepare_cached(&INSERT)?;
-    let tags = match posting.tags.is_empty() {
-        true => Cow::Borrowed("[]"),
-        false => Cow::Owned(json(&posting.tags)?),
+    let tags = if posting.tags.is_empty() {
+        Cow::Borrowed("[]")
+    } else {
+        Cow::Owned(json(&posting.tags)?)
     };
     let others: [&dyn ToSql; 10] = [
         &event,

@@ -163,12 +163,13 @@ impl SqliteJournal {
     }
 
     fn check_snapshot(&self, snapshot: &Ledger, made: &Ledger) -> Result<(), JournalError> {
-        match snapshot == made {
-            true => Ok(()),
-            false => Err(self.damaged(&format!(
+        if snapshot == made {
+            Ok(())
+        } else {
+            Err(self.damaged(&format!(
                 "the snapshot after event {} is not what the events make",
                 made.events()
-            ))),
+            )))
         }
     }
 }

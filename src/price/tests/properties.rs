@@ -72,9 +72,12 @@ struct Written {
 
 fn named() -> BoxedStrategy<Named> {
     let rate = 0..=Rate::MAX.atto_per_token();
-    let sparse = move |bucket: &Bucket| match bucket.is_tokens() {
-        true => proptest::option::of(rate.clone()).boxed(),
-        false => Just(None).boxed(),
+    let sparse = move |bucket: &Bucket| {
+        if bucket.is_tokens() {
+            proptest::option::of(rate.clone()).boxed()
+        } else {
+            Just(None).boxed()
+        }
     };
     Bucket::ALL.iter().map(sparse).collect::<Vec<_>>().boxed()
 }
