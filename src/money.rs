@@ -281,6 +281,7 @@ pub(crate) fn parse_scaled(text: &str, places: u32) -> Result<i128, &'static str
     if malformed || !whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit()) {
         return Err(NOT_A_NUMBER);
     }
+    // Read the digits as one whole number.
     let significant = fraction.trim_end_matches('0');
     let mut value: i128 = 0;
     for digit in whole.bytes().chain(significant.bytes()) {
@@ -290,6 +291,7 @@ pub(crate) fn parse_scaled(text: &str, places: u32) -> Result<i128, &'static str
     if value == 0 {
         return Ok(0);
     }
+    // Shift it to the places asked for, exactly.
     let fraction_digits = i32::try_from(significant.len()).map_err(|_| TOO_FINE)?;
     let places = i32::try_from(places).map_err(|_| TOO_LARGE)?;
     let mut shift = exponent.saturating_add(places).saturating_sub(fraction_digits);

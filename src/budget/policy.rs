@@ -104,9 +104,11 @@ fn written(scope: &Scope, limit: &Limit) -> String {
         Measure::Requests => "requests",
         Measure::InFlight => "in_flight",
     };
+    // The account and the cap.
     let account = quoted(scope.as_str());
     let mut text = format!("[[limit]]\naccount = {account}\n{cap} = {}\n", figure(limit.amount()));
     let mut line = |key: &str, value: String| text.extend([key, " = ", &value, "\n"]);
+    // The period.
     match limit.period() {
         Period::Lifetime => {}
         Period::Calendar(unit, zone) => {
@@ -120,6 +122,7 @@ fn written(scope: &Scope, limit: &Limit) -> String {
             line("per", format!("\"rolling {seconds}s\""));
         }
     }
+    // The options that are set.
     if !limit.alert_at.is_empty() {
         line("alert_at", format!("{:?}", limit.alert_at));
     }

@@ -160,6 +160,7 @@ pub struct LimitReport {
 impl Report {
     pub(super) fn of(core: &Core) -> Report {
         let checked = core.prices().as_of();
+        // Under the lock: copy the figures of one instant.
         let (at, mut nodes, figures, names, (elsewhere, as_of)) = core.read(|ledger, now| {
             let nodes: Vec<Node> = ledger.accounts().map(|view| Node::of(&view)).collect();
             let figures: Vec<LimitFigures> =
@@ -168,6 +169,7 @@ impl Report {
             let others = (HeldElsewhere::of(core, ledger), core.books().map(Books::read_at));
             (now, nodes, figures, names, others)
         });
+        // After it: sort, put into words, add up.
         nodes.sort_by_cached_key(|node| node.report.account.sort_key());
         let mut words = HashMap::new();
         let limits = figures.into_iter().map(|figures| figures.report(&mut words));
@@ -175,6 +177,7 @@ impl Report {
         limits.sort_by_cached_key(|limit| limit.account.sort_key());
         let models = models_of(&nodes, &names);
         let all = add_upward(nodes);
+        // Split by tree, and say how old the prices are.
         let (tags, accounts) = all.into_iter().partition(|account| account.account.is_tag());
         let prices_as_of = checked.map(|date| date.to_string());
         let prices_age_days = checked.map(|date| at.since(date.start()).as_secs() / 86_400);
@@ -284,6 +287,7 @@ impl LimitFigures {
     fn report(self, known: &mut HashMap<*const Limit, Words>) -> LimitReport {
         let (limit, measure) = (&self.limit, self.limit.measure());
         let quantity = |value| measure.quantity(value);
+        // The text of a rule is made once for all its accounts.
         let words = known.entry(Arc::as_ptr(limit)).or_insert_with(|| Words {
             limit: limit.to_string(),
             scope: self.scope.to_string(),

@@ -21,6 +21,7 @@ const OLD_PRICES: u64 = 60;
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The head: the time, and how old the prices are.
         let prices = match (&self.prices_as_of, self.prices_age_days) {
             (Some(day), Some(age)) if age > OLD_PRICES => {
                 format!("prices as of {day}: {age} days old, load newer")
@@ -31,10 +32,12 @@ impl fmt::Display for Report {
         let left = format!("Budget at {}", moment(self.at));
         let head = format!("{left}{prices:>width$}", width = WIDTH.saturating_sub(left.len()));
         writeln!(f, "{}", head.trim_end())?;
+        // The tables.
         limits(f, &self.limits)?;
         accounts(f, "ACCOUNTS", &self.accounts)?;
         accounts(f, "TAGS", &self.tags)?;
         models(f, &self.models)?;
+        // What other processes hold, and when they were last read.
         if let Some(other) = &self.elsewhere {
             let s = if other.calls == 1 { "" } else { "s" };
             let (calls, held, end) = (other.calls, other.held, moment(other.first_lease_ends));
@@ -51,6 +54,7 @@ impl fmt::Display for Report {
                 moment(read)
             )?;
         }
+        // Frozen accounts, with the reason.
         let frozen = self.accounts.iter().chain(&self.tags);
         for (account, why) in frozen.filter_map(|a| Some((&a.account, a.frozen.as_ref()?))) {
             let line = format!("frozen: {}, because {why}", shown(account));
@@ -100,6 +104,7 @@ fn accounts(f: &mut fmt::Formatter<'_>, title: &str, accounts: &[AccountReport])
         "\n{title:<22} {:>6} {:>11} {:>10} {:>9} {:>9} {:>7}",
         "calls", "tokens", "spent", "held", "assumed", "saved"
     )?;
+    // The dearest rows, if there are too many to show.
     let mut dearest: Vec<&AccountReport> = accounts.iter().collect();
     if dearest.len() > ROWS {
         dearest.sort_by_key(|account| std::cmp::Reverse(account.spent));

@@ -25,6 +25,7 @@ impl Ledger {
     fn check_balances(&self) -> Result<(), String> {
         for (index, account) in self.accounts.iter() {
             let name = &account.path;
+            // The balance.
             let children = || account.children.iter().map(|child| self.accounts.at(*child));
             let own: i128 = account.totals.iter().map(|(_, totals)| totals.total_cost()).sum();
             let spent = own + children().map(|child| child.balance.spent).sum::<i128>();
@@ -37,6 +38,7 @@ impl Ledger {
             if held != account.balance.held {
                 return Err(format!("`{name}`: held {} is {held}", account.balance.held));
             }
+            // The holds that name the account, open and late.
             let charged = |id: &&super::AccountId| id.index == index;
             let open = self.holds.iter().filter(|(id, _)| self.holds.open(*id).is_some());
             let holds = open.filter(|(_, hold)| {
@@ -54,6 +56,7 @@ impl Ledger {
             if late.count() != account.late as usize {
                 return Err(format!("`{name}`: {} late holds is wrong", account.late));
             }
+            // The links of the tree.
             if !self.accounts.knows_children(index) {
                 return Err(format!("`{name}`: a child does not know its place"));
             }
@@ -76,6 +79,7 @@ impl Ledger {
             counter
                 .check(&account.balance, &self.windows, self.now, self.window_epoch)
                 .map_err(|what| format!("{name}: {what}"))?;
+            // What is held, in this window and the one before.
             let (mut now, mut before) = (0, 0);
             for (charged, part, model) in self.held_parts() {
                 let counted = self.is_above(counter.account, charged)
@@ -94,6 +98,7 @@ impl Ledger {
             if previous.held != before {
                 return Err(format!("{name}: held before {} is {before}", previous.held));
             }
+            // What is spent, where the account's totals have the same sum.
             if counter.span == Span::Lifetime && counter.filter == Counter::NO_FILTER {
                 let spent = self.total_of(counter.account, counter.measure) + counter.opening_gap;
                 if level.spent != spent {

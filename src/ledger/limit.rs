@@ -307,6 +307,7 @@ impl Limit {
         let problem = |problem| Err(LimitError { limit: self.to_string(), problem });
         let most = Limit::MAX_AMOUNT;
         let money = self.measure.is_money();
+        // The amounts.
         let parts = [Some(self.amount), self.wrap_up, self.opening];
         for part in parts.into_iter().flatten() {
             if matches!(part, Quantity::Money(_)) != money {
@@ -322,6 +323,7 @@ impl Limit {
         if self.wrap_up.is_some_and(|slice| slice.value() > self.amount.value()) {
             return problem(P::WrapUpTooLarge);
         }
+        // The thresholds and the period.
         if self.alert_at.iter().any(|percent| *percent == 0 || *percent > 1_000) {
             return problem(P::Threshold);
         }
@@ -330,6 +332,7 @@ impl Limit {
                 return problem(P::Rolling);
             }
         }
+        // What calls in flight and a cap for each call cannot have.
         let windowed = self.period != Period::Lifetime || self.opening.is_some();
         if self.measure == Measure::InFlight && (windowed || !self.alert_at.is_empty()) {
             return problem(P::InFlight);

@@ -343,6 +343,7 @@ fn split_tree(text: &str) -> (&str, &str) {
 
 fn check(text: &str, pattern: bool) -> Result<(), PathError> {
     let problem = |what| Err(PathError::new(text, what));
+    // The size.
     if text.len() > MAX_LEN {
         return problem("it is longer than 512 bytes");
     }
@@ -351,6 +352,7 @@ fn check(text: &str, pattern: bool) -> Result<(), PathError> {
     if segments > MAX_DEPTH {
         return problem("it has more than 32 segments");
     }
+    // Each segment, and the name of the tree.
     let tree_name = tree.strip_suffix(':');
     let named = rest.split('/').filter(|_| segments > 0).chain(tree_name);
     for segment in named {

@@ -13,12 +13,14 @@ use super::schedule::{Epoch, times};
 impl ModelPrice {
     /// What is wrong with it, if anything: checked when it comes into a book.
     pub(super) fn invalid(&self) -> Option<Invalid> {
+        // The names.
         if self.provider().is_empty() || self.provider().contains('/') {
             return Some(Invalid::Provider);
         }
         if self.id().is_empty() || self.aliases.iter().any(|alias| alias.is_empty()) {
             return Some(Invalid::EmptyName);
         }
+        // The dates.
         if self.epochs.is_empty() != self.free {
             return Some(if self.free { Invalid::FreeWithPrices } else { Invalid::NoPrices });
         }
@@ -27,6 +29,7 @@ impl ModelPrice {
         if starts.len() < self.epochs.len() {
             return Some(Invalid::EpochTwice);
         }
+        // Fees and surcharges.
         if let Some(bucket) = self.wrong_fee {
             let of_tokens = bucket.is_tokens();
             return Some(if of_tokens {
@@ -44,12 +47,14 @@ impl ModelPrice {
 
     fn invalid_epoch(&self, epoch: &Epoch) -> Option<Invalid> {
         let base = &epoch.base.rates;
+        // Input and output have a price.
         let is_timed = self.fee_of(Bucket::AudioSeconds).is_some() && *base == Rates::none();
         for needed in [Bucket::Input, Bucket::Output] {
             if base.get(needed).is_none() && !is_timed {
                 return Some(Invalid::Missing(needed));
             }
         }
+        // Every line has rates of tokens only, and lengths of its own.
         let blocks = epoch.services.iter().map(|(_, block)| block).chain([&epoch.base]);
         for block in blocks {
             let lines = block.tiers.iter().map(|tier| &tier.rates).chain([&block.rates]);
@@ -65,6 +70,7 @@ impl ModelPrice {
                 return Some(Invalid::TierTwice);
             }
         }
+        // The fast surcharge has a price to apply to.
         let has_fast = epoch.services.iter().any(|(service, _)| *service == Service::Fast);
         match self.fast {
             Some(ratio) if !has_fast && times(&epoch.base, ratio).is_none() => Some(Invalid::Fast),

@@ -244,6 +244,7 @@ impl Candidate {
         requirements: &Requirements,
         now: Timestamp,
     ) -> Result<Ranked, Exclusion> {
+        // What the model is.
         let price = self.model.price();
         if price.is_retired(now) {
             return Err(Exclusion::Retired);
@@ -257,6 +258,7 @@ impl Candidate {
         if let Some(lacking) = requirements.needs.first_missing(self.capabilities) {
             return Err(Exclusion::Lacks(lacking));
         }
+        // Whether the call fits into it.
         let estimate = estimate(&self.model);
         let asked = estimate.asked_output().unwrap_or(0);
         if let Some(most) = price.max_output_tokens().filter(|most| asked > *most) {
@@ -266,6 +268,7 @@ impl Candidate {
         if let Some(window) = self.context_window.filter(|window| needs > *window) {
             return Err(Exclusion::Context { needs, window });
         }
+        // What the call costs.
         let cost = estimate.cost_at(now).map_err(Exclusion::Price)?;
         if let Some(ceiling) = requirements.max_cost.filter(|ceiling| cost > *ceiling) {
             return Err(Exclusion::Cost { cost, ceiling });

@@ -167,6 +167,7 @@ impl Invoice {
         &self,
         charges: impl IntoIterator<Item = Result<Posting, JournalError>>,
     ) -> Result<Comparison, JournalError> {
+        // Sum the charges of the invoice's provider and days.
         let by_model = self.lines.keys().any(|(_, model)| !model.is_empty());
         let mut other_providers = Excluded::default();
         let mut other_days = Excluded::default();
@@ -184,6 +185,7 @@ impl Invoice {
                 *sum = sum.plus(&figures_of(&charge)).ok_or_else(too_much)?;
             }
         }
+        // One row for each day and model, from the ledger first.
         let names = Names::new(self, ledger.keys().map(|(_, model)| model));
         let mut rows: BTreeMap<(Date, Arc<str>), Row> = BTreeMap::new();
         let mut total = (NOTHING, self.none);
@@ -193,6 +195,7 @@ impl Invoice {
             row.presence = Presence::InLedger;
             total.0 = total.0.plus(figures).ok_or_else(too_much)?;
         }
+        // Then from the invoice, under the ledger's names.
         for ((day, name), figures) in &self.lines {
             let model = names.model(name);
             let row = rows.entry((*day, model.clone())).or_insert_with(|| self.row(*day, model));
@@ -205,6 +208,7 @@ impl Invoice {
             }
             total.1 = total.1.plus(figures).ok_or_else(too_much)?;
         }
+        // The differences.
         let mut rows: Vec<Row> = rows.into_values().collect();
         for row in &mut rows {
             row.sides = Sides::new(row.sides.ledger, row.sides.invoice).ok_or_else(too_much)?;

@@ -106,6 +106,7 @@ impl Invoice {
         from: impl io::Read,
         columns: impl FnOnce(&[String]) -> Result<Columns, InvoiceError>,
     ) -> Result<Invoice, InvoiceError> {
+        // The header, and which column means what.
         let mut rows = Rows::new(from);
         let mut header = Vec::new();
         if let Some(row) = rows.next(&[])? {
@@ -116,6 +117,7 @@ impl Invoice {
         }
         let columns = columns(&header)?;
         let places = columns.places(&header)?;
+        // A column that is missing is unknown, not zero.
         let said = |columns: &[usize]| (!columns.is_empty()).then_some(0);
         let mut invoice = Invoice {
             lines: BTreeMap::new(),
@@ -131,6 +133,7 @@ impl Invoice {
             source: columns.source,
             provider: columns.provider,
         };
+        // The rows.
         while let Some(row) = rows.next(&header)? {
             invoice.add(&row, &places, columns.spelling)?;
         }
@@ -145,6 +148,7 @@ impl Invoice {
     ) -> Result<(), InvoiceError> {
         let day = row.read(places.day, cells::day)?;
         self.cover(day, day);
+        // A row without figures covers its day and adds nothing.
         let said = |place: &usize| !row.cell(*place).is_empty();
         let figures = places.input.iter().chain(&places.cached).chain(&places.output);
         let mut figures = figures.chain(&places.requests).chain(&places.cost).chain(&places.model);
@@ -154,6 +158,7 @@ impl Invoice {
         if let Some(currency) = places.currency.filter(|_| places.cost.iter().any(said)) {
             row.read(currency, cells::is_dollars)?;
         }
+        // Add its figures to the day and model.
         let model =
             places.model.map_or_else(String::new, |at| cells::model(row.cell(at), spelling));
         let sum = self.lines.entry((day, model.into())).or_insert(self.none);

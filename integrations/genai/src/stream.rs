@@ -81,6 +81,7 @@ impl Stream for BudgetedChatStream {
             match state {
                 State::Opening(opening) => {
                     opening.hold.mark_sent();
+                    // The first event decides whether the answer has begun.
                     let first = match ready!(Pin::new(&mut opening.tapped).poll_next(context)) {
                         Some(Ok(Piece::Event(ChatStreamEvent::Start))) => {
                             return Poll::Ready(Some(Ok(ChatStreamEvent::Start)));
@@ -95,6 +96,7 @@ impl Stream for BudgetedChatStream {
                     state.flow(first);
                 }
                 State::Flowing(stream) => {
+                    // Frames are for the hold; events are for the caller.
                     return match ready!(Pin::new(stream).poll_next(context)) {
                         Some(Ok(Piece::Frame(_))) => continue,
                         Some(Ok(Piece::Event(event))) => Poll::Ready(Some(Ok(event))),

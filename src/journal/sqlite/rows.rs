@@ -46,6 +46,7 @@ fn charge(connection: &Connection, event: i64, posting: &Posting) -> rusqlite::R
     } else {
         Cow::Owned(json(&posting.tags)?)
     };
+    // The columns in the order of `INSERT`.
     let others: [&dyn ToSql; 10] = [
         &event,
         &moment(posting.at),
@@ -89,6 +90,7 @@ pub(super) fn posting(row: &Row<'_>) -> Result<Posting, Box<dyn std::error::Erro
     let word = text("kind")?;
     let kind = PostingKind::ALL.into_iter().find(|kind| kind.as_str() == word);
     let kind = kind.ok_or_else(|| format!("`{word}` is no kind of charge"))?;
+    // The buckets, as far as the file has their columns.
     let mut usage = Usage::NONE;
     for bucket in Bucket::ALL {
         match row.get::<_, i64>(bucket.as_str()) {

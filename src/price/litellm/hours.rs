@@ -24,6 +24,7 @@ pub(super) fn peak(block: &Object<'_>, dear: Rates) -> Option<Peak> {
     {
         return None;
     }
+    // Mark the minutes of the peak in a week.
     let mut week: Box<Week> = Box::new([[false; MINUTES]; 7]);
     if let Some(hours) = block.get("hours_utc") {
         mark(&mut week, 1..=7, hours)?;
@@ -37,6 +38,7 @@ pub(super) fn peak(block: &Object<'_>, dear: Rates) -> Option<Peak> {
         };
         mark(&mut week, days, window.get("hours_utc")?)?;
     }
+    // Read them back as hours, which have to be the same on all days.
     let mut hours: Option<Vec<String>> = None;
     let mut days = Vec::new();
     for (day, minutes) in (1_u8..).zip(week.iter()) {

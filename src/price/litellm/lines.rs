@@ -193,12 +193,14 @@ impl Lines {
         range: &Object<'_>,
         remarks: &mut Vec<Refusal>,
     ) -> Result<(), Refusal> {
+        // Start from the output of the base.
         let output = self.base(Bucket::Output);
         let line = self.line(&Service::Standard, above);
         line.rates = Rates::none();
         if let Some(output) = output.filter(|_| above.is_none()) {
             line.rates = line.rates.clone().with(Bucket::Output, output);
         }
+        // Read what the range names.
         for (field, raw) in range.0.iter().filter(|(field, _)| field != "range") {
             let name = format!("tiered_pricing.{field}");
             match keys::key(field) {
@@ -208,6 +210,7 @@ impl Lines {
                 _ => remarks.push((name, Problem::Uncounted)),
             }
         }
+        // Fill in what it does not name.
         for (bucket, own) in [
             (Bucket::CacheRead, Bucket::Input),
             (self.short_write, Bucket::Input),
