@@ -135,3 +135,52 @@ fn the_builtin_prices_are_those_that_were_read() {
     let nano = book.find("gpt-5.4-nano").unwrap();
     assert!(!nano.price().is_retired(at) && nano.price().is_retired(Timestamp::MAX));
 }
+
+/// What providers have changed since 2026-11-20, read on 2026-11-30.
+#[test]
+fn the_changes_of_the_last_days_are_in_the_list() {
+    let book = PriceBook::builtin();
+    let day = |day: &str| -> Timestamp { format!("{day}T00:00:00Z").parse().unwrap() };
+    for (name, last, retires) in [
+        ("google/gemini-2.5-pro", "2026-11-30", "2026-12-01"),
+        ("google/gemini-2.5-flash", "2026-11-30", "2026-12-01"),
+        ("google/gemini-embedding-001", "2028-05-13", "2028-05-14"),
+        ("openai/gpt-4.1", "2027-01-13", "2027-01-14"),
+        ("openai/gpt-4.1-mini", "2027-01-13", "2027-01-14"),
+        ("openai/gpt-4o", "2027-01-13", "2027-01-14"),
+        ("openai/gpt-4o-mini", "2027-01-13", "2027-01-14"),
+        ("mistral/mistral-large-2512", "2027-04-29", "2027-04-30"),
+    ] {
+        let model = book.find(name).unwrap();
+        assert!(!model.price().is_retired(day(last)), "{name}");
+        assert!(model.price().is_retired(day(retires)), "{name}");
+    }
+    let rates = |name: &str, service: Service, input: u64, at: &str| {
+        let model = book.find(name).unwrap();
+        let rate = |bucket| model.price().rate_of(bucket, &service, input, day(at));
+        [Bucket::Input, Bucket::Output, Bucket::CacheRead]
+            .map(|bucket| rate(bucket).unwrap().unwrap().0.to_string())
+    };
+    for (name, service, input, at, expected) in [
+        // A moving alias has the price of the model that it moved to.
+        ("xai/grok-latest", Service::Standard, 1_000, "2026-12-01", ["2", "6", "0.5"]),
+        ("xai/grok-4.5", Service::Standard, 1_000, "2026-12-01", ["2", "6", "0.3"]),
+        (
+            "google/gemini-3.5-flash-lite",
+            Service::Batch,
+            1,
+            "2026-12-01",
+            ["0.15", "1.25", "0.015"],
+        ),
+        ("openai/text-embedding-3-small", Service::Batch, 1, "2026-12-01", ["0.01", "0", "0.01"]),
+        ("openai/text-embedding-3-large", Service::Batch, 1, "2026-12-01", ["0.065", "0", "0.065"]),
+        ("google/gemini-embedding-001", Service::Batch, 1, "2026-12-01", ["0.075", "0", "0.075"]),
+        ("google/gemini-3.1-pro-preview", Service::Flex, 200_001, "2026-12-01", ["2", "9", "0.4"]),
+        ("google/gemini-2.5-pro", Service::Flex, 200_001, "2026-11-30", ["1.25", "7.5", "0.25"]),
+        // Its requests go to gemini-3.8-flash, whose price rises: a hold is large enough for both.
+        ("google/gemini-2.5-pro", Service::Standard, 1_000, "2026-12-31", ["1.25", "10", "0.125"]),
+        ("google/gemini-2.5-pro", Service::Standard, 1_000, "2027-01-01", ["1.5", "10", "0.15"]),
+    ] {
+        assert_eq!(rates(name, service, input, at), expected, "{name} {at}");
+    }
+}
