@@ -347,6 +347,49 @@ fn a_part_does_not_make_a_whole_of_zero_true_and_is_not_dropped() {
     }
 }
 
+/// Found by the fuzz target `answers`: the output side has counts where only its reasoning has.
+#[test]
+fn an_output_of_zero_has_its_reasoning_beside_it() {
+    let expected = Usage { reasoning: 40, ..Usage::tokens(100, 0) };
+    for (exact, body) in [
+        (
+            true,
+            json!({"object": "response", "usage": {"input_tokens": 100, "output_tokens": 0,
+            "output_tokens_details": {"reasoning_tokens": 40}, "total_tokens": 140}}),
+        ),
+        (
+            true,
+            json!({"choices": [], "usage": {"prompt_tokens": 100, "completion_tokens": 0,
+            "completion_tokens_details": {"reasoning_tokens": 40}, "total_tokens": 140}}),
+        ),
+        (
+            true,
+            json!({"usage": {"inputTokens": 100, "outputTokens": 0, "totalTokens": 140,
+            "outputTokenDetails": {"reasoningTokens": 40}}}),
+        ),
+        (
+            true,
+            json!({"usageMetadata": {"promptTokenCount": 100, "candidatesTokenCount": 0,
+            "thoughtsTokenCount": 40, "totalTokenCount": 140}}),
+        ),
+        // Without a total the parts contradict their whole.
+        (
+            false,
+            json!({"choices": [], "usage": {"prompt_tokens": 100, "completion_tokens": 0,
+            "completion_tokens_details": {"reasoning_tokens": 40}}}),
+        ),
+        (
+            false,
+            json!({"object": "response", "usage": {"input_tokens": 100, "output_tokens": 0,
+            "output_tokens_details": {"reasoning_tokens": 40}}}),
+        ),
+    ] {
+        let bill = read(&body);
+        let confidence = if exact { Confidence::Exact } else { Confidence::Estimated };
+        assert_eq!((bill.usage, bill.confidence), (expected, confidence), "{body}");
+    }
+}
+
 /// Found by the fuzz target `answers`: an answer without any count was free, as `Exact`.
 #[test]
 fn a_part_of_zero_states_nothing_of_a_whole_that_is_absent() {

@@ -260,8 +260,10 @@ fn wholes(raw: &RawUsage, api: Api, stated: &Stated, resolved: &mut Resolved) ->
     let rule = Rule::of(api);
     let of_tools = stated.of_tools;
     let (input, output) = (stated.input_by(rule), stated.output_by(rule));
-    let (some_input, some_output) =
-        (input.filter(|&count| count > 0), output.filter(|&count| count > 0));
+    let some_input = input.filter(|&count| count > 0);
+    // An output of zero cannot include the reasoning: then the reasoning is beside it.
+    let beside = stated.output_by(Rule { is_reasoning_inside: false, ..rule });
+    let some_output = [output, beside].into_iter().flatten().find(|&count| count > 0);
     let total = raw.get(Field::Total).filter(|&total| {
         // A total of zero beside other counts was never filled in. One beside seconds of audio
         // counts the audio, which is billed by its length.
