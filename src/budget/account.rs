@@ -7,16 +7,14 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::core::{Core, set_limit};
-use super::error::{AccountError, RecordError, ReserveError, SetLimitError};
+use super::error::{AccountError, ReserveError, SetLimitError};
 use super::opening::{find_or_check, open_account, open_below};
 use super::request::{AccountRef, CallRequest, ReserveRequest};
-use super::reservation::{Receipt, Reservation};
-use super::usage_record::UsageRecord;
+use super::reservation::Reservation;
 use crate::clock::Timestamp;
 use crate::ledger::{AccountId, Command, Ledger, Limit, LimitView, Path, Scope};
 use crate::money::Usd;
-use crate::price::{Estimate, Model};
-use crate::usage::Bill;
+use crate::price::Estimate;
 
 /// An account of the budget tree: a cheap handle that finds its place without a look-up.
 ///
@@ -148,23 +146,6 @@ impl Account {
         others: &'a [Estimate],
     ) -> ReserveRequest<'a> {
         ReserveRequest::borrowed(self, first, others)
-    }
-
-    /// Books a call that was made without a hold.
-    ///
-    /// # Errors
-    /// [`RecordError`]; nothing has been booked then.
-    pub fn record_usage(
-        &self,
-        model: &Model,
-        bill: impl Into<Bill>,
-    ) -> Result<Receipt, RecordError> {
-        self.record(bill).model(model).book()
-    }
-
-    /// A call that was made without a hold, with tags or an idempotency key.
-    pub fn record(&self, bill: impl Into<Bill>) -> UsageRecord<'_> {
-        UsageRecord::new(self, bill.into())
     }
 
     /// What is booked on it and everything below it, over its lifetime. With a journal, what is

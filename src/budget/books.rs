@@ -25,10 +25,9 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use super::alert::Alert;
-use super::core::{Core, State, alerts_of};
+use super::core::{Core, PostLockEffects, State, alerts_of, first_half};
 use super::queue::Queue;
-use super::usage_record::first_half;
-use crate::clock::{Timestamp, wake_all};
+use crate::clock::Timestamp;
 use crate::journal::{Journal, JournalError, News};
 use crate::ledger::{Change, Event, HoldId, Ledger, Path};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -422,22 +421,13 @@ impl Core {
     #[cold]
     pub(super) fn lead(&self, books: &Books) {
         let lead = Lead(books);
-        let Told { woken, alarm, alerts, after } = self.transact(books, books.gather());
+        let effects = self.transact(books, books.gather());
         drop(lead);
-        if let Some(at) = alarm {
-            self.set_alarm(at);
-        }
-        wake_all(woken);
-        for alert in &alerts {
-            self.raise(alert);
-        }
-        for after in after {
-            after(self);
-        }
+        self.run_effects(effects);
     }
 
     /// Writes, then answers with the writer's lock free: a waker is foreign code ([law 7](crate::guide::laws)).
-    fn transact(&self, books: &Books, new: Vec<Box<dyn Job>>) -> Told {
+    fn transact(&self, books: &Books, new: Vec<Box<dyn Job>>) -> PostLockEffects {
         let mut writer = books.writer.lock();
         let mut jobs = std::mem::take(&mut writer.outbox);
         let waited = jobs.len();
@@ -461,7 +451,7 @@ impl Core {
         let (woken, alarm, mut after) = self.end_waits(books, result);
         after.extend(jobs.iter_mut().filter_map(|job| job.answer(result)));
         let error = match outcome {
-            Ok(alerts) => return Told { woken, alarm, alerts, after },
+            Ok(alerts) => return PostLockEffects { woken, alarm, alerts, after },
             Err(error) => error,
         };
         jobs.retain(|job| job.must_commit());
@@ -475,7 +465,7 @@ impl Core {
             books.wake();
         }
         let alert = Alert::Unwritten { at: at.max(self.now()), account, waiting, why };
-        Told { woken, alarm, alerts: news.then_some(alert).into_iter().collect(), after }
+        PostLockEffects { woken, alarm, alerts: news.then_some(alert).into_iter().collect(), after }
     }
 
     /// Those who waited for room and whose wait is over, or with an error have their places again;
@@ -569,14 +559,6 @@ impl Core {
             books.note_written(event);
         }
     }
-}
-
-/// What is to be told when a transaction has ended and the lead is free.
-struct Told {
-    woken: Vec<Waker>,
-    alarm: Option<Timestamp>,
-    alerts: Vec<Alert>,
-    after: Vec<After>,
 }
 
 /// The lead, given up when it is dropped, even by a panic: others wait for it.

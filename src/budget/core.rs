@@ -4,19 +4,17 @@
 
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::Waker;
+use std::sync::{Arc, Weak};
+use std::task::{Wake, Waker};
 use std::time::Duration;
 
 use super::alert::{Alert, Observer};
-use super::books::Books;
+use super::books::{After, Books};
 use super::error::SetLimitError;
 use super::opening::AccountCaps;
 use super::queue::Queue;
 use super::trace;
-use super::usage_record::first_half;
-use super::waiting::Alarm;
 use crate::calendar::window_around;
 use crate::clock::{Clock, Timestamp, wake_all};
 use crate::ledger::{
@@ -78,12 +76,13 @@ pub(super) struct Entered<'a> {
     pub(super) now: Timestamp,
 }
 
-/// What is done when the lock is free.
-struct Afterwards {
-    woken: Vec<Waker>,
-    alerts: Vec<Alert>,
+/// What a change leaves to do, in this order, once all locks are free.
+pub(super) struct PostLockEffects {
     /// When the clock is to wake us.
-    alarm: Option<Timestamp>,
+    pub(super) alarm: Option<Timestamp>,
+    pub(super) woken: Vec<Waker>,
+    pub(super) alerts: Vec<Alert>,
+    pub(super) after: Vec<After>,
 }
 
 /// The settings of the builder that the manager keeps.
@@ -256,9 +255,9 @@ impl Core {
     pub(super) fn leave(&self, mut entered: Entered<'_>) {
         let State { ledger, queue } = &mut *entered.state;
         if ledger.has_notices() | queue.is_busy() {
-            let afterwards = self.finish(ledger, queue, entered.now);
+            let effects = self.finish(ledger, queue, entered.now);
             drop(entered);
-            self.do_afterwards(afterwards);
+            self.run_effects(effects);
         }
     }
 
@@ -273,19 +272,21 @@ impl Core {
     /// Gives out the room that the work has made, and gathers what is to be done with the lock free.
     #[cold]
     #[inline(never)]
-    fn finish(&self, ledger: &mut Ledger, queue: &mut Queue, now: Timestamp) -> Afterwards {
+    fn finish(&self, ledger: &mut Ledger, queue: &mut Queue, now: Timestamp) -> PostLockEffects {
         self.serve(ledger, queue, now);
         let alerts = alerts_of(ledger);
-        Afterwards { woken: queue.take_woken(), alerts, alarm: queue.alarm_to_set(ledger, now) }
+        let (woken, alarm) = (queue.take_woken(), queue.alarm_to_set(ledger, now));
+        PostLockEffects { alarm, woken, alerts, after: Vec::new() }
     }
 
     #[cold]
-    fn do_afterwards(&self, afterwards: Afterwards) {
-        if let Some(at) = afterwards.alarm {
+    pub(super) fn run_effects(&self, effects: PostLockEffects) {
+        if let Some(at) = effects.alarm {
             self.set_alarm(at);
         }
-        wake_all(afterwards.woken);
-        afterwards.alerts.iter().for_each(|alert| self.raise(alert));
+        wake_all(effects.woken);
+        effects.alerts.iter().for_each(|alert| self.raise(alert));
+        effects.after.into_iter().for_each(|after| after(self));
     }
 
     /// Looks at the ledger as it was left, without the time: nothing that is due is done before.
@@ -378,6 +379,22 @@ impl Core {
         model: Option<&Model>,
     ) -> ModelId {
         number_for(self.id, ledger, now, model)
+    }
+}
+
+/// What the clock wakes when a deadline, a new window or the end of a lease has come.
+struct Alarm(Weak<Core>);
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        let Some(core) = self.0.upgrade() else { return };
+        let someone_waits = core.with_queue(|_, queue, _| {
+            queue.forget_alarm();
+            queue.len() > 0
+        });
+        if let Some(books) = core.books().filter(|_| someone_waits) {
+            books.look();
+        }
     }
 }
 
@@ -511,4 +528,11 @@ pub(super) fn set_limit(
     }
     ledger.execute(now, &command)?;
     Ok(())
+}
+
+/// The first half of a hash, as a number.
+pub(super) fn first_half(hasher: &blake3::Hasher) -> u128 {
+    let mut half = [0; 16];
+    half.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    u128::from_le_bytes(half)
 }

@@ -2,7 +2,7 @@
 
 use super::account::{Account, Tag, find};
 use super::books::Books;
-use super::core::{Core, number_for};
+use super::core::{Core, first_half, number_for};
 use super::error::{AccountError, InvalidCall, RecordError};
 use super::request::Options;
 use super::reservation::{Priced, Receipt};
@@ -14,6 +14,25 @@ use crate::ledger::{
 use crate::money::Usd;
 use crate::price::{Model, PriceBook, Terms};
 use crate::usage::{Bill, Doubt, Usage};
+
+impl Account {
+    /// Books a call that was made without a hold.
+    ///
+    /// # Errors
+    /// [`RecordError`]; nothing has been booked then.
+    pub fn record_usage(
+        &self,
+        model: &Model,
+        bill: impl Into<Bill>,
+    ) -> Result<Receipt, RecordError> {
+        self.record(bill).model(model).book()
+    }
+
+    /// A call that was made without a hold, with tags or an idempotency key.
+    pub fn record(&self, bill: impl Into<Bill>) -> UsageRecord<'_> {
+        UsageRecord::new(self, bill.into())
+    }
+}
 
 /// A call that was made without a hold, to be booked all the same: made by [`Account::record`],
 /// ended by [`book`](UsageRecord::book).
@@ -229,11 +248,4 @@ fn key_of(account: &Path, key: &str) -> u128 {
     let mut hasher = blake3::Hasher::new();
     hasher.update(account.as_str().as_bytes()).update(&[0]).update(key.as_bytes());
     first_half(&hasher)
-}
-
-/// The first half of a hash, as a number.
-pub(super) fn first_half(hasher: &blake3::Hasher) -> u128 {
-    let mut half = [0; 16];
-    half.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-    u128::from_le_bytes(half)
 }

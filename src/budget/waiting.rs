@@ -4,8 +4,8 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Weak};
-use std::task::{Context, Poll, Wake, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::books::{After, Job};
@@ -248,22 +248,6 @@ impl Core {
                 }
             }
             queue.note_changes(ledger);
-        }
-    }
-}
-
-/// What the clock wakes when a deadline, a new window or the end of a lease has come.
-pub(super) struct Alarm(pub(super) Weak<Core>);
-
-impl Wake for Alarm {
-    fn wake(self: Arc<Self>) {
-        let Some(core) = self.0.upgrade() else { return };
-        let someone_waits = core.with_queue(|_, queue, _| {
-            queue.forget_alarm();
-            queue.len() > 0
-        });
-        if let Some(books) = core.books().filter(|_| someone_waits) {
-            books.look();
         }
     }
 }

@@ -7,6 +7,7 @@ mod written;
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Wake;
 
 use proptest::prelude::*;
 
