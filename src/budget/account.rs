@@ -6,10 +6,11 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use super::call_request::{AccountRef, CallRequest};
 use super::core::{Core, set_limit};
 use super::error::{AccountError, ReserveError, SetLimitError};
 use super::opening::{find_or_check, open_account, open_below};
-use super::request::{AccountRef, CallRequest, ReserveRequest};
+use super::request::ReserveRequest;
 use super::reservation::Reservation;
 use crate::clock::Timestamp;
 use crate::ledger::{AccountId, Command, Ledger, Limit, LimitView, Path, Scope};

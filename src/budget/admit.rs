@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
+use super::call_request::{CallRequest, Options};
 use super::core::{Core, State, number_for};
 use super::error::{AccountError, InvalidCall, Queued, ReserveError};
-use super::queue::{LAST, Place, Queue};
+use super::queue::{Admitted, LAST, Place, Price, Queue};
 use super::quote::Quote;
-use super::request::{CallRequest, Options};
-use super::reservation::{Admitted, Price, Reservation};
+use super::reservation::Reservation;
 use super::trace;
 use crate::clock::Timestamp;
 use crate::journal::JournalError;

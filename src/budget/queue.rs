@@ -8,12 +8,32 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
+use super::call_request::CallRequest;
 use super::error::ReserveError;
-use super::request::CallRequest;
-use super::reservation::Admitted;
 use crate::clock::Timestamp;
 use crate::journal::JournalError;
 use crate::ledger::{AccountId, Changed, HoldId, Ledger, LimitId};
+use crate::money::Usd;
+
+/// What a token of the output cap was reserved at.
+#[derive(Clone, Copy)]
+pub(super) struct Price {
+    /// Attodollars, all choices together.
+    pub(super) per_output: i128,
+    pub(super) choices: u64,
+    /// True if it may take what is kept for wrapping up, and so may its growth.
+    pub(super) wrap_up: bool,
+}
+
+/// What a new guard is made of.
+pub(super) struct Admitted {
+    pub(super) hold: HoldId,
+    pub(super) at: Timestamp,
+    pub(super) held: Usd,
+    pub(super) max_output_tokens: u64,
+    pub(super) output: Price,
+    pub(super) alternative: usize,
+}
 
 /// The result of a wait.
 pub(super) type Outcome = Result<Admitted, ReserveError>;

@@ -4,8 +4,9 @@ use serde::Serialize;
 
 use super::BudgetManager;
 use super::account::Account;
+use super::call_request::CallRequest;
 use super::error::ReserveError;
-use super::request::{CallRequest, ReserveRequest};
+use super::request::ReserveRequest;
 use crate::money::Usd;
 use crate::price::Estimate;
 

@@ -2,7 +2,7 @@
 
 mod gaps;
 mod growth;
-mod nested;
+pub(super) mod nested;
 mod outcome;
 mod settlement;
 
@@ -15,9 +15,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::alert::Alert;
+use super::call_request::CallRequest;
 use super::core::{Core, LostCall};
 use super::error::ReserveError;
-use super::request::CallRequest;
+use super::queue::Admitted;
 use super::trace::CallSpan;
 use crate::clock::Timestamp;
 use crate::ledger::{Amounts, Booking, Command, CostBound, HoldId, Ledger, Path};
@@ -26,7 +27,6 @@ use crate::price::{Fallbacks, Model, PricedBill, Terms, fast_price};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::usage::{Bill, Confidence, Doubt, Usage};
 pub(crate) use growth::Growth;
-pub(crate) use nested::OuterHold;
 
 /// Money and tokens that are set aside for one call.
 ///
@@ -73,26 +73,6 @@ pub struct Reservation {
     on_lost: Option<LostCall>,
     sent: AtomicBool,
     span: CallSpan,
-}
-
-/// What a token of the output cap was reserved at.
-#[derive(Clone, Copy)]
-pub(super) struct Price {
-    /// Attodollars, all choices together.
-    pub(super) per_output: i128,
-    pub(super) choices: u64,
-    /// True if it may take what is kept for wrapping up, and so may its growth.
-    pub(super) wrap_up: bool,
-}
-
-/// What a new guard is made of.
-pub(super) struct Admitted {
-    pub(super) hold: HoldId,
-    pub(super) at: Timestamp,
-    pub(super) held: Usd,
-    pub(super) max_output_tokens: u64,
-    pub(super) output: Price,
-    pub(super) alternative: usize,
 }
 
 impl Reservation {

@@ -2,9 +2,9 @@
 
 use super::account::{Account, Tag, find};
 use super::books::Books;
+use super::call_request::Options;
 use super::core::{Core, first_half, number_for};
 use super::error::{AccountError, InvalidCall, RecordError};
-use super::request::Options;
 use super::reservation::{Priced, Receipt};
 use super::trace;
 use crate::clock::Timestamp;
@@ -74,7 +74,7 @@ impl<'a> UsageRecord<'a> {
 
     /// Charges the call to this tag as well. At most four, each of a tag tree of its own.
     pub fn tag(mut self, tag: &Tag) -> UsageRecord<'a> {
-        self.options.tag(self.account.core.id, tag);
+        self.options.tag(self.account.core.id, tag.owner(), tag.id());
         self
     }
 

@@ -9,10 +9,11 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::books::{After, Job};
+use super::call_request::CallRequest;
 use super::core::{Core, State};
 use super::error::ReserveError;
 use super::queue::{Attempt, Outcome, Place, Queue};
-use super::request::{CallRequest, ReserveRequest};
+use super::request::ReserveRequest;
 use super::reservation::Reservation;
 use crate::clock::Timestamp;
 use crate::journal::JournalError;
