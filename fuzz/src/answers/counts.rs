@@ -603,8 +603,13 @@ fn gemini(raw: &Raw, about: About) -> Resolved {
     let output = has_output.then_some(if is_inside { of("output") } else { beside });
     let mut reading = judge(input, output, total, about);
     let (i, o) = (input.unwrap_or(0), output.unwrap_or(0));
-    if reading.exact == Sure::Yes && i > 0 && o > 0 && total.is_some_and(|total| total != i + o) {
-        return nothing(if tools > 0 { Sure::Free } else { Sure::No });
+    if reading.exact == Sure::Yes && i > 0 && o > 0 {
+        if let Some(total) = total.filter(|total| *total != i + o) {
+            // The total may say that the cache is beside the prompt: the rules test every identity.
+            let cached = i + of("read");
+            let is_beside = [cached + beside, cached + of("output")].contains(&total);
+            return nothing(if tools > 0 || is_beside { Sure::Free } else { Sure::No });
+        }
     }
     let has_no_candidates = !raw.contains_key("output") && total.is_none() && about.has_content;
     if prompt == 0 && INPUT.iter().any(|name| of(name) > 0) {
