@@ -230,6 +230,7 @@ struct Time {
 }
 
 impl Time {
+    #[inline]
     fn now(&self) -> Timestamp {
         Timestamp(self.wall_at_start.saturating_add(self.monotonic.elapsed_micros()))
     }
@@ -316,6 +317,7 @@ mod monotonic {
             }
         }
 
+        #[inline]
         pub(super) fn elapsed_micros(&self) -> i64 {
             let awake = read(ClockId::MonotonicCoarse);
             if awake.wrapping_sub(self.asked.load(Ordering::Relaxed)) >= ASK_EVERY {

@@ -143,7 +143,7 @@ impl Core {
         now: Timestamp,
         request: &CallRequest<'_>,
         place: Place,
-    ) -> Result<Admitted, Box<Refused>> {
+    ) -> Result<Admitted, Refused> {
         // Nobody waits, is to be notified or writes: without an event.
         if self.is_plain() && !queue.is_busy() {
             if let Some(admitted) = self.admit_fast(ledger, now, request) {
@@ -193,7 +193,7 @@ impl Core {
         now: Timestamp,
         request: &CallRequest<'_>,
         place: Place,
-    ) -> Result<Admitted, Box<Refused>> {
+    ) -> Result<Admitted, Refused> {
         // What has no number in the ledger yet gets one.
         let account = request.account.open(ledger, now, &self.settings.account_caps);
         let account = account.map_err(|error| Refused::by(Stop::Account(error)))?;
@@ -223,7 +223,7 @@ impl Core {
         request: &CallRequest<'_>,
         account: AccountId,
         place: Place,
-    ) -> Result<Choice, Box<Refused>> {
+    ) -> Result<Choice, Refused> {
         let Options { at_least, tags, wrap_up, outer, .. } = *request.options;
         let lease_until = self.lease_until(now);
         let mut refused = Refused::default();
@@ -243,10 +243,8 @@ impl Core {
 
             // Whether every limit has room, and whether others wait for one of them.
             let decided = ledger.decide_reserve(now, &reserve);
-            let needs = match place != LAST || queue.is_busy() {
-                true => ledger.needs(now, &reserve),
-                false => Vec::new(),
-            };
+            let may_wait = place != LAST || queue.is_busy();
+            let needs = if may_wait { ledger.needs(now, &reserve) } else { Vec::new() };
             let is_before =
                 |need: &Need<'_>| queue.is_before(place, wrap_up && need.keeps_a_part, need.id);
             let behind = needs.iter().find(|need| is_before(need));
@@ -266,7 +264,7 @@ impl Core {
             }
             refused.add(stop);
         }
-        Err(Box::new(refused))
+        Err(refused)
     }
 
     /// What the call would hold if it asked at this moment, or why it would be refused. Nothing is
@@ -407,8 +405,8 @@ pub(super) struct Refused {
 }
 
 impl Refused {
-    fn by(stop: Stop) -> Box<Refused> {
-        Box::new(Refused { stop: Some(stop), ..Refused::default() })
+    fn by(stop: Stop) -> Refused {
+        Refused { stop: Some(stop), ..Refused::default() }
     }
 
     /// True if it could pass without anybody's raising a limit.

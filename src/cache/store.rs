@@ -21,7 +21,9 @@ const SWEPT_PER_INSERT: usize = 4;
 const LEAST_COST: u64 = 1_000;
 /// A cache of fewer entries has one shard, and so finds the least of all entries.
 const LEAST_SHARDED: usize = 1_024;
+/// A power of two, so that a mask finds the shard.
 const SHARDS: usize = 16;
+const _: () = assert!(SHARDS.is_power_of_two());
 
 /// The most that a cache holds.
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +86,7 @@ impl<V> Store<V> {
     /// The shard of a key, by bytes that its hash does not use.
     #[inline]
     fn shard_of(&self, key: &CacheKey) -> usize {
-        usize::from(key.as_bytes()[31]) % self.shards.len()
+        usize::from(key.as_bytes()[31]) & (self.shards.len() - 1)
     }
 
     #[inline]
