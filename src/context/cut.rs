@@ -1,8 +1,11 @@
 //! [`Cut`]: where the middle of a text is cut out.
 
-use super::ContextTrimmer;
+use super::count::Counting;
 use super::message::{Message, Messages, Piece};
 use super::unit::Unit;
+
+/// What stands where something was cut out.
+pub(super) const MARK: &str = "\n[… cut to fit …]\n";
 
 /// Where a text of a kept message is cut. It is cut between characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,10 +23,10 @@ impl Cut {
     }
 
     /// The text without its middle, a mark in its place.
-    pub(super) fn apply(&self, text: &str, mark: &str) -> String {
+    pub(super) fn apply(&self, text: &str) -> String {
         let head = text.get(..self.head_end).unwrap_or_default();
         let tail = text.get(self.tail_start..).unwrap_or_default();
-        [head, mark, tail].concat()
+        [head, MARK, tail].concat()
     }
 }
 
@@ -37,12 +40,12 @@ struct Atom {
 /// Cuts the longest texts of a unit, all to the same length, until it has at most `max_tokens`.
 /// Returns the cuts and the tokens that it then has; `None` if that cannot be done.
 pub(super) fn fit<C: Messages + ?Sized>(
-    trimmer: &ContextTrimmer,
+    counting: &Counting,
     messages: &C,
     unit: &Unit,
     max_tokens: u64,
 ) -> Option<(Vec<Cut>, u64)> {
-    let (atoms, fixed) = atoms(trimmer, messages, unit);
+    let (atoms, fixed) = atoms(counting, messages, unit);
     let mut left = max_tokens.checked_sub(fixed)?;
     let level = level(&atoms, left);
     let mut cuts = Vec::new();
@@ -60,7 +63,7 @@ pub(super) fn fit<C: Messages + ?Sized>(
                 left = left.saturating_sub(atom.tokens);
                 return;
             }
-            match shorten(trimmer, text, atom, level) {
+            match shorten(counting, text, atom, level) {
                 Some((cut, tokens)) => {
                     left = left.saturating_sub(tokens);
                     cuts.push(cut);
@@ -89,24 +92,20 @@ pub(super) fn of_text(cuts: &[Cut], text: usize) -> Option<&Cut> {
 }
 
 /// The texts of a unit, and the tokens of all the rest.
-fn atoms<C: Messages + ?Sized>(
-    trimmer: &ContextTrimmer,
-    messages: &C,
-    unit: &Unit,
-) -> (Vec<Atom>, u64) {
+fn atoms<C: Messages + ?Sized>(counting: &Counting, messages: &C, unit: &Unit) -> (Vec<Atom>, u64) {
     let mut atoms = Vec::new();
     let mut fixed: u64 = 0;
     for index in unit.indices() {
         let Some(message) = messages.at(index) else { continue };
-        fixed = fixed.saturating_add(trimmer.counting.around(&message));
+        fixed = fixed.saturating_add(counting.around(&message));
         let mut number = 0;
         message.each_piece(&mut |piece| match piece {
             Piece::Text(text) => {
-                let tokens = trimmer.counting.text(text);
+                let tokens = counting.text(text);
                 atoms.push(Atom { message: index, text: number, tokens });
                 number = number.saturating_add(1);
             }
-            Piece::Fixed(text) => fixed = fixed.saturating_add(trimmer.counting.text(text)),
+            Piece::Fixed(text) => fixed = fixed.saturating_add(counting.text(text)),
             Piece::Tokens(tokens) => fixed = fixed.saturating_add(tokens),
         });
     }
@@ -132,8 +131,8 @@ fn level(atoms: &[Atom], room: u64) -> u64 {
 
 /// Guesses by the share of the bytes, and takes off until it fits: the first guess is near, and
 /// each later one takes off more than the one before.
-fn shorten(trimmer: &ContextTrimmer, text: &str, atom: &Atom, level: u64) -> Option<(Cut, u64)> {
-    let mark = trimmer.counting.text(ContextTrimmer::MARK);
+fn shorten(counting: &Counting, text: &str, atom: &Atom, level: u64) -> Option<(Cut, u64)> {
+    let mark = counting.text(MARK);
     let mut keep = portion(text.len(), level.saturating_sub(mark), atom.tokens);
     let mut step: usize = 1;
     loop {
@@ -143,8 +142,8 @@ fn shorten(trimmer: &ContextTrimmer, text: &str, atom: &Atom, level: u64) -> Opt
         let mut tail = text.len().saturating_sub(half)..text.len();
         let tail_start = tail.find(is_boundary).unwrap_or(text.len());
         let cut = Cut { message: atom.message, text: atom.text, head_end, tail_start };
-        let left = cut.apply(text, ContextTrimmer::MARK);
-        let tokens = trimmer.counting.text(&left);
+        let left = cut.apply(text);
+        let tokens = counting.text(&left);
         if tokens <= level {
             return Some((cut, tokens));
         }

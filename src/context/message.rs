@@ -1,7 +1,5 @@
 //! [`Message`] and [`Messages`]: what trimming needs to know of a conversation.
 
-use super::Rules;
-
 /// Who speaks in a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
@@ -274,5 +272,36 @@ impl<M: Message> Message for &M {
 
     fn wrong_form(&self) -> Option<&'static str> {
         (**self).wrong_form()
+    }
+}
+
+/// What a provider asks of a list, besides whole tool exchanges.
+///
+/// The default holds for OpenAI and Anthropic, and for what has no form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// The first message after the instructions is the user's. Waived if there is none of the user.
+    pub user_first: bool,
+    /// Where something fell out, user and model still take turns. What the caller has put side by
+    /// side stays so.
+    pub alternate: bool,
+}
+
+impl Rules {
+    /// Messages of one role may follow one another.
+    pub const OPENAI: Rules = Rules { user_first: true, alternate: false };
+
+    /// The first message is the user's; "consecutive `user` or `assistant` turns in your request
+    /// will be combined into a single turn" (Anthropic's reference of the Messages API).
+    pub const ANTHROPIC: Rules = Rules { user_first: true, alternate: false };
+
+    /// Turns alternate, and "function call turn comes immediately after a user turn or after a
+    /// function response turn" (the Gemini API's own error message).
+    pub const GEMINI: Rules = Rules { user_first: true, alternate: true };
+}
+
+impl Default for Rules {
+    fn default() -> Rules {
+        Rules::OPENAI
     }
 }

@@ -27,7 +27,9 @@ use count::Counting;
 pub use cut::Cut;
 pub use error::TrimError;
 pub use json::{JsonChat, JsonMessage, anthropic, gemini, openai, responses};
-pub use message::{Bond, Counted, Grouping, Message, Messages, Piece, Render, Role, counted};
+pub use message::{
+    Bond, Counted, Grouping, Message, Messages, Piece, Render, Role, Rules, counted,
+};
 pub use trimmed::{TrimReport, Trimmed};
 use walk::Walk;
 
@@ -149,7 +151,7 @@ type Pin = Arc<dyn Fn(usize, &dyn Message) -> bool + Send + Sync>;
 
 impl ContextTrimmer {
     /// What stands where something was cut out.
-    pub const MARK: &'static str = "\n[… cut to fit …]\n";
+    pub const MARK: &'static str = cut::MARK;
 
     /// Keeps at most `max_tokens`, and cuts a newest message that is larger. It counts with
     /// [`Heuristic::new`] and [`Framing::CAUTIOUS`] unless it is given the model.
@@ -229,7 +231,7 @@ impl ContextTrimmer {
         messages: &'a C,
     ) -> Result<Trimmed<'a, C>, TrimError> {
         let picked = Walk::new(self, messages).pick()?;
-        Ok(Trimmed::new(messages, self.clone(), picked))
+        Ok(Trimmed::new(messages, self.counting.clone(), picked))
     }
 }
 
@@ -249,37 +251,6 @@ pub enum Oversize {
     Cut,
     /// The newest is an error, an older one falls out.
     Refuse,
-}
-
-/// What a provider asks of a list, besides whole tool exchanges.
-///
-/// The default holds for OpenAI and Anthropic, and for what has no form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rules {
-    /// The first message after the instructions is the user's. Waived if there is none of the user.
-    pub user_first: bool,
-    /// Where something fell out, user and model still take turns. What the caller has put side by
-    /// side stays so.
-    pub alternate: bool,
-}
-
-impl Rules {
-    /// Messages of one role may follow one another.
-    pub const OPENAI: Rules = Rules { user_first: true, alternate: false };
-
-    /// The first message is the user's; "consecutive `user` or `assistant` turns in your request
-    /// will be combined into a single turn" (Anthropic's reference of the Messages API).
-    pub const ANTHROPIC: Rules = Rules { user_first: true, alternate: false };
-
-    /// Turns alternate, and "function call turn comes immediately after a user turn or after a
-    /// function response turn" (the Gemini API's own error message).
-    pub const GEMINI: Rules = Rules { user_first: true, alternate: true };
-}
-
-impl Default for Rules {
-    fn default() -> Rules {
-        Rules::OPENAI
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::ContextTrimmer;
+use super::count::Counting;
 use super::cut::Cut;
 use super::message::{Messages, Render};
 use super::walk::Picked;
@@ -13,13 +13,13 @@ use super::walk::Picked;
 #[must_use]
 pub struct Trimmed<'a, C: ?Sized> {
     messages: &'a C,
-    trimmer: ContextTrimmer,
+    counting: Counting,
     picked: Picked,
 }
 
 impl<'a, C: Messages + ?Sized> Trimmed<'a, C> {
-    pub(super) fn new(messages: &'a C, trimmer: ContextTrimmer, picked: Picked) -> Trimmed<'a, C> {
-        Trimmed { messages, trimmer, picked }
+    pub(super) fn new(messages: &'a C, counting: Counting, picked: Picked) -> Trimmed<'a, C> {
+        Trimmed { messages, counting, picked }
     }
 
     /// The indices of what is kept, in order.
@@ -61,7 +61,7 @@ impl<'a, C: Messages + ?Sized> Trimmed<'a, C> {
     }
 
     fn sum(&self, indices: impl Iterator<Item = usize>) -> u64 {
-        let count = |index| self.trimmer.counting.at(self.messages, index, u64::MAX);
+        let count = |index| self.counting.at(self.messages, index, u64::MAX);
         indices.map(|index| count(index).unwrap_or(u64::MAX)).fold(0, u64::saturating_add)
     }
 
@@ -91,9 +91,8 @@ impl<C: Render + ?Sized> Trimmed<'_, C> {
     pub fn render(&self) -> Vec<C::Owned> {
         let owned = |&index: &usize| {
             let cuts = super::cut::of_message(self.cuts(), index);
-            let replace = |text: usize, whole: &str| {
-                Some(super::cut::of_text(cuts, text)?.apply(whole, ContextTrimmer::MARK))
-            };
+            let replace =
+                |text: usize, whole: &str| Some(super::cut::of_text(cuts, text)?.apply(whole));
             self.messages.owned(index, &replace)
         };
         self.picked.kept.iter().filter_map(owned).collect()

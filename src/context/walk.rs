@@ -3,9 +3,9 @@
 use super::cut::Cut;
 use super::error::TrimError;
 use super::items::Items;
-use super::message::{Grouping, Message, Messages};
+use super::message::{Grouping, Message, Messages, Rules};
 use super::unit::{Found, Side, Unit, end_of, ending_at, is_plain_user, is_system};
-use super::{ContextTrimmer, Oversize, Rules};
+use super::{ContextTrimmer, Oversize};
 
 /// What was chosen.
 #[derive(Clone, Debug)]
@@ -172,7 +172,8 @@ impl<'a, C: Messages + ?Sized> Walk<'a, C> {
         let useful = unit.required || left >= USEFUL_TOKENS;
         let wanted = self.trimmer.oversize == Oversize::Cut && useful;
         if wanted && (unit.required || self.tokens_up_to(&unit, room).is_none()) {
-            if let Some((cuts, tokens)) = super::cut::fit(self.trimmer, self.messages, &unit, left)
+            if let Some((cuts, tokens)) =
+                super::cut::fit(&self.trimmer.counting, self.messages, &unit, left)
             {
                 swept.tokens = swept.tokens.saturating_add(tokens);
                 swept.units.push(unit.clone());

@@ -7,8 +7,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::Rules;
-use super::message::{Bond, Grouping, Message, Messages, Piece, Render, Role};
+use super::message::{Bond, Grouping, Message, Messages, Piece, Render, Role, Rules};
 use crate::price::Model;
 use crate::usage::Request;
 
