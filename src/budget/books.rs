@@ -1,6 +1,6 @@
-//! [`Books`]: writing through a journal. Callers queue, one of them leads and commits what waits as one
-//! transaction, then all are answered. What has to be booked and could not be written waits in the
-//! outbox and is decided anew.
+//! [`Books`]: group commit through a journal. Callers queue jobs; one of them, the leader, commits all
+//! queued jobs as one transaction and then answers them. Jobs that must commit and could not be written
+//! stay in the outbox and run again in the next transaction.
 //!
 //! There are two ledgers. The one that the writer works on is ahead by the open transaction; the one
 //! behind the manager's lock has only what is committed. So a reader never waits for the disk nor
@@ -50,7 +50,7 @@ const LAST_FLUSH: Duration = Duration::from_secs(5);
 
 /// The queue and the writer.
 pub(super) struct Books {
-    line: Lock<Line>,
+    commits: Lock<CommitQueue>,
     writer: Lock<Writer>,
     core: Weak<Core>,
     /// The holds that have a guard in this process, or an end that is not written yet.
@@ -64,15 +64,16 @@ pub(super) struct Books {
     hangs: AtomicBool,
 }
 
+/// The jobs that wait for the next transaction.
 #[derive(Default)]
-struct Line {
+struct CommitQueue {
     jobs: Vec<Box<dyn Job>>,
     /// How many jobs the last transaction had.
-    crowd: usize,
-    /// Somebody writes.
-    led: bool,
-    /// One of the jobs looks at those who wait for room.
-    looks: bool,
+    last_batch: usize,
+    /// A thread leads: it writes, and the others wait for it.
+    has_leader: bool,
+    /// One of the jobs serves the calls that wait for room.
+    has_serve_job: bool,
     server: Option<Server>,
 }
 
@@ -150,11 +151,12 @@ impl Books {
         let writer = Writer { journal, ledger, outbox, in_trouble, snapshot_at, is_ahead };
         let writer = Lock::new(writer);
         let chance = || u128::from(RandomState::new().hash_one(std::process::id()));
-        let (line, core, keys) = (Lock::new(Line::default()), Weak::new(), AtomicU64::new(0));
+        let (commits, core, keys) =
+            (Lock::new(CommitQueue::default()), Weak::new(), AtomicU64::new(0));
         let seed = (chance() << 64) | chance();
         let own = Lock::new(HashSet::new());
         let hangs = AtomicBool::new(false);
-        Ok((Books { line, writer, core, own, others, seed, keys, hangs }, view))
+        Ok((Books { commits, writer, core, own, others, seed, keys, hangs }, view))
     }
 
     pub(super) fn belong_to(&mut self, core: &Weak<Core>) {
@@ -196,31 +198,31 @@ impl Books {
 
     /// Queues a job; true if the caller has to lead.
     fn enqueue(&self, job: Box<dyn Job>) -> bool {
-        let mut line = self.line.lock();
-        line.jobs.push(job);
-        !std::mem::replace(&mut line.led, true)
+        let mut commits = self.commits.lock();
+        commits.jobs.push(job);
+        !std::mem::replace(&mut commits.has_leader, true)
     }
 
     /// True if jobs wait and nobody leads: then the caller has to.
     fn takes_lead(&self) -> bool {
-        let mut line = self.line.lock();
-        !line.jobs.is_empty() && !std::mem::replace(&mut line.led, true)
+        let mut commits = self.commits.lock();
+        !commits.jobs.is_empty() && !std::mem::replace(&mut commits.has_leader, true)
     }
 
-    /// Takes all jobs that wait. Those who were answered together just now are about to come again: while
-    /// they do, they are let through, to share the next wait for the disk too.
-    fn gather(&self) -> Vec<Box<dyn Job>> {
-        let mut line = self.line.lock();
+    /// Takes all queued jobs. The callers of the last batch often come back at once, so this yields while
+    /// they do, until the batch is as large as the last: they then share one wait for the disk.
+    fn take_batch(&self) -> Vec<Box<dyn Job>> {
+        let mut commits = self.commits.lock();
         let mut before = 0;
-        while line.jobs.len() > before && line.jobs.len() < line.crowd {
-            before = line.jobs.len();
-            drop(line);
+        while commits.jobs.len() > before && commits.jobs.len() < commits.last_batch {
+            before = commits.jobs.len();
+            drop(commits);
             yield_now();
-            line = self.line.lock();
+            commits = self.commits.lock();
         }
-        line.crowd = line.jobs.len();
-        line.looks = false;
-        std::mem::take(&mut line.jobs)
+        commits.last_batch = commits.jobs.len();
+        commits.has_serve_job = false;
+        std::mem::take(&mut commits.jobs)
     }
 
     /// True if something waits in the outbox, or is just being tried again, whatever comes of that.
@@ -230,17 +232,17 @@ impl Books {
 
     /// Queues a job for the writing thread.
     pub(super) fn enqueue_for_thread(&self, job: Box<dyn Job>) {
-        self.line.lock().jobs.push(job);
+        self.commits.lock().jobs.push(job);
         self.wake();
     }
 
-    /// Has the writing thread look at those who wait for room.
-    pub(super) fn look(&self) {
-        let mut line = self.line.lock();
-        if !std::mem::replace(&mut line.looks, true) {
-            line.jobs.push(Box::new(ServeJob));
+    /// Has the writing thread serve the calls that wait for room.
+    pub(super) fn request_service(&self) {
+        let mut commits = self.commits.lock();
+        if !std::mem::replace(&mut commits.has_serve_job, true) {
+            commits.jobs.push(Box::new(ServeJob));
         }
-        drop(line);
+        drop(commits);
         self.wake();
     }
 
@@ -252,7 +254,7 @@ impl Books {
         if Arc::strong_count(core) > 2 {
             return;
         }
-        let server = self.line.lock().server.clone();
+        let server = self.commits.lock().server.clone();
         let is_busy = server.as_ref().is_some_and(|server| server.state.lock().is_busy);
         let is_last = Arc::strong_count(core) <= usize::from(is_busy).saturating_add(1);
         if !is_last || server.as_ref().is_some_and(Server::is_this_thread) {
@@ -261,7 +263,7 @@ impl Books {
         if self.has_work() && block_on_within(core.flushed(), LAST_FLUSH).is_none() {
             return self.hangs.store(true, Ordering::Relaxed);
         }
-        let server = self.line.lock().server.take();
+        let server = self.commits.lock().server.take();
         if let Some(server) = server {
             server.end();
         }
@@ -269,14 +271,14 @@ impl Books {
 
     /// Wakes the thread that writes for those who cannot wait, started at its first use.
     fn wake(&self) {
-        let mut line = self.line.lock();
-        if line.server.is_none() {
+        let mut commits = self.commits.lock();
+        if commits.server.is_none() {
             let (core, state) = (self.core.clone(), Arc::<Lock<ServerState>>::default());
             let own = Arc::clone(&state);
             let thread = spawn("bursar-journal", move || serve(&core, &own));
-            line.server = thread.ok().map(|thread| Server { thread, state });
+            commits.server = thread.ok().map(|thread| Server { thread, state });
         }
-        if let Some(server) = &line.server {
+        if let Some(server) = &commits.server {
             server.thread.unpark();
         }
     }
@@ -286,16 +288,16 @@ impl Books {
         if !self.hangs.load(Ordering::Relaxed) && self.has_work() {
             core.lead(self);
         }
-        if let Some(server) = self.line.lock().server.take() {
+        if let Some(server) = self.commits.lock().server.take() {
             server.thread.unpark();
         }
     }
 
     /// True if something waits to be written, or is just being written.
     fn has_work(&self) -> bool {
-        let line = self.line.lock();
-        let waits = line.led || !line.jobs.is_empty();
-        drop(line);
+        let commits = self.commits.lock();
+        let waits = commits.has_leader || !commits.jobs.is_empty();
+        drop(commits);
         waits || self.writer.try_lock().is_none_or(|writer| !writer.outbox.is_empty())
     }
 }
@@ -314,7 +316,7 @@ fn serve(core: &Weak<Core>, state: &Lock<ServerState>) {
         while books.takes_lead() {
             core.lead(books);
         }
-        if books.owes() && !std::mem::replace(&mut books.line.lock().led, true) {
+        if books.owes() && !std::mem::replace(&mut books.commits.lock().has_leader, true) {
             core.lead(books);
         }
         let again = books.owes();
@@ -421,7 +423,7 @@ impl Core {
     #[cold]
     pub(super) fn lead(&self, books: &Books) {
         let lead = Lead(books);
-        let effects = self.transact(books, books.gather());
+        let effects = self.transact(books, books.take_batch());
         drop(lead);
         self.run_effects(effects);
     }
@@ -566,10 +568,10 @@ struct Lead<'a>(&'a Books);
 
 impl Drop for Lead<'_> {
     fn drop(&mut self) {
-        let mut line = self.0.line.lock();
-        line.led = false;
-        let waits = !line.jobs.is_empty();
-        drop(line);
+        let mut commits = self.0.commits.lock();
+        commits.has_leader = false;
+        let waits = !commits.jobs.is_empty();
+        drop(commits);
         if waits {
             self.0.wake();
         }

@@ -210,7 +210,7 @@ impl Core {
         self.end_due(books, &mut ledger, now, || false);
         let result = look(&ledger, &state.queue, now);
         drop(state);
-        books.look();
+        books.request_service();
         result
     }
 
@@ -393,7 +393,7 @@ impl Wake for Alarm {
             queue.len() > 0
         });
         if let Some(books) = core.books().filter(|_| someone_waits) {
-            books.look();
+            books.request_service();
         }
     }
 }

@@ -223,7 +223,7 @@ impl Core {
         let (result, needs_service) = (look(ledger, queue, now), queue.needs_service());
         drop(state);
         if needs_service {
-            books.look();
+            books.request_service();
         }
         result
     }

@@ -381,7 +381,7 @@ fn who_writes_for_others_may_wait_for_a_change_of_its_own() {
                 is_in_commit.store(true, Ordering::SeqCst);
                 let budget = same.upgrade().unwrap();
                 let books = budget.core.books().unwrap();
-                wait_until(|| !books.line.lock().jobs.is_empty());
+                wait_until(|| !books.commits.lock().jobs.is_empty());
             });
             let other = budget.clone();
             let leads =
