@@ -236,7 +236,7 @@ pub fn raw(style: Style, usage: &Value) -> Raw {
     }
     // Parts of zero state nothing of a whole that is absent.
     let is_whole = |name: &&'static str| ["input", "output", "total"].contains(name);
-    if raw.keys().any(|name| is_whole(name)) || raw.values().any(|it| *it != Count::Good(0)) {
+    if raw.keys().any(is_whole) || raw.values().any(|it| *it != Count::Good(0)) {
         return raw;
     }
     Raw::new()
