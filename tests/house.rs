@@ -119,6 +119,27 @@ fn clocks_are_read_in_one_file_and_locks_named_in_one() {
     }
 }
 
+/// A condition is an `if`: a `match` on `true` and `false` reads as something else.
+#[test]
+fn no_match_is_on_a_bool() {
+    struct Matches(usize);
+    impl<'ast> syn::visit::Visit<'ast> for Matches {
+        fn visit_expr_match(&mut self, found: &'ast syn::ExprMatch) {
+            let is_bool = |arm: &syn::Arm| match &arm.pat {
+                syn::Pat::Lit(literal) => matches!(literal.lit, syn::Lit::Bool(_)),
+                _ => false,
+            };
+            self.0 += usize::from(found.arms.iter().all(is_bool));
+            syn::visit::visit_expr_match(self, found);
+        }
+    }
+    for (file, text) in sources("src") {
+        let mut matches = Matches(0);
+        syn::visit::Visit::visit_file(&mut matches, &syn::parse_file(&text).unwrap());
+        assert_eq!(matches.0, 0, "{}", file.display());
+    }
+}
+
 /// `if let … && …` needs a newer compiler than the manifest promises, and no older one is at hand
 /// everywhere to say so.
 #[test]

@@ -322,10 +322,7 @@ fn serve(core: &Weak<Core>, state: &Lock<ServerState>) {
         let again = books.owes();
         drop(core);
         state.lock().is_busy = false;
-        match again {
-            true => park_timeout(RETRY),
-            false => park(),
-        }
+        if again { park_timeout(RETRY) } else { park() }
     }
 }
 

@@ -302,9 +302,10 @@ impl Reservation {
     fn book(&mut self, bill: Bill) -> Receipt {
         let bill = self.without_gaps(bill);
         let priced = self.price(&bill);
-        match bill.extra.is_empty() {
-            true => self.charge(Some(&bill.usage), priced),
-            false => self.charge(Some(&bill.total_usage()), priced),
+        if bill.extra.is_empty() {
+            self.charge(Some(&bill.usage), priced)
+        } else {
+            self.charge(Some(&bill.total_usage()), priced)
         }
     }
 
@@ -312,9 +313,10 @@ impl Reservation {
     fn charge(&mut self, usage: Option<&Usage>, priced: Priced) -> Receipt {
         self.on_lost = None;
         let is_told = priced.why.is_some() || !priced.doubts.is_empty();
-        match is_told || priced.other_model.is_some() {
-            true => self.charge_at_length(usage.copied(), &priced),
-            false => self.charge_plainly(usage, priced.figures),
+        if is_told || priced.other_model.is_some() {
+            self.charge_at_length(usage.copied(), &priced)
+        } else {
+            self.charge_plainly(usage, priced.figures)
         }
     }
 

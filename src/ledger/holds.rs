@@ -210,7 +210,8 @@ impl Holds {
     pub(super) fn expire_charged(&mut self, id: HoldId, event: u64) {
         self.unlink(id.index);
         let hold = self.at_mut(id);
-        (hold.state, hold.charged_by) = (HoldState::Charged, event);
+        hold.state = HoldState::Charged;
+        hold.charged_by = event;
     }
 
     /// Ends a hold's lease, and keeps what it was.
@@ -261,7 +262,8 @@ impl Holds {
                 return Err(format!("hold {next} is in the wrong place of the list of leases"));
             }
             left -= 1;
-            (next, last) = (hold.later, hold.lease_until);
+            next = hold.later;
+            last = hold.lease_until;
         }
         if left > 0 { Err(format!("{left} leases are not in the list")) } else { Ok(()) }
     }
@@ -282,7 +284,8 @@ impl Holds {
             later => self.slots[later as usize].earlier = index,
         }
         let hold = &mut self.slots[index as usize];
-        (hold.earlier, hold.later) = (earlier, later);
+        hold.earlier = earlier;
+        hold.later = later;
     }
 
     #[inline]

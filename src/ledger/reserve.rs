@@ -60,7 +60,8 @@ impl<'a> Demand<'a> {
     #[inline]
     fn fit(&self, output_cap: u64) -> Option<SizedDemand> {
         let mut amounts = self.bound.amounts(output_cap)?;
-        (amounts.requests, amounts.in_flight) = (self.requests, self.in_flight);
+        amounts.requests = self.requests;
+        amounts.in_flight = self.in_flight;
         let moved = self.outer.map_or_else(Vec::new, |outer| taken_from(outer, &amounts));
         Some(SizedDemand { output_cap, amounts, moved })
     }
@@ -360,9 +361,10 @@ impl Ledger {
         let (account, limit) = counter.about();
         let quantity = |value| limit.measure().quantity(value);
         let (level, room) = (self.level(counter, now), self.room(counter, now, demand.wrap_up));
-        let asked = match counter.is_per_call() {
-            true => demand.whole_cost(&least.amounts),
-            false => counter.of(&least.amounts),
+        let asked = if counter.is_per_call() {
+            demand.whole_cost(&least.amounts)
+        } else {
+            counter.of(&least.amounts)
         };
         let from_outer = asked.saturating_sub(needed);
         Ok(Box::new(Denied {

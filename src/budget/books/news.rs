@@ -60,7 +60,8 @@ impl Others {
 
     fn note_read(&self, clock: Timestamp) {
         let mut times = self.times.lock();
-        (times.read, times.tried) = (clock, clock);
+        times.read = clock;
+        times.tried = clock;
     }
 }
 
@@ -183,20 +184,17 @@ impl Core {
         news.events.iter().for_each(|event| self.show(&mut view.ledger, event));
         let _ = view.ledger.take_notices();
         self.watch(&view.ledger, clock, has_snapshot, &news.events);
-        match short {
+        if short {
             // Cheaper than a copy of the ledger.
-            true => {
-                ledger.keep_entries(false);
-                news.events.iter().for_each(|event| ledger.apply(event));
-                let _ = ledger.take_notices();
-                if view.queue.len() == 0 {
-                    ledger.note_changes(false);
-                }
+            ledger.keep_entries(false);
+            news.events.iter().for_each(|event| ledger.apply(event));
+            let _ = ledger.take_notices();
+            if view.queue.len() == 0 {
+                ledger.note_changes(false);
             }
-            false => {
-                *ledger = view.ledger.clone();
-                view.queue.retry_all();
-            }
+        } else {
+            *ledger = view.ledger.clone();
+            view.queue.retry_all();
         }
         ledger.keep_entries(true);
     }
