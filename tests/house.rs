@@ -1,4 +1,5 @@
-//! Owns the rules of the house: layers, first lines, and where clocks and locks may be named.
+//! The rules of the house: layers, import circles, names, words, first lines, and where clocks and
+//! locks may be named.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -76,7 +77,7 @@ fn a_room_names_only_what_lies_below_it() {
 }
 
 #[test]
-fn the_first_line_of_a_file_says_what_it_owns() {
+fn the_first_line_of_a_file_says_what_it_is_for() {
     // The published crate has no benches and no examples.
     let is_there = |folder: &&str| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).exists();
     for folder in ["src", "tests", "benches", "examples"].into_iter().filter(is_there) {
@@ -84,13 +85,18 @@ fn the_first_line_of_a_file_says_what_it_owns() {
             let first = text.lines().next().unwrap_or_default();
             let is_included = first.starts_with("#![doc = include_str!");
             let is_said = first.starts_with("//! ") && first.len() > 20;
+            assert!(
+                folder != "src" || !first.starts_with("//! Owns"),
+                "{}: {first}",
+                file.display()
+            );
             assert!(is_included || is_said, "{}: {first}", file.display());
         }
     }
 }
 
 #[test]
-fn a_file_is_one_that_somebody_would_open() {
+fn files_and_lines_are_short() {
     for (file, text) in sources("src") {
         let lines = text.lines().count();
         assert!(lines <= 700, "{} has {lines} lines; is there a place to cut it?", file.display());
@@ -103,6 +109,54 @@ fn a_file_is_one_that_somebody_would_open() {
         let is_long = |line: &str| line.chars().count() > 120;
         let long = text.lines().find(|l| is_long(l) && !is_table(l) && !is_sample(l));
         assert_eq!(long, None, "{}", file.display());
+    }
+}
+
+/// Words that hide who does what. Documentation names the subject, and uses the field's terms.
+const UNUSED_WORDS: [&str; 9] =
+    ["told", "said", "anew", "whoever", "nobody", "somebody", "so many", "as ever", "by and by"];
+
+#[test]
+fn documentation_uses_standard_terms() {
+    let is_doc = |line: &&str| line.trim_start().starts_with("//");
+    for (file, text) in sources("src") {
+        for line in text.lines().filter(is_doc) {
+            let words: Vec<String> = line
+                .split(|c: char| !c.is_alphabetic())
+                .filter(|word| !word.is_empty())
+                .map(str::to_lowercase)
+                .collect();
+            let text = format!(" {} ", words.join(" "));
+            let found = UNUSED_WORDS.iter().find(|word| text.contains(&format!(" {word} ")));
+            assert_eq!(found, None, "{}: {line}", file.display());
+        }
+    }
+}
+
+/// Two types of one name in one room send a reader to the wrong file.
+#[test]
+fn a_room_gives_a_name_to_one_type() {
+    /// Twins of which a build has one.
+    const TWINS: [&str; 3] = ["sync", "clock", "budget::CallSpan"];
+    let mut homes = std::collections::BTreeMap::new();
+    for (file, text) in sources("src") {
+        let is_test =
+            file.components().any(|part| part.as_os_str() == "tests") || file.ends_with("tests.rs");
+        if is_test {
+            continue;
+        }
+        for item in syn::parse_file(&text).unwrap().items {
+            let name = match &item {
+                syn::Item::Struct(item) => &item.ident,
+                syn::Item::Enum(item) => &item.ident,
+                syn::Item::Trait(item) => &item.ident,
+                _ => continue,
+            };
+            let key = format!("{}::{name}", room(&file));
+            let is_twin = TWINS.contains(&&*room(&file)) || TWINS.contains(&&*key);
+            let before = homes.insert(key.clone(), file.clone()).filter(|_| !is_twin);
+            assert_eq!(before, None, "{key} also stands in {}", file.display());
+        }
     }
 }
 

@@ -144,7 +144,7 @@ impl Core {
         request: &CallRequest<'_>,
         place: Place,
     ) -> Result<Admitted, Refused> {
-        // Nobody waits, is to be notified or writes: without an event.
+        // No call waits, no observer listens and no journal writes: no event is needed.
         if self.is_plain() && !queue.is_busy() {
             if let Some(admitted) = self.admit_fast(ledger, now, request) {
                 return Ok(admitted);

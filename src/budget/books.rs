@@ -39,7 +39,7 @@ pub(super) use job::{After, Job};
 use job::{AwaitedJob, DetachedJob, ServeJob, never_run};
 use news::Others;
 
-/// How often what waits in the outbox is tried again when nobody else writes.
+/// How often what waits in the outbox is tried again when no other job writes.
 const RETRY: Duration = Duration::from_secs(1);
 /// The fewest events between two snapshots.
 const SNAPSHOT_EVENTS: u64 = 10_000;
@@ -114,7 +114,7 @@ struct Writer {
     journal: Box<dyn Journal>,
     ledger: Ledger,
     outbox: Vec<Box<dyn Job>>,
-    /// The last transaction failed, and left something in the outbox; that has been told.
+    /// The last transaction failed, and left something in the outbox; that has been reported.
     in_trouble: bool,
     /// The number of events at the last snapshot.
     snapshot_at: u64,
@@ -203,7 +203,7 @@ impl Books {
         !std::mem::replace(&mut commits.has_leader, true)
     }
 
-    /// True if jobs wait and nobody leads: then the caller has to.
+    /// True if jobs wait and there is no leader: then the caller becomes it.
     fn takes_lead(&self) -> bool {
         let mut commits = self.commits.lock();
         !commits.jobs.is_empty() && !std::mem::replace(&mut commits.has_leader, true)
@@ -374,7 +374,7 @@ impl Core {
         if books.enqueue(job) {
             self.lead(books);
         }
-        // This may be the writing thread, in an observer: whoever lets go of the lead wakes it to lead.
+        // This may be the writing thread, in an observer: the leader that steps down wakes it.
         block_on(poll_fn(|context| {
             loop {
                 match Pin::new(&mut ticket).poll(context) {
@@ -386,7 +386,7 @@ impl Core {
     }
 
     /// Changes the ledger without blocking the thread: the answer is awaited. `make` turns the result
-    /// into something that undoes it where nobody awaits it any more.
+    /// into something that undoes it if its caller has gone.
     pub(super) fn change_later<R: Send + 'static, T: Send + 'static>(
         &self,
         work: impl FnMut(&mut Ledger, &mut Queue, Timestamp) -> R + Send + 'static,
@@ -400,7 +400,7 @@ impl Core {
         ticket
     }
 
-    /// Changes the ledger soon, and tells of it then; nobody waits. In memory at once.
+    /// Changes the ledger soon and notifies observers then; the caller does not wait. In memory at once.
     pub(super) fn change_soon(
         &self,
         mut work: impl FnMut(&mut Ledger, Timestamp) -> Option<After> + Send + 'static,
@@ -431,7 +431,7 @@ impl Core {
         let mut jobs = std::mem::take(&mut writer.outbox);
         let waited = jobs.len();
         jobs.extend(new);
-        // A journal is somebody else's code, and what waits must not be lost by its panic.
+        // A journal is foreign code, and what waits must not be lost by its panic.
         let write = AssertUnwindSafe(|| self.write(&mut writer, &mut jobs));
         let outcome = catch_unwind(write).unwrap_or_else(|panic| {
             std::mem::forget(panic);
@@ -510,7 +510,7 @@ impl Core {
         }
         self.serve(ledger, &mut self.view().queue, now);
         for job in jobs {
-            // Whoever makes room gives it out, before the next can take it.
+            // The job that makes room admits the waiting calls, before the next can take it.
             let queue = &mut self.view().queue;
             job.run(self, ledger, queue, now);
             self.serve(ledger, queue, now);

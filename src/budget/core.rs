@@ -1,6 +1,5 @@
-//! Owns the one lock: everything that a manager's handles share, the time read inside the lock, the
-//! turning of names into numbers, and what is done after the lock is free: those who waited are
-//! woken, observers told.
+//! [`Core`]: the shared state behind `BudgetManager`: the lock, the clock that is read under it, the
+//! numbers of names, and the effects after unlock.
 
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -57,10 +56,10 @@ pub enum LostCall {
     Release,
 }
 
-/// Who is told.
+/// The observers.
 pub(super) struct Watch {
     pub(super) observers: Box<[Arc<dyn Observer>]>,
-    /// False if all of them are closures that are told of alerts alone.
+    /// False if all of them are closures that receive alerts alone.
     pub(super) each_call: bool,
 }
 
@@ -70,7 +69,7 @@ pub(super) struct State {
     pub(super) queue: Queue,
 }
 
-/// The lock while somebody works under it, and the time that was read inside.
+/// The locked state, and the time that was read inside.
 pub(super) struct Entered<'a> {
     pub(super) state: Held<'a, State>,
     pub(super) now: Timestamp,
@@ -112,7 +111,7 @@ pub(super) struct Core {
     pub(super) settings: Settings,
     /// What writes, if there is a journal; then `ledger` has only what is written.
     books: Option<Books>,
-    /// True if a call may go the short way: nobody is told of it and nothing is written.
+    /// True if a call may take the fast path: no observer hears of it and nothing is written.
     plain: bool,
     /// The unread fields that have raised an alert, by hash of the name.
     unread: Lock<HashSet<u128>>,
@@ -306,7 +305,7 @@ impl Core {
         self.settings.lease.map_or(Timestamp::MAX, |lease| now.plus(lease))
     }
 
-    /// True if anybody is to be told of each call.
+    /// True if an observer hears of each call.
     #[inline]
     pub(super) fn is_watched(&self) -> bool {
         self.watch.each_call

@@ -23,7 +23,7 @@ use crate::ledger::Ledger;
 /// polled, and needs no runtime.
 ///
 /// Dropped while it waits, it leaves no trace, and those behind it move up. Dropped after room was
-/// found and before it was told, it gives the room back.
+/// found and before the outcome was fetched, it gives the room back.
 #[must_use = "nothing is asked for until the future is polled"]
 pub struct Waiting {
     core: Arc<Core>,
@@ -76,30 +76,30 @@ impl ReserveRequest<'_> {
     /// still goes through. Calls that share no line pass each other. So a large call is not
     /// overtaken by many small ones.
     ///
-    /// **Whoever makes room gives it out**: a settle, a release, a raised or lifted limit, a thaw, a
-    /// new window. The first in line is admitted at once, at the prices of that moment, even if its
-    /// task is slow to notice.
+    /// **The operation that makes room admits the next calls**: a settle, a release, a raised or
+    /// lifted limit, a thaw, a new window. The first in line is admitted at once, at the prices of
+    /// that moment, even if its task is slow to notice.
     ///
     /// **Refused at once** is what can never fit and what is frozen or closed; later, what can fit
-    /// no longer: the limit was lowered, the account closed, the outer call ended. Whoever waits
-    /// already when the account is frozen keeps the place, is in nobody's way meanwhile, and goes on
-    /// when it is thawed.
+    /// no longer: the limit was lowered, the account closed, the outer call ended. A call that
+    /// waits already when the account is frozen keeps its place, blocks no other call meanwhile, and
+    /// goes on when the account is thawed.
     ///
     /// **What wraps up** ([`wrap_up`](ReserveRequest::wrap_up)) passes the others where a limit keeps a part for
     /// it, because they can never have that part; elsewhere it stands in the one line. Who comes
     /// after it stands behind it everywhere.
     ///
     /// **Inside another call** only what does not come out of the outer hold stands in line. Those
-    /// before it may be waiting for that very outer call to end: then nobody moves until a deadline
+    /// before it may be waiting for that very outer call to end: then no call moves until a deadline
     /// comes. Keep inner waits short. The growth of a hold never stands in line, for that reason.
     ///
-    /// **With a journal** it is the same line, for all of this process: whoever commits a transaction
-    /// gives out what it makes room for in that very transaction, and who is admitted is told when it
-    /// is written. If it cannot be written, nothing is held and everybody keeps the place; who is
-    /// there when an error comes that will not be over by itself, or whose time is up meanwhile, is
-    /// told with [`Journal`](ReserveError::Journal). **Between processes there is no line**: each has
+    /// **With a journal** it is the same line, for all of this process: a transaction that
+    /// makes room also admits the calls that wait for it, and they return when it is written. If it
+    /// cannot be written, nothing is held and every call keeps its place; calls that wait when an
+    /// error comes that will not pass by itself, or whose time is up meanwhile, fail with
+    /// [`Journal`](ReserveError::Journal). **Between processes there is no line**: each has
     /// its own, the first in it looks again with every transaction of its process and at the latest a
-    /// second after another has made room, and whoever writes first has it.
+    /// second after another has made room, and the first to write gets it.
     ///
     /// # Errors
     /// [`ReserveError`]. At the deadline it is what is in the way: [`Denied`](ReserveError::Denied) by
@@ -118,7 +118,7 @@ impl Future for Waiting {
     /// Once it has been ready it is pending for ever.
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let waiting = self.get_mut();
-        // Nobody else's code under the lock: not even a waker's clone or drop (law 7).
+        // No foreign code under the lock: not even a waker's clone or drop (law 7).
         let waker = context.waker().clone();
         let outcome = match waiting.stage {
             Stage::New => waiting.start(waker),
@@ -198,7 +198,7 @@ impl Job for EnqueueJob {
         queue.make_ready(self.0);
     }
 
-    /// It is told through the queue, where it keeps its place after an error.
+    /// The outcome comes through the queue, where the call keeps its place after an error.
     fn answer(&mut self, _: Result<(), &JournalError>) -> Option<After> {
         None
     }
@@ -209,7 +209,7 @@ impl Job for EnqueueJob {
 }
 
 impl Core {
-    /// Looks into the queue. With a journal, whoever writes next serves it.
+    /// Looks into the queue. With a journal, the next transaction serves it.
     pub(super) fn with_queue<R>(
         &self,
         look: impl FnOnce(&Ledger, &mut Queue, Timestamp) -> R,

@@ -1,5 +1,5 @@
-//! Owns what is to be done through a journal: a [`Job`], which runs again after a transaction that
-//! has failed, and the [`Ticket`] of whoever waits for its answer.
+//! [`Job`]: a change through a journal, which runs again after a transaction that has failed;
+//! [`Ticket`]: awaits its answer.
 
 use std::fmt;
 use std::future::Future;
@@ -14,7 +14,7 @@ use crate::journal::JournalError;
 use crate::ledger::Ledger;
 use crate::sync::Lock;
 
-/// What is told after all locks are free, and the lead.
+/// Notifications after all locks are free and the leader has stepped down.
 pub(in crate::budget) type After = Box<dyn FnOnce(&Core) + Send>;
 
 /// Something that is to be done to the ledger. It can be run again after a transaction that failed.
@@ -26,7 +26,7 @@ pub(in crate::budget) trait Job: Send {
     fn must_commit(&self) -> bool;
 }
 
-/// A job that somebody waits for.
+/// A job whose caller waits.
 pub(super) struct AwaitedJob<F, R, G, T> {
     work: F,
     result: Option<R>,
@@ -42,7 +42,7 @@ where
     T: Send + 'static,
 {
     pub(super) fn with_ticket(work: F, make: G) -> (Box<dyn Job>, Ticket<T>) {
-        let slot = Arc::new(Slot(Lock::new(State::Waits(None))));
+        let slot = Arc::new(Slot(Lock::new(SlotState::Waits(None))));
         let ticket = Ticket(Arc::clone(&slot));
         (Box::new(AwaitedJob { work, result: None, make: Some(make), slot }), ticket)
     }
@@ -90,7 +90,7 @@ pub(super) fn never_run() -> JournalError {
     JournalError::new("whoever wrote to the journal has panicked; nothing was written")
 }
 
-/// A job that nobody waits for.
+/// A job whose caller does not wait.
 pub(super) struct DetachedJob<F> {
     work: F,
     after: Option<After>,
@@ -131,21 +131,21 @@ impl Job for ServeJob {
     }
 }
 
-struct Slot<T>(Lock<State<T>>);
+struct Slot<T>(Lock<SlotState<T>>);
 
-enum State<T> {
+enum SlotState<T> {
     Waits(Option<Waker>),
     Done(Result<T, JournalError>),
     Gone,
 }
 
 impl<T> Slot<T> {
-    /// Answers whoever waits; what nobody waits for any more comes back.
+    /// Answers the caller; if it has gone, the result comes back.
     fn put(&self, result: Result<T, JournalError>) -> Option<T> {
         let mut state = self.0.lock();
-        match std::mem::replace(&mut *state, State::Gone) {
-            State::Waits(waker) => {
-                *state = State::Done(result);
+        match std::mem::replace(&mut *state, SlotState::Gone) {
+            SlotState::Waits(waker) => {
+                *state = SlotState::Done(result);
                 drop(state);
                 wake_all(waker.into_iter().collect());
                 None
@@ -165,14 +165,14 @@ pub(crate) struct Ticket<T>(Arc<Slot<T>>);
 
 impl<T> Ticket<T> {
     pub(super) fn of(value: T) -> Ticket<T> {
-        Ticket(Arc::new(Slot(Lock::new(State::Done(Ok(value))))))
+        Ticket(Arc::new(Slot(Lock::new(SlotState::Done(Ok(value))))))
     }
 
     /// Waits no longer; an answer that has come and was not fetched is here.
     fn give_up(&self) -> Option<T> {
-        let state = std::mem::replace(&mut *self.0.0.lock(), State::Gone);
+        let state = std::mem::replace(&mut *self.0.0.lock(), SlotState::Gone);
         match state {
-            State::Done(result) => result.ok(),
+            SlotState::Done(result) => result.ok(),
             _ => None,
         }
     }
@@ -188,18 +188,18 @@ impl<T> Future for Ticket<T> {
     type Output = Result<T, JournalError>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        // Nobody else's code under the lock: not even a waker's clone or drop (law 7).
+        // No foreign code under the lock: not even a waker's clone or drop (law 7).
         let waker = context.waker().clone();
         let mut state = self.0.0.lock();
-        match std::mem::replace(&mut *state, State::Gone) {
-            State::Done(result) => Poll::Ready(result),
-            State::Waits(before) => {
-                *state = State::Waits(Some(waker));
+        match std::mem::replace(&mut *state, SlotState::Gone) {
+            SlotState::Done(result) => Poll::Ready(result),
+            SlotState::Waits(before) => {
+                *state = SlotState::Waits(Some(waker));
                 drop(state);
                 drop(before);
                 Poll::Pending
             }
-            State::Gone => Poll::Ready(Err(never_run())),
+            SlotState::Gone => Poll::Ready(Err(never_run())),
         }
     }
 }

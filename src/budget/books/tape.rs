@@ -1,4 +1,4 @@
-//! Owns a journal in memory that fails when it is told to, and lets a test in while it writes.
+//! [`Tape`]: a journal in memory that fails on request, and lets a test act while it writes.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Owns the tests of what is told of changes that a journal writes: each once, and when it is written.
+//! Tests of notifications with a journal: each change once, when it is written.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -218,7 +218,7 @@ fn an_observer_with_a_weak_budget_keeps_nothing_alive() {
     assert_eq!((tape.holders(), Arc::strong_count(&freezes)), (1, 1));
 }
 
-/// Whoever gives up asking has held for a moment: the observers hear of both, in this order.
+/// A caller that gives up has held for a moment: the observers hear of both, in this order.
 #[test]
 fn a_hold_that_nobody_fetches_is_told_as_any_other() {
     #[derive(Default)]
@@ -264,7 +264,7 @@ fn a_hold_that_nobody_fetches_is_told_as_any_other() {
 }
 
 /// Law 1: whose end waits to be written is not taken for gone when the lease ends, and what it holds
-/// is given to nobody.
+/// is given to no other call.
 #[test]
 fn the_lease_of_a_hold_whose_end_is_known_gives_nothing_back() {
     let scene = Scene::new(LostCall::Release);

@@ -1,4 +1,4 @@
-//! Owns the proof that the queue serves as its documentation says: beside a naive model after each
+//! Tests that the queue serves as its documentation says: beside a naive model after each
 //! random step, and counted, so that many who wait cost no more than those who are served.
 
 mod naive;
@@ -97,7 +97,7 @@ fn serving_costs_as_much_as_there_are_served() {
     let mut tasks: Vec<Task> = (0..10_000).map(|_| ask()).collect();
     assert_eq!((budget.waiting(), attempts(&budget)), (10_000, 10_000));
 
-    // What counts nothing in the limit looks at nobody.
+    // A call that counts nothing in the limit examines no waiting call.
     for _ in 0..100 {
         account.record(crate::usage::Bill::free()).book().unwrap();
     }
@@ -429,7 +429,7 @@ impl Both {
         }
     }
 
-    /// A step that fails first: nothing has changed, everybody is looked at anew; then it is done.
+    /// A step that fails first: nothing has changed, every waiting call is examined again; then it is done.
     fn fail(&mut self, step: &Step, fault: Fault) {
         let tape = self.tape.clone().unwrap();
         tape.fail(Some(fault));

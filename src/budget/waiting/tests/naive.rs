@@ -1,4 +1,4 @@
-//! Owns a naive model of the lines: no index, no events, only what the documentation says.
+//! A naive model of the lines: no index, no events, only what the documentation says.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -115,7 +115,7 @@ impl Model {
         })
     }
 
-    /// What is said to a call at that place, and in which lists it would have to stand.
+    /// The outcome for a call at that place, and in which lists it would have to stand.
     pub(super) fn look(&self, call: &Call, place: usize) -> Answer {
         if self.frozen[call.account] {
             return Answer { said: Said::Frozen, hope: BTreeSet::new(), full: BTreeSet::new() };

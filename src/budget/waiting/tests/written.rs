@@ -1,4 +1,4 @@
-//! Owns the tests of the line with a journal: what is told when, and what a transaction that fails, a
+//! Tests of the line with a journal: when outcomes are reported, and what a transaction that fails, a
 //! task that is dropped and a clock leave behind.
 
 use super::*;
@@ -10,7 +10,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// Ten cents, of which somebody has eight.
+    /// A limit of ten cents, of which a call holds eight.
     fn new() -> (Scene, Reservation) {
         let (tape, clock) = (Tape::default(), ManualClock::at(Timestamp::from_secs(0)));
         let budget = BudgetManager::builder()
@@ -76,7 +76,7 @@ fn a_thousand_who_wait_make_one_transaction_for_each_commit() {
     assert!(is_clean(&budget));
 }
 
-/// Nobody is told of room before it is written, and a commit that fails takes no place away.
+/// No call is admitted before that is written, and a commit that fails takes no place away.
 #[test]
 fn a_commit_that_fails_leaves_everybody_where_they_were() {
     for fault in [Fault::Begin, Fault::Commit] {
@@ -99,8 +99,8 @@ fn a_commit_that_fails_leaves_everybody_where_they_were() {
     }
 }
 
-/// A call that comes while nothing can be written has its place, and is looked at when that is over:
-/// a second later, if nobody writes before.
+/// A call that comes while nothing can be written has its place, and is examined when that is over:
+/// a second later, if no transaction is written before.
 #[test]
 fn who_comes_in_a_bad_moment_waits_it_out() {
     let (scene, hold) = Scene::new();
@@ -114,7 +114,7 @@ fn who_comes_in_a_bad_moment_waits_it_out() {
     scene.clock.advance(Duration::from_secs(1));
     assert_eq!(answer(task).unwrap().held(), Usd::cents(2));
 
-    // What will not be over by itself, and a deadline, are told with the error.
+    // An error that will not pass by itself, and a deadline, end the wait with the error.
     let waits = scene.wait(3, HOUR);
     let late = scene.wait(3, Duration::from_secs(5));
     scene.tape.fail(Some(Fault::Begin));
