@@ -1,4 +1,4 @@
-//! Owns a budget that survives: run it twice, and the second run goes on where the first stopped.
+//! A budget that survives: run it twice, and the second run goes on where the first stopped.
 //!
 //! ```sh
 //! cargo run --features sqlite --example durable                # ten calls on durable.db

@@ -1,4 +1,4 @@
-//! Owns the price of calls, line by line: reads JSON lines, writes what each call cost.
+//! The price of calls, line by line: reads JSON lines, writes what each call cost.
 //!
 //! ```text
 //! $ echo '{"id":1,"model":"gpt-6.1-terra","usage":{"input_uncached":86,"output":236}}' |

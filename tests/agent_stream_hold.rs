@@ -1,4 +1,4 @@
-//! Owns the proof that a hold books what it was shown: bodies and streams alike, whole or cut.
+//! Tests that a hold books what it was shown: bodies and streams alike, whole or cut.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Owns the tests of budgeted streams: what passes through, what each end books, growth, and a
+//! Tests of budgeted streams: what passes through, what each end books, growth, and a
 //! stream that is dropped at every point.
 
 use std::pin::Pin;

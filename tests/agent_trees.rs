@@ -1,4 +1,4 @@
-//! Owns the random test of layers: trees of agents that answer, fail, panic and hang, cancelled at
+//! The random test of layers: trees of agents that answer, fail, panic and hang, cancelled at
 //! any poll, whose books have to agree with an observer who adds up every receipt.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

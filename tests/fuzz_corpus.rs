@@ -1,4 +1,4 @@
-//! Owns the replay of the fuzz corpus: what a fuzzer has found stays found, on any toolchain.
+//! The replay of the fuzz corpus: what a fuzzer has found stays found, on any toolchain.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Owns the tests of the manager's public face: how calls are asked for, admitted, refused and
+//! Tests of the manager's public face: how calls are asked for, admitted, refused and
 //! ended, one story each.
 
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! Owns the tests of the manager's corners: each tells what went wrong, or could, before it was held.
+//! Tests of the manager's corners: each tells what went wrong, or could, before it was held.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Owns the proof that nothing on the hot path allocates.
+//! Tests that nothing on the hot path allocates.
 
 use bursar::agent::OnRefusal;
 use bursar::price::EstimateError;

@@ -1,4 +1,4 @@
-//! Owns the stories of users of other tools that concern the ledger: one test each, named by the
+//! The stories of users of other tools that concern the ledger: one test each, named by the
 //! thread in which it was told.
 
 use std::sync::{Arc, Mutex};

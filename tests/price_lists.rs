@@ -1,4 +1,4 @@
-//! Owns the test of the public price lists as they are published, where they are at hand: set
+//! Tests of the public price lists as they are published, where they are at hand: set
 //! `BURSAR_PRICE_LISTS` to a folder with LiteLLM's `litellm_model_prices_and_context_window.json` and
 //! genai-prices' `genai_prices_v2_data.json`.
 

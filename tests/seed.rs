@@ -1,4 +1,4 @@
-//! Owns the cost scenario of the document that the project grew from, done for real: 5 agents, 100
+//! The cost scenario of the document that the project grew from, done for real: 5 agents, 100
 //! tasks a day, 1,000 tokens a task, $0.002 per 1,000 tokens.
 
 use std::time::Duration;

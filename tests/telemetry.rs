@@ -1,4 +1,4 @@
-//! Owns the proof of what the features `tracing` and `metrics` tell, with recorders that keep it all.
+//! Tests of what the features `tracing` and `metrics` tell, with recorders that keep it all.
 
 #[cfg(feature = "metrics")]
 #[path = "telemetry/metrics.rs"]

@@ -1,4 +1,4 @@
-//! Owns the tests under real threads: never over, nothing lost, each alert once.
+//! The tests under real threads: never over, nothing lost, each alert once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};

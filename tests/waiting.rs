@@ -1,4 +1,4 @@
-//! Owns the tests of waiting for room: what wakes whom, in which order, and what a wait that ends
+//! Tests of waiting for room: what wakes whom, in which order, and what a wait that ends
 //! in another way leaves behind. Many tasks at once are in `waiting_tasks.rs`.
 
 use std::future::Future;

@@ -1,4 +1,4 @@
-//! Owns the tests of many tasks that wait at once: on a runtime with threads, on bare threads, and
+//! Tests of many tasks that wait at once: on a runtime with threads, on bare threads, and
 //! on the machine's clock.
 
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};

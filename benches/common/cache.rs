@@ -1,4 +1,4 @@
-//! Owns what the benchmarks of the cache measure: three caches of one shape, and requests.
+//! What the benchmarks of the cache measure: three caches of one shape, and requests.
 #![allow(dead_code, reason = "each benchmark uses a part of it")]
 
 use std::hint::black_box;

@@ -1,4 +1,4 @@
-//! Owns what the benchmarks of trimming measure: a conversation, and the seed's way to trim it.
+//! What the benchmarks of trimming measure: a conversation, and the seed's way to trim it.
 
 use bursar::context::ChatMessage;
 use bursar::usage::TokenCounter;

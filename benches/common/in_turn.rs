@@ -1,4 +1,4 @@
-//! Owns how two works are measured beside each other: in turn, in short rounds of the same run, so
+//! How two works are measured beside each other: in turn, in short rounds of the same run, so
 //! that their ratio holds on a machine that is shared.
 
 use std::time::Instant;

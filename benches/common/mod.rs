@@ -1,4 +1,4 @@
-//! Owns what the benchmarks measure: budgets of a given shape, and calls through them.
+//! What the benchmarks measure: budgets of a given shape, and calls through them.
 #![allow(dead_code, reason = "each benchmark uses a part of it")]
 
 use bursar::{Account, BudgetManager, Estimate, Limit, Model, Period, Tag, Usage, Usd};

@@ -1,4 +1,4 @@
-//! Owns the audit: our report beside the server's bill, model by model.
+//! The audit: our report beside the server's bill, model by model.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! Owns a small HTTP client of two providers, as a framework has one. It knows one thing of bursar:
+//! A small HTTP client of two providers, as a framework has one. It knows one thing of bursar:
 //! an error says what it has cost.
 
 use bursar::{Bill, Model};

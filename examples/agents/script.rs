@@ -1,4 +1,4 @@
-//! Owns what the models of the local provider say: always the same to the same prompt.
+//! What the models of the local provider say: always the same to the same prompt.
 
 /// Where a model thinks on until its reader hangs up.
 pub const PAUSE: &str = "…";

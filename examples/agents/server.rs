@@ -1,4 +1,4 @@
-//! Owns the local provider: OpenAI's chat completions and Anthropic's messages over HTTP, whole and
+//! The local provider: OpenAI's chat completions and Anthropic's messages over HTTP, whole and
 //! as event streams, and a bill of its own. Nothing in this file knows bursar.
 //!
 //! A word is a token. What it answers depends on the prompt alone, so that two runs are the same.

@@ -1,4 +1,4 @@
-//! Owns the budget around the client: [`Chat`], an answer in one piece, and [`Stream`], one that
+//! The budget around the client: [`Chat`], an answer in one piece, and [`Stream`], one that
 //! comes in pieces. This is all that a framework adds to its HTTP client.
 
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! Owns how the local provider says its answers: OpenAI's form and Anthropic's, whole and in events.
+//! How the local provider says its answers: OpenAI's form and Anthropic's, whole and in events.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Owns what a worker does: notes on passage after passage, until the money ends.
+//! What a worker does: notes on passage after passage, until the money ends.
 
 use std::fmt::Display;
 

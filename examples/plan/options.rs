@@ -1,4 +1,4 @@
-//! Owns the command line of the plan.
+//! The command line of the plan.
 
 use std::error::Error;
 

@@ -1,4 +1,4 @@
-//! Owns the command line of the replay.
+//! The command line of the replay.
 
 use std::error::Error;
 use std::fs;

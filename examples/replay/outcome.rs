@@ -1,4 +1,4 @@
-//! Owns what came of a replay: how many calls were admitted and refused, and why.
+//! What came of a replay: how many calls were admitted and refused, and why.
 
 use std::collections::BTreeMap;
 use std::fmt;

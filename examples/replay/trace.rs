@@ -1,4 +1,4 @@
-//! Owns reading a trace, row by row: `TIMESTAMP,ContextTokens,GeneratedTokens`.
+//! Reading a trace, row by row: `TIMESTAMP,ContextTokens,GeneratedTokens`.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};

@@ -1,4 +1,4 @@
-//! Owns the tasks of a day, the same on every run: repeats, easy ones, hard ones, long chats.
+//! The tasks of a day, the same on every run: repeats, easy ones, hard ones, long chats.
 
 use bursar::usage::TokenCounter;
 use bursar::usage::tokens::{Framing, Heuristic};

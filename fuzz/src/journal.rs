@@ -1,4 +1,4 @@
-//! Owns the target `journal`: a ledger file of which bytes and rows were changed, and any text as an
+//! The target `journal`: a ledger file of which bytes and rows were changed, and any text as an
 //! event or a snapshot.
 
 use std::fs;

@@ -1,4 +1,4 @@
-//! Owns the target `ledger`: bytes as commands, one after another, with ids that may be stale or
+//! The target `ledger`: bytes as commands, one after another, with ids that may be stale or
 //! made up and amounts that may be absurd.
 
 use std::time::Duration;

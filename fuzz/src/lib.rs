@@ -1,4 +1,4 @@
-//! Owns the bodies of the fuzz targets. Each is a plain function of bytes, so that a test on a
+//! The bodies of the fuzz targets. Each is a plain function of bytes, so that a test on a
 //! stable toolchain (`tests/fuzz_corpus.rs`) runs it over the corpus without a fuzzer.
 
 pub mod answers;

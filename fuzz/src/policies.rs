@@ -1,4 +1,4 @@
-//! Owns the target `policies`: any text as a policy file, in TOML and in JSON.
+//! The target `policies`: any text as a policy file, in TOML and in JSON.
 
 use bursar::clock::{ManualClock, Timestamp};
 use bursar::{BudgetManager, Estimate, Policy, Usd};

@@ -1,4 +1,4 @@
-//! Owns the target `prices`: any bytes as a price list, in every format.
+//! The target `prices`: any bytes as a price list, in every format.
 
 use bursar::clock::Timestamp;
 use bursar::price::Terms;

@@ -1,4 +1,4 @@
-//! Owns the target `requests`: any bytes as a request body, for models of several families.
+//! The target `requests`: any bytes as a request body, for models of several families.
 
 use bursar::PriceBook;
 use bursar::clock::Timestamp;

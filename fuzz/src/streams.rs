@@ -1,4 +1,4 @@
-//! Owns the target `streams`: any bytes as a stream, cut in several ways.
+//! The target `streams`: any bytes as a stream, cut in several ways.
 
 use bursar::{Bill, Usage, UsageMeter};
 

@@ -1,4 +1,4 @@
-//! Owns the entry of the fuzz target `ledger`: the work is in `src/ledger.rs`.
+//! The entry of the fuzz target `ledger`: the work is in `src/ledger.rs`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| bursar_fuzz::ledger::run(data));

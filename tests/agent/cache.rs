@@ -1,4 +1,4 @@
-//! Owns the cache around an agent: what is paid once, what is kept, and what is not.
+//! The cache around an agent: what is paid once, what is kept, and what is not.
 
 use bursar::agent::OnRefusal;
 use bursar::cache::Namespace;

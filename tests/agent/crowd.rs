@@ -1,4 +1,4 @@
-//! Owns the crowd: 64 tasks on one account, under tokio and under an executor of a screen.
+//! The crowd: 64 tasks on one account, under tokio and under an executor of a screen.
 
 use std::future::Future;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Owns the ends of a call: each outcome that the documentation names, and what it books.
+//! The ends of a call: each outcome that the documentation names, and what it books.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

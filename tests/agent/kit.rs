@@ -1,4 +1,4 @@
-//! Owns what the chapters share: two models, budgets, and a scripted agent of 20 cents.
+//! What the chapters share: two models, budgets, and a scripted agent of 20 cents.
 
 use bursar::testing::ScriptedAgent;
 use bursar::{

@@ -1,4 +1,4 @@
-//! Owns layers: teams around members, a wrapper around a wrapper, calls through a sub_budget.
+//! Layers: teams around members, a wrapper around a wrapper, calls through a sub_budget.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

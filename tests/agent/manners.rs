@@ -1,4 +1,4 @@
-//! Owns what a user may do with the type: share it, clone it, hide it, look into it.
+//! What a user may do with the type: share it, clone it, hide it, look into it.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Owns the options that pay less: models that are ranked for each task, tasks that are shortened;
+//! The options that pay less: models that are ranked for each task, tasks that are shortened;
 //! with each other, in layers, with the cache, and dropped at every poll.
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Owns the list of the public interface: `tests/data/api.txt` is what the sources say, so that no
+//! The list of the public interface: `tests/data/api.txt` is what the sources say, so that no
 //! change of it goes unseen. `UPDATE_API=1 cargo test --test api` accepts one.
 
 mod shape;

@@ -1,4 +1,4 @@
-//! Owns what an item looks like from outside, as one line.
+//! What an item looks like from outside, as one line.
 
 use syn::{
     Attribute, Fields, FnArg, ImplItem, Item, ItemFn, ItemImpl, ItemMacro, Meta, Pat, Signature,

@@ -1,4 +1,4 @@
-//! Owns the modules of a crate as its sources say them: what each defines, uses and exports.
+//! The modules of a crate as its sources say them: what each defines, uses and exports.
 
 use std::collections::HashMap;
 use std::fmt;

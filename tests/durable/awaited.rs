@@ -1,4 +1,4 @@
-//! Owns what an async caller may rely on: when a wrapper, a stream or a hold has ended, its charge is in
+//! What an async caller may rely on: when a wrapper, a stream or a hold has ended, its charge is in
 //! the file, and a future that is dropped before loses nothing.
 
 use std::future::Future;

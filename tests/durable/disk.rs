@@ -1,4 +1,4 @@
-//! Owns real faults of a disk and of a file under a manager that works: full, at a limit of size, not
+//! Real faults of a disk and of a file under a manager that works: full, at a limit of size, not
 //! to be written, locked, moved, replaced. Each is the same story: a reserve is refused with the
 //! remedy, a settle is kept, one alert says so, and when the fault is over all is written, once.
 #![cfg(unix)]

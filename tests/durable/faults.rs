@@ -1,4 +1,4 @@
-//! Owns a journal that fails in every place, and what becomes of calls then: a reserve is refused, a
+//! A journal that fails in every place, and what becomes of calls then: a reserve is refused, a
 //! settle waits and is written once, nothing is doubled or lost, and one alert says so.
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,4 @@
-//! Owns what may stand where a ledger file should be: opening never guesses.
+//! What may stand where a ledger file should be: opening never guesses.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Owns `kill -9` of a process that works, again and again: what was acknowledged is there, once.
+//! `kill -9` of a process that works, again and again: what was acknowledged is there, once.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Owns the stories of one file over several lives of a process.
+//! The stories of one file over several lives of a process.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Owns several managers on one file, as several processes would have them.
+//! Several managers on one file, as several processes would have them.
 
 use std::future::Future;
 use std::pin::Pin;

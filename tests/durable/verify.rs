@@ -1,4 +1,4 @@
-//! Owns looking through a whole file, and opening one whose snapshots or first events are damaged.
+//! Looking through a whole file, and opening one whose snapshots or first events are damaged.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Owns the random commands of the oracle, and what they are in the words of the real ledger.
+//! The random commands of the oracle, and what they are in the words of the real ledger.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Owns the entries of the naive ledger: accounts, holds, charges, limits, and what a call asks.
+//! The entries of the naive ledger: accounts, holds, charges, limits, and what a call asks.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Owns the naive ledger: lists of holds and charges, summed by scan for every question. Written
+//! The naive ledger: lists of holds and charges, summed by scan for every question. Written
 //! from the laws and the fine print, without a look at how the real one counts.
 //!
 //! There is no roll, no counter and no running sum here. A window is computed from the present

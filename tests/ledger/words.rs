@@ -1,4 +1,4 @@
-//! Owns the words of a line of a table, and the limits, bounds and amounts that they spell.
+//! The words of a line of a table, and the limits, bounds and amounts that they spell.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Owns the language of the tables: a ledger, a clock and names, and the laws that are checked
+//! The language of the tables: a ledger, a clock and names, and the laws that are checked
 //! after every line.
 //!
 //! ```text

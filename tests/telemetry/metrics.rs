@@ -1,4 +1,4 @@
-//! Owns the tests of the counters and the gauges.
+//! Tests of the counters and the gauges.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Owns the tests of the span of a call, and of the events.
+//! Tests of the span of a call, and of the events.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

@@ -1,4 +1,4 @@
-//! Owns the rows of what others limit: money (`llm-budget`), rates (`governor`), calls under way
+//! The rows of what others limit: money (`llm-budget`), rates (`governor`), calls under way
 //! (tokio's `Semaphore`).
 
 use std::hint::black_box;

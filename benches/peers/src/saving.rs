@@ -1,4 +1,4 @@
-//! Owns the rows of what saves a call or shortens it: caches, their keys, trimming.
+//! The rows of what saves a call or shortens it: caches, their keys, trimming.
 
 use std::hint::black_box;
 

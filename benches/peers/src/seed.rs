@@ -1,4 +1,4 @@
-//! Owns the rows of the document that the project grew from, its `BudgetManager` translated line by
+//! The rows of the document that the project grew from, its `BudgetManager` translated line by
 //! line: one lock, a map of agents, floats, and a sum over all agents at each call.
 
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! Owns the table: how a row is measured, and how it is printed.
+//! The table: how a row is measured, and how it is printed.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;

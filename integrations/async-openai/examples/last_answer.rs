@@ -1,4 +1,4 @@
-//! Owns a tour: a client asks until its money is gone, the last time for a shorter answer; against a
+//! A tour: a client asks until its money is gone, the last time for a shorter answer; against a
 //! server on this machine, or against OpenAI with `OPENAI_API_KEY` set.
 
 use std::error::Error as StdError;

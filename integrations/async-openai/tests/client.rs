@@ -1,4 +1,4 @@
-//! Owns the proof: async-openai itself against a server that keeps its own bill, and the ledger says the
+//! The proof: async-openai itself against a server that keeps its own bill, and the ledger says the
 //! same.
 
 use async_openai::Client;

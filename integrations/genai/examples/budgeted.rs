@@ -1,4 +1,4 @@
-//! Owns the example: an agent that asks until its money has ended, and the report.
+//! The example: an agent that asks until its money has ended, and the report.
 //!
 //! `cargo run -p bursar-genai --example budgeted` talks to a server of its own on the loopback.
 //! `cargo run -p bursar-genai --features genai/rustls-tls --example budgeted -- gpt-6-luna` talks to

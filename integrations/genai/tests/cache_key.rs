@@ -1,4 +1,4 @@
-//! Owns the proof that a cache key does not depend on the order of fields, although genai makes
+//! Tests that a cache key does not depend on the order of fields, although genai makes
 //! every `serde_json::Map` of a program keep it.
 
 use bursar::cache::Namespace;

@@ -1,4 +1,4 @@
-//! Owns the proof that genai's real client stays within a budget: it talks to a local server, and
+//! Tests that genai's real client stays within a budget: it talks to a local server, and
 //! the ledger is compared with the server's own bill, to the picodollar.
 
 use std::sync::atomic::{AtomicUsize, Ordering};

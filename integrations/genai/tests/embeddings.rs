@@ -1,4 +1,4 @@
-//! Owns the proof that embeddings are budgeted: genai's real client talks to a server of one answer.
+//! Tests that embeddings are budgeted: genai's real client talks to a server of one answer.
 
 use bursar::clock::ManualClock;
 use bursar::{BudgetManager, Limit, ModelPrice, Rate, Usd};

@@ -1,4 +1,4 @@
-//! Owns a tour: an unchanged client asks until its money is gone, against a server on this machine, or
+//! A tour: an unchanged client asks until its money is gone, against a server on this machine, or
 //! against OpenAI with `OPENAI_API_KEY` set.
 
 use std::error::Error;

@@ -1,4 +1,4 @@
-//! Owns the proof: reqwest itself against a server that keeps its own bill, and the ledger says the same.
+//! The proof: reqwest itself against a server that keeps its own bill, and the ledger says the same.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;

@@ -1,4 +1,4 @@
-//! Owns the smallest agent of rig's with a budget: a `+` marks each line that bursar adds.
+//! The smallest agent of rig's with a budget: a `+` marks each line that bursar adds.
 //!
 //! `cargo run -p bursar-rig --example weather`. A local server stands in for the provider; with a
 //! key, the client would be `OpenAI::from_env()?`.

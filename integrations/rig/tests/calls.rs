@@ -1,4 +1,4 @@
-//! Owns the proof that every call and stream of rig's real clients is booked as the server billed it.
+//! Tests that every call and stream of rig's real clients is booked as the server billed it.
 
 mod kit;
 

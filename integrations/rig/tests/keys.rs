@@ -1,4 +1,4 @@
-//! Owns the proof that cache keys do not depend on what rig's features do to JSON.
+//! Tests that cache keys do not depend on what rig's features do to JSON.
 
 use bursar::cache::Namespace;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Owns the proof of what is not paid for, what is not sent, and what is lost.
+//! Tests of what is not paid for, what is not sent, and what is lost.
 
 mod kit;
 

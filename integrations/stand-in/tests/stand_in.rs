@@ -1,4 +1,4 @@
-//! Owns the proof that the stand-in answers, bills and breaks off as its script says.
+//! Tests that the stand-in answers, bills and breaks off as its script says.
 
 use bursar_stand_in::{Answer, Gate, StandIn, Tokens};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Owns a tour: a service of one's own behind the layer, asked until its money is gone.
+//! A tour: a service of one's own behind the layer, asked until its money is gone.
 
 use std::convert::Infallible;
 use std::error::Error;

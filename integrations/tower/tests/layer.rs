@@ -1,4 +1,4 @@
-//! Owns the proof: reqwest as a tower service behind the layer, against a server that keeps its own bill,
+//! The proof: reqwest as a tower service behind the layer, against a server that keeps its own bill,
 //! and the ledger says the same.
 
 use std::future::ready;

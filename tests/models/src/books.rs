@@ -1,4 +1,4 @@
-//! Owns the scenes of writing: callers who queue behind one who writes, the thread that writes for
+//! The scenes of writing: callers who queue behind one who writes, the thread that writes for
 //! those who cannot wait, a disk that fails, and the end of a manager.
 
 use std::sync::Arc;

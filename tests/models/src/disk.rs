@@ -1,4 +1,4 @@
-//! Owns the disk in memory of the scenes with a journal: it takes its time, and fails when it is told to.
+//! The disk in memory of the scenes with a journal: it takes its time, and fails when it is told to.
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! Owns how a scene is played: depth first through all orders with a bounded number of preemptions.
+//! How a scene is played: depth first through all orders with a bounded number of preemptions.
 
 use std::fmt::Debug;
 use std::future::Future;

@@ -1,4 +1,4 @@
-//! Owns the scenes of single flight: one runs, everybody is served, nobody is left behind.
+//! The scenes of single flight: one runs, everybody is served, nobody is left behind.
 //!
 //! The table of flights has locks of its own, which the checker does not see. Nothing yields while
 //! one of them is held: the count of seats is the machine's.

@@ -1,4 +1,4 @@
-//! Owns the scenes around a hold: who gets the last cent, and in which ways a guard may end while
+//! The scenes around a hold: who gets the last cent, and in which ways a guard may end while
 //! others look, freeze, or let time pass.
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Owns the models: small scenes of two or three threads, run in every order in which they can meet.
+//! The models: small scenes of two or three threads, run in every order in which they can meet.
 //!
 //! `cargo test` in this folder. The library is built with `--cfg shuttle`: its locks, atomics and
 //! threads are then the checker's (`src/sync/model.rs`), which decides at each use of one who goes on.

@@ -1,4 +1,4 @@
-//! Owns the scenes of waiting with a journal: whoever writes serves the line inside the transaction, and
+//! The scenes of waiting with a journal: whoever writes serves the line inside the transaction, and
 //! nobody is told before it is written.
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Owns the scenes around waiting for room: no call is missed, none is woken in vain for ever, and
+//! The scenes around waiting for room: no call is missed, none is woken in vain for ever, and
 //! what was given to one who has left is given back.
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Owns the proof that calls pass through untouched, and that the ledger is the provider's own bill.
+//! Tests that calls pass through untouched, and that the ledger is the provider's own bill.
 
 use crate::house::{CHAT, House, MESSAGES, RESPONSES, chat, messages, read_until, responses};
 use bursar::{Confidence, Usd};

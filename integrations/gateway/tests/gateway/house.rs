@@ -1,4 +1,4 @@
-//! Owns a gateway in front of a stand-in for the providers, and a client that speaks raw HTTP to it.
+//! A gateway in front of a stand-in for the providers, and a client that speaks raw HTTP to it.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;

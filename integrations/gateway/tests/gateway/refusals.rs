@@ -1,4 +1,4 @@
-//! Owns the proof that a call that does not fit is refused before the provider sees it, in the
+//! Tests that a call that does not fit is refused before the provider sees it, in the
 //! provider's own form.
 
 use std::fs;

@@ -1,4 +1,4 @@
-//! Owns what the tests share: rig's clients of the stand-in, and a budget that remembers.
+//! What the tests share: rig's clients of the stand-in, and a budget that remembers.
 #![allow(dead_code)]
 
 use std::sync::{Arc, Mutex};
