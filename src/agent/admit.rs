@@ -1,37 +1,11 @@
 //! The money of a call: what a wrapper asks for, the hold that it gets, and what is booked.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::guard::CallGuard;
 use super::{Agent, Billing, BudgetConstrained, Call, CallError, Reply, SubBudget};
 use crate::budget::{Reservation, ReserveError, ReserveRequest, Tag};
 use crate::price::{Estimate, EstimateError};
-
-/// Whether a layer, or one inside it, had to make do with less than it asked for first.
-#[derive(Debug, Default)]
-pub(super) struct Degraded {
-    was_degraded: AtomicBool,
-    around: Option<Arc<Degraded>>,
-}
-
-impl Degraded {
-    pub(super) fn inside(around: Option<Arc<Degraded>>) -> Arc<Degraded> {
-        Arc::new(Degraded { was_degraded: AtomicBool::new(false), around })
-    }
-
-    /// Says so, to all layers around as well.
-    pub(super) fn mark(&self) {
-        self.was_degraded.store(true, Ordering::Relaxed);
-        if let Some(around) = &self.around {
-            around.mark();
-        }
-    }
-
-    pub(super) fn is_marked(&self) -> bool {
-        self.was_degraded.load(Ordering::Relaxed)
-    }
-}
 
 impl<A: Agent> BudgetConstrained<A> {
     #[inline]

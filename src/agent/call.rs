@@ -1,10 +1,10 @@
 //! [`Call`]: the task and its budget as an agent gets them; [`SubBudget`]: pays the agent's own calls.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_core::Stream;
 
-use super::admit::Degraded;
 use super::guard::SharedHold;
 use super::stream::BudgetedStream;
 use super::stream_hold::{StreamHold, StreamUsage};
@@ -270,5 +270,30 @@ impl SubBudget {
 
     pub(super) fn shared_tags(&self) -> Option<&Arc<[Tag]>> {
         self.tags.as_ref()
+    }
+}
+
+/// Whether a layer, or one inside it, had to make do with less than it asked for first.
+#[derive(Debug, Default)]
+pub(super) struct Degraded {
+    was_degraded: AtomicBool,
+    around: Option<Arc<Degraded>>,
+}
+
+impl Degraded {
+    pub(super) fn inside(around: Option<Arc<Degraded>>) -> Arc<Degraded> {
+        Arc::new(Degraded { was_degraded: AtomicBool::new(false), around })
+    }
+
+    /// Marks this layer and all layers around it.
+    pub(super) fn mark(&self) {
+        self.was_degraded.store(true, Ordering::Relaxed);
+        if let Some(around) = &self.around {
+            around.mark();
+        }
+    }
+
+    pub(super) fn is_marked(&self) -> bool {
+        self.was_degraded.load(Ordering::Relaxed)
     }
 }

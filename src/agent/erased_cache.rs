@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::admit::Degraded;
+use super::call::Degraded;
 use super::{Agent, BudgetConstrained, Call, CallError, Reply};
 use crate::budget::Account;
 use crate::cache::{CacheKey, Computed, KeyError, Namespace, ResultCache, Source};

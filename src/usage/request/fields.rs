@@ -1,14 +1,14 @@
 //! The walk over the top level of a request: which field means what, in which API.
 
+use crate::usage::Service;
 use crate::usage::error::UsageError;
 use crate::usage::json::{Json, Place};
-use crate::usage::raw::{count, service};
+use crate::usage::raw::service;
 use crate::usage::tokens::{Framing, TokenCounter};
-use crate::usage::{Service, Usage};
 
 use super::attempts;
-use super::forms::{Form, Forms, TOP};
-use super::media::Images;
+use super::forms::{Form, Forms, TOP, number};
+use super::images::Images;
 use super::reasoning::Reasoning;
 use super::{Request, RequestError, is_model};
 
@@ -369,9 +369,4 @@ const IGNORED: &[&str] = &[
 
 fn says(value: Json<'_>, word: &str) -> bool {
     value.string().as_deref() == Some(word)
-}
-
-pub(super) fn number(at: &str, name: &str, value: Json<'_>) -> Result<u64, UsageError> {
-    let count = count(at, name, value)?;
-    Ok(count.unwrap_or(0).min(Usage::MAX_COUNT))
 }

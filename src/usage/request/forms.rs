@@ -4,10 +4,10 @@
 //! A server ignores unknown fields, so the cap of another API bounds nothing. A body that could be
 //! for several APIs is bounded only if it has a cap for each of them, by the largest.
 
+use crate::usage::Usage;
 use crate::usage::error::UsageError;
 use crate::usage::json::Json;
-
-use super::fields::number;
+use crate::usage::raw::count;
 
 /// The form of one API, and of the servers that imitate it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,4 +156,10 @@ type Row = (&'static str, &'static str, &'static [Form]);
 
 fn find(table: &'static [Row], object: &str, name: &str) -> Option<&'static Row> {
     table.iter().find(|row| row.0 == object && row.1 == name)
+}
+
+/// A count in a field of a request; zero where it is null.
+pub(super) fn number(at: &str, name: &str, value: Json<'_>) -> Result<u64, UsageError> {
+    let count = count(at, name, value)?;
+    Ok(count.unwrap_or(0).min(Usage::MAX_COUNT))
 }

@@ -4,6 +4,7 @@ mod attempts;
 mod content;
 mod fields;
 mod forms;
+mod images;
 mod media;
 mod reasoning;
 mod tools;
@@ -137,7 +138,7 @@ pub(crate) struct ToolFees {
 impl Request {
     /// The most tokens that one image can be for a model of that name, by the table above.
     pub(crate) fn most_image_tokens(model: &str) -> u64 {
-        media::Images::of(&model.to_ascii_lowercase()).most()
+        images::Images::of(&model.to_ascii_lowercase()).most()
     }
 
     /// Reads a request body for a model, by its name: OpenAI's chat completions, responses and
