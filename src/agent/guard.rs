@@ -114,7 +114,7 @@ enum State {
 }
 
 impl SharedHold {
-    /// The hold of a stream that ends the hold; `None` if a stream has it, or the call has ended.
+    /// Moves the hold to a stream, which ends it; `None` if a stream has it, or the call has ended.
     pub(super) fn hand_over(&self) -> Option<StreamHold> {
         let mut state = self.0.lock();
         let State::Held(hold) = &*state else { return None };

@@ -60,8 +60,8 @@ pin_project! {
 }
 
 impl<S, F> BudgetedStream<S, F> {
-    /// A stream of the call that `hold` was reserved for. `show` is given each item, and tells the
-    /// usage what it says of usage. The hold does not grow.
+    /// A stream of the call that `hold` was reserved for. `show` is given each item, and shows
+    /// the [`StreamUsage`] what the item states. The hold does not grow.
     pub fn new<T, E>(hold: Reservation, stream: S, show: F) -> BudgetedStream<S, F>
     where
         S: Stream<Item = Result<T, E>>,

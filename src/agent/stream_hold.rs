@@ -50,12 +50,12 @@ pub struct StreamHold {
 }
 
 impl StreamHold {
-    /// Opens the hold of the call that `hold` was reserved for. The hold does not grow.
+    /// A stream hold for the call that `hold` was reserved for. It does not grow.
     pub fn new(hold: Reservation) -> StreamHold {
         StreamHold::of(Some(hold))
     }
 
-    /// The hold of a call outside of any budget: nothing is held, and nothing booked.
+    /// A stream hold outside of any budget: it holds nothing and books nothing.
     pub(super) fn unpaid() -> StreamHold {
         StreamHold::of(None)
     }
@@ -67,9 +67,9 @@ impl StreamHold {
         StreamHold { hold, usage, chunk: 0, growing: None, receipt: None, is_dropped: false }
     }
 
-    /// Sets the HTTP status of the answer; 200 by default. The hold of a failure costs the amount by
-    /// [`FailedCalls`](crate::usage::FailedCalls), judged by the body that it is shown. A hold that
-    /// is dropped before it was shown anything is judged by its status alone: free if that is a
+    /// Sets the HTTP status of the answer; 200 by default. A failure is booked as
+    /// [`FailedCalls`](crate::usage::FailedCalls) decides, judged by the body that is shown. If nothing
+    /// was shown before the stream hold is dropped, the status alone decides: free if that is a
     /// rejection (4xx), else lost.
     pub fn answered(mut self, status: u16) -> StreamHold {
         self.usage.status = status;
@@ -179,7 +179,7 @@ impl StreamHold {
         Some(missing.div_ceil(hold.choices()))
     }
 
-    /// Books what was seen. Dropping the hold does the same; the second time does nothing.
+    /// Books what was seen. Dropping the stream hold does the same; the second time does nothing.
     pub fn close(&mut self) -> Option<&Receipt> {
         drop(self.end());
         self.receipt()
@@ -200,7 +200,7 @@ impl StreamHold {
         hold.written()
     }
 
-    /// True of the hold of a failure that was dropped before anything of its body was read.
+    /// True if the call failed and the stream hold was dropped before anything of the body was read.
     fn is_unread(&self) -> bool {
         self.is_dropped && self.usage.status >= 400 && self.usage.head.is_empty()
     }

@@ -1,4 +1,4 @@
-//! Layers: teams around members, a wrapper around a wrapper, calls through a sub_budget.
+//! Layers: teams around members, a wrapper around a wrapper, calls through a `SubBudget`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -162,7 +162,7 @@ fn a_member_that_belongs_to_somebody_else_is_refused() {
     assert_eq!((budget.spent(), budget.held()), (Usd::ZERO, Usd::ZERO));
 }
 
-/// An agent that makes calls of its own through its sub_budget, and has a bill beside them.
+/// An agent that makes calls of its own through its `SubBudget`, and has a bill beside them.
 #[test]
 fn metered_calls_come_out_of_the_hold_and_the_own_bill_is_added() {
     let budget = budget([("", Limit::spend(Usd::cents(20)))]);
@@ -192,7 +192,7 @@ fn metered_calls_come_out_of_the_hold_and_the_own_bill_is_added() {
     assert_eq!((reply.cost, budget.spent()), (Usd::cents(6), Usd::cents(6)));
     assert_eq!(budget.held(), Usd::ZERO);
 
-    // The sub_budget outlives its call and reserves nothing.
+    // The `SubBudget` outlives its call and reserves nothing.
     let late = reply.output.reserve(&Estimate::fixed(Usd::ZERO)).unwrap_err();
     assert!(matches!(late, ReserveError::Invalid(InvalidCall::OuterEnded)), "{late}");
 }

@@ -1,4 +1,4 @@
-//! Refusals: what the caller is told, what is tried before, and what a countdown foretells.
+//! Refusals: what the caller gets, what is tried before, and what a countdown states.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -9,8 +9,8 @@ use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 use reqwest::{Body, Response, ResponseBuilderExt};
 
-/// A response whose body is shown to the hold as it is read, and closes it at its end or when it is
-/// dropped. Nothing else about the response changes.
+/// A response whose body is shown to the hold as it is read, and that closes the hold at its end or
+/// when it is dropped. Nothing else about the response changes.
 ///
 /// [`BudgetMiddleware`](crate::BudgetMiddleware) does this by itself.
 pub fn metered(response: Response, hold: StreamHold) -> Response {

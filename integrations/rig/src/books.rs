@@ -81,7 +81,7 @@ impl Books {
     /// without a connection is given back, an answer that broke off is booked as far as it came, any
     /// other is lost.
     pub(crate) fn note_failure(&mut self, error: &ProviderError) {
-        // A hold is dropped, and so closed.
+        // A stream hold is closed when it is dropped.
         let State::Waiting(hold) = std::mem::replace(&mut self.state, State::Closed) else {
             return;
         };

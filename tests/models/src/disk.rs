@@ -1,4 +1,4 @@
-//! The disk in memory of the scenes with a journal: it takes its time, and fails when it is told to.
+//! The disk in memory of the scenes with a journal: it takes its time, and fails on request.
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! The scenes of single flight: one runs, everybody is served, nobody is left behind.
+//! The scenes of single flight: one caller runs, all are served, and none waits for ever.
 //!
 //! The table of flights has locks of its own, which the checker does not see. Nothing yields while
 //! one of them is held: the count of seats is the machine's.

@@ -1,5 +1,5 @@
-//! The scenes of waiting with a journal: whoever writes serves the line inside the transaction, and
-//! nobody is told before it is written.
+//! The scenes of waiting with a journal: each transaction serves the line,
+//! and no call is admitted before that is written.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
